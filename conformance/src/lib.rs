@@ -1,0 +1,1 @@
+//! Rules: structure validation, mapping quality, package lint.

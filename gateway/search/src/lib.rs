@@ -1,0 +1,1 @@
+//! FHIR search without storage: parameters, index rows, plans.

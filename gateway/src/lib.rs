@@ -1,0 +1,1 @@
+//! The gateway: network, people, consent, storage, time.

@@ -1,0 +1,2 @@
+//! The `anchorline` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What is kept: one transaction for resources, audit, deliveries and ledger records.

@@ -1,0 +1,1 @@
+//! A Merkle log of salted commitments: entries, tiles, checkpoints, receipts.

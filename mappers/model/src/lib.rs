@@ -1,0 +1,1 @@
+//! FHIR as this product holds it: a lossless tree, resources, ids, time and outcomes.

@@ -1,0 +1,1 @@
+//! Loads mapping packages and runs their maps, both ways.
