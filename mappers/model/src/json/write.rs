@@ -1,0 +1,113 @@
+//! The writer: compact or indented, with the escapes of RFC 8785 and numbers as they came.
+
+use super::Json;
+
+pub(super) fn compact(value: &Json, out: &mut Vec<u8>) {
+    match value {
+        Json::Object(object) => {
+            out.push(b'{');
+            for (index, (name, member)) in object.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                string(name, out);
+                out.push(b':');
+                compact(member, out);
+            }
+            out.push(b'}');
+        }
+        Json::Array(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                compact(item, out);
+            }
+            out.push(b']');
+        }
+        scalar => self::scalar(scalar, out),
+    }
+}
+
+/// Writes what is neither array nor object (those give nothing).
+pub(crate) fn scalar(value: &Json, out: &mut Vec<u8>) {
+    match value {
+        Json::Null => out.extend_from_slice(b"null"),
+        Json::Bool(true) => out.extend_from_slice(b"true"),
+        Json::Bool(false) => out.extend_from_slice(b"false"),
+        Json::Number(number) => out.extend_from_slice(number.as_str().as_bytes()),
+        Json::String(text) => string(text, out),
+        Json::Array(_) | Json::Object(_) => {}
+    }
+}
+
+/// Writes a string in quotation marks. RFC 8785, section 3.2.2.2 "Serialization of Strings".
+pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F)) {
+        let (plain, tail) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((special, after)) = tail.split_first() else { break };
+        match special {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x09 => out.extend_from_slice(b"\\t"),
+            0x0A => out.extend_from_slice(b"\\n"),
+            0x0C => out.extend_from_slice(b"\\f"),
+            0x0D => out.extend_from_slice(b"\\r"),
+            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+        }
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+pub(super) fn pretty(value: &Json) -> String {
+    let mut out = Vec::with_capacity(512);
+    indented(value, 0, &mut out);
+    text(out)
+}
+
+fn indented(value: &Json, level: usize, out: &mut Vec<u8>) {
+    match value {
+        Json::Object(object) if !object.is_empty() => {
+            out.push(b'{');
+            for (index, (name, member)) in object.iter().enumerate() {
+                line(index, level + 1, out);
+                string(name, out);
+                out.extend_from_slice(b": ");
+                indented(member, level + 1, out);
+            }
+            line(0, level, out);
+            out.push(b'}');
+        }
+        Json::Array(items) if !items.is_empty() => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                line(index, level + 1, out);
+                indented(item, level + 1, out);
+            }
+            line(0, level, out);
+            out.push(b']');
+        }
+        other => compact(other, out),
+    }
+}
+
+fn line(index: usize, level: usize, out: &mut Vec<u8>) {
+    if index > 0 {
+        out.push(b',');
+    }
+    out.push(b'\n');
+    out.resize(out.len() + 2 * level, b' ');
+}
+
+/// Our writers only join pieces of `str` and ASCII.
+#[expect(clippy::expect_used, reason = "the bytes come from `str` pieces and ASCII only")]
+pub(super) fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("writers produce UTF-8")
+}
