@@ -1,0 +1,30 @@
+//! HL7 v2 in its vertical-bar form: lexer, writer, batches, acknowledgements.
+//!
+//! Specification: HL7 v2.8.2 chapter 2 "Control"; batches: its section "Batch protocol"; character sets: MSH-18
+//! and HL7 table 0211.
+
+mod ack;
+mod batch;
+mod builder;
+mod charset;
+mod delimiters;
+mod escape;
+mod issue;
+mod lexer;
+mod message;
+mod piece;
+mod place;
+
+pub use ack::{AckCode, AckError, Acknowledgement, Origin, ack};
+pub use batch::{Batch, Part, split_batch};
+pub use builder::{MessageBuilder, SegmentBuilder};
+pub use charset::Charset;
+pub use delimiters::{Delimiters, DelimitersError};
+pub use escape::{escape, unescape};
+pub use issue::{FormatIssue, ParseError, Severity};
+pub use message::{Message, Parsed};
+pub use piece::{Component, Field, Leaf, Leaves, Repetition, Segment, Subcomponent};
+pub use place::{Place, SegmentName};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The delimiters a message names for itself in MSH-1 and MSH-2.
+
+use super::issue::{FormatIssue, Severity};
+
+/// The delimiters in use. One that the sender left out of MSH-2 is not in use: its usual character is plain text.
+///
+/// HL7 v2.8.2 chapter 2, MSH-1 "Field Separator" and MSH-2 "Encoding Characters"; all are single ASCII characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delimiters {
+    /// MSH-1, usually `|`.
+    pub field: u8,
+    /// First of MSH-2, usually `^`.
+    pub component: Option<u8>,
+    /// Second of MSH-2, usually `~`.
+    pub repetition: Option<u8>,
+    /// Third of MSH-2, usually `\`.
+    pub escape: Option<u8>,
+    /// Fourth of MSH-2, usually `&`.
+    pub subcomponent: Option<u8>,
+    /// Fifth of MSH-2 since v2.7, usually `#`.
+    pub truncation: Option<u8>,
+}
+
+impl Default for Delimiters {
+    /// The recommended ones, `|^~\&`, without the truncation character.
+    fn default() -> Self {
+        Self {
+            field: b'|',
+            component: Some(b'^'),
+            repetition: Some(b'~'),
+            escape: Some(b'\\'),
+            subcomponent: Some(b'&'),
+            truncation: None,
+        }
+    }
+}
+
+/// For MSH-1 and MSH-2 themselves, which nothing divides.
+pub(super) static LITERAL: Delimiters =
+    Delimiters { field: 0, component: None, repetition: None, escape: None, subcomponent: None, truncation: None };
+
+/// Why MSH-1 and MSH-2 cannot be used. Fault of the sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DelimitersError {
+    /// MSH ends before MSH-1.
+    #[error("MSH-1: expected a field separator after MSH, found the end")]
+    Missing,
+    /// A letter, digit, space, quotation mark, control or non-ASCII character.
+    #[error("{at}: expected a punctuation mark of ASCII as the {role}, found another character")]
+    Unfit {
+        /// `MSH-1` or `MSH-2`.
+        at: &'static str,
+        /// Which delimiter it was to be.
+        role: &'static str,
+    },
+    /// Two delimiters are the same character.
+    #[error("MSH-2: expected different characters for {first} and {second}, found the same")]
+    Clash {
+        /// The delimiter named first.
+        first: &'static str,
+        /// The delimiter that repeats it.
+        second: &'static str,
+    },
+}
+
+impl DelimitersError {
+    /// The field that holds the fault.
+    pub fn at(&self) -> &'static str {
+        match self {
+            Self::Missing => "MSH-1",
+            Self::Unfit { at, .. } => at,
+            Self::Clash { .. } => "MSH-2",
+        }
+    }
+}
+
+const ROLES: [&str; 5] = [
+    "component separator",
+    "repetition separator",
+    "escape character",
+    "subcomponent separator",
+    "truncation character",
+];
+
+impl Delimiters {
+    /// Reads the delimiters from a segment MSH, FHS or BHS, given from its first byte on.
+    ///
+    /// Left-out characters are not in use. Two slips are common enough to be read as meant, each with an issue:
+    /// `^~&` (no escape character) and `^~\\&` (the escape character doubled by a program's source text).
+    pub(super) fn read(header: &[u8], issues: &mut Vec<FormatIssue>) -> Result<Self, DelimitersError> {
+        let mut rest = header.iter().copied().skip(3);
+        let field = rest.next().filter(|b| !matches!(b, b'\r' | b'\n')).ok_or(DelimitersError::Missing)?;
+        if !fit(field) {
+            return Err(DelimitersError::Unfit { at: "MSH-1", role: "field separator" });
+        }
+        let given: Vec<u8> = rest.take_while(|b| *b != field && !matches!(b, b'\r' | b'\n' | 0x1C)).take(6).collect();
+        let mut warn = |code, severity, detail: &str| issues.push(FormatIssue::new(code, severity, detail).at("MSH-2"));
+        let given: [Option<u8>; 5] = match given.as_slice() {
+            [] => {
+                warn("delimiters-missing", Severity::Warning, "no encoding characters: the usual ones are taken");
+                return Self { field, ..Self::default() }.distinct();
+            }
+            [c, r, b'&'] => {
+                warn(
+                    "delimiters-incomplete",
+                    Severity::Warning,
+                    "no escape character: & is taken as the subcomponent separator",
+                );
+                [Some(*c), Some(*r), None, Some(b'&'), None]
+            }
+            [c, r, b'\\', b'\\', s] => {
+                warn(
+                    "delimiters-doubled",
+                    Severity::Warning,
+                    "the escape character stands twice: the second is ignored",
+                );
+                [Some(*c), Some(*r), Some(b'\\'), Some(*s), None]
+            }
+            [c, r, e, s, t] if fit(*t) && ![*c, *r, *e, *s, field].contains(t) => {
+                [Some(*c), Some(*r), Some(*e), Some(*s), Some(*t)]
+            }
+            [c, r, e, s, _, ..] => {
+                warn(
+                    "delimiters-too-many",
+                    Severity::Warning,
+                    "more encoding characters than can be used: the first four are",
+                );
+                [Some(*c), Some(*r), Some(*e), Some(*s), None]
+            }
+            few => {
+                if few.len() < 4 {
+                    warn("delimiters-incomplete", Severity::Information, "encoding characters left out are not in use");
+                }
+                let at = |n: usize| few.get(n).copied();
+                [at(0), at(1), at(2), at(3), None]
+            }
+        };
+        for (byte, role) in given.iter().zip(ROLES) {
+            if byte.is_some_and(|b| !fit(b)) {
+                return Err(DelimitersError::Unfit { at: "MSH-2", role });
+            }
+        }
+        let [component, repetition, escape, subcomponent, truncation] = given;
+        Self { field, component, repetition, escape, subcomponent, truncation }.distinct()
+    }
+
+    fn distinct(self) -> Result<Self, DelimitersError> {
+        let all = [
+            (Some(self.field), "field separator"),
+            (self.component, "component separator"),
+            (self.repetition, "repetition separator"),
+            (self.escape, "escape character"),
+            (self.subcomponent, "subcomponent separator"),
+            (self.truncation, "truncation character"),
+        ];
+        for (n, (byte, second)) in all.iter().enumerate() {
+            let earlier = all.iter().take(n).find(|(other, _)| other.is_some() && other == byte);
+            if let Some((_, first)) = earlier {
+                return Err(DelimitersError::Clash { first, second });
+            }
+        }
+        Ok(self)
+    }
+
+    /// MSH-2 as it is written for these delimiters.
+    pub fn encoding_characters(&self) -> String {
+        [self.component, self.repetition, self.escape, self.subcomponent, self.truncation]
+            .into_iter()
+            .flatten()
+            .map(char::from)
+            .collect()
+    }
+}
+
+/// Letters, digits, blanks and quotation marks would tear text (and the null value `""`) apart.
+fn fit(byte: u8) -> bool {
+    byte.is_ascii_punctuation() && byte != b'"'
+}
