@@ -171,3 +171,6 @@ pub fn encode(payload: &[u8]) -> Vec<u8> {
     out.extend_from_slice(&[END, RETURN]);
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,13 @@
 
 use super::*;
 
+mod acknowledge;
+mod batches;
+mod charsets;
+mod corpus;
+mod laws;
 mod reading;
+mod writing;
 
 const ADT: &str = "MSH|^~\\&|LAB|NORTH|GATE|SOUTH|20240102030405||ADT^A01^ADT_A01|C1|P|2.5.1\r\
     PID|1||4711^^^NORTH&1.2.3&ISO^MR~0815^^^SOUTH||Muster&von^Erika||19800102|F|||Weg 1^^Ort\r\
