@@ -38,6 +38,9 @@ pub enum MllpError {
 /// So much noise without a frame is reported without waiting for one: the peer speaks something else.
 const GARBAGE_LIMIT: usize = 4096;
 
+/// What a frame begins with.
+const HEADERS: [&[u8]; 3] = [b"\x0BMSH", b"\x0BFHS", b"\x0BBHS"];
+
 enum State {
     Between,
     Inside,
@@ -53,6 +56,8 @@ pub struct Decoder {
     /// True if the last byte was 0x1C and belongs to the frame unless 0x0D follows.
     pending_end: bool,
     garbage: usize,
+    /// A start byte inside of a frame and what followed, as long as it may become one of [`HEADERS`].
+    held: Vec<u8>,
     ready: VecDeque<Result<Frame, MllpError>>,
 }
 
@@ -65,6 +70,7 @@ impl Decoder {
             buffer: Vec::new(),
             pending_end: false,
             garbage: 0,
+            held: Vec::new(),
             ready: VecDeque::new(),
         }
     }
@@ -127,39 +133,63 @@ impl Decoder {
         rest.get(1..).unwrap_or_default()
     }
 
+    /// Takes content, and watches for a header after a start byte: a frame that was cut off before it.
+    ///
+    /// A vertical tab can stand in a text: only one before MSH, FHS or BHS is taken for a start.
     fn keep(&mut self, bytes: &[u8]) {
-        if matches!(self.state, State::Skipping) {
+        let mut rest = bytes;
+        while let Some(first) = rest.first() {
+            if self.held.is_empty() {
+                let start = memchr::memchr(START, rest).unwrap_or(rest.len());
+                let (content, tail) = rest.split_at_checked(start).unwrap_or((rest, &[]));
+                self.append(content);
+                self.held.extend_from_slice(tail.get(..1).unwrap_or_default());
+                rest = tail.get(1..).unwrap_or_default();
+                continue;
+            }
+            self.held.push(*first);
+            if HEADERS.contains(&self.held.as_slice()) {
+                self.restart();
+            } else if !HEADERS.iter().any(|header| header.starts_with(&self.held)) {
+                self.held.pop();
+                let held = std::mem::take(&mut self.held);
+                self.append(&held);
+                continue;
+            }
+            rest = rest.get(1..).unwrap_or_default();
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        if matches!(self.state, State::Skipping) || bytes.is_empty() {
             return;
         }
-        self.buffer.extend_from_slice(bytes);
-        // A frame that was cut off may stand before the one that counts.
-        if self.buffer.len() > self.limit && !self.drop_truncated() {
+        if self.buffer.len().saturating_add(bytes.len()) > self.limit {
             self.buffer = Vec::new();
             self.state = State::Skipping;
             self.ready.push_back(Err(MllpError::TooLong { limit: self.limit }));
+            return;
         }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    fn restart(&mut self) {
+        if matches!(self.state, State::Inside) {
+            self.ready.push_back(Err(MllpError::Truncated { bytes: self.buffer.len() }));
+        }
+        self.state = State::Inside;
+        self.buffer.clear();
+        let held = std::mem::take(&mut self.held);
+        self.append(held.get(1..).unwrap_or_default());
     }
 
     fn finish(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.append(&held);
         if matches!(self.state, State::Inside) {
-            self.drop_truncated();
             self.ready.push_back(Ok(std::mem::take(&mut self.buffer)));
         }
         self.state = State::Between;
-    }
-
-    /// Lets go of cut-off frames before the last start; true if what is left is within the limit.
-    fn drop_truncated(&mut self) -> bool {
-        // A vertical tab can stand in a text: only one before a header is taken for a start.
-        let last = memchr::memrchr_iter(START, &self.buffer).find(|at| {
-            let after = self.buffer.get(at.saturating_add(1)..).unwrap_or_default();
-            [b"MSH".as_slice(), b"FHS", b"BHS"].iter().any(|name| after.starts_with(name))
-        });
-        if let Some(at) = last {
-            self.ready.push_back(Err(MllpError::Truncated { bytes: at }));
-            self.buffer.drain(..=at);
-        }
-        self.buffer.len() <= self.limit
     }
 }
 

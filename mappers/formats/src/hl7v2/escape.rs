@@ -127,7 +127,10 @@ fn replacement(c: char, d: &Delimiters) -> Option<Code> {
     let byte = u8::try_from(c).ok().filter(u8::is_ascii)?;
     let is = |delimiter: Option<u8>| delimiter == Some(byte);
     Some(match byte {
-        b'\n' => Code::Plain(".br"),
+        // A sender may have the full stop for one of its delimiters.
+        b'\n' if d.field != b'.' && ![d.component, d.repetition, d.escape, d.subcomponent].contains(&Some(b'.')) => {
+            Code::Plain(".br")
+        }
         0x00..=0x1F | 0x7F => Code::Hex(byte),
         _ if byte == d.field => Code::Plain("F"),
         _ if is(d.component) => Code::Plain("S"),

@@ -70,6 +70,16 @@ fn refuses_a_frame_over_the_limit_once_and_goes_on() {
 }
 
 #[test]
+fn finds_the_next_start_inside_of_a_frame_over_the_limit() {
+    let mut stream = b"\x0b\x0b".to_vec();
+    stream.extend_from_slice(&[b'x'; LIMIT - 3]);
+    stream.extend_from_slice(b"\x0bMSH|1\r\x1c\r");
+    check(&stream, &[Err(MllpError::Truncated { bytes: LIMIT - 2 }), frame("MSH|1\r")]);
+    stream.splice(2..2, [b'x'; LIMIT]);
+    check(&stream, &[Err(MllpError::TooLong { limit: LIMIT }), frame("MSH|1\r")]);
+}
+
+#[test]
 fn knows_that_half_a_frame_is_waiting() {
     let mut decoder = Decoder::new(LIMIT);
     assert!(!decoder.in_frame());

@@ -26,6 +26,12 @@ fn writes_line_ends_and_control_characters_as_escapes() {
     assert_eq!(unescape("a\\.br\\b\\X0D\\c\\X01\\", &d, Charset::UTF_8), "a\nb\rc\u{1}");
 }
 
+#[test]
+fn writes_line_ends_so_that_a_full_stop_may_be_a_delimiter() {
+    let d = Delimiters { component: Some(b'.'), ..Delimiters::default() };
+    assert_eq!(escape("a\nb.c", &d), "a\\X0A\\b\\S\\c");
+}
+
 #[track_caller]
 fn check_unescaped(raw: &str, expect: &str) {
     assert_eq!(unescape(raw, &Delimiters::default(), Charset::UTF_8), expect);
