@@ -1,0 +1,1 @@
+//! The outside vectors: under `ledger/` of the folder that `$ANCHORLINE_CORPUS` names.
