@@ -1,1 +1,36 @@
-//! What is kept: one transaction for resources, audit, deliveries and ledger records.
+//! What is kept: one transaction for resources, exchanges, deliveries, ledger records and grants.
+//!
+//! On disk a journal of our own is the system of record; sled is the index over it and can be rebuilt from it at any time
+//! (`docs/storage.md`). The store knows no FHIR: it keeps JSON text and the index rows it is given. It makes no consent
+//! decision: whoever reads through it answers for what is shown to whom.
+
+mod commit;
+mod config;
+mod emergency;
+mod error;
+mod exchange;
+mod grant;
+mod ledger_queue;
+pub mod memory;
+mod open;
+mod outbox;
+mod resource;
+mod traits;
+
+pub use commit::{Commit, Committed};
+pub use config::{Backend, Config};
+pub use emergency::{EmergencyJournal, Mark};
+pub use error::{Conflict, Error};
+pub use exchange::{
+    Arrival, Exchange, ExchangeChange, ExchangeId, ExchangeKind, ExchangePage, ExchangeQuery, ExchangeState,
+    ExchangeSummary, Opening, Repeat, RepeatKey, ResourceRef, Stage, StateChange,
+};
+pub use grant::{Grant, GrantChange};
+pub use ledger_queue::{LedgerRecord, NewLedgerRecord, Salt};
+pub use open::Store;
+pub use outbox::{Claim, Delivery, DeliveryChange, DeliveryState};
+pub use resource::{
+    Author, Cursor, Effect, Expect, IndexRow, Match, NewVersion, Order, Page, PatientLink, RowKind, Search, Stored,
+    Term, Test, VersionWritten,
+};
+pub use traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};

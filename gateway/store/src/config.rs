@@ -1,0 +1,69 @@
+//! How a store is opened.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Which engine holds the data. The set is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// Nothing on disk: for tests and trials; gone when the process ends.
+    Memory,
+    /// A journal of our own as the system of record, sled as the index over it.
+    #[default]
+    Sled,
+}
+
+/// How a store is opened. Every queue is bounded and every wait has a limit, all of them here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Which engine.
+    pub backend: Backend,
+    /// The data directory; the store keeps to `store/` in it. Unused in memory.
+    pub directory: PathBuf,
+    /// Memory for cached index pages and rows not yet in the index.
+    pub cache_bytes: u64,
+    /// Free space under which commits are refused with [`crate::Error::Full`].
+    pub min_free_bytes: u64,
+    /// Commits that may wait for the writer; one more gets [`crate::Error::Busy`].
+    pub queue: usize,
+    /// Most commits that share one sync.
+    pub group_commits: usize,
+    /// Most bytes that share one sync; a single larger commit goes alone.
+    pub group_bytes: usize,
+    /// Size of a journal segment: what is preallocated at a time and the limit of one commit.
+    pub segment_bytes: u64,
+    /// How long to wait for the lock of a process that was just killed.
+    pub lock_timeout: Duration,
+    /// How long the index engine may take to open before its directory counts as damaged and is rebuilt.
+    pub open_timeout: Duration,
+}
+
+impl Config {
+    /// Default of [`Config::cache_bytes`].
+    pub const CACHE_BYTES: u64 = 128 << 20;
+    /// Default of [`Config::min_free_bytes`].
+    pub const MIN_FREE_BYTES: u64 = 256 << 20;
+    /// Default of [`Config::segment_bytes`].
+    pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+    /// The defaults, in memory.
+    pub fn memory() -> Self {
+        Self { backend: Backend::Memory, ..Self::sled(PathBuf::new()) }
+    }
+
+    /// The defaults, under `directory`.
+    pub fn sled(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            backend: Backend::Sled,
+            directory: directory.into(),
+            cache_bytes: Self::CACHE_BYTES,
+            min_free_bytes: Self::MIN_FREE_BYTES,
+            queue: 4096,
+            group_commits: 256,
+            group_bytes: 4 << 20,
+            segment_bytes: Self::SEGMENT_BYTES,
+            lock_timeout: Duration::from_secs(5),
+            open_timeout: Duration::from_secs(30),
+        }
+    }
+}
