@@ -1,1 +1,30 @@
-//! The patient's consent, compiled and decided. Pure.
+//! The patient's consent, compiled and decided. Pure: no network, no clock, no storage.
+//!
+//! Consents are compiled once ([`Policies`]), a request ([`AccessRequest`]) and what a resource says about itself
+//! ([`ResourceFacts`]) are decided ([`decide`]), and what is permitted leaves this crate only as [`Permitted`], which
+//! nothing else can make. What is not understood denies; `docs/consent.md` has the rules in plain words.
+
+pub mod cases;
+mod criteria;
+mod decide;
+mod explain;
+mod facts;
+mod filter;
+mod from_fhir;
+mod label;
+mod obligation;
+mod policy;
+mod redact;
+mod request;
+mod vocabulary;
+
+pub use decide::{Decision, Effect, Matched, Reason, decide};
+pub use facts::{Links, ResourceFacts};
+pub use filter::{Candidate, Content, Context, Permitted, Released, Withheld, release, release_all};
+pub use from_fhir::Misunderstood;
+pub use label::{Confidentiality, Labels, SensitivityMap};
+pub use obligation::{Obligation, Obligations};
+pub use policy::{Policies, is_admin_policy};
+pub use request::{
+    AccessRequest, Action, Actor, Btg, BtgMode, ImplicitPolicy, Interaction, Labelling, Purpose, Settings, UnknownWord,
+};
