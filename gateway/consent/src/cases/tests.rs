@@ -35,7 +35,7 @@ fn answers_every_case_of_the_corpus_as_expected() {
             }
         }
         for (topic, (passed, all)) in topics {
-            println!("{file} {topic}: {passed}/{all}");
+            eprintln!("{file} {topic}: {passed}/{all}");
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
