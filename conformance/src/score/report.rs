@@ -1,0 +1,299 @@
+//! The sums over a corpus, and their JSON.
+
+use std::collections::BTreeMap;
+
+use model::json::Json;
+
+use super::facts::Tier;
+use super::page;
+use super::run::{FileScore, Loss, Outcome, RoundTrip};
+
+/// Found and all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Found.
+    pub found: usize,
+    /// All.
+    pub all: usize,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, found: bool) {
+        self.all += 1;
+        self.found += usize::from(found);
+    }
+
+    fn add(&mut self, other: Tally) {
+        self.found += other.found;
+        self.all += other.all;
+    }
+
+    /// In hundredths of a percent; nothing to find counts as found.
+    pub fn basis_points(&self) -> usize {
+        (self.found * 10_000).checked_div(self.all).unwrap_or(10_000)
+    }
+
+    /// Such as `97.31`, rounded down.
+    pub fn percent(&self) -> String {
+        let points = self.basis_points();
+        format!("{}.{:02}", points / 100, points % 100)
+    }
+
+    fn to_json(self) -> Json {
+        Json::object([
+            ("found", Json::from(self.found as u64)),
+            ("all", Json::from(self.all as u64)),
+            ("percent", Json::from(self.percent().as_str())),
+        ])
+    }
+}
+
+/// Sums over some of the inputs.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// Inputs.
+    pub inputs: usize,
+    /// Inputs of which no message was converted.
+    pub refused: usize,
+    /// Inputs at which the program failed.
+    pub panicked: usize,
+    /// Facts by tier in the order of [`Tier::ALL`]; those of refused inputs count as not found.
+    pub facts: [Tally; 4],
+    /// The mean of the core recall of each input that has core facts, in hundredths of a percent.
+    pub core_macro: usize,
+    /// What became of the pieces.
+    pub loss: Loss,
+    /// What comes back.
+    pub round_trip: RoundTrip,
+    /// Inputs whose second run differed.
+    pub not_deterministic: usize,
+    /// Inputs with an invalid output.
+    pub invalid: usize,
+    /// Made variants: as expected, and all.
+    pub as_expected: Tally,
+}
+
+impl Group {
+    /// Sums over these inputs.
+    pub fn over<'f>(files: impl IntoIterator<Item = &'f FileScore>) -> Self {
+        let mut group = Self::default();
+        let (mut recalls, mut with_core) = (0, 0_usize);
+        for file in files {
+            group.inputs += 1;
+            group.refused += usize::from(matches!(file.outcome, Outcome::Refused(_)));
+            group.panicked += usize::from(file.outcome == Outcome::Panicked);
+            group.not_deterministic += usize::from(!file.deterministic);
+            group.invalid += usize::from(!file.invalid.is_empty());
+            for (sum, tally) in group.facts.iter_mut().zip(file.facts) {
+                sum.add(tally);
+            }
+            if let [core, ..] = file.facts
+                && core.all > 0
+            {
+                recalls += core.basis_points();
+                with_core += 1;
+            }
+            group.loss.pieces += file.loss.pieces;
+            group.loss.mapped += file.loss.mapped;
+            group.loss.kept += file.loss.kept;
+            group.loss.dropped += file.loss.dropped;
+            group.loss.unbalanced += file.loss.unbalanced;
+            group.round_trip.pieces += file.round_trip.pieces;
+            group.round_trip.equal += file.round_trip.equal;
+            if let Some(as_expected) = file.as_expected {
+                group.as_expected.count(as_expected);
+            }
+        }
+        group.core_macro = recalls.checked_div(with_core).unwrap_or(10_000);
+        group
+    }
+
+    /// Facts of a tier.
+    pub fn tier(&self, tier: Tier) -> Tally {
+        Tier::ALL.iter().zip(self.facts).find(|(t, _)| **t == tier).map(|(_, tally)| tally).unwrap_or_default()
+    }
+
+    /// All measures as JSON.
+    pub fn to_json(&self) -> Json {
+        let count = |n: usize| Json::from(n as u64);
+        let facts = Tier::ALL.iter().zip(self.facts).map(|(tier, tally)| (tier.as_str(), tally.to_json()));
+        let round_trip = Tally { found: self.round_trip.equal, all: self.round_trip.pieces };
+        Json::object([
+            ("inputs", count(self.inputs)),
+            ("refused", count(self.refused)),
+            ("panicked", count(self.panicked)),
+            ("facts", Json::object(facts)),
+            ("coreMeanOfInputs", Json::from(percent(self.core_macro).as_str())),
+            ("loss", loss_json(&self.loss)),
+            ("roundTrip", round_trip.to_json()),
+            ("notDeterministic", count(self.not_deterministic)),
+            ("invalid", count(self.invalid)),
+            ("asExpected", self.as_expected.to_json()),
+        ])
+    }
+}
+
+pub(super) fn percent(basis_points: usize) -> String {
+    format!("{}.{:02}", basis_points / 100, basis_points % 100)
+}
+
+fn loss_json(loss: &Loss) -> Json {
+    let count = |n: usize| Json::from(n as u64);
+    Json::object([
+        ("pieces", count(loss.pieces)),
+        ("mapped", count(loss.mapped)),
+        ("kept", count(loss.kept)),
+        ("dropped", count(loss.dropped)),
+        ("unbalancedMessages", count(loss.unbalanced)),
+    ])
+}
+
+/// All that was measured.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// By input, in the order of sets and names.
+    pub files: Vec<FileScore>,
+    /// Inputs of kinds that this version does not convert, by kind.
+    pub other_kinds: BTreeMap<String, usize>,
+}
+
+impl Report {
+    /// Sums over all inputs.
+    pub fn total(&self) -> Group {
+        Group::over(&self.files)
+    }
+
+    /// Sums over the inputs of which a message was converted: what the packages serve.
+    pub fn served(&self) -> Group {
+        Group::over(self.files.iter().filter(|file| file.messages > 0))
+    }
+
+    /// Sums by set.
+    pub fn by_set(&self) -> BTreeMap<&str, Group> {
+        self.by(|file| &file.set)
+    }
+
+    /// Sums by message type.
+    pub fn by_type(&self) -> BTreeMap<&str, Group> {
+        self.by(|file| &file.message_type)
+    }
+
+    fn by<'r>(&'r self, key: impl Fn(&'r FileScore) -> &'r str) -> BTreeMap<&'r str, Group> {
+        let mut groups: BTreeMap<&str, Vec<&FileScore>> = BTreeMap::new();
+        for file in &self.files {
+            groups.entry(key(file)).or_default().push(file);
+        }
+        groups.into_iter().map(|(name, files)| (name, Group::over(files))).collect()
+    }
+
+    /// Inputs with missed core facts, failures or silent losses, the worst first.
+    pub fn worst(&self) -> Vec<&FileScore> {
+        let mut files: Vec<_> = self.files.iter().filter(|file| badness(file) > (0, 0)).collect();
+        files.sort_by_key(|file| std::cmp::Reverse(badness(file)));
+        files
+    }
+
+    /// Where facts are missed most often: tier, place in the input without its counts, resource types; and how often.
+    pub fn misses(&self) -> Vec<((Tier, String, String), usize)> {
+        let mut counts: BTreeMap<(Tier, String, String), usize> = BTreeMap::new();
+        for missed in self.files.iter().filter(|f| f.messages > 0).flat_map(|file| &file.missed) {
+            let key = (missed.tier, without_counts(&missed.src), missed.resources.join(" "));
+            *counts.entry(key).or_default() += 1;
+        }
+        let mut rows: Vec<_> = counts.into_iter().collect();
+        rows.sort_by(|(a, n), (b, m)| (a.0, m, a).cmp(&(b.0, n, b)));
+        rows
+    }
+
+    /// The whole report as JSON.
+    pub fn to_json(&self) -> Json {
+        let groups =
+            |groups: BTreeMap<&str, Group>| Json::object(groups.into_iter().map(|(k, g)| (k.to_owned(), g.to_json())));
+        let misses = self.misses().into_iter().map(|((tier, src, resources), count)| {
+            Json::object([
+                ("tier", Json::from(tier.as_str())),
+                ("src", Json::from(src.as_str())),
+                ("resources", Json::from(resources.as_str())),
+                ("count", Json::from(count as u64)),
+            ])
+        });
+        Json::object([
+            ("total", self.total().to_json()),
+            ("served", self.served().to_json()),
+            ("byType", groups(self.by_type())),
+            ("bySet", groups(self.by_set())),
+            ("notConverted", Json::object(self.other_kinds.iter().map(|(k, n)| (k.clone(), Json::from(*n as u64))))),
+            ("misses", Json::array(misses)),
+            ("files", Json::array(self.files.iter().map(file_json))),
+        ])
+    }
+
+    /// The report as one HTML page that needs nothing else.
+    pub fn to_html(&self) -> String {
+        page::page(self)
+    }
+}
+
+/// Failures and silent losses first, then core facts missed.
+pub(super) fn badness(file: &FileScore) -> (usize, usize) {
+    let failed = usize::from(file.outcome == Outcome::Panicked)
+        + usize::from(!file.deterministic)
+        + usize::from(!file.invalid.is_empty())
+        + usize::from(file.as_expected == Some(false))
+        + file.loss.unbalanced;
+    let [core, extended, ..] = file.facts;
+    (failed, (core.all - core.found) * 100 + (extended.all - extended.found))
+}
+
+fn without_counts(src: &str) -> String {
+    let mut out = String::with_capacity(src.len());
+    let mut depth = 0_usize;
+    for c in src.chars() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            c if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
+
+fn file_json(file: &FileScore) -> Json {
+    let facts =
+        Tier::ALL.iter().zip(file.facts).filter(|(_, t)| t.all > 0).map(|(tier, t)| (tier.as_str(), t.to_json()));
+    let missed = file.missed.iter().map(|missed| {
+        let mut row = vec![
+            ("tier", Json::from(missed.tier.as_str())),
+            ("src", Json::from(missed.src.as_str())),
+            ("resources", Json::array(missed.resources.iter().map(|r| Json::from(r.as_str())))),
+        ];
+        if !missed.values.is_empty() {
+            row.push(("values", Json::array(missed.values.iter().map(|v| Json::from(v.as_str())))));
+        }
+        Json::object(row)
+    });
+    let mut row = vec![
+        ("set", Json::from(file.set.as_str())),
+        ("input", Json::from(file.input.as_str())),
+        ("type", Json::from(file.message_type.as_str())),
+        ("messages", Json::from(file.messages as u64)),
+        ("outcome", Json::from(file.outcome.as_str())),
+    ];
+    if let Outcome::Refused(reason) = &file.outcome {
+        row.push(("reason", Json::from(reason.as_str())));
+    }
+    row.extend([
+        ("facts", Json::object(facts)),
+        ("loss", loss_json(&file.loss)),
+        ("roundTrip", Tally { found: file.round_trip.equal, all: file.round_trip.pieces }.to_json()),
+        ("deterministic", Json::from(file.deterministic)),
+        ("invalid", Json::array(file.invalid.iter().map(|i| Json::from(i.as_str())))),
+        ("outputLeaves", Json::from(file.output_leaves as u64)),
+    ]);
+    if let Some(as_expected) = file.as_expected {
+        row.push(("asExpected", Json::from(as_expected)));
+    }
+    row.push(("missed", Json::array(missed)));
+    Json::object(row)
+}

@@ -1,0 +1,271 @@
+//! Converts one input and measures the outcome.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use formats::hl7v2::{Message, Severity, split_batch};
+use mappers::{CONVERT_NAMESPACE, Context, Mapped, Package, Packages, RenderContext, Selector};
+use model::outcome::Severity as IssueSeverity;
+
+use super::corpus::{CorpusError, Input, bytes};
+use super::facts::{self, Outputs, Tier};
+use super::report::Tally;
+use super::{Options, Values};
+
+/// What became of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All its messages were converted, without any finding of warning or worse.
+    Converted,
+    /// At least one message was converted, and there were findings or refusals.
+    ConvertedWithIssues,
+    /// No message was converted, for this reason.
+    Refused(String),
+    /// The program failed. A defect of ours.
+    Panicked,
+}
+
+impl Outcome {
+    /// A word for it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Converted => "converted",
+            Self::ConvertedWithIssues => "converted-with-issues",
+            Self::Refused(_) => "refused",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
+/// A fact that was not found.
+#[derive(Clone, Debug)]
+pub struct Missed {
+    /// How much it matters.
+    pub tier: Tier,
+    /// Where it stands in the input.
+    pub src: String,
+    /// The resource types that would have counted.
+    pub resources: Vec<String>,
+    /// Its values, where [`Values::Shown`].
+    pub values: Vec<String>,
+}
+
+/// What became of the deepest non-empty pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// Pieces in the input, counted by the lexer.
+    pub pieces: usize,
+    /// Mapped to an element.
+    pub mapped: usize,
+    /// Kept without a home of their own.
+    pub kept: usize,
+    /// Not in the output, with a reason.
+    pub dropped: usize,
+    /// Messages for which the three do not add up to the pieces: a silent loss.
+    pub unbalanced: usize,
+}
+
+/// HL7 v2 to FHIR and back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// Pieces of the input.
+    pub pieces: usize,
+    /// Pieces that came back at the same place with the same text.
+    pub equal: usize,
+}
+
+/// The measures of one input.
+#[derive(Clone, Debug)]
+pub struct FileScore {
+    /// The set it belongs to.
+    pub set: String,
+    /// File name.
+    pub input: String,
+    /// `CODE^TRIGGER` of the first readable message, `-` without one.
+    pub message_type: String,
+    /// Messages converted.
+    pub messages: usize,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Facts found and all, by tier in the order of [`Tier::ALL`].
+    pub facts: [Tally; 4],
+    /// Facts not found.
+    pub missed: Vec<Missed>,
+    /// What became of its pieces.
+    pub loss: Loss,
+    /// What comes back.
+    pub round_trip: RoundTrip,
+    /// False if a second run gave other bytes.
+    pub deterministic: bool,
+    /// Findings of the validator that make an output invalid; without content.
+    pub invalid: Vec<String>,
+    /// For a made variant: whether outcome and number of messages are as expected.
+    pub as_expected: Option<bool>,
+    /// Leaves of the output, to tell a mapping from a copy of everything to everywhere.
+    pub output_leaves: usize,
+}
+
+pub(super) fn run(input: &Input, packages: &Packages, options: &Options) -> Result<FileScore, CorpusError> {
+    let raw = bytes(&input.path)?;
+    let facts = match &input.facts {
+        Some(path) => facts::read(&bytes(path)?).map_err(|reason| CorpusError::Form { path: path.clone(), reason })?,
+        None => Vec::new(),
+    };
+    let converted = catch_unwind(AssertUnwindSafe(|| convert(&raw, packages, options)));
+    let panicked = converted.is_err();
+    let converted = converted.unwrap_or_default();
+    let mut score = FileScore {
+        set: input.set.clone(),
+        input: input.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        message_type: converted.message_type.clone().unwrap_or_else(|| "-".to_owned()),
+        messages: converted.messages,
+        outcome: if panicked { Outcome::Panicked } else { converted.outcome() },
+        facts: [Tally::default(); 4],
+        missed: Vec::new(),
+        loss: converted.loss,
+        round_trip: converted.round_trip,
+        deterministic: !converted.differs,
+        output_leaves: converted.outputs.leaves(),
+        as_expected: None,
+        invalid: converted.invalid,
+    };
+    score.as_expected = input.expect.as_ref().map(|(expect, messages)| as_expected(&score, expect, *messages));
+    for fact in facts {
+        let found = converted.outputs.hold(&fact);
+        if let Some(tally) = Tier::ALL.iter().position(|t| *t == fact.tier).and_then(|n| score.facts.get_mut(n)) {
+            tally.count(found);
+        }
+        if !found {
+            let values = if options.values == Values::Shown { fact.all } else { Vec::new() };
+            score.missed.push(Missed { tier: fact.tier, src: fact.src, resources: fact.resources, values });
+        }
+    }
+    Ok(score)
+}
+
+/// A variant with nothing odd about it may carry information-level findings; more is tolerated too, as the base
+/// message itself may be odd. What must be reported must be reported.
+fn as_expected(score: &FileScore, expect: &str, messages: usize) -> bool {
+    let right_number = score.messages == messages;
+    match expect {
+        "converted" => right_number && matches!(score.outcome, Outcome::Converted | Outcome::ConvertedWithIssues),
+        "converted-with-issues" => right_number && score.outcome == Outcome::ConvertedWithIssues,
+        "rejected with a reason" => score.messages == 0 && matches!(score.outcome, Outcome::Refused(_)),
+        _ => match score.outcome {
+            Outcome::Converted | Outcome::Panicked => false,
+            Outcome::ConvertedWithIssues => right_number,
+            Outcome::Refused(_) => true,
+        },
+    }
+}
+
+#[derive(Default)]
+struct Converted {
+    message_type: Option<String>,
+    messages: usize,
+    issues: bool,
+    refusals: Vec<String>,
+    outputs: Outputs,
+    loss: Loss,
+    round_trip: RoundTrip,
+    differs: bool,
+    invalid: Vec<String>,
+}
+
+impl Converted {
+    fn outcome(&self) -> Outcome {
+        match (self.messages, self.refusals.first()) {
+            (0, Some(reason)) => Outcome::Refused(reason.clone()),
+            (0, None) => Outcome::Refused("no message".to_owned()),
+            (_, None) if !self.issues => Outcome::Converted,
+            _ => Outcome::ConvertedWithIssues,
+        }
+    }
+}
+
+fn convert(raw: &[u8], packages: &Packages, options: &Options) -> Converted {
+    let batch = split_batch(raw);
+    let mut out =
+        Converted { issues: batch.issues.iter().any(|i| i.severity > Severity::Information), ..Default::default() };
+    for part in &batch.messages {
+        let parsed = match Message::parse(&part.bytes) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                out.refusals.push(error.to_string());
+                continue;
+            }
+        };
+        let message = &parsed.message;
+        let message_type = format!("{}^{}", message.message_code(), message.trigger());
+        out.message_type.get_or_insert(message_type);
+        let package = match packages.select(&Selector { names: &options.packages, format: "hl7v2", message }) {
+            Ok(package) => package,
+            Err(error) => {
+                out.refusals.push(error.to_string());
+                continue;
+            }
+        };
+        let mapped = map(package, message);
+        out.messages += 1;
+        out.issues |= parsed.issues.iter().any(|issue| issue.severity > Severity::Information);
+        out.issues |= mapped.issues.iter().any(|issue| is_finding(issue.severity));
+        out.differs |= map(package, message).bundle.to_bytes() != mapped.bundle.to_bytes();
+        out.outputs.add(&mapped.bundle);
+        count_loss(message, &mapped, &mut out.loss);
+        if let Some(validate) = options.validate {
+            let findings = validate(&mapped.bundle).into_iter().filter(|issue| issue.is_error());
+            out.invalid.extend(findings.map(|i| format!("{}: {}", i.at.unwrap_or_default(), i.diagnostics)));
+        }
+        round_trip(package, message, &mapped, &mut out.round_trip);
+    }
+    out
+}
+
+fn is_finding(severity: IssueSeverity) -> bool {
+    !matches!(severity, IssueSeverity::Information)
+}
+
+fn map(package: &Package, message: &Message) -> Mapped {
+    // A zone is given, as feeds have one by configuration; nothing else here may depend on the machine.
+    let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: Some("UTC"), received: None };
+    package.map(message, &context)
+}
+
+fn count_loss(message: &Message, mapped: &Mapped, out: &mut Loss) {
+    let pieces = message.segments().map(|segment| segment.leaves().count()).sum();
+    let loss = mapped.loss();
+    out.pieces += pieces;
+    out.mapped += loss.mapped.len();
+    out.kept += loss.kept.len();
+    out.dropped += loss.dropped.len();
+    if loss.total() != pieces {
+        out.unbalanced += 1;
+    }
+}
+
+/// Header fields that a gateway writes anew (HL7 v2.8.2 chapter 2, MSH): delimiters, time, control id.
+const OWN_FIELDS: [&str; 4] = ["MSH-1", "MSH-2", "MSH-7", "MSH-10"];
+
+fn round_trip(package: &Package, message: &Message, mapped: &Mapped, out: &mut RoundTrip) {
+    let rendered = package.render(&mapped.bundle, &RenderContext::default());
+    let back = Message::parse(&rendered.bytes).map(|parsed| leaves(&parsed.message)).unwrap_or_default();
+    for (at, text) in leaves(message) {
+        if OWN_FIELDS.contains(&at.as_str()) {
+            continue;
+        }
+        out.pieces += 1;
+        if back.get(&at) == Some(&text) {
+            out.equal += 1;
+        }
+    }
+}
+
+fn leaves(message: &Message) -> HashMap<String, String> {
+    let d = message.delimiters();
+    let text = |raw: &str| formats::hl7v2::unescape(raw, d, message.charset()).trim().to_owned();
+    message
+        .segments()
+        .flat_map(|segment| segment.leaves())
+        .map(|leaf| (leaf.place.to_string(), text(leaf.raw)))
+        .collect()
+}
