@@ -135,6 +135,17 @@ impl PartialDateTime {
         })
     }
 
+    /// How precisely a text gives a date, if [`PartialDateTime::parse`] takes it; keeps nothing.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn precision_of(text: &str) -> Result<Precision, TimeError> {
+        match parts(text) {
+            Some(parts) if parts.second.is_none() || parts.zone.is_some() => Ok(parts.precision()),
+            _ => Err(TimeError::PartialDateTime),
+        }
+    }
+
     /// The text as it was written.
     pub fn as_str(&self) -> &str {
         &self.lexeme

@@ -1,0 +1,116 @@
+//! Structure of R4 resources: elements, types, cardinality, primitives' form, required bindings.
+//!
+//! Checked against the definitions of FHIR R4 (4.0.1) in `generated/r4.tables`: unknown elements, cardinality, the one
+//! type of a choice, the JSON form of arrays and companions (json.html), the lexical form of primitives
+//! (datatypes.html), codes of required bindings that can be written out, the form and target type of references, and
+//! of the invariants those that belong to the form: ele-1, ext-1, dom-2 to dom-5. Not checked here: profiles, slicing,
+//! all other invariants, terminology that has to be asked for.
+
+mod element;
+mod primitive;
+mod reference;
+mod resource;
+mod table;
+mod xhtml;
+
+use std::fmt;
+
+use model::bundle;
+use model::json::Json;
+use model::outcome::Issue;
+
+/// Every structural problem of a resource, in document order; empty if it has the structure of R4.
+///
+/// Diagnostics name elements and expectations, never values. After [`MAX_ISSUES`] problems the rest is summed up.
+pub fn validate(resource: &Json) -> Vec<Issue> {
+    let mut walk = Walk::new();
+    let name = model::resource::resource_type(resource).unwrap_or("Resource");
+    walk.independent(resource, &Place::Root(known_name(name)));
+    walk.finish()
+}
+
+/// The problems of each entry of a Bundle whose resource has any, by the index of the entry.
+///
+/// The Bundle itself is not checked; places start with `Bundle.entry[n].resource`.
+pub fn validate_bundle_entries(bundle: &Json) -> Vec<(usize, Vec<Issue>)> {
+    let root = Place::Root("Bundle");
+    let list = Place::Member { parent: &root, name: "entry", of_type: None };
+    let mut found = Vec::new();
+    for entry in bundle::entries(bundle) {
+        let Some(resource) = entry.resource() else { continue };
+        let item = Place::Item { parent: &list, index: entry.index };
+        let mut walk = Walk::new();
+        walk.independent(resource, &Place::Member { parent: &item, name: "resource", of_type: None });
+        let issues = walk.finish();
+        if !issues.is_empty() {
+            found.push((entry.index, issues));
+        }
+    }
+    found
+}
+
+/// As many problems are listed for one call.
+pub const MAX_ISSUES: usize = 500;
+
+/// A resource type as a root of a path; what is no type of R4 is not repeated.
+fn known_name(name: &str) -> &str {
+    if model::id::ResourceType::parse(name).is_ok() { name } else { "Resource" }
+}
+
+/// Where the walk is. Written out only when there is a problem.
+pub(crate) enum Place<'p> {
+    Root(&'p str),
+    Member { parent: &'p Place<'p>, name: &'p str, of_type: Option<&'p str> },
+    Item { parent: &'p Place<'p>, index: usize },
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(name) => formatter.write_str(name),
+            Self::Member { parent, name, of_type: None } => write!(formatter, "{parent}.{name}"),
+            Self::Member { parent, name, of_type: Some(of_type) } => {
+                write!(formatter, "{parent}.{name}.ofType({of_type})")
+            }
+            Self::Item { parent, index } => write!(formatter, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// The state of one validation.
+pub(crate) struct Walk<'r> {
+    table: &'static table::Table,
+    issues: Vec<Issue>,
+    /// Problems past the limit.
+    more: usize,
+    /// Ids and types of the resources contained in the resource at hand.
+    contained: Vec<(&'r str, &'r str)>,
+}
+
+impl Walk<'_> {
+    fn new() -> Self {
+        Self { table: table::r4(), issues: Vec::new(), more: 0, contained: Vec::new() }
+    }
+
+    fn problem(&mut self, issue: Issue, place: &Place<'_>) {
+        if self.issues.len() < MAX_ISSUES {
+            self.issues.push(issue.at(place.to_string()));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn error(&mut self, code: &'static str, diagnostics: impl Into<String>, place: &Place<'_>) {
+        self.problem(Issue::error(code, diagnostics), place);
+    }
+
+    fn finish(mut self) -> Vec<Issue> {
+        if self.more > 0 {
+            self.issues.push(Issue::error("too-costly", format!("{} more problems are not listed", self.more)));
+        }
+        self.issues
+    }
+}
+
+#[cfg(test)]
+mod tests;
