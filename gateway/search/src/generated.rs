@@ -1,0 +1,6 @@
+//! Tables made by a script; never edited by hand.
+
+#[rustfmt::skip]
+mod r4;
+
+pub(crate) use r4::{IDENTIFIER, PATIENT, SUBJECT};
