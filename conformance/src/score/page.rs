@@ -16,7 +16,7 @@ pub(super) fn page(report: &Report) -> String {
     let core = served.tier(Tier::Core);
     let _ = write!(
         out,
-        "<h1>Mapping score</h1><p class=lead><b>{}&nbsp;%</b> of the core facts recovered in the inputs served \
+        "<h1>Mapping score</h1><p class=lead><b>{}&nbsp;%</b> of the core facts recovered in messages of the types with a table \
          ({} of {}); {} inputs, {} refused, {} failures of the program, {} silent losses.</p>",
         core.percent(),
         core.found,
@@ -26,7 +26,7 @@ pub(super) fn page(report: &Report) -> String {
         total.panicked,
         total.loss.unbalanced,
     );
-    let groups = [("all inputs", &total), ("inputs served", &served)];
+    let groups = [("all inputs", &total), ("types with a table", &served)];
     table(&mut out, "Sums", groups.into_iter());
     let by_type = report.by_type();
     table(&mut out, "By message type", by_type.iter().map(|(name, group)| (*name, group)));

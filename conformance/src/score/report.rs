@@ -163,9 +163,9 @@ impl Report {
         Group::over(&self.files)
     }
 
-    /// Sums over the inputs of which a message was converted: what the packages serve.
+    /// Sums over the inputs whose message type has a table: what the packages promise to serve.
     pub fn served(&self) -> Group {
-        Group::over(self.files.iter().filter(|file| file.messages > 0))
+        Group::over(self.files.iter().filter(|file| file.described))
     }
 
     /// Sums by set.
@@ -196,7 +196,7 @@ impl Report {
     /// Where facts are missed most often: tier, place in the input without its counts, resource types; and how often.
     pub fn misses(&self) -> Vec<((Tier, String, String), usize)> {
         let mut counts: BTreeMap<(Tier, String, String), usize> = BTreeMap::new();
-        for missed in self.files.iter().filter(|f| f.messages > 0).flat_map(|file| &file.missed) {
+        for missed in self.files.iter().filter(|f| f.described).flat_map(|file| &file.missed) {
             let key = (missed.tier, without_counts(&missed.src), missed.resources.join(" "));
             *counts.entry(key).or_default() += 1;
         }
@@ -278,6 +278,7 @@ fn file_json(file: &FileScore) -> Json {
         ("input", Json::from(file.input.as_str())),
         ("type", Json::from(file.message_type.as_str())),
         ("messages", Json::from(file.messages as u64)),
+        ("described", Json::from(file.described)),
         ("outcome", Json::from(file.outcome.as_str())),
     ];
     if let Outcome::Refused(reason) = &file.outcome {

@@ -85,6 +85,8 @@ pub struct FileScore {
     pub message_type: String,
     /// Messages converted.
     pub messages: usize,
+    /// Whether a message table describes its type; else it was read segment by segment.
+    pub described: bool,
     /// What became of it.
     pub outcome: Outcome,
     /// Facts found and all, by tier in the order of [`Tier::ALL`].
@@ -119,6 +121,7 @@ pub(super) fn run(input: &Input, packages: &Packages, options: &Options) -> Resu
         input: input.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         message_type: converted.message_type.clone().unwrap_or_else(|| "-".to_owned()),
         messages: converted.messages,
+        described: converted.messages > 0 && !converted.undescribed,
         outcome: if panicked { Outcome::Panicked } else { converted.outcome() },
         facts: [Tally::default(); 4],
         missed: Vec::new(),
@@ -163,6 +166,7 @@ fn as_expected(score: &FileScore, expect: &str, messages: usize) -> bool {
 struct Converted {
     message_type: Option<String>,
     messages: usize,
+    undescribed: bool,
     issues: bool,
     refusals: Vec<String>,
     outputs: Outputs,
@@ -198,7 +202,11 @@ fn convert(raw: &[u8], packages: &Packages, options: &Options) -> Converted {
         let message = &parsed.message;
         let message_type = format!("{}^{}", message.message_code(), message.trigger());
         out.message_type.get_or_insert(message_type);
-        let package = match packages.select(&Selector { names: &options.packages, format: "hl7v2", message }) {
+        let selector = Selector { names: &options.packages, format: "hl7v2", message };
+        let package = match packages.select(&selector).or_else(|_| {
+            out.undescribed = true;
+            packages.select_by_segments(&selector)
+        }) {
             Ok(package) => package,
             Err(error) => {
                 out.refusals.push(error.to_string());

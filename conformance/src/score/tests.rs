@@ -93,6 +93,7 @@ fn file(message_type: &str, found: usize, all: usize) -> FileScore {
         input: "i<1>.hl7".to_owned(),
         message_type: message_type.to_owned(),
         messages: 1,
+        described: true,
         outcome: Outcome::Converted,
         facts: [Tally { found, all }, Tally::default(), Tally::default(), Tally::default()],
         missed: Vec::new(),
