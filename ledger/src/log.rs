@@ -255,7 +255,6 @@ fn load<S: Source>(store: &S, checkpoint: &Checkpoint, durability: Durability) -
     if held < size {
         // The records of the last, unfinished bundle are the caller's to give again; what they make is compared then.
         bundle.clear();
-        repairs.clear();
         levels.iter_mut().take(1).for_each(Vec::clear);
     }
     let lost = || Error::Disagrees(Refusal::checkpoint("the tiles are not those of a tree of its size"));

@@ -20,7 +20,7 @@ pub trait Subtrees {
 ///
 /// # Errors
 /// What the source of the hashes reports.
-pub fn inclusion<S: Subtrees>(source: &S, index: u64, size: u64) -> Result<Option<Vec<Hash>>, S::Error> {
+pub fn inclusion<S: Subtrees + ?Sized>(source: &S, index: u64, size: u64) -> Result<Option<Vec<Hash>>, S::Error> {
     if index >= size {
         return Ok(None);
     }
@@ -45,7 +45,7 @@ pub fn inclusion<S: Subtrees>(source: &S, index: u64, size: u64) -> Result<Optio
 ///
 /// # Errors
 /// What the source of the hashes reports.
-pub fn consistency<S: Subtrees>(source: &S, old: u64, new: u64) -> Result<Option<Vec<Hash>>, S::Error> {
+pub fn consistency<S: Subtrees + ?Sized>(source: &S, old: u64, new: u64) -> Result<Option<Vec<Hash>>, S::Error> {
     if old > new {
         return Ok(None);
     }
@@ -78,7 +78,7 @@ fn split(n: u64) -> u64 {
 }
 
 /// The root over leaves `low..high`, where `low` is a multiple of the largest complete subtree within.
-fn range_root<S: Subtrees>(source: &S, (low, high): (u64, u64)) -> Result<Hash, S::Error> {
+fn range_root<S: Subtrees + ?Sized>(source: &S, (low, high): (u64, u64)) -> Result<Hash, S::Error> {
     let mut parts = Vec::new();
     let mut at = low;
     while at < high {
@@ -125,8 +125,8 @@ pub fn verify_inclusion(leaf: Hash, index: u64, size: u64, root: Hash, proof: &[
 
 /// Whether the proof shows that the tree of size `new` begins with the whole tree of size `old`.
 ///
-/// RFC 9162, section 2.1.4.2 ("Verifying Consistency between Two Tree Heads"). From size 0 only an empty proof holds, and
-/// only if `old_root` is the empty root.
+/// RFC 9162, section 2.1.4.2 ("Verifying Consistency between Two Tree Heads"). From size 0 nothing can be shown, as every
+/// tree begins with the empty one: refused, unless both sizes are 0.
 pub fn verify_consistency(old: u64, old_root: Hash, new: u64, new_root: Hash, proof: &[Hash]) -> bool {
     if old > new {
         return false;
@@ -135,7 +135,7 @@ pub fn verify_consistency(old: u64, old_root: Hash, new: u64, new_root: Hash, pr
         return proof.is_empty() && old_root == new_root;
     }
     if old == 0 {
-        return proof.is_empty() && old_root == Hash::empty_root();
+        return false;
     }
     // A complete old tree is a node of the new one, so its root is not repeated in the proof.
     let mut rest = proof.iter();

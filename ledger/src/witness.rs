@@ -136,7 +136,13 @@ impl Request {
         if self.old == checkpoint.size() && checkpoint.root() != last.root {
             return Err(Rejection::Fork(last.size));
         }
-        if !proof::verify_consistency(last.size, last.root, checkpoint.size(), checkpoint.root(), &self.proof) {
+        // From nothing there is nothing to prove; the proof must then be empty.
+        let (size, root) = (checkpoint.size(), checkpoint.root());
+        let grew = match last.size {
+            0 => self.proof.is_empty(),
+            _ => proof::verify_consistency(last.size, last.root, size, root, &self.proof),
+        };
+        if !grew {
             return Err(Rejection::Inconsistent);
         }
         Ok(Accepted { checkpoint })
