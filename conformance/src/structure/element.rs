@@ -91,6 +91,10 @@ impl<'r> Walk<'r> {
                 self.error("structure", "expected a single value, not an array", place);
                 return;
             }
+            if value == Some(&Json::Null) {
+                self.error("structure", "expected a value: null stands in arrays only", place);
+                return;
+            }
             self.item(element, of_type, value, companion, place);
             return;
         }

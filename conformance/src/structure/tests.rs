@@ -1,3 +1,4 @@
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use model::json::{Limits, parse};
@@ -91,6 +92,7 @@ fn companions_stand_beside_primitives() {
     check(&patient(&format!(r#""birthDate":"2000","_birthDate":{unknown}"#)), &[]);
     check(&patient(&format!(r#""name":[{{"given":[null,"B"],"_given":[{unknown},null]}}]"#)), &[]);
     check(&patient(&format!(r#""name":[{{"_given":[{unknown}]}}]"#)), &[]);
+    check(&patient(&format!(r#""birthDate":null,"_birthDate":{unknown}"#)), &["structure Patient.birthDate"]);
     check(&patient(r#""name":[{"given":[null,"B"]}]"#), &["structure Patient.name[0].given[0]"]);
     check(
         &patient(r#""name":[{"given":["A"],"_given":[null,null]}]"#),
@@ -335,7 +337,8 @@ fn json_files(folder: &Path) -> Vec<PathBuf> {
 /// The folder of the corpus, or nothing with a word about it: the environment decides (contract, section 5).
 fn corpus(test: &str, folder: &str) -> Option<PathBuf> {
     let Some(corpus) = std::env::var_os("ANCHORLINE_CORPUS") else {
-        eprintln!("skipped: {test} (ANCHORLINE_CORPUS is not set)");
+        // Not eprintln: the test harness would swallow it.
+        let _ = writeln!(std::io::stderr(), "skipped: {test}: ANCHORLINE_CORPUS is not set");
         return None;
     };
     Some(Path::new(&corpus).join(folder))
@@ -362,6 +365,133 @@ fn published_examples_have_no_errors() {
     }
     assert!(count > 500, "only {count} examples");
     assert!(wrong.is_empty(), "{} of {count} examples", wrong.len());
+}
+
+/// Every way to spoil one node of a resource that a check of the structure must notice.
+fn spoiled(node: &Json) -> Vec<Json> {
+    let mut variants = vec![Json::Null, Json::object::<&str>([]), Json::array([])];
+    variants.push(match node {
+        Json::Object(object) => {
+            let mut object = object.clone();
+            object.insert("zzz", "x");
+            object.into()
+        }
+        Json::Array(items) => items.first().cloned().unwrap_or(Json::Null),
+        Json::String(_) => Json::from(1u64),
+        _ => Json::from("x"),
+    });
+    variants.push(Json::array([node.clone()]));
+    variants
+}
+
+/// Paths to every node below the root.
+fn nodes(value: &Json, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+    let children: Vec<(String, &Json)> = match value {
+        Json::Object(object) => object.iter().map(|(name, member)| (name.to_owned(), member)).collect(),
+        Json::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
+        _ => Vec::new(),
+    };
+    for (step, child) in children {
+        path.push(step);
+        found.push(path.clone());
+        nodes(child, path, found);
+        path.pop();
+    }
+}
+
+fn node_mut<'a>(value: &'a mut Json, path: &[String]) -> &'a mut Json {
+    path.iter().fold(value, |value, step| match value {
+        Json::Array(items) => &mut items[step.parse::<usize>().expect("an index")],
+        other => other.get_mut(step).expect("a member"),
+    })
+}
+
+/// Spoils every n-th node in every way; gives back the paths whose damage was not noticed.
+fn unnoticed(resource: &Json, every: usize) -> Vec<String> {
+    let mut paths = Vec::new();
+    nodes(resource, &mut Vec::new(), &mut paths);
+    let mut missed = Vec::new();
+    for path in paths.iter().step_by(every) {
+        let original = node_mut(&mut resource.clone(), path).clone();
+        for (which, variant) in spoiled(&original).into_iter().enumerate() {
+            // A null in an array beside a companion is FHIR.
+            if variant == Json::Null && path.last().is_some_and(|step| step.parse::<usize>().is_ok())
+                || variant == original
+            {
+                continue;
+            }
+            let mut copy = resource.clone();
+            *node_mut(&mut copy, path) = variant;
+            if validate(&copy).is_empty() {
+                missed.push(format!("{} variant {which}", path.join("/")));
+            }
+        }
+    }
+    missed
+}
+
+#[test]
+fn planted_damage_is_noticed() {
+    assert_eq!(unnoticed(&read(PATIENT), 1), [""; 0]);
+}
+
+#[test]
+fn planted_damage_in_published_examples_is_noticed() {
+    let Some(folder) = corpus("planted_damage_in_published_examples_is_noticed", "fhir-r4/examples/r4") else { return };
+    let mut missed = Vec::new();
+    for file in json_files(&folder) {
+        let text = std::fs::read(&file).expect("readable");
+        let resource = parse(&text, &Limits::default()).expect("JSON");
+        if text.len() < 20_000 && validate(&resource).is_empty() {
+            missed.extend(unnoticed(&resource, 11).into_iter().map(|path| format!("{}: {path}", file.display())));
+        }
+    }
+    assert!(missed.is_empty(), "{} not noticed:\n{}", missed.len(), missed.join("\n"));
+}
+
+fn summary_of(patient: &Json, resources: &[Json]) -> Json {
+    model::ips::summary(&model::ips::Summary {
+        patient,
+        resources,
+        author: &read(
+            r#"{"resourceType":"Device","id":"gateway","deviceName":[{"name":"gateway","type":"user-friendly-name"}]}"#,
+        ),
+        generated: model::time::Instant::from_millis(0),
+        document: uuid::Uuid::from_u128(1),
+        composition: uuid::Uuid::from_u128(2),
+        base: "https://gateway.example.org/fhir",
+    })
+}
+
+#[test]
+fn patient_summaries_are_r4() {
+    let patient = read(PATIENT);
+    assert_eq!(validate(&summary_of(&patient, &[])), []);
+    let allergy = read(
+        r#"{"resourceType":"AllergyIntolerance","id":"a","code":{"text":"<nuts> & \"seeds\""},"patient":{"reference":"Patient/sample-1"}}"#,
+    );
+    assert_eq!(validate(&summary_of(&patient, &[allergy])), []);
+}
+
+#[test]
+fn patient_summaries_of_synthetic_records_are_r4() {
+    let Some(folder) = corpus("patient_summaries_of_synthetic_records_are_r4", "fhir-r4/bundles/synthea-2019") else {
+        return;
+    };
+    let mut count = 0;
+    for file in json_files(&folder) {
+        let bundle = parse(&std::fs::read(&file).expect("readable"), &Limits::default()).expect("JSON");
+        let resources: Vec<Json> = bundle::resources(&bundle).cloned().collect();
+        let Some(patient) = resources.iter().find(|each| model::resource::resource_type(each) == Some("Patient"))
+        else {
+            continue;
+        };
+        let summary = summary_of(patient, &resources);
+        count += 1;
+        assert_eq!(validate(&summary), [], "{}", file.display());
+        assert!(bundle::entries(&summary).len() > 5, "{}", file.display());
+    }
+    assert!(count >= 10, "{count} patients");
 }
 
 const PATIENT: &str = include_str!("../../benches/patient.json");

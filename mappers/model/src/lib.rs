@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod canonical;
 mod generated;
 pub mod id;
+pub mod ips;
 pub mod json;
 pub mod outcome;
 pub mod resource;

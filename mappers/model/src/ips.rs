@@ -1,0 +1,185 @@
+//! The International Patient Summary: a document Bundle of what is known about one patient.
+//!
+//! HL7 IPS 2.0.0, profiles Bundle-uv-ips and Composition-uv-ips: the sections and their LOINC codes. A pure function:
+//! it takes the resources that may be shown, keeps them as they are and says in each section's narrative what they
+//! hold. Nothing is translated and nothing is judged: a section without content says that this record has none, not
+//! that there is none.
+
+mod narrative;
+mod section;
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use crate::bundle;
+use crate::json::{Json, Object};
+use crate::resource::{id, references, resource_type};
+use crate::time::Instant;
+use section::{SECTIONS, Section};
+
+/// What a summary is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'a> {
+    /// The Patient, with its id.
+    pub patient: &'a Json,
+    /// What may be shown of this patient, and what that refers to (medications, devices, practitioners …). Resources
+    /// without type or id are left out; so are types that no section has, unless something shown refers to them.
+    pub resources: &'a [Json],
+    /// Who answers for the summary: an Organization or Device, with its id.
+    pub author: &'a Json,
+    /// When the summary was made.
+    pub generated: Instant,
+    /// The id of the document and of its identifier (RFC 9562).
+    pub document: Uuid,
+    /// The id of the Composition.
+    pub composition: Uuid,
+    /// The base of the full URLs, for example `https://gateway.example.org/fhir`; no `/` at its end.
+    pub base: &'a str,
+}
+
+/// Builds the document Bundle: Composition, Patient, author, then the content in the order of the sections, then what
+/// it refers to.
+///
+/// The sections for problems, allergies and medications are always there (with `emptyReason` if they hold nothing), the
+/// others if they hold something. Left out are resources entered in error, and of observations with the same code all
+/// but the latest.
+pub fn summary(summary: &Summary<'_>) -> Json {
+    let name = patient_name(summary.patient);
+    let mut shown: Vec<&Json> = vec![summary.patient, summary.author];
+    let mut sections = Vec::new();
+    for section in SECTIONS {
+        let content = section.select(summary.resources);
+        if content.is_empty() && !section.required {
+            continue;
+        }
+        sections.push(section_json(section, &content, summary.resources));
+        shown.extend(content);
+    }
+    add_referenced(&mut shown, summary.resources);
+    let composition = composition(summary, &name, sections);
+    let mut seen = BTreeSet::new();
+    let mut entries = vec![(format!("{}/Composition/{}", summary.base, summary.composition), composition)];
+    for resource in shown {
+        if let Some(reference) = local_reference(resource)
+            && seen.insert(reference.clone())
+        {
+            entries.push((format!("{}/{reference}", summary.base), resource.clone()));
+        }
+    }
+    let identifier = format!("urn:uuid:{}", summary.document);
+    let document = bundle::document(("urn:ietf:rfc:3986", &identifier), summary.generated, entries);
+    with_head(document, &summary.document, "http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips")
+}
+
+const LOINC: &str = "http://loinc.org";
+
+fn composition(summary: &Summary<'_>, name: &str, sections: Vec<Json>) -> Json {
+    let subject = local_reference(summary.patient).unwrap_or_default();
+    let author = local_reference(summary.author).unwrap_or_default();
+    let composition = Json::object([
+        ("resourceType", Json::from("Composition")),
+        ("status", Json::from("final")),
+        ("type", concept(LOINC, "60591-5", "Patient summary Document")),
+        ("subject", reference(&subject)),
+        ("date", Json::from(summary.generated.to_rfc3339())),
+        ("author", Json::array([reference(&author)])),
+        ("title", Json::from(format!("Patient summary of {name}"))),
+        ("section", Json::Array(sections)),
+    ]);
+    let profile = "http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips";
+    with_head(composition, &summary.composition, profile)
+}
+
+fn section_json(section: &Section, content: &[&Json], given: &[Json]) -> Json {
+    let mut object = Object::new();
+    object.insert("title", section.title);
+    object.insert("code", concept(LOINC, section.code, section.display));
+    let text = Json::object([
+        ("status", Json::from("generated")),
+        ("div", Json::from(narrative::section(section.title, content, given))),
+    ]);
+    object.insert("text", text);
+    if content.is_empty() {
+        // Not `nilknown`: that would be a clinical statement, and nobody made it.
+        object.insert("emptyReason", concept(EMPTY_REASON, "unavailable", "Unavailable"));
+    } else {
+        let entries = content.iter().filter_map(|resource| local_reference(resource)).map(|text| reference(&text));
+        object.insert("entry", Json::array(entries));
+    }
+    object.into()
+}
+
+/// FHIR R4 codesystem-list-empty-reason.html.
+const EMPTY_REASON: &str = "http://terminology.hl7.org/CodeSystem/list-empty-reason";
+
+/// Adds what the shown resources refer to, and what that refers to, as far as it was given. Only types that describe
+/// who, where and with what: clinical content comes in by its section or not at all.
+fn add_referenced<'a>(shown: &mut Vec<&'a Json>, given: &'a [Json]) {
+    const SUPPORT: [&str; 9] = [
+        "Device",
+        "HealthcareService",
+        "Location",
+        "Medication",
+        "Organization",
+        "Practitioner",
+        "PractitionerRole",
+        "RelatedPerson",
+        "Specimen",
+    ];
+    let support: Vec<(String, &Json)> = given
+        .iter()
+        .filter(|resource| resource_type(resource).is_some_and(|name| SUPPORT.contains(&name)))
+        .filter_map(|resource| Some((local_reference(resource)?, resource)))
+        .collect();
+    let mut at = 0;
+    let mut added = BTreeSet::new();
+    while let Some(resource) = shown.get(at).copied() {
+        at += 1;
+        for found in references(resource) {
+            let target = found.target.split("/_history/").next().unwrap_or_default();
+            if let Some((name, other)) = support.iter().find(|(name, _)| name == target)
+                && added.insert(name.as_str())
+            {
+                shown.push(other);
+            }
+        }
+    }
+}
+
+/// `Type/id`.
+fn local_reference(resource: &Json) -> Option<String> {
+    Some(format!("{}/{}", resource_type(resource)?, id(resource)?))
+}
+
+fn reference(target: &str) -> Json {
+    Json::object([("reference", Json::from(target))])
+}
+
+fn concept(system: &str, code: &str, display: &str) -> Json {
+    let coding =
+        Json::object([("system", Json::from(system)), ("code", Json::from(code)), ("display", Json::from(display))]);
+    Json::object([("coding", Json::array([coding]))])
+}
+
+/// Puts id and profile behind the type.
+fn with_head(resource: Json, id: &Uuid, profile: &str) -> Json {
+    let Json::Object(object) = resource else { return resource };
+    let mut out = Object::new();
+    for (name, value) in object {
+        out.insert(name, value);
+        if out.len() == 1 {
+            out.insert("id", id.to_string());
+            out.insert("meta", Json::object([("profile", Json::array([Json::from(profile)]))]));
+        }
+    }
+    out.into()
+}
+
+fn patient_name(patient: &Json) -> String {
+    let name = patient.items("name").first();
+    name.and_then(narrative::human_name).unwrap_or_else(|| "a patient without a name".to_owned())
+}
+
+#[cfg(test)]
+mod tests;
