@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p ledger`. Times of anything that touches the disk compare with `floor` of the same run only.
 
+#![expect(clippy::expect_used, reason = "a bench: every one is a failure of its set-up")]
+
 use std::fs::File;
 use std::io::Write as _;
 
