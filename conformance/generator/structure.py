@@ -58,6 +58,8 @@ def one_element(element, has_children, values):
     elif has_children:
         (kind,) = element["type"]
         types = [">" + kind["code"]]
+    elif path == "Resource.id":
+        types = ["id"]  # R4 resource.html; the published snapshot says string
     else:
         types = [one_type_name(t) for t in element["type"]]
     binding = element.get("binding", {})

@@ -13,6 +13,7 @@ mod resource;
 mod table;
 mod xhtml;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use model::bundle;
@@ -83,13 +84,13 @@ pub(crate) struct Walk<'r> {
     issues: Vec<Issue>,
     /// Problems past the limit.
     more: usize,
-    /// Ids and types of the resources contained in the resource at hand.
-    contained: Vec<(&'r str, &'r str)>,
+    /// Types by id of the resources contained in the resource at hand.
+    contained: HashMap<&'r str, &'r str>,
 }
 
 impl Walk<'_> {
     fn new() -> Self {
-        Self { table: table::r4(), issues: Vec::new(), more: 0, contained: Vec::new() }
+        Self { table: table::r4(), issues: Vec::new(), more: 0, contained: HashMap::new() }
     }
 
     fn problem(&mut self, issue: Issue, place: &Place<'_>) {

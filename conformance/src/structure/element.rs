@@ -3,6 +3,7 @@
 use model::json::{Json, Object};
 use model::outcome::Issue;
 
+use super::reference::is_scheme;
 use super::table::{Element, Kind, Primitive, Shape, Type};
 use super::{Place, Walk, primitive, xhtml};
 
@@ -72,7 +73,13 @@ impl<'r> Walk<'r> {
             if has_value == object.contains_key("extension") {
                 self.error("invariant", "expected either a value or extensions (ext-1)", place);
             }
-        } else if !shape.is_resource && object.len() == 1 && object.contains_key("id") {
+        } else if shape.path == "Bundle.entry" {
+            let url = object.get("fullUrl").and_then(Json::as_str);
+            if url.is_some_and(|url| !url.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme))) {
+                self.error("value", "expected fullUrl to be an absolute URL or a URN", place);
+            }
+        }
+        if !shape.is_resource && object.len() == 1 && object.contains_key("id") {
             self.error("invariant", "expected a value or children beside the id (ele-1)", place);
         }
     }

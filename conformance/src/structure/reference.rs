@@ -31,8 +31,8 @@ impl Walk<'_> {
         if id.is_empty() {
             return;
         }
-        match self.contained.iter().find(|(contained, _)| *contained == id).copied() {
-            Some((_, name)) if !allows(targets, name) => self.error("invalid", expected(targets), here),
+        match self.contained.get(id).copied() {
+            Some(name) if !allows(targets, name) => self.error("invalid", expected(targets), here),
             Some(_) => {}
             None => self.error("not-found", "expected a contained resource of that id", here),
         }
@@ -54,7 +54,7 @@ fn expected(targets: &str) -> String {
     format!("expected a reference to {}", targets.replace('|', ", "))
 }
 
-fn is_scheme(text: &str) -> bool {
+pub(super) fn is_scheme(text: &str) -> bool {
     text.starts_with(|letter: char| letter.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }

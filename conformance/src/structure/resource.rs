@@ -1,5 +1,7 @@
 //! Resources as wholes: their type, and what they contain. FHIR R4 references.html, "Contained Resources".
 
+use std::collections::HashSet;
+
 use model::json::{Json, Object};
 
 use super::{Place, Walk};
@@ -61,14 +63,17 @@ impl<'r> Walk<'r> {
 
     /// dom-3: something refers to each contained resource, or it refers to its container.
     fn unreferenced(&mut self, resource: &'r Json, contained: &'r [Json], place: &Place<'_>) {
-        let mut used = Vec::new();
+        let mut used = HashSet::new();
         local_references(resource, &mut used);
         let list = Place::Member { parent: place, name: "contained", of_type: None };
         for (index, each) in contained.iter().enumerate() {
             let Some(id) = model::resource::id(each) else { continue };
-            let mut own = Vec::new();
-            local_references(each, &mut own);
-            if !used.contains(&id) && !own.contains(&"") {
+            let refers_back = || {
+                let mut own = HashSet::new();
+                local_references(each, &mut own);
+                own.contains("")
+            };
+            if !used.contains(id) && !refers_back() {
                 let here = Place::Item { parent: &list, index };
                 self.error("invariant", "expected a reference to the contained resource (dom-3)", &here);
             }
@@ -77,7 +82,7 @@ impl<'r> Walk<'r> {
 }
 
 /// Every text that starts with `#`, without it: References, canonicals and URIs can all be local.
-fn local_references<'r>(value: &'r Json, found: &mut Vec<&'r str>) {
+fn local_references<'r>(value: &'r Json, found: &mut HashSet<&'r str>) {
     match value {
         Json::String(text) => found.extend(text.strip_prefix('#')),
         Json::Array(items) => items.iter().for_each(|item| local_references(item, found)),

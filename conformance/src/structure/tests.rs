@@ -35,6 +35,49 @@ fn an_ordinary_patient_is_valid() {
 }
 
 #[test]
+fn deep_nesting_is_walked_to_its_end() {
+    let depth = Limits::MAX_DEPTH - 6;
+    let open = r#"{"url":"x","extension":["#.repeat(depth / 2);
+    let close = "]}".repeat(depth / 2);
+    let text = format!(r#"{{"resourceType":"Patient","extension":[{open}{{"url":"x"}}{close}]}}"#);
+    let tree = parse(text.as_bytes(), &Limits { depth: Limits::MAX_DEPTH, ..Limits::default() }).expect("JSON");
+    assert_eq!(validate(&tree).len(), 1, "the innermost extension has no value");
+}
+
+#[test]
+fn many_contained_resources_are_checked_in_linear_time() {
+    let contained: Vec<String> = (0..20_000).map(|n| format!(r#"{{"resourceType":"Patient","id":"{n}"}}"#)).collect();
+    let members: Vec<String> = (0..20_000).map(|n| format!(r##"{{"reference":"#{n}"}}"##)).collect();
+    check(
+        &format!(
+            r#"{{"resourceType":"Provenance","contained":[{}],"target":[{}],"recorded":"2026-01-01T00:00:00Z","agent":[{{"who":{{"display":"x"}}}}]}}"#,
+            contained.join(","),
+            members.join(",")
+        ),
+        &[],
+    );
+}
+
+#[test]
+fn ids_of_resources_are_ids() {
+    check(r#"{"resourceType":"Patient","id":"a b"}"#, &["value Patient.id"]);
+    check(&format!(r#"{{"resourceType":"Patient","id":"{}"}}"#, "a".repeat(65)), &["value Patient.id"]);
+    check(r#"{"resourceType":"Patient","name":[{"id":"a b","text":"x"}]}"#, &[]);
+}
+
+#[test]
+fn full_urls_are_absolute() {
+    let bundle = |url: &str| {
+        format!(
+            r#"{{"resourceType":"Bundle","type":"collection","entry":[{{"fullUrl":"{url}","resource":{{"resourceType":"Patient"}}}}]}}"#
+        )
+    };
+    check(&bundle("http://x/Patient/1"), &[]);
+    check(&bundle("urn:uuid:0b9aeb3c-5ddf-4f0a-8a53-3a1f2f2f9b10"), &[]);
+    check(&bundle("Patient/1"), &["value Bundle.entry[0]"]);
+}
+
+#[test]
 fn elements_must_be_known() {
     check(
         r#"{"resourceType":"Patient","surname":"x","name":[{"first":"x"}]}"#,

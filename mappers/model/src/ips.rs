@@ -8,7 +8,7 @@
 mod narrative;
 mod section;
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -48,17 +48,18 @@ pub fn summary(summary: &Summary<'_>) -> Json {
     let name = patient_name(summary.patient);
     let mut shown: Vec<&Json> = vec![summary.patient, summary.author];
     let mut sections = Vec::new();
+    let given = Given::new(summary.resources);
     for section in SECTIONS {
         let content = section.select(summary.resources);
         if content.is_empty() && !section.required {
             continue;
         }
-        sections.push(section_json(section, &content, summary.resources));
+        sections.push(section_json(section, &content, &given));
         shown.extend(content);
     }
-    add_referenced(&mut shown, summary.resources);
+    add_referenced(&mut shown, &given);
     let composition = composition(summary, &name, sections);
-    let mut seen = BTreeSet::new();
+    let mut seen = HashSet::new();
     let mut entries = vec![(format!("{}/Composition/{}", summary.base, summary.composition), composition)];
     for resource in shown {
         if let Some(reference) = local_reference(resource)
@@ -91,7 +92,7 @@ fn composition(summary: &Summary<'_>, name: &str, sections: Vec<Json>) -> Json {
     with_head(composition, &summary.composition, profile)
 }
 
-fn section_json(section: &Section, content: &[&Json], given: &[Json]) -> Json {
+fn section_json(section: &Section, content: &[&Json], given: &Given<'_>) -> Json {
     let mut object = Object::new();
     object.insert("title", section.title);
     object.insert("code", concept(LOINC, section.code, section.display));
@@ -113,9 +114,23 @@ fn section_json(section: &Section, content: &[&Json], given: &[Json]) -> Json {
 /// FHIR R4 codesystem-list-empty-reason.html.
 const EMPTY_REASON: &str = "http://terminology.hl7.org/CodeSystem/list-empty-reason";
 
+/// What was given, by reference: a record can be large, and every line may refer to something.
+struct Given<'a>(HashMap<String, &'a Json>);
+
+impl<'a> Given<'a> {
+    fn new(resources: &'a [Json]) -> Self {
+        Self(resources.iter().filter_map(|resource| Some((local_reference(resource)?, resource))).collect())
+    }
+
+    /// The resource that a relative reference, with or without version, points to.
+    fn find(&self, reference: &str) -> Option<&'a Json> {
+        self.0.get(reference.split("/_history/").next()?).copied()
+    }
+}
+
 /// Adds what the shown resources refer to, and what that refers to, as far as it was given. Only types that describe
 /// who, where and with what: clinical content comes in by its section or not at all.
-fn add_referenced<'a>(shown: &mut Vec<&'a Json>, given: &'a [Json]) {
+fn add_referenced<'a>(shown: &mut Vec<&'a Json>, given: &Given<'a>) {
     const SUPPORT: [&str; 9] = [
         "Device",
         "HealthcareService",
@@ -127,20 +142,14 @@ fn add_referenced<'a>(shown: &mut Vec<&'a Json>, given: &'a [Json]) {
         "RelatedPerson",
         "Specimen",
     ];
-    let support: Vec<(String, &Json)> = given
-        .iter()
-        .filter(|resource| resource_type(resource).is_some_and(|name| SUPPORT.contains(&name)))
-        .filter_map(|resource| Some((local_reference(resource)?, resource)))
-        .collect();
     let mut at = 0;
-    let mut added = BTreeSet::new();
+    let mut added = HashSet::new();
     while let Some(resource) = shown.get(at).copied() {
         at += 1;
         for found in references(resource) {
-            let target = found.target.split("/_history/").next().unwrap_or_default();
-            if let Some((name, other)) = support.iter().find(|(name, _)| name == target)
-                && added.insert(name.as_str())
-            {
+            let Some(other) = given.find(found.target) else { continue };
+            let supports = resource_type(other).is_some_and(|name| SUPPORT.contains(&name));
+            if supports && added.insert((resource_type(other), id(other))) {
                 shown.push(other);
             }
         }

@@ -1,11 +1,12 @@
 //! The narrative of a section: a list with one line a resource, all text escaped.
 
-use crate::id::Reference;
 use crate::json::Json;
 use crate::resource::{id, resource_type};
 
+use super::Given;
+
 /// The XHTML of a section. What the content refers to is looked up in `given`.
-pub(super) fn section(title: &str, content: &[&Json], given: &[Json]) -> String {
+pub(super) fn section(title: &str, content: &[&Json], given: &Given<'_>) -> String {
     let mut html = String::from("<div xmlns=\"http://www.w3.org/1999/xhtml\"><h5>");
     escape(title, &mut html);
     html.push_str("</h5>");
@@ -25,7 +26,7 @@ pub(super) fn section(title: &str, content: &[&Json], given: &[Json]) -> String 
 }
 
 /// What a person reads about one resource: what, how much, state, when, remarks.
-fn line(resource: &Json, given: &[Json]) -> String {
+fn line(resource: &Json, given: &Given<'_>) -> String {
     let name = resource_type(resource).unwrap_or_default();
     let mut parts = vec![what(resource, name, given)];
     parts.extend(value(resource));
@@ -54,7 +55,7 @@ fn line(resource: &Json, given: &[Json]) -> String {
 }
 
 /// The thing itself: the code of the resource, in the element that its type has for it.
-fn what(resource: &Json, name: &str, given: &[Json]) -> String {
+fn what(resource: &Json, name: &str, given: &Given<'_>) -> String {
     const ELEMENTS: [&str; 6] =
         ["code", "medicationCodeableConcept", "vaccineCode", "medicationReference", "device", "provision"];
     let found = ELEMENTS.iter().find_map(|element| {
@@ -79,20 +80,14 @@ fn concept(value: &Json) -> Option<String> {
 }
 
 /// The text of a Reference: its display, else the name of its target, contained or given.
-fn reference(value: &Json, container: &Json, given: &[Json]) -> Option<String> {
+fn reference(value: &Json, container: &Json, given: &Given<'_>) -> Option<String> {
     if let Some(display) = value.text_at(&["display"]) {
         return Some(display.to_owned());
     }
     let text = value.text_at(&["reference"])?;
     let target = match text.strip_prefix('#') {
         Some(local) => container.items("contained").iter().find(|each| id(each) == Some(local))?,
-        None => {
-            let wanted = Reference::parse(text).ok()?;
-            let is_wanted = |each: &&Json| {
-                id(each) == Some(wanted.id.as_str()) && resource_type(each) == Some(wanted.resource_type.as_str())
-            };
-            given.iter().find(is_wanted)?
-        }
+        None => given.find(text)?,
     };
     let device_name = || target.at(&["deviceName", "0", "name"]).and_then(Json::as_str).map(str::to_owned);
     target.get("code").or_else(|| target.get("type")).and_then(concept).or_else(device_name)
