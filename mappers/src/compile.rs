@@ -1,0 +1,636 @@
+//! Turns the rows of a package into rules with every name resolved.
+
+use std::collections::{BTreeMap, HashMap};
+
+use model::json::{Json, Number};
+use smol_str::SmolStr;
+
+use crate::concept::{CodeMap, Concept};
+use crate::elements;
+use crate::function;
+use crate::load::{RawPackage, RawRow};
+use crate::map::{
+    AliasId, Driver, Form, Group, Identity, MessageRow, MessageTable, Part, Place, Row, SELF, SegmentId, Source, Table,
+    Term, Test, Via, Way, With, WithValue,
+};
+use crate::package::LoadError;
+use crate::path::{self, Holds, Target};
+
+/// The tables of a package, ready to run.
+#[derive(Debug, Default)]
+pub(crate) struct Compiled {
+    pub(crate) tables: Vec<Table>,
+    pub(crate) maps: Vec<CodeMap>,
+    pub(crate) messages: Vec<MessageTable>,
+    /// Number of the message table by type (`ADT^A01`), and the structure it has.
+    pub(crate) types: BTreeMap<SmolStr, (usize, SmolStr)>,
+    /// The table for every other type.
+    pub(crate) fallback: Option<usize>,
+    pub(crate) segments: HashMap<SmolStr, SegmentId>,
+    pub(crate) segment_names: Vec<SmolStr>,
+    pub(crate) aliases: Vec<SmolStr>,
+    pub(crate) rules: Vec<(SmolStr, usize)>,
+}
+
+impl Compiled {
+    /// `package/file:line` of a rule.
+    pub(crate) fn rule(&self, rule: u32) -> String {
+        self.rules.get(rule as usize).map_or_else(String::new, |(file, line)| format!("{file}:{line}"))
+    }
+
+    /// The role of a name, if a row has it.
+    pub(crate) fn alias(&self, name: &str) -> Option<AliasId> {
+        self.aliases.iter().position(|alias| alias == name).and_then(|n| AliasId::try_from(n).ok())
+    }
+
+    /// The resource type of a role.
+    pub(crate) fn alias_type(&self, alias: AliasId) -> &str {
+        let name = self.aliases.get(usize::from(alias)).map_or("", SmolStr::as_str);
+        name.split_once('@').map_or(name, |(kind, _)| kind)
+    }
+}
+
+/// Compiles a package, or says everything that is wrong with it.
+pub(crate) fn compile(raw: &RawPackage, errors: &mut Vec<LoadError>) -> Compiled {
+    let mut compiler = Compiler { raw, out: Compiled::default(), tables: HashMap::new(), maps: HashMap::new(), errors };
+    compiler.codes();
+    compiler.headers();
+    compiler.rows();
+    compiler.messages();
+    compiler.out
+}
+
+struct Compiler<'a> {
+    raw: &'a RawPackage,
+    out: Compiled,
+    tables: HashMap<SmolStr, usize>,
+    maps: HashMap<SmolStr, usize>,
+    errors: &'a mut Vec<LoadError>,
+}
+
+/// What a row may refer to: the segment or datatype of its table.
+#[derive(Clone, Copy)]
+enum Level<'a> {
+    Segment(&'a str),
+    Datatype(&'a str),
+    Message,
+}
+
+impl Compiler<'_> {
+    fn url(&self, name: &str) -> Option<SmolStr> {
+        if name.contains(':') {
+            return Some(name.into());
+        }
+        self.raw.names.get(name).cloned()
+    }
+
+    fn rule(&mut self, row: &RawRow) -> u32 {
+        self.out.rules.push((row.file.clone(), row.line));
+        u32::try_from(self.out.rules.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn segment(&mut self, name: &str) -> SegmentId {
+        if let Some(id) = self.out.segments.get(name) {
+            return *id;
+        }
+        let id = SegmentId::try_from(self.out.segments.len()).unwrap_or(SegmentId::MAX - 1);
+        self.out.segments.insert(name.into(), id);
+        self.out.segment_names.push(name.into());
+        id
+    }
+
+    fn alias(&mut self, name: &str) -> Result<AliasId, String> {
+        if let Some(id) = self.out.alias(name) {
+            return Ok(id);
+        }
+        let kind = name.split_once('@').map_or(name, |(kind, _)| kind);
+        if !elements::is_resource(kind) {
+            return Err(format!("unknown target: {kind} is no resource type a map may build"));
+        }
+        self.out.aliases.push(name.into());
+        AliasId::try_from(self.out.aliases.len() - 1).map_err(|_| "too many roles".to_owned())
+    }
+
+    fn codes(&mut self) {
+        for (path, rows) in &self.raw.tables {
+            let Some(name) = path.strip_prefix("codes/") else { continue };
+            let mut table = None;
+            let mut concepts = Vec::new();
+            for row in rows {
+                let system = match row.cell(1) {
+                    "" => SmolStr::default(),
+                    named => match self.url(named) {
+                        Some(url) => url,
+                        None => {
+                            self.errors.push(row.error(format!("unknown name {named} of a system")));
+                            continue;
+                        }
+                    },
+                };
+                let equivalent = match row.cell(4) {
+                    "" | "equivalent" => true,
+                    "wider" | "narrower" | "inexact" | "unmatched" => false,
+                    other => {
+                        self.errors.push(row.error(format!("unknown equivalence {other}")));
+                        continue;
+                    }
+                };
+                if row.cell(0) == "@table" {
+                    table = Some(system);
+                    continue;
+                }
+                let concept = Concept {
+                    code: row.cell(0).into(),
+                    system,
+                    target: row.cell(2).into(),
+                    display: row.cell(3).into(),
+                };
+                concepts.push((concept, equivalent));
+            }
+            self.maps.insert(name.into(), self.out.maps.len());
+            self.out.maps.push(CodeMap::new(name, table, concepts));
+        }
+    }
+
+    fn headers(&mut self) {
+        for (path, rows) in &self.raw.tables {
+            let segment = path.strip_prefix("segments/");
+            let Some(name) = segment.or_else(|| path.strip_prefix("datatypes/")) else { continue };
+            let problem = |message: String| LoadError {
+                file: rows.first().map_or_else(|| path.clone(), |row| row.file.to_string()),
+                line: 0,
+                message,
+            };
+            let Some((source, root)) = name.split_once('-') else {
+                self.errors.push(problem(format!("expected a name like PID-Patient, found {name}")));
+                continue;
+            };
+            let kind = root.split_once('@').map_or(root, |(kind, _)| kind);
+            let resource = elements::is_resource(kind);
+            let known = resource || (segment.is_none() && elements::is_complex(kind.split('+').next().unwrap_or(kind)));
+            if !known {
+                self.errors.push(problem(format!("unknown target: {kind}")));
+                continue;
+            }
+            let alias = match (segment, resource) {
+                (Some(_), _) => match self.alias(root) {
+                    Ok(alias) => alias,
+                    Err(message) => {
+                        self.errors.push(problem(message));
+                        continue;
+                    }
+                },
+                _ => SELF,
+            };
+            if segment.is_some() {
+                self.segment(source);
+            }
+            self.tables.insert(name.into(), self.out.tables.len());
+            self.out.tables.push(Table {
+                name: name.into(),
+                source: source.into(),
+                root: kind.split('+').next().unwrap_or(kind).into(),
+                resource,
+                alias,
+                identity: None,
+                rows: Vec::new(),
+                defaults: Vec::new(),
+                backward: Vec::new(),
+            });
+        }
+    }
+
+    fn rows(&mut self) {
+        for (path, rows) in &self.raw.tables {
+            let segment = path.strip_prefix("segments/");
+            let Some(name) = segment.or_else(|| path.strip_prefix("datatypes/")) else { continue };
+            let Some(index) = self.tables.get(name).copied() else { continue };
+            let (source, root, alias) = match self.out.tables.get(index) {
+                Some(table) => (table.source.clone(), table.root.clone(), table.alias),
+                None => continue,
+            };
+            let level = if segment.is_some() { Level::Segment(&source) } else { Level::Datatype(&source) };
+            let mut compiled = (None, Vec::new(), Vec::new());
+            for raw in rows {
+                let rule = self.rule(raw);
+                if raw.cell(0) == "id" {
+                    match self.identity(raw, level, rule) {
+                        Ok(identity) => compiled.0 = Some(identity),
+                        Err(message) => self.errors.push(raw.error(message)),
+                    }
+                    continue;
+                }
+                match self.row(raw, level, &root, alias, rule) {
+                    Ok(row) if raw.cell(0) == "default" => compiled.2.push(row),
+                    Ok(row) => compiled.1.push(row),
+                    Err(message) => self.errors.push(raw.error(message)),
+                }
+            }
+            let missing = segment.is_none() && elements::is_resource(&root) && compiled.0.is_none();
+            if missing && let Some(first) = rows.first() {
+                self.errors.push(first.error("a datatype table that builds a resource needs an id row"));
+            }
+            if let Some(table) = self.out.tables.get_mut(index) {
+                let (identity, rows, defaults) = compiled;
+                table.backward = backward_order(&rows);
+                (table.identity, table.rows, table.defaults) = (identity, rows, defaults);
+            }
+        }
+    }
+
+    fn identity(&mut self, raw: &RawRow, level: Level<'_>, rule: u32) -> Result<Identity, String> {
+        let mut alternatives = Vec::new();
+        for alternative in raw.cell(2).split('|') {
+            let mut parts = Vec::new();
+            for part in alternative.split('+').map(str::trim) {
+                parts.push(match part.strip_prefix('@') {
+                    Some(alias) => Part::Alias(self.alias(alias)?),
+                    None if part == "#" => Part::Position,
+                    None => Part::Place(self.place(part, level)?),
+                });
+            }
+            alternatives.push(parts);
+        }
+        let each = match raw.cell(5) {
+            "" => false,
+            "each" => true,
+            other => return Err(format!("unknown way {other} of an id: expected nothing or each")),
+        };
+        Ok(Identity { alternatives, each, rule })
+    }
+
+    fn row(&mut self, raw: &RawRow, level: Level<'_>, root: &str, own: AliasId, rule: u32) -> Result<Row, String> {
+        let source = match raw.cell(0) {
+            "const" | "default" => Source::Constant,
+            text => match text.strip_prefix('@') {
+                Some(alias) => Source::Alias(self.alias(alias)?),
+                None => Source::Place(self.place(text, level)?),
+            },
+        };
+        let (alias, target) = self.target(raw.cell(1), raw.cell(2), level, root, own)?;
+        let via = self.via(raw.cell(2), &source, &target, level)?;
+        let with = self.with(raw.cell(3), &target)?;
+        let when = self.when(raw.cell(4), level)?;
+        let way = match raw.cell(5) {
+            "" => Way::Both,
+            ">" => Way::Forward,
+            "<" => Way::Backward,
+            other => return Err(format!("unknown way {other}: expected nothing, > or <")),
+        };
+        Ok(Row { source, alias, target, via, with, when, way, rule })
+    }
+
+    fn target(
+        &mut self,
+        text: &str,
+        via: &str,
+        level: Level<'_>,
+        root: &str,
+        own: AliasId,
+    ) -> Result<(AliasId, Target), String> {
+        let nowhere = via == "ordinal" || via.starts_with("drop");
+        if text.is_empty() && nowhere {
+            let steps = Vec::new();
+            return Ok((own, Target { steps, holds: Holds::Text, anchor: 0, anchor_kind: SmolStr::default() }));
+        }
+        let (head, rest) = text.split_once('.').unwrap_or((text, ""));
+        let names = |name: &str| if name.contains(':') { Some(name.into()) } else { self.raw.names.get(name).cloned() };
+        match level {
+            Level::Datatype(_) => {
+                if head != root {
+                    return Err(format!("expected a target of {root}, found {head}"));
+                }
+                Ok((SELF, path::target(root, rest, &names)?))
+            }
+            _ => {
+                let kind = head.split_once('@').map_or(head, |(kind, _)| kind);
+                let target = path::target(kind, rest, &names)?;
+                Ok((self.alias(head)?, target))
+            }
+        }
+    }
+
+    fn via(&mut self, text: &str, source: &Source, target: &Target, level: Level<'_>) -> Result<Via, String> {
+        match source {
+            Source::Alias(_) if text.is_empty() => {
+                return if target.holds == Holds::Reference {
+                    Ok(Via::Reference)
+                } else {
+                    Err("expected a target that is a Reference".to_owned())
+                };
+            }
+            Source::Alias(_) => return Err("expected no via for a reference".to_owned()),
+            Source::Constant if text == "absent" => return Ok(Via::Absent("unknown".into())),
+            Source::Constant => return Ok(Via::Literal(self.literal(text, target)?)),
+            Source::Place(_) => {}
+        }
+        if text == "ordinal" {
+            return Ok(Via::Ordinal);
+        }
+        if text == "lines" {
+            let field = matches!(source, Source::Place(Place::Own { repetition: 0, component: 0, .. }));
+            return if field && target.holds == Holds::Text {
+                Ok(Via::Lines)
+            } else {
+                Err("lines reads a whole field into a text".to_owned())
+            };
+        }
+        if let Some(reason) = text.strip_prefix("drop:") {
+            return Ok(Via::Drop(reason.trim().into()));
+        }
+        if let Some((function, arguments)) = text.split_once('(') {
+            let arguments = arguments.strip_suffix(')').ok_or("expected ) at the end")?;
+            let mut places = Vec::new();
+            for argument in arguments.split(' ').filter(|argument| !argument.is_empty()) {
+                places.push(self.place(argument, level)?);
+            }
+            return self.function(function, places, target);
+        }
+        if let Some((first, map)) = text.split_once(':') {
+            let map = self.maps.get(map).copied().ok_or_else(|| format!("unknown vocabulary map {map}"))?;
+            return match first {
+                "code" if target.holds == Holds::Text => Ok(Via::Code { map }),
+                "system" if target.holds == Holds::Text => Ok(Via::System { map }),
+                "code" | "system" => Err("expected a target that holds a code".to_owned()),
+                table => self.table(table, Some(map), target),
+            };
+        }
+        if self.tables.contains_key(text) {
+            return self.table(text, None, target);
+        }
+        self.function(text, Vec::new(), target)
+    }
+
+    fn function(&self, name: &str, arguments: Vec<Place>, target: &Target) -> Result<Via, String> {
+        let function = function::named(name).ok_or_else(|| format!("unknown function or table {name:?}"))?;
+        if function.arguments != arguments.len() {
+            return Err(format!("{name} takes {} arguments, found {}", function.arguments, arguments.len()));
+        }
+        if matches!(target.holds, Holds::Complex(_) | Holds::Reference) {
+            return Err(format!("{name} gives a primitive, the target is none"));
+        }
+        Ok(Via::Function { function, arguments })
+    }
+
+    fn table(&self, name: &str, map: Option<usize>, target: &Target) -> Result<Via, String> {
+        let table = self.tables.get(name).copied().ok_or_else(|| format!("unknown table {name}"))?;
+        let Some(built) = self.out.tables.get(table) else { return Err(format!("unknown table {name}")) };
+        let fits = match target.holds {
+            Holds::Reference => built.resource,
+            Holds::Complex(kind) => {
+                let quantity = matches!(kind, "Quantity" | "Duration" | "Age" | "Count" | "Distance" | "SimpleQuantity");
+                kind == built.root || (quantity && built.root == "Quantity")
+            }
+            _ => false,
+        };
+        if fits { Ok(Via::Table { table, map }) } else { Err(format!("{name} builds {}, the target is none", built.root)) }
+    }
+
+    /// A constant: `text`, `$name` for a URL, `system|code|display` for a Coding.
+    fn literal(&self, text: &str, target: &Target) -> Result<Json, String> {
+        let coding = |text: &str| {
+            let mut parts = text.split('|');
+            let system = parts.next().unwrap_or_default();
+            let system = self.url(system).ok_or_else(|| format!("unknown name {system} of a system"))?;
+            let code = parts.next().ok_or("expected system|code or system|code|display")?;
+            let mut members = vec![("system", Json::String(system)), ("code", Json::from(code))];
+            members.extend(parts.next().map(|display| ("display", Json::from(display))));
+            Ok::<Json, String>(Json::object(members))
+        };
+        match target.holds {
+            Holds::Boolean => match text {
+                "true" => Ok(Json::Bool(true)),
+                "false" => Ok(Json::Bool(false)),
+                _ => Err("expected true or false".to_owned()),
+            },
+            Holds::Integer | Holds::Decimal => {
+                Number::parse(text).map(Json::Number).map_err(|_| "expected a number".to_owned())
+            }
+            Holds::Text if text.is_empty() => Err("expected a value".to_owned()),
+            Holds::Text => match text.strip_prefix('$') {
+                Some(name) => self.url(name).map(Json::String).ok_or_else(|| format!("unknown name {name}")),
+                None => Ok(Json::from(text)),
+            },
+            Holds::Complex("Coding") => coding(text),
+            Holds::Complex("CodeableConcept") => {
+                Ok(Json::object([("coding", Json::array([coding(text)?]))]))
+            }
+            _ => Err("expected a target that holds a constant".to_owned()),
+        }
+    }
+
+    fn with(&mut self, text: &str, target: &Target) -> Result<Vec<With>, String> {
+        let mut out = Vec::new();
+        for piece in text.split(';').map(str::trim).filter(|piece| !piece.is_empty()) {
+            let (left, value) = piece.split_once('=').ok_or("expected path=value in with")?;
+            let (left, soft) = match left.strip_suffix('?') {
+                Some(left) => (left, true),
+                None => (left, false),
+            };
+            let names = |name: &str| self.url(name);
+            let beside = path::target(&target.anchor_kind, left.trim(), &names)?;
+            let value = match value.trim().strip_prefix('^') {
+                Some(source) => {
+                    let root = target.anchor_kind.split('.').next().unwrap_or_default();
+                    WithValue::Copy(path::target(root, source, &names)?.steps)
+                }
+                None => WithValue::Literal(self.literal(value.trim(), &beside)?),
+            };
+            out.push(With { target: beside, value, soft });
+        }
+        Ok(out)
+    }
+
+    fn when(&mut self, text: &str, level: Level<'_>) -> Result<Vec<Term>, String> {
+        let mut out = Vec::new();
+        for piece in text.split(" and ").map(str::trim).filter(|piece| !piece.is_empty()) {
+            let (negated, piece) = match piece.strip_prefix('!') {
+                Some(piece) => (true, piece),
+                None => (false, piece),
+            };
+            let (negated, test) = if let Some(alias) = piece.strip_prefix('@') {
+                (negated, Test::Alias(self.alias(alias)?))
+            } else if let Some((form, place)) = piece.split_once('(') {
+                let place = self.place(place.strip_suffix(')').ok_or("expected )")?, level)?;
+                let test = match form {
+                    "number" => Test::Form(Form::Number, place),
+                    "compared" => Test::Form(Form::Compared, place),
+                    "timestamp" => Test::Form(Form::Timestamp, place),
+                    "time" => Test::Form(Form::Time, place),
+                    "repeats" => Test::Repeats(place),
+                    other => return Err(format!("unknown condition {other}")),
+                };
+                (negated, test)
+            } else if let Some((place, values)) = piece.split_once(" in ") {
+                let values = values.split_whitespace().map(SmolStr::new).collect();
+                (negated, Test::In(self.place(place.trim(), level)?, values))
+            } else if let Some((place, value)) = piece.split_once("!=") {
+                (true, Test::In(self.place(place.trim(), level)?, vec![value.trim().into()]))
+            } else if let Some((place, value)) = piece.split_once('=') {
+                (negated, Test::In(self.place(place.trim(), level)?, vec![value.trim().into()]))
+            } else {
+                (negated, Test::Exists(self.place(piece, level)?))
+            };
+            out.push(Term { negated, test });
+        }
+        Ok(out)
+    }
+
+    fn place(&mut self, text: &str, level: Level<'_>) -> Result<Place, String> {
+        if text.contains('-') {
+            let place = path::field_place(text).ok_or_else(|| format!("expected a place like PID-3.1, found {text}"))?;
+            let own = matches!(level, Level::Segment(segment) if place.segment == segment);
+            if own {
+                let path::FieldPlace { field, repetition, component, subcomponent, .. } = place;
+                return Ok(Place::Own { field, repetition, component, subcomponent });
+            }
+            let segment = self.segment(&place.segment);
+            return Ok(Place::Other {
+                segment,
+                field: place.field,
+                component: place.component,
+                subcomponent: place.subcomponent,
+            });
+        }
+        let place = path::part_place(text).ok_or_else(|| format!("expected a place, found {text:?}"))?;
+        match level {
+            Level::Datatype(datatype) if place.datatype == datatype => {
+                Ok(Place::Part { component: place.component, subcomponent: place.subcomponent })
+            }
+            _ => Err(format!("expected a place of this table, found {text}")),
+        }
+    }
+
+    fn messages(&mut self) {
+        let mut numbers = HashMap::new();
+        for (path, rows) in &self.raw.tables {
+            let Some(name) = path.strip_prefix("messages/") else { continue };
+            let root = Group { name: SmolStr::default(), parent: None, drivers: Vec::new(), bindings: Vec::new() };
+            let mut table = MessageTable { name: name.into(), groups: vec![root], rows: Vec::new() };
+            for raw in rows {
+                if let Err(message) = self.message_row(raw, &mut table) {
+                    self.errors.push(raw.error(message));
+                }
+            }
+            numbers.insert(name.to_owned(), self.out.messages.len());
+            self.out.messages.push(table);
+        }
+        for (name, types) in &self.raw.messages {
+            let Some(number) = numbers.get(name).copied() else {
+                let message = format!("unknown message table {name}: expected messages/{name}.csv");
+                self.errors.push(LoadError { file: "package.toml".to_owned(), line: 0, message });
+                continue;
+            };
+            if types.fallback {
+                self.out.fallback = Some(number);
+            }
+            for (kind, structure) in &types.types {
+                self.out.types.insert(kind.as_str().into(), (number, structure.as_str().into()));
+            }
+        }
+    }
+
+    fn message_row(&mut self, raw: &RawRow, table: &mut MessageTable) -> Result<(), String> {
+        let group = group(table, raw.cell(0));
+        let segment = raw.cell(1);
+        if segment == "*" {
+            for piece in raw.cell(5).split_whitespace() {
+                let (binding, driver) = match piece.split_once('=') {
+                    Some((alias, driver)) if !alias.contains(':') => (Some(self.alias(alias)?), driver),
+                    _ => (None, piece),
+                };
+                let driver = self.driver(driver)?;
+                let Some(group) = table.groups.get_mut(group) else { continue };
+                match binding {
+                    Some(alias) => group.bindings.push((alias, driver)),
+                    None => group.drivers.push(driver),
+                }
+            }
+            return Ok(());
+        }
+        let mut tables = Vec::new();
+        for name in raw.cell(2).split_whitespace() {
+            let full = format!("{segment}-{name}");
+            tables.push(self.tables.get(full.as_str()).copied().ok_or_else(|| format!("unknown table {full}"))?);
+        }
+        let opens = match raw.cell(3) {
+            "" => false,
+            "new" => true,
+            other => return Err(format!("unknown mode {other}: expected nothing or new")),
+        };
+        let when = self.when(raw.cell(4), Level::Message)?;
+        let segment = self.segment(segment);
+        table.rows.push(MessageRow { group, segment, tables, opens, when });
+        Ok(())
+    }
+
+    fn driver(&mut self, text: &str) -> Result<Driver, String> {
+        if text == "once" {
+            return Ok(Driver::Once);
+        }
+        if let Some((from, alias)) = text.split_once('>') {
+            let (from, path) = from.split_once('.').ok_or("expected Role.path>Role")?;
+            let path: Vec<SmolStr> = path.split('.').map(SmolStr::new).collect();
+            return Ok(Driver::Follow { alias: self.alias(alias)?, from: self.alias(from)?, path });
+        }
+        match text.split_once(':') {
+            Some((alias, by)) => {
+                let (path, other) = by.split_once('=').ok_or("expected Role:path=Role")?;
+                Ok(Driver::Each { alias: self.alias(alias)?, by: Some((path.into(), self.alias(other)?)) })
+            }
+            None => Ok(Driver::Each { alias: self.alias(text)?, by: None }),
+        }
+    }
+}
+
+/// The group of a path, made with its parents if new.
+fn group(table: &mut MessageTable, path: &str) -> usize {
+    let mut parent = 0;
+    let mut name = String::new();
+    for piece in path.split('/').filter(|piece| !piece.is_empty()) {
+        if !name.is_empty() {
+            name.push('/');
+        }
+        name.push_str(piece);
+        parent = match table.groups.iter().position(|group| group.name == name) {
+            Some(number) => number,
+            None => {
+                let group = Group { name: name.as_str().into(), parent: Some(parent), drivers: Vec::new(), bindings: Vec::new() };
+                table.groups.push(group);
+                table.groups.len() - 1
+            }
+        };
+    }
+    parent
+}
+
+/// Rows with constants to tell them by go first, then those with soft ones, then the rest.
+fn backward_order(rows: &[Row]) -> Vec<usize> {
+    let rank = |row: &Row| {
+        let hard = row.with.iter().filter(|with| !with.soft).count();
+        let soft = row.with.len() - hard;
+        (std::cmp::Reverse(hard), std::cmp::Reverse(soft))
+    };
+    let mut order: Vec<usize> = (0..rows.len()).filter(|n| rows.get(*n).is_some_and(|row| row.way != Way::Forward)).collect();
+    order.sort_by_key(|n| rows.get(*n).map(rank));
+    order
+}
+
+impl Compiled {
+    /// The message table of a type and the structure it has: by MSH-9.1 and MSH-9.2, else by MSH-9.3, else by MSH-9.1.
+    pub(crate) fn message_type(&self, code: &str, trigger: &str, structure: &str) -> Option<&(usize, SmolStr)> {
+        if !trigger.is_empty()
+            && let Some(found) = self.types.get(format!("{code}^{trigger}").as_str())
+        {
+            return Some(found);
+        }
+        let named = |name: &str| self.types.values().find(|(_, structure)| structure == name);
+        if !structure.is_empty() && trigger.is_empty() {
+            return named(structure);
+        }
+        if trigger.is_empty() {
+            return self.types.get(code).or_else(|| named(code));
+        }
+        None
+    }
+}

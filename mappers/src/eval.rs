@@ -1,0 +1,1088 @@
+//! Runs the rows of a package over a message and fills the resources.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use jiff::tz::{Offset, TimeZone};
+use model::id::{ResourceId, uuid_v5};
+use model::json::{Json, Number, Object};
+use model::outcome::{Issue, Severity};
+use smol_str::{SmolStr, format_smolstr};
+
+use crate::build::{self, Indexes, Shared};
+use crate::compile::Compiled;
+use crate::function::{self, Call, Output};
+use crate::input::{Cursor, Depth, Input};
+use crate::map::{
+    AliasId, Form, Identity, MessageTable, Part, Place, Row, SELF, Source, Table, Term, Test, UNKNOWN, Via,
+    Way, With, WithValue,
+};
+use crate::path::{At, Holds, Step, Target};
+use crate::scope::Scopes;
+use crate::trace::{Fate, NO_INDEX, NO_PIECE, NO_RULE, Node, Trace};
+use crate::types::Context;
+
+/// Extension that holds the text of a piece no row has a home for: the place follows.
+pub(crate) const KEPT: &str = "urn:anchorline:hl7v2:";
+/// The same for a field of several pieces, as it stood with its delimiters and escapes.
+pub(crate) const KEPT_RAW: &str = "urn:anchorline:hl7v2-raw:";
+/// Extension beside a primitive that says less than the text it came from: that text.
+pub(crate) const LEXEME: &str = "urn:anchorline:hl7v2-lexeme";
+/// System of the code of a Basic resource that keeps a segment: its name is the code.
+pub(crate) const SEGMENT_SYSTEM: &str = "urn:anchorline:hl7v2-segment";
+/// FHIR R4 extensibility, "data-absent-reason".
+pub(crate) const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+
+/// A resource being built.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    pub(crate) kind: SmolStr,
+    pub(crate) id: SmolStr,
+    pub(crate) object: Object,
+    pub(crate) node: Node,
+    alias: AliasId,
+}
+
+/// One run.
+pub(crate) struct Eval<'a, 'm> {
+    compiled: &'a Compiled,
+    input: &'a Input<'m>,
+    context: &'a Context<'a>,
+    zone: Option<TimeZone>,
+    pub(crate) resources: Vec<Resource>,
+    scopes: Scopes,
+    used: Vec<bool>,
+    pub(crate) trace: Trace,
+    pub(crate) issues: Vec<Issue>,
+    /// What names this message among those of its source.
+    message: [String; 4],
+    /// Tables run per resource, for their defaults.
+    ran: Vec<(usize, usize, u32)>,
+    ordinal: u32,
+}
+
+/// Where a row runs: the segment, and within a datatype the value.
+#[derive(Clone, Copy)]
+struct Here {
+    segment: u32,
+    value: Option<Cursor>,
+}
+
+impl<'a, 'm> Eval<'a, 'm> {
+    pub(crate) fn new(compiled: &'a Arc<Compiled>, input: &'a Input<'m>, context: &'a Context<'a>) -> Self {
+        let message = input.message;
+        let header = message.segment("MSH");
+        let time = header.map(|msh| msh.field(7).text().into_owned()).unwrap_or_default();
+        let places = input.pieces.iter().map(|piece| piece.place).collect();
+        let trace = Trace::new(places, input.nulls.clone(), Arc::clone(compiled));
+        let mut eval = Self {
+            compiled,
+            input,
+            context,
+            zone: None,
+            resources: Vec::with_capacity(16),
+            scopes: Scopes::new(),
+            used: vec![false; input.pieces.len()],
+            trace,
+            issues: Vec::new(),
+            message: [message.sending_application(), message.sending_facility(), time, message.control_id()],
+            ran: Vec::new(),
+            ordinal: 0,
+        };
+        if let Some(name) = context.timezone {
+            eval.zone = zone(name);
+            if eval.zone.is_none() {
+                let text = "the source's timezone is no IANA name and no offset: times without a zone keep their date only";
+                eval.issues.push(Issue::warning("not-supported", text));
+            }
+        }
+        eval
+    }
+
+    /// Runs every segment through the message table, what it does not have through the fallback.
+    pub(crate) fn run(&mut self, table: &MessageTable, fallback: Option<&MessageTable>) {
+        for (number, segment) in (0u32..).zip(&self.input.segments) {
+            let row = if segment.id == UNKNOWN { None } else { self.scopes.enter(table, segment.id) };
+            let row = match row {
+                Some(row) => Some(row),
+                None => {
+                    self.scopes.pass();
+                    fallback.and_then(|fallback| fallback.rows.iter().find(|row| row.segment == segment.id))
+                }
+            };
+            self.ordinal = self.scopes.add_segment(segment.id, number);
+            let here = Here { segment: number, value: None };
+            let mut primary = None;
+            if let Some(row) = row
+                && self.holds(&row.when, here, None)
+            {
+                for table in &row.tables {
+                    let resource = self.segment_table(*table, number);
+                    primary = primary.or(resource);
+                }
+            }
+            self.keep_rest(number, primary);
+        }
+        self.defaults();
+    }
+
+    fn segment_name(&self, number: u32) -> &'m str {
+        self.input.segments.get(number as usize).map_or("", |segment| segment.view.name())
+    }
+
+    fn segment_place(&self, number: u32) -> String {
+        self.input.segments.get(number as usize).map_or_else(String::new, |segment| segment.view.place().to_string())
+    }
+
+    /// Runs a segment's table; gives back the resource it fills.
+    fn segment_table(&mut self, number: usize, segment: u32) -> Option<usize> {
+        let compiled = self.compiled;
+        let table = compiled.tables.get(number)?;
+        let here = Here { segment, value: None };
+        let own = match &table.identity {
+            Some(identity) => match self.scopes.own_resource(table.alias) {
+                Some(resource) => resource,
+                None => {
+                    let kind = compiled.alias_type(table.alias);
+                    let resource = self.identified(kind, table.alias, identity, here)?;
+                    self.scopes.add_resource(table.alias, resource);
+                    resource
+                }
+            },
+            None => self.scopes.resource(table.alias)?,
+        };
+        self.ran.push((own, number, segment));
+        let mut shared = Shared::new();
+        for row in &table.rows {
+            if row.way == Way::Backward {
+                continue;
+            }
+            let Some(target) = (if row.alias == table.alias { Some(own) } else { self.scopes.resource(row.alias) }) else {
+                continue;
+            };
+            self.row_into(row, target, here, &mut shared);
+        }
+        Some(own)
+    }
+
+    fn row_into(&mut self, row: &Row, resource: usize, here: Here, shared: &mut Shared) {
+        // Most rows of a table find nothing: look before anything is moved.
+        if let Source::Place(place) = &row.source
+            && self.first(place, here).is_empty()
+        {
+            return;
+        }
+        let Some(target) = self.resources.get_mut(resource) else { return };
+        let mut object = std::mem::take(&mut target.object);
+        let node = target.node;
+        let owner = self.compiled.aliases.get(usize::from(row.alias)).cloned().unwrap_or_default();
+        self.row(row, &mut object, &owner, node, here, None, shared);
+        if let Some(target) = self.resources.get_mut(resource) {
+            target.object = object;
+        }
+    }
+
+    /// The resource an identity names: a new one, or the same again.
+    fn identified(&mut self, kind: &str, alias: AliasId, identity: &Identity, here: Here) -> Option<usize> {
+        let seed = self.seed(identity, here)?;
+        let mut parts: Vec<&str> = vec![self.context.source, kind];
+        parts.extend(seed.iter().map(String::as_str));
+        let mut id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
+        let mut count = 1u32;
+        while let Some(same) = self.resources.iter().position(|other| other.id == id.as_str() && other.kind == kind) {
+            if !identity.each {
+                let role = self.resources.get(same).map(|resource| resource.alias);
+                if role != Some(alias) {
+                    let text = "two roles of the message name the same record";
+                    let issue = Issue::warning("duplicate", text).at(self.segment_place(here.segment));
+                    self.issues.push(issue.rule(self.compiled.rule(identity.rule)));
+                    return None;
+                }
+                return Some(same);
+            }
+            count += 1;
+            let again = format!("again {count}");
+            let mut parts = parts.clone();
+            parts.push(&again);
+            id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
+        }
+        Some(self.add(kind, id.as_str(), alias))
+    }
+
+    fn add(&mut self, kind: &str, id: &str, alias: AliasId) -> usize {
+        let number = u32::try_from(self.resources.len()).unwrap_or(u32::MAX);
+        let node = self.trace.root(number, kind);
+        self.trace.resources.push(format_smolstr!("{kind}/{id}"));
+        let mut object = Object::new();
+        object.insert("resourceType", kind);
+        object.insert("id", id);
+        self.resources.push(Resource { kind: kind.into(), id: id.into(), object, node, alias });
+        self.resources.len() - 1
+    }
+
+    fn seed(&self, identity: &Identity, here: Here) -> Option<Vec<String>> {
+        for alternative in &identity.alternatives {
+            let mut parts = Vec::with_capacity(alternative.len());
+            let mut decided = None;
+            for part in alternative {
+                let text = match part {
+                    Part::Alias(alias) => {
+                        let resource = self.scopes.resource(*alias).and_then(|number| self.resources.get(number));
+                        parts.push(resource.map_or_else(String::new, |resource| resource.id.to_string()));
+                        continue;
+                    }
+                    Part::Position => {
+                        decided = decided.or(Some(true));
+                        parts.extend(self.message.iter().cloned());
+                        let name = self.segment_name(here.segment);
+                        let ordinal = self.input.segments.get(here.segment as usize).map_or(0, |s| s.view.ordinal());
+                        let mut at = format!("{name}[{ordinal}]");
+                        if let Some(piece) = here.value.and_then(|value| self.input.pieces(value.range()).first()) {
+                            at.push_str(&format!("-{}[{}]", piece.field, piece.repetition));
+                        }
+                        parts.push(at);
+                        continue;
+                    }
+                    Part::Place(place) => self.text(place, here).trim().to_owned(),
+                };
+                decided = decided.or(Some(!text.is_empty()));
+                parts.push(text);
+            }
+            if decided != Some(false) {
+                return Some(parts);
+            }
+        }
+        None
+    }
+
+    /// The value at a place: of the first repetition that has one.
+    fn first(&self, place: &Place, here: Here) -> Cursor {
+        let none = Cursor { segment: here.segment, lo: 0, hi: 0, depth: Depth::Repetition };
+        match place {
+            Place::Own { field, repetition, component, subcomponent } => {
+                let range = self.input.field(here.segment, *field);
+                self.of_field(here.segment, range, *repetition, *component, *subcomponent)
+            }
+            Place::Other { segment, field, component, subcomponent } => match self.scopes.segment(*segment) {
+                Some(number) => {
+                    let range = self.input.field(number, *field);
+                    self.of_field(number, range, 0, *component, *subcomponent)
+                }
+                None => none,
+            },
+            Place::Part { component, subcomponent } => match here.value {
+                Some(value) => self.input.part(value, *component, *subcomponent),
+                None => none,
+            },
+        }
+    }
+
+    fn of_field(&self, segment: u32, range: std::ops::Range<u32>, repetition: u32, c: u32, s: u32) -> Cursor {
+        if repetition > 0 {
+            return self.input.part(self.input.repetition(segment, &range, repetition), c, s);
+        }
+        let mut from = range.start;
+        while let Some(value) = self.input.next_repetition(segment, &range, from) {
+            let part = self.input.part(value, c, s);
+            if !part.is_empty() {
+                return part;
+            }
+            from = value.hi;
+        }
+        Cursor { segment, lo: range.start, hi: range.start, depth: Depth::Repetition }
+    }
+
+    fn text(&self, place: &Place, here: Here) -> Cow<'m, str> {
+        self.input.text(self.first(place, here))
+    }
+
+    fn holds(&self, terms: &[Term], here: Here, repetition: Option<Cursor>) -> bool {
+        terms.iter().all(|term| {
+            let holds = match &term.test {
+                Test::Exists(place) => !self.within(place, here, repetition).is_empty(),
+                Test::In(place, values) => {
+                    let text = self.input.text(self.within(place, here, repetition));
+                    let text = text.trim();
+                    values.iter().any(|value| value.eq_ignore_ascii_case(text))
+                }
+                Test::Repeats(place) => match place {
+                    Place::Own { field, .. } => {
+                        let range = self.input.field(here.segment, *field);
+                        let pieces = self.input.pieces(range);
+                        pieces.first().map(|piece| piece.repetition) != pieces.last().map(|piece| piece.repetition)
+                    }
+                    _ => false,
+                },
+                Test::Form(form, place) => {
+                    let text = self.input.text(self.within(place, here, repetition));
+                    match form {
+                        Form::Number => function::is_number(&text),
+                        Form::Compared => function::compared(&text).is_some(),
+                        Form::Timestamp => function::is_timestamp(&text),
+                        Form::Time => function::is_time(&text),
+                    }
+                }
+                Test::Alias(alias) => self.scopes.resource(*alias).is_some(),
+            };
+            holds != term.negated
+        })
+    }
+
+    /// A place as a condition sees it: within the repetition the row is at.
+    fn within(&self, place: &Place, here: Here, repetition: Option<Cursor>) -> Cursor {
+        if let (Place::Own { field, repetition: 0, component, subcomponent }, Some(value)) = (place, repetition)
+            && self.input.pieces(value.range()).first().is_some_and(|piece| piece.field == *field)
+        {
+            return self.input.part(value, *component, *subcomponent);
+        }
+        self.first(place, here)
+    }
+
+    /// Runs one row into an object.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
+    fn row(
+        &mut self,
+        row: &Row,
+        object: &mut Object,
+        owner: &str,
+        node: Node,
+        here: Here,
+        map: Option<usize>,
+        shared: &mut Shared,
+    ) {
+        let place = match &row.source {
+            Source::Place(place) => place,
+            Source::Alias(alias) => return self.reference(row, *alias, object, owner, node, here, shared),
+            Source::Constant => {
+                if self.holds(&row.when, here, None)
+                    && let Some(at) = self.constant(row, object, owner, node, shared)
+                {
+                    self.credit(row, at, here);
+                }
+                return;
+            }
+        };
+        let each = row.target.steps.iter().any(|step| matches!(step.at, At::Append | At::AppendExtension(_)));
+        match place {
+            Place::Own { field, .. } if matches!(row.via, Via::Lines) => {
+                let range = self.input.field(here.segment, *field);
+                let value = Cursor { segment: here.segment, lo: range.start, hi: range.end, depth: Depth::Field };
+                if !value.is_empty() && self.holds(&row.when, here, None) {
+                    self.value(row, value, object, owner, node, here, map, shared);
+                }
+            }
+            Place::Own { field, repetition: 0, component, subcomponent } if each || row.target.steps.is_empty() => {
+                let range = self.input.field(here.segment, *field);
+                let mut from = range.start;
+                while let Some(value) = self.input.next_repetition(here.segment, &range, from) {
+                    from = value.hi;
+                    let part = self.input.part(value, *component, *subcomponent);
+                    if !part.is_empty() && self.holds(&row.when, here, Some(value)) {
+                        self.value(row, part, object, owner, node, here, map, shared);
+                    }
+                }
+            }
+            _ => {
+                let value = self.first(place, here);
+                if !value.is_empty() && self.holds(&row.when, here, None) {
+                    self.value(row, value, object, owner, node, here, map, shared);
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
+    fn value(
+        &mut self,
+        row: &Row,
+        value: Cursor,
+        object: &mut Object,
+        owner: &str,
+        node: Node,
+        here: Here,
+        map: Option<usize>,
+        shared: &mut Shared,
+    ) {
+        let compiled = self.compiled;
+        match &row.via {
+            Via::Drop(why) => {
+                for piece in value.range() {
+                    self.consume(piece);
+                    self.trace.drop_piece(piece, why);
+                }
+                return;
+            }
+            Via::Ordinal => {
+                let text = self.input.text(value);
+                if text.trim().trim_start_matches('0') == self.ordinal.to_string() {
+                    for piece in value.range() {
+                        self.consume(piece);
+                        self.trace.drop_piece(piece, &"the number of the segment in its group: its order says it".into());
+                    }
+                }
+                return;
+            }
+            _ => {}
+        }
+        let (indexes, at) = build::locate(object, owner, &row.target.steps, shared, &mut self.trace, node);
+        if let Via::Table { table, map: own } = &row.via {
+            let Some(inner) = compiled.tables.get(*table) else { return };
+            let nested = Here { segment: here.segment, value: Some(value) };
+            if inner.resource {
+                if build::find(object, &row.target.steps, &indexes).is_some() {
+                    return;
+                }
+                let Some((reference, number)) = self.nested_resource(*table, nested) else { return };
+                put(object, &row.target.steps, &indexes, reference);
+                // Pieces that only name the resource are mapped to the reference.
+                let _ = number;
+                self.settle(row, object, &indexes, at, here);
+                self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
+                return;
+            }
+            self.element(row, *table, own.or(map), nested, object, &indexes, at);
+            return;
+        }
+        let exists = build::find(object, &row.target.steps, &indexes).is_some();
+        if exists {
+            return;
+        }
+        let Some((json, lossy, arguments)) = self.primitive(row, value, here) else { return };
+        let text = lossy.map(|_| self.input.text(value).into_owned());
+        let list = matches!(row.target.steps.last(), Some(step) if matches!(step.at, At::Append));
+        if list && self.same_item(object, row, &indexes, &json, at) {
+            self.mapped(value, at, row.rule);
+            return;
+        }
+        put(object, &row.target.steps, &indexes, json);
+        self.mapped(value, at, row.rule);
+        for argument in arguments {
+            self.mapped(argument, at, row.rule);
+        }
+        if let (Some(why), Some(text)) = (lossy, text) {
+            beside(object, &row.target.steps, &indexes, LEXEME, "valueString", Json::from(text.trim()));
+            if !why.is_empty() {
+                self.issue_at(Severity::Information, "value", why, value, row.rule);
+            }
+        }
+        self.settle(row, object, &indexes, at, here);
+    }
+
+    /// A repeating primitive that is there already is not said twice.
+    fn same_item(&mut self, object: &Object, row: &Row, indexes: &Indexes, json: &Json, at: Node) -> bool {
+        let Some((last, before)) = row.target.steps.split_last() else { return false };
+        let items = if before.is_empty() {
+            object.get(&last.name)
+        } else {
+            build::find(object, before, indexes).and_then(|value| value.get(&last.name))
+        };
+        let found = items.and_then(Json::as_array).and_then(|items| items.iter().position(|item| item == json));
+        if let Some(found) = found {
+            self.trace.set_index(at, u32::try_from(found).unwrap_or(NO_INDEX));
+        }
+        found.is_some()
+    }
+
+    /// The primitive a row makes of a value, whether it says less, and the other places it was made of.
+    fn primitive(&mut self, row: &Row, value: Cursor, here: Here) -> Option<(Json, Option<&'static str>, Vec<Cursor>)> {
+        let text = self.input.text(value);
+        match &row.via {
+            Via::Lines => (!text.trim().is_empty()).then(|| (Json::from(&*text), None, Vec::new())),
+            Via::Code { map } => {
+                let code_map = self.compiled.maps.get(*map)?;
+                let Some(concept) = code_map.forward(&text) else {
+                    let text = format!("the code is not in {}", code_map.name);
+                    self.issue_at(Severity::Warning, "code-invalid", &text, value, row.rule);
+                    return None;
+                };
+                let back = code_map.backward(None, &concept.target);
+                let lossy = (back.map(SmolStr::as_str) != Some(text.trim())).then_some("");
+                Some((Json::String(concept.target.clone()), lossy, Vec::new()))
+            }
+            Via::System { map } => {
+                let code_map = self.compiled.maps.get(*map)?;
+                let name = text.trim();
+                if name.is_empty() {
+                    return None;
+                }
+                let (uri, lossy) = match code_map.forward(name) {
+                    Some(concept) => {
+                        let back = code_map.backward(None, &concept.target);
+                        (concept.target.clone(), (back.map(SmolStr::as_str) != Some(name)).then_some(""))
+                    }
+                    None if name.contains("://") || name.starts_with("urn:") => (name.into(), None),
+                    None => (format_smolstr!("{}{}", function::CODING_SYSTEM, function::escaped(name)), None),
+                };
+                Some((Json::String(uri), lossy, Vec::new()))
+            }
+            Via::Function { function, arguments } => {
+                let cursors: Vec<Cursor> = arguments.iter().map(|place| self.first(place, here)).collect();
+                let texts: Vec<Cow<'_, str>> = cursors.iter().map(|cursor| self.input.text(*cursor)).collect();
+                let call = Call { value: &text, arguments: &texts, zone: self.zone.as_ref() };
+                match (function.forward)(&call) {
+                    Ok(Output { value: lexeme, lossy }) => {
+                        let json = match row.target.holds {
+                            Holds::Boolean => Json::Bool(lexeme == "true"),
+                            Holds::Integer | Holds::Decimal => Json::Number(Number::parse(&lexeme).ok()?),
+                            _ => Json::String(lexeme),
+                        };
+                        Some((json, lossy, cursors))
+                    }
+                    Err(failure) => {
+                        self.issue_at(Severity::Warning, "value", failure.0, value, row.rule);
+                        None
+                    }
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Builds a complex element by a datatype's table.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
+    fn element(
+        &mut self,
+        row: &Row,
+        table: usize,
+        map: Option<usize>,
+        here: Here,
+        object: &mut Object,
+        indexes: &Indexes,
+        at: Node,
+    ) {
+        let Some(inner) = self.compiled.tables.get(table) else { return };
+        let Some(value) = here.value else { return };
+        let steps = &row.target.steps;
+        let mut built = match build::find(object, steps, indexes) {
+            Some(Json::Object(existing)) => existing.clone(),
+            _ => Object::new(),
+        };
+        let before = built.len();
+        self.part_table(inner, here, &mut built, at, map, row.rule);
+        if built.len() == before {
+            return;
+        }
+        self.keep_parts(inner, value, &mut built, at);
+        put(object, steps, indexes, Json::Object(built));
+        self.settle(row, object, indexes, at, here);
+        self.drop_repeat(row, object, indexes, at);
+        self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
+    }
+
+    /// Takes an appended item out again if the array has the same one.
+    fn drop_repeat(&mut self, row: &Row, object: &mut Object, indexes: &Indexes, at: Node) {
+        let Some((last, before)) = row.target.steps.split_last() else { return };
+        if last.at != At::Append {
+            return;
+        }
+        let items = if before.is_empty() {
+            object.get_mut(&last.name)
+        } else {
+            build::slot(object, before, indexes).and_then(|value| value.get_mut(&last.name))
+        };
+        let Some(items) = items.and_then(Json::as_array_mut) else { return };
+        let Some((newest, others)) = items.split_last() else { return };
+        if let Some(same) = others.iter().position(|item| item == newest) {
+            items.pop();
+            self.trace.set_index(at, u32::try_from(same).unwrap_or(NO_INDEX));
+        }
+    }
+
+    /// Runs a datatype's rows into an element; with a vocabulary map its code comes first.
+    fn part_table(&mut self, table: &Table, here: Here, built: &mut Object, at: Node, map: Option<usize>, rule: u32) {
+        let Some(mut value) = here.value else { return };
+        let code_map = map.and_then(|map| self.compiled.maps.get(map));
+        let coded = matches!(table.root.as_str(), "CodeableConcept" | "Coding");
+        let mut mapped = None;
+        if let (Some(code_map), true) = (code_map, coded) {
+            let first = self.input.part(value, 1, 0);
+            let code = self.input.text(self.input.part(first, 1, 0));
+            let system = self.input.part(value, 3, 0);
+            match code_map.forward(&code) {
+                Some(concept) => {
+                    let coding = coding(concept.system.as_str(), &concept.target, &concept.display);
+                    let same = code_map.backward(Some(&concept.system), &concept.target).map(SmolStr::as_str) == Some(code.trim());
+                    let plain = value.hi == first.hi || (self.input.part(value, 2, 0).is_empty() && system.is_empty());
+                    mapped = Some((coding, first));
+                    if same && (plain || table.root == "Coding") {
+                        value.lo = first.hi;
+                    }
+                }
+                None if !code.trim().is_empty() => {
+                    let text = format!("the code is not in {}", code_map.name);
+                    self.issue_at(Severity::Information, "code-invalid", &text, first, rule);
+                }
+                None => {}
+            }
+            if let (Some((coding, first)), "Coding") = (&mapped, table.root.as_str()) {
+                let from_map = value.lo == first.hi;
+                if let (true, Json::Object(coding)) = (from_map, coding) {
+                    for (name, member) in coding.iter() {
+                        built.insert(name, member.clone());
+                    }
+                    self.mapped(*first, at, rule);
+                    return;
+                }
+                if let Json::Object(coding) = coding {
+                    for (name, member) in coding.iter() {
+                        built.insert(name, member.clone());
+                    }
+                    self.mapped(*first, at, rule);
+                    build::extend(built, LEXEME, "valueString", Json::from(self.input.text(*first).trim()));
+                    return;
+                }
+            }
+        }
+        let from = self.trace.len();
+        let here = Here { value: Some(value), ..here };
+        let mut shared = Shared::new();
+        for row in &table.rows {
+            if row.way == Way::Backward {
+                continue;
+            }
+            self.row(row, built, "", at, here, map, &mut shared);
+        }
+        if let (Some(code_map), true) = (code_map, coded) {
+            self.finish_codes(code_map.table.as_ref(), table, built, at, mapped, from, rule);
+        }
+    }
+
+    /// Gives the sender's own code its table as system and puts the mapped code before it.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
+    fn finish_codes(
+        &mut self,
+        system: Option<&SmolStr>,
+        table: &Table,
+        built: &mut Object,
+        at: Node,
+        mapped: Option<(Json, Cursor)>,
+        from: Node,
+        rule: u32,
+    ) {
+        if let Some(system) = system {
+            let own = match table.root.as_str() {
+                "Coding" => Some(&mut *built),
+                _ => built.get_mut("coding").and_then(Json::as_array_mut).and_then(|items| items.first_mut()).and_then(Json::as_object_mut),
+            };
+            if let Some(own) = own.filter(|own| own.contains_key("code") && !own.contains_key("system") && !own.contains_key("_system")) {
+                own.insert("system", Json::String(system.clone()));
+            }
+        }
+        let Some((coding, first)) = mapped else { return };
+        if table.root != "CodeableConcept" {
+            return;
+        }
+        let name = SmolStr::new_static("coding");
+        let list = built.get_or_insert_with("coding", || Json::Array(Vec::new()));
+        let Some(items) = list.as_array_mut() else { return };
+        let key = |item: &Json| (item.get("system").cloned(), item.get("code").cloned());
+        let same = items.iter().position(|item| key(item) == key(&coding));
+        let index = match same {
+            Some(same) => u32::try_from(same).unwrap_or(NO_INDEX),
+            None => {
+                items.insert(0, coding);
+                self.trace.shift(from, at, "coding");
+                0
+            }
+        };
+        let node = self.trace.child(at, &name, index);
+        self.mapped(first, node, rule);
+    }
+
+    /// Builds or finds the resource a datatype's table makes; gives back a reference to it.
+    fn nested_resource(&mut self, number: usize, here: Here) -> Option<(Json, usize)> {
+        let compiled = self.compiled;
+        let table = compiled.tables.get(number)?;
+        let identity = table.identity.as_ref()?;
+        let value = here.value?;
+        let seed = self.seed(identity, here)?;
+        let mut parts: Vec<&str> = vec![self.context.source, &table.root];
+        parts.extend(seed.iter().map(String::as_str));
+        let id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
+        let own = self.add(&table.root, id.as_str(), SELF);
+        let node = self.resources.get(own)?.node;
+        let mut object = self.resources.get_mut(own).map(|resource| std::mem::take(&mut resource.object))?;
+        let before = object.len();
+        let mut shared = Shared::new();
+        for row in table.rows.iter().filter(|row| row.way != Way::Backward) {
+            self.row(row, &mut object, "", node, here, None, &mut shared);
+        }
+        self.keep_parts(table, value, &mut object, node);
+        let built = object.len() > before;
+        if let Some(resource) = self.resources.get_mut(own) {
+            resource.object = object;
+        }
+        if !built {
+            // Nothing was said of it: as if it had not been tried. Only the last resource can be taken back.
+            if own + 1 == self.resources.len() {
+                self.resources.pop();
+                self.trace.resources.pop();
+            }
+            return None;
+        }
+        let same_id = |resource: &Resource| resource.id == id.as_str() && resource.kind == table.root;
+        let earlier = self.resources.iter().position(same_id).filter(|earlier| *earlier < own);
+        if let Some(earlier) = earlier {
+            let equal = match (self.resources.get(earlier), self.resources.get(own)) {
+                (Some(left), Some(right)) => left.object == right.object,
+                _ => false,
+            };
+            if equal && own + 1 == self.resources.len() {
+                self.resources.pop();
+                self.trace.resources.pop();
+                self.trace.set_resource(node, u32::try_from(earlier).unwrap_or(u32::MAX));
+                return Some((reference(&table.root, id.as_str()), earlier));
+            }
+            // The same identifier with other content: both are kept, under ids of their own.
+            let at = format!("{}[{own}]", self.segment_place(here.segment));
+            parts.extend(self.message.iter().map(String::as_str));
+            parts.push(&at);
+            let other = ResourceId::from(uuid_v5(self.context.namespace, &parts));
+            if let Some(resource) = self.resources.get_mut(own) {
+                resource.id = other.as_str().into();
+                resource.object.insert("id", other.as_str());
+            }
+            if let Some(name) = self.trace.resources.get_mut(own) {
+                *name = format_smolstr!("{}/{other}", table.root);
+            }
+            return Some((reference(&table.root, other.as_str()), own));
+        }
+        Some((reference(&table.root, id.as_str()), own))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
+    fn reference(
+        &mut self,
+        row: &Row,
+        alias: AliasId,
+        object: &mut Object,
+        owner: &str,
+        node: Node,
+        here: Here,
+        shared: &mut Shared,
+    ) {
+        let Some(other) = self.scopes.resource(alias) else { return };
+        if !self.holds(&row.when, here, None) {
+            return;
+        }
+        let Some(resource) = self.resources.get(other) else { return };
+        let json = reference(&resource.kind, &resource.id);
+        let (indexes, at) = build::locate(object, owner, &row.target.steps, shared, &mut self.trace, node);
+        if build::find(object, &row.target.steps, &indexes).is_some() {
+            return;
+        }
+        put(object, &row.target.steps, &indexes, json);
+        self.settle(row, object, &indexes, at, here);
+        self.drop_repeat(row, object, &indexes, at);
+        self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
+    }
+
+    fn constant(&mut self, row: &Row, object: &mut Object, owner: &str, node: Node, shared: &mut Shared) -> Option<Node> {
+        let (indexes, at) = build::locate(object, owner, &row.target.steps, shared, &mut self.trace, node);
+        if build::find(object, &row.target.steps, &indexes).is_some() {
+            return None;
+        }
+        match &row.via {
+            Via::Literal(json) => put(object, &row.target.steps, &indexes, json.clone()),
+            Via::Absent(reason) => absent(object, &row.target, &indexes, reason),
+            _ => return None,
+        }
+        self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
+        Some(at)
+    }
+
+    /// Sets the constants beside a value and credits the pieces its conditions read.
+    fn settle(&mut self, row: &Row, object: &mut Object, indexes: &Indexes, at: Node, here: Here) {
+        self.credit(row, at, here);
+        for with in &row.with {
+            self.constant_beside(row, with, object, indexes);
+        }
+    }
+
+    /// A piece that a condition asks for by its value is said by what the row sets.
+    fn credit(&mut self, row: &Row, at: Node, here: Here) {
+        for term in row.when.iter().filter(|term| !term.negated) {
+            if let Test::In(place @ Place::Own { .. }, values) = &term.test {
+                let value = self.first(place, here);
+                if values.first().is_some_and(|first| first.as_str() == self.input.text(value)) {
+                    self.mapped(value, at, row.rule);
+                }
+            }
+        }
+    }
+
+    fn constant_beside(&mut self, row: &Row, with: &With, object: &mut Object, indexes: &Indexes) {
+        let json = match &with.value {
+            WithValue::Literal(json) => json.clone(),
+            WithValue::Copy(steps) => {
+                let none = *indexes;
+                match build::find(object, steps, &none) {
+                    Some(json) => json.clone(),
+                    None => return,
+                }
+            }
+        };
+        let Some(anchor) = row.target.steps.get(..row.target.anchor) else { return };
+        let base = if anchor.is_empty() {
+            Some(object)
+        } else {
+            match build::slot(object, anchor, indexes) {
+                Some(value) => value.as_object_mut(),
+                None => None,
+            }
+        };
+        let Some(base) = base else { return };
+        let mut none = Trace::default();
+        let (inner, _) = build::locate(base, "", &with.target.steps, &mut Shared::new(), &mut none, 0);
+        if build::find(base, &with.target.steps, &inner).is_some() {
+            return;
+        }
+        put(base, &with.target.steps, &inner, json);
+    }
+
+    fn consume(&mut self, piece: u32) {
+        if let Some(used) = self.used.get_mut(piece as usize) {
+            *used = true;
+        }
+    }
+
+    fn mapped(&mut self, value: Cursor, at: Node, rule: u32) {
+        for piece in value.range() {
+            self.consume(piece);
+            self.trace.record(piece, at, rule, Fate::Mapped);
+        }
+    }
+
+    fn issue_at(&mut self, severity: Severity, code: &'static str, text: &str, value: Cursor, rule: u32) {
+        let at = self.input.pieces(value.range()).first().map(|piece| piece.place.to_string()).unwrap_or_default();
+        self.issues.push(Issue::new(severity, code, text).at(at).rule(self.compiled.rule(rule)));
+    }
+
+    fn is_unused(&self, piece: u32) -> bool {
+        !self.used.get(piece as usize).copied().unwrap_or(true)
+    }
+
+    /// Keeps what a datatype's table has no row for, in an extension of the element.
+    fn keep_parts(&mut self, table: &Table, value: Cursor, built: &mut Object, at: Node) {
+        for number in value.range() {
+            if !self.is_unused(number) {
+                continue;
+            }
+            let Some(piece) = self.input.pieces(number..number + 1).first().copied() else { continue };
+            let (component, subcomponent) = match value.depth {
+                Depth::Repetition => (piece.component, piece.place.subcomponent),
+                _ => (piece.subcomponent, None),
+            };
+            let mut url = format!("{KEPT}{}.{component}", table.source);
+            if let Some(subcomponent) = subcomponent {
+                url.push_str(&format!(".{subcomponent}"));
+            }
+            let text = self.input.clean(piece.raw);
+            self.keep(number, &url, &text, built, at);
+        }
+    }
+
+    fn keep(&mut self, number: u32, url: &str, text: &str, object: &mut Object, at: Node) {
+        self.consume(number);
+        if text.trim().is_empty() {
+            self.trace.drop_piece(number, &"blanks".into());
+            return;
+        }
+        let index = build::extend(object, url, "valueString", Json::from(text));
+        let node = self.trace.child(at, &SmolStr::new_static("extension"), index);
+        self.trace.record(number, node, NO_RULE, Fate::Kept);
+    }
+
+    /// Keeps what no row of a segment's tables reads, in extensions of its resource or in a Basic resource.
+    fn keep_rest(&mut self, segment: u32, primary: Option<usize>) {
+        let Some(seg) = self.input.segments.get(segment as usize) else { return };
+        let (lo, hi) = (seg.lo, seg.hi);
+        if !(lo..hi).any(|piece| self.is_unused(piece)) {
+            return;
+        }
+        let Some(primary) = primary.or_else(|| self.basic(segment)) else { return };
+        let Some(resource) = self.resources.get_mut(primary) else { return };
+        let mut object = std::mem::take(&mut resource.object);
+        let (node, name) = (resource.node, seg.view.name());
+        let mut from = lo;
+        while let Some(first) = self.input.pieces(from..hi).first().copied() {
+            let range = self.input.field(segment, first.field);
+            from = range.end.max(from + 1);
+            let unused = range.clone().filter(|piece| self.is_unused(*piece)).count();
+            if unused == 0 {
+                continue;
+            }
+            let field = seg.view.field(first.field as usize);
+            let whole = unused == range.len() && self.input.usual && !field.raw().contains("\"\"") && first.field > 0;
+            if whole && range.len() > 1 {
+                let url = format!("{KEPT_RAW}{name}-{}", first.field);
+                let index = build::extend(&mut object, &url, "valueString", Json::from(field.raw()));
+                let at = self.trace.child(node, &SmolStr::new_static("extension"), index);
+                for piece in range {
+                    self.consume(piece);
+                    self.trace.record(piece, at, NO_RULE, Fate::Kept);
+                }
+                continue;
+            }
+            for number in range {
+                if !self.is_unused(number) {
+                    continue;
+                }
+                let Some(piece) = self.input.pieces(number..number + 1).first().copied() else { continue };
+                let place = piece.place;
+                let mut url = format!("{KEPT}{name}-{}", piece.field);
+                if let Some(repetition) = place.repetition.filter(|n| *n > 1) {
+                    url.push_str(&format!("~{repetition}"));
+                }
+                if place.component.is_some() || place.subcomponent.is_some() {
+                    url.push_str(&format!(".{}", piece.component));
+                }
+                if let Some(subcomponent) = place.subcomponent {
+                    url.push_str(&format!(".{subcomponent}"));
+                }
+                let text = self.input.clean(piece.raw);
+                self.keep(number, &url, &text, &mut object, node);
+            }
+        }
+        if let Some(resource) = self.resources.get_mut(primary) {
+            resource.object = object;
+        }
+    }
+
+    /// A resource for a segment that no table reads. FHIR R4 basic.html.
+    fn basic(&mut self, segment: u32) -> Option<usize> {
+        let name = self.segment_name(segment);
+        let identity = Identity { alternatives: vec![vec![Part::Position]], each: true, rule: NO_RULE };
+        let here = Here { segment, value: None };
+        let number = self.identified("Basic", SELF, &identity, here)?;
+        let patient = self.compiled.alias("Patient").and_then(|alias| self.scopes.resource(alias));
+        let patient = patient.or_else(|| self.resources.iter().position(|resource| resource.kind == "Patient"));
+        let subject = patient.and_then(|patient| self.resources.get(patient)).map(|patient| reference(&patient.kind, &patient.id));
+        let resource = self.resources.get_mut(number)?;
+        resource.object.insert("code", Json::object([("coding", Json::array([coding(SEGMENT_SYSTEM, name, "")]))]));
+        if let Some(subject) = subject {
+            resource.object.insert("subject", subject);
+        }
+        let text = format!("no table reads {name}: the segment is kept as it is in a Basic resource");
+        let issue = Issue::new(Severity::Information, "not-supported", text).at(self.segment_place(segment));
+        self.issues.push(issue);
+        Some(number)
+    }
+
+    /// Fills required elements nothing has filled, with an issue for each.
+    fn defaults(&mut self) {
+        let compiled = self.compiled;
+        for (resource, table, segment) in std::mem::take(&mut self.ran) {
+            let Some(table) = compiled.tables.get(table) else { continue };
+            for row in &table.defaults {
+                let Some(target) = self.resources.get_mut(resource) else { continue };
+                let mut object = std::mem::take(&mut target.object);
+                let node = target.node;
+                let missing = is_missing(&object, &row.target.steps);
+                let wanted = missing && self.holds(&row.when, Here { segment, value: None }, None);
+                if wanted {
+                    self.constant(row, &mut object, "", node, &mut Shared::new());
+                    let name = row.target.steps.first().map_or("", |step| step.name.as_str());
+                    let text = format!("{}.{name} is required and the message does not say it", table.root);
+                    let issue = Issue::new(Severity::Information, "incomplete", text).at(self.segment_place(segment));
+                    self.issues.push(issue.rule(compiled.rule(row.rule)));
+                }
+                if let Some(target) = self.resources.get_mut(resource) {
+                    target.object = object;
+                }
+            }
+        }
+    }
+
+    /// The first resource of a role.
+    pub(crate) fn first_of(&self, name: &str) -> Option<&Resource> {
+        let alias = self.compiled.alias(name)?;
+        self.resources.iter().find(|resource| resource.alias == alias)
+    }
+}
+
+/// Whether a required element is absent: neither it nor a companion with extensions.
+fn is_missing(object: &Object, steps: &[Step]) -> bool {
+    let Some((step, rest)) = steps.split_first() else { return false };
+    let bare = step.name.strip_prefix('_').unwrap_or(&step.name);
+    if object.contains_key(&format!("_{bare}")) && rest.is_empty() {
+        return false;
+    }
+    match object.get(bare) {
+        None => true,
+        Some(_) if rest.is_empty() => false,
+        Some(Json::Object(inner)) => is_missing(inner, rest),
+        Some(Json::Array(items)) => items.first().and_then(Json::as_object).is_none_or(|inner| is_missing(inner, rest)),
+        Some(_) => false,
+    }
+}
+
+pub(crate) fn reference(kind: &str, id: &str) -> Json {
+    Json::object([("reference", Json::String(format_smolstr!("{kind}/{id}")))])
+}
+
+fn coding(system: &str, code: &str, display: &str) -> Json {
+    let mut members = vec![("system", Json::from(system)), ("code", Json::from(code))];
+    if system.is_empty() {
+        members.remove(0);
+    }
+    if !display.is_empty() {
+        members.push(("display", Json::from(display)));
+    }
+    Json::object(members)
+}
+
+fn put(object: &mut Object, steps: &[Step], indexes: &Indexes, json: Json) {
+    if let Some(slot) = build::slot(object, steps, indexes) {
+        *slot = json;
+    }
+}
+
+/// Puts an extension beside a primitive (`_name`), where it does not repeat.
+fn beside(object: &mut Object, steps: &[Step], indexes: &Indexes, url: &str, name: &str, value: Json) {
+    let Some((last, before)) = steps.split_last() else { return };
+    if last.at != At::Single {
+        return;
+    }
+    let parent = if before.is_empty() {
+        Some(object)
+    } else {
+        build::slot(object, before, indexes).and_then(Json::as_object_mut)
+    };
+    let Some(parent) = parent else { return };
+    let companion = parent.get_or_insert_with(&format!("_{}", last.name), || Json::Object(Object::new()));
+    if let Some(companion) = companion.as_object_mut() {
+        build::extend(companion, url, name, value);
+    }
+}
+
+fn absent(object: &mut Object, target: &Target, indexes: &Indexes, reason: &SmolStr) {
+    let value = Json::String(reason.clone());
+    match target.holds {
+        Holds::Complex(_) | Holds::Reference => {
+            if let Some(slot) = build::slot(object, &target.steps, indexes) {
+                let mut holder = Object::new();
+                build::extend(&mut holder, ABSENT, "valueCode", value);
+                *slot = Json::Object(holder);
+            }
+        }
+        _ => beside(object, &target.steps, indexes, ABSENT, "valueCode", value),
+    }
+}
+
+/// A zone by its IANA name, or by its offset `+hh:mm`.
+pub(crate) fn zone(name: &str) -> Option<TimeZone> {
+    if name == "Z" {
+        return Some(TimeZone::UTC);
+    }
+    if let Some(sign) = name.chars().next().filter(|c| matches!(c, '+' | '-')) {
+        let digits: String = name.chars().filter(char::is_ascii_digit).collect();
+        let hours: i32 = digits.get(..2)?.parse().ok()?;
+        let minutes: i32 = digits.get(2..4)?.parse().ok()?;
+        let seconds = (hours * 60 + minutes) * 60;
+        let seconds = if sign == '-' { -seconds } else { seconds };
+        return Some(TimeZone::fixed(Offset::from_seconds(seconds).ok()?));
+    }
+    TimeZone::get(name).ok()
+}
+

@@ -1,0 +1,132 @@
+use super::*;
+
+#[track_caller]
+fn check(function: &str, value: &str, expect: &str) {
+    check_with(function, value, &[], None, expect);
+}
+
+#[track_caller]
+fn check_with(function: &str, value: &str, arguments: &[&str], zone: Option<&str>, expect: &str) {
+    let zone = zone.map(|name| TimeZone::get(name).unwrap());
+    let arguments: Vec<Cow<'_, str>> = arguments.iter().map(|text| Cow::Borrowed(*text)).collect();
+    let call = Call { value, arguments: &arguments, zone: zone.as_ref() };
+    let got = match (named(function).unwrap().forward)(&call) {
+        Ok(output) => match output.lossy {
+            Some(_) => format!("{} (lossy)", output.value),
+            None => output.value.to_string(),
+        },
+        Err(Failure(_)) => "failure".to_owned(),
+    };
+    assert_eq!(got, expect, "{function}({value})");
+}
+
+#[test]
+fn a_time_without_zone_keeps_only_its_date() {
+    check("dateTime", "20150208113419", "2015-02-08 (lossy)");
+    check("dateTime", "20150208", "2015-02-08");
+    check("dateTime", "2015", "2015");
+    check("dateTime", "201502", "2015-02");
+}
+
+#[test]
+fn a_time_with_zone_is_an_instant() {
+    check("dateTime", "20150208113419-0500", "2015-02-08T11:34:19-05:00");
+    check("dateTime", "20150208113419.123+0000", "2015-02-08T11:34:19.123+00:00");
+    check("instant", "201502081134+0100", "2015-02-08T11:34:00+01:00 (lossy)");
+    check("instant", "20150208", "failure");
+}
+
+#[test]
+fn the_zone_of_the_source_is_applied_with_its_summer_time() {
+    check_with("dateTime", "20150708113419", &[], Some("Europe/Berlin"), "2015-07-08T11:34:19+02:00");
+    check_with("dateTime", "20150208113419", &[], Some("Europe/Berlin"), "2015-02-08T11:34:19+01:00");
+    check_with("dateTime", "20150208113419-0500", &[], Some("Europe/Berlin"), "2015-02-08T11:34:19-05:00");
+}
+
+#[test]
+fn a_date_that_does_not_exist_is_refused() {
+    for text in ["20150230", "20151301", "2015020825", "201502081160", "00000000", "abc", "20150208+99", "20150208113419-2600"] {
+        check("dateTime", text, "failure");
+    }
+}
+
+#[test]
+fn a_decimal_keeps_its_digits() {
+    check("decimal", "4.50", "4.50");
+    check("decimal", "-0.10", "-0.10");
+    check("decimal", "+4", "4 (lossy)");
+    check("decimal", ".5", "0.5 (lossy)");
+    check("decimal", "007", "7 (lossy)");
+    check("decimal", "1e5", "failure");
+    check("decimal", "", "failure");
+    check("decimal", ".", "failure");
+}
+
+#[test]
+fn a_number_may_carry_a_comparator() {
+    assert_eq!(compared(">= 100.0"), Some((">=", "100.0")));
+    assert_eq!(compared("<0.5"), Some(("<", "0.5")));
+    assert_eq!(compared("=5"), None);
+    assert_eq!(compared("POSITIVE"), None);
+}
+
+#[test]
+fn a_universal_id_becomes_a_uri_and_comes_back() {
+    check_with("universal_id", "1.2.840", &["ISO"], None, "urn:oid:1.2.840");
+    check_with("universal_id", "http://x.org/a", &["URI"], None, "http://x.org/a");
+    check_with("universal_id", "lab.example", &["DNS"], None, "urn:anchorline:authority:DNS:lab.example");
+    assert_eq!(universal_id_parts("urn:oid:1.2").unwrap(), ["1.2", "ISO"]);
+    assert_eq!(universal_id_parts("urn:anchorline:authority:DNS:lab.example").unwrap(), ["lab.example", "DNS"]);
+}
+
+#[test]
+fn a_name_of_an_authority_survives_any_character() {
+    check("authority", "ST. MARY'S ü", "urn:anchorline:authority:ST.%20MARY%27S%20%C3%BC");
+    assert_eq!(authority_name("urn:anchorline:authority:ST.%20MARY%27S%20%C3%BC").unwrap(), ["ST. MARY'S ü"]);
+}
+
+#[test]
+fn a_telephone_number_is_put_together() {
+    check_with("phone", "5551234", &["1", "555", "77"], None, "+1 555 5551234 X77");
+    check_with("phone", "5551234", &["", "", ""], None, "5551234");
+}
+
+#[test]
+fn times_come_back_as_digits() {
+    assert_eq!(digits_of_time("2015-02-08T11:34:19-05:00").unwrap(), ["20150208113419-0500"]);
+    assert_eq!(digits_of_time("2015-02-08T11:34:19Z").unwrap(), ["20150208113419+0000"]);
+    assert_eq!(digits_of_time("2015-02").unwrap(), ["201502"]);
+    assert_eq!(digits_of_time("11:34:00").unwrap(), ["113400"]);
+}
+
+#[test]
+fn data_is_turned_into_base64() {
+    check_with("base64", "hello", &["A"], None, "aGVsbG8=");
+    check_with("base64", "68656c6c6f", &["Hex"], None, "aGVsbG8=");
+    check_with("base64", "aGVs bG8=", &["Base64"], None, "aGVsbG8=");
+    check_with("base64", "???", &["Base64"], None, "failure");
+}
+
+#[test]
+fn media_types_come_from_type_and_subtype() {
+    check_with("mime", "AP", &["PDF"], None, "application/pdf (lossy)");
+    check_with("mime", "application/pdf", &[""], None, "application/pdf");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_a_function_panic(value in ".{0,40}", argument in ".{0,10}") {
+        for function in FUNCTIONS {
+            let arguments = vec![Cow::Borrowed(argument.as_str()); function.arguments];
+            let _ = (function.forward)(&Call { value: &value, arguments: &arguments, zone: None });
+            if let Some(backward) = function.backward {
+                let _ = backward(&value);
+            }
+        }
+    }
+
+    #[test]
+    fn escaping_a_name_is_undone(value in ".{0,40}") {
+        proptest::prop_assert_eq!(unescaped(&escaped(&value)), value);
+    }
+}

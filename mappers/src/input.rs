@@ -1,0 +1,203 @@
+//! A message as the engine reads it: every deepest non-empty piece in one list, and ranges over it.
+
+use std::borrow::Cow;
+
+use formats::hl7v2::{self, Message, Segment, unescape};
+
+use crate::compile::Compiled;
+use crate::map::{SegmentId, UNKNOWN};
+
+/// A deepest non-empty piece that is not null.
+#[derive(Clone, Copy)]
+pub(crate) struct Piece<'m> {
+    pub(crate) field: u32,
+    pub(crate) repetition: u32,
+    pub(crate) component: u32,
+    pub(crate) subcomponent: u32,
+    pub(crate) raw: &'m str,
+    pub(crate) place: hl7v2::Place,
+}
+
+/// A segment and its pieces.
+pub(crate) struct Seg<'m> {
+    pub(crate) id: SegmentId,
+    pub(crate) view: Segment<'m>,
+    pub(crate) lo: u32,
+    pub(crate) hi: u32,
+}
+
+/// How deep a range goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// All repetitions of a field.
+    Field,
+    Repetition,
+    Component,
+    Subcomponent,
+}
+
+/// A range of pieces: the value at a place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor {
+    pub(crate) segment: u32,
+    pub(crate) lo: u32,
+    pub(crate) hi: u32,
+    pub(crate) depth: Depth,
+}
+
+impl Cursor {
+    pub(crate) fn is_empty(self) -> bool {
+        self.lo >= self.hi
+    }
+
+    pub(crate) fn range(self) -> std::ops::Range<u32> {
+        self.lo..self.hi
+    }
+}
+
+/// The whole message.
+pub(crate) struct Input<'m> {
+    pub(crate) message: &'m Message,
+    pub(crate) segments: Vec<Seg<'m>>,
+    pub(crate) pieces: Vec<Piece<'m>>,
+    /// Places of the null values (`""`).
+    pub(crate) nulls: Vec<hl7v2::Place>,
+    /// Whether the delimiters are the recommended ones, so that raw text reads the same anywhere.
+    pub(crate) usual: bool,
+}
+
+impl<'m> Input<'m> {
+    /// Cuts a message into pieces.
+    pub(crate) fn new(message: &'m Message, compiled: &Compiled) -> Self {
+        let mut pieces = Vec::with_capacity(message.text().len() / 6);
+        let mut nulls = Vec::new();
+        let mut segments = Vec::with_capacity(message.segments().len());
+        for view in message.segments() {
+            let lo = count(&pieces);
+            for leaf in view.leaves() {
+                if leaf.raw == "\"\"" {
+                    nulls.push(leaf.place);
+                    continue;
+                }
+                pieces.push(Piece {
+                    field: leaf.place.field,
+                    repetition: leaf.place.repetition.unwrap_or(1),
+                    component: leaf.place.component.unwrap_or(1),
+                    subcomponent: leaf.place.subcomponent.unwrap_or(1),
+                    raw: leaf.raw,
+                    place: leaf.place,
+                });
+            }
+            let id = compiled.segments.get(view.name()).copied().unwrap_or(UNKNOWN);
+            segments.push(Seg { id, view, lo, hi: count(&pieces) });
+        }
+        let d = message.delimiters();
+        let usual = (d.field, d.component, d.repetition, d.escape, d.subcomponent)
+            == (b'|', Some(b'^'), Some(b'~'), Some(b'\\'), Some(b'&'));
+        Self { message, segments, pieces, nulls, usual }
+    }
+
+    pub(crate) fn pieces(&self, range: std::ops::Range<u32>) -> &[Piece<'m>] {
+        self.pieces.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+
+    /// The pieces of a field, all repetitions.
+    pub(crate) fn field(&self, segment: u32, field: u32) -> std::ops::Range<u32> {
+        let Some(seg) = self.segments.get(segment as usize) else { return 0..0 };
+        let pieces = self.pieces(seg.lo..seg.hi);
+        let from = pieces.partition_point(|piece| piece.field < field);
+        let length = pieces.iter().skip(from).take_while(|piece| piece.field == field).count();
+        let lo = seg.lo + narrow(from);
+        lo..lo + narrow(length)
+    }
+
+    /// The pieces of one repetition of a field.
+    pub(crate) fn repetition(&self, segment: u32, field: &std::ops::Range<u32>, repetition: u32) -> Cursor {
+        let (lo, hi) = self.narrow(field.clone(), |piece| piece.repetition == repetition);
+        Cursor { segment, lo, hi, depth: Depth::Repetition }
+    }
+
+    /// The number of the repetition a field's piece is in, for each repetition that has one.
+    pub(crate) fn next_repetition(&self, segment: u32, field: &std::ops::Range<u32>, from: u32) -> Option<Cursor> {
+        let first = self.pieces(from..field.end).first()?.repetition;
+        let length = self.pieces(from..field.end).iter().take_while(|piece| piece.repetition == first).count();
+        Some(Cursor { segment, lo: from, hi: from + narrow(length), depth: Depth::Repetition })
+    }
+
+    /// A component or subcomponent of a value; 0 for the whole.
+    pub(crate) fn part(&self, value: Cursor, component: u32, subcomponent: u32) -> Cursor {
+        if component == 0 {
+            return value;
+        }
+        match value.depth {
+            Depth::Field | Depth::Repetition => {
+                let (lo, hi) = self.narrow(value.range(), |piece| piece.component == component);
+                let part = Cursor { lo, hi, depth: Depth::Component, ..value };
+                if subcomponent == 0 { part } else { self.part(part, subcomponent, 0) }
+            }
+            Depth::Component => {
+                let (lo, hi) = self.narrow(value.range(), |piece| piece.subcomponent == component);
+                let part = Cursor { lo, hi, depth: Depth::Subcomponent, ..value };
+                if subcomponent > 1 { Cursor { hi: lo, ..part } } else { part }
+            }
+            Depth::Subcomponent if component == 1 && subcomponent < 2 => value,
+            Depth::Subcomponent => Cursor { hi: value.lo, ..value },
+        }
+    }
+
+    fn narrow(&self, range: std::ops::Range<u32>, accept: impl Fn(&Piece<'m>) -> bool) -> (u32, u32) {
+        let pieces = self.pieces(range.clone());
+        let from = pieces.iter().position(&accept).unwrap_or(pieces.len());
+        let length = pieces.iter().skip(from).take_while(|piece| accept(piece)).count();
+        let lo = range.start + narrow(from);
+        (lo, lo + narrow(length))
+    }
+
+    /// The text of a value: of its only piece, else as it stands with its delimiters.
+    pub(crate) fn text(&self, value: Cursor) -> Cow<'m, str> {
+        match self.pieces(value.range()) {
+            [] => Cow::Borrowed(""),
+            [piece] if Self::leads(piece, value.depth) => self.clean(piece.raw),
+            [piece, ..] => {
+                let Some(seg) = self.segments.get(value.segment as usize) else { return Cow::Borrowed("") };
+                let repetition = seg.view.field(piece.field as usize).repetition(piece.repetition as usize);
+                match value.depth {
+                    Depth::Field => Cow::Owned(self.lines(seg.view.field(piece.field as usize))),
+                    Depth::Repetition => repetition.whole_text(),
+                    _ => repetition.component(piece.component as usize).whole_text(),
+                }
+            }
+        }
+    }
+
+    /// The repetitions of a field as lines; null ones are blank.
+    fn lines(&self, field: hl7v2::Field<'m>) -> String {
+        field.repetitions().map(|repetition| repetition.whole_text()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether nothing stands before the piece in a value of this depth.
+    fn leads(piece: &Piece<'_>, depth: Depth) -> bool {
+        match depth {
+            Depth::Field => piece.repetition == 1 && piece.component == 1 && piece.subcomponent == 1,
+            Depth::Repetition => piece.component == 1 && piece.subcomponent == 1,
+            Depth::Component => piece.subcomponent == 1,
+            Depth::Subcomponent => true,
+        }
+    }
+
+    /// A piece's text without escape sequences and control characters.
+    pub(crate) fn clean(&self, raw: &'m str) -> Cow<'m, str> {
+        let text = unescape(raw, self.message.delimiters(), self.message.charset());
+        let forbidden = |c: char| (c < ' ' && !matches!(c, '\r' | '\n' | '\t')) || c == '\u{7F}';
+        if text.contains(forbidden) { Cow::Owned(text.replace(forbidden, "")) } else { text }
+    }
+}
+
+fn count(pieces: &[Piece<'_>]) -> u32 {
+    narrow(pieces.len())
+}
+
+/// A message is at most 2^30 bytes (`formats`), so counts of its pieces fit.
+fn narrow(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

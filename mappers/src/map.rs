@@ -1,0 +1,206 @@
+//! The compiled form of a package's tables: rows with their paths split and their names resolved.
+
+use model::json::Json;
+use smol_str::SmolStr;
+
+use crate::function::Function;
+use crate::path::{Step, Target};
+
+/// Number of a segment name within a package.
+pub(crate) type SegmentId = u16;
+/// A segment no row of the package names.
+pub(crate) const UNKNOWN: SegmentId = u16::MAX;
+/// Number of a resource's role within a package (`Patient`, `Patient@retired`).
+pub(crate) type AliasId = u16;
+/// The value or resource the table itself builds.
+pub(crate) const SELF: AliasId = u16::MAX;
+
+/// A table of a segment or a datatype.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) name: SmolStr,
+    /// Segment or datatype it reads.
+    pub(crate) source: SmolStr,
+    /// Type it builds.
+    pub(crate) root: SmolStr,
+    /// Whether it builds a resource of its own.
+    pub(crate) resource: bool,
+    /// Role of the resource.
+    pub(crate) alias: AliasId,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) rows: Vec<Row>,
+    /// Rows for required elements that nothing has filled.
+    pub(crate) defaults: Vec<Row>,
+    /// Row numbers of `rows` in the order the way back tries them.
+    pub(crate) backward: Vec<usize>,
+}
+
+/// What the id of a resource is made of: the first alternative whose first place is there.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) alternatives: Vec<Vec<Part>>,
+    /// Whether a second resource of the same identity in a message is another one; else it is the same.
+    pub(crate) each: bool,
+    pub(crate) rule: u32,
+}
+
+/// A part of an identity.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Place(Place),
+    /// The id of another resource.
+    Alias(AliasId),
+    /// The message and the place of the segment in it.
+    Position,
+}
+
+/// One row.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) source: Source,
+    pub(crate) alias: AliasId,
+    pub(crate) target: Target,
+    pub(crate) via: Via,
+    pub(crate) with: Vec<With>,
+    pub(crate) when: Vec<Term>,
+    pub(crate) way: Way,
+    /// Number of the rule: file and line.
+    pub(crate) rule: u32,
+}
+
+/// Where a row takes its value from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Place(Place),
+    /// A reference to the resource of this role.
+    Alias(AliasId),
+    /// A constant.
+    Constant,
+}
+
+/// A place, as seen from the row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the segment of the table.
+    Own { field: u32, repetition: u32, component: u32, subcomponent: u32 },
+    /// In the latest segment of another name within the group.
+    Other { segment: SegmentId, field: u32, component: u32, subcomponent: u32 },
+    /// In the value of the datatype.
+    Part { component: u32, subcomponent: u32 },
+}
+
+/// How the value at the source becomes the value at the target.
+#[derive(Debug)]
+pub(crate) enum Via {
+    Function { function: &'static Function, arguments: Vec<Place> },
+    /// A datatype table, with a vocabulary map for its code.
+    Table { table: usize, map: Option<usize> },
+    /// A code by a vocabulary map.
+    Code { map: usize },
+    /// The URI of a coding system's name, by a vocabulary map or made of the name.
+    System { map: usize },
+    /// All repetitions of the field, as lines of one text.
+    Lines,
+    Literal(Json),
+    Reference,
+    /// The piece is left out on purpose.
+    Drop(SmolStr),
+    /// The number of the segment in its group: not kept, made anew on the way back.
+    Ordinal,
+    /// `data-absent-reason` with this code.
+    Absent(SmolStr),
+}
+
+/// A constant set beside the target.
+#[derive(Debug)]
+pub(crate) struct With {
+    pub(crate) target: Target,
+    pub(crate) value: WithValue,
+    /// Only where the value has not said it itself.
+    pub(crate) soft: bool,
+}
+
+/// What is set.
+#[derive(Debug)]
+pub(crate) enum WithValue {
+    Literal(Json),
+    /// A copy of an element of the resource.
+    Copy(Vec<Step>),
+}
+
+/// One condition; all of a row must hold.
+#[derive(Debug)]
+pub(crate) struct Term {
+    pub(crate) negated: bool,
+    pub(crate) test: Test,
+}
+
+/// What a condition asks.
+#[derive(Debug)]
+pub(crate) enum Test {
+    Exists(Place),
+    In(Place, Vec<SmolStr>),
+    /// The field has more than one value.
+    Repeats(Place),
+    /// The text is of this form.
+    Form(Form, Place),
+    /// There is a resource of this role.
+    Alias(AliasId),
+}
+
+/// Forms of text conditions may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Number,
+    Compared,
+    Timestamp,
+    Time,
+}
+
+/// Which way a row is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Both,
+    Forward,
+    Backward,
+}
+
+/// A message table: what each segment becomes, by group.
+#[derive(Debug)]
+pub(crate) struct MessageTable {
+    pub(crate) name: SmolStr,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) rows: Vec<MessageRow>,
+}
+
+/// A group of segments; the first is the whole message.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) name: SmolStr,
+    pub(crate) parent: Option<usize>,
+    /// What a group is made for on the way back.
+    pub(crate) drivers: Vec<Driver>,
+    /// Other resources of the group, found from the driver.
+    pub(crate) bindings: Vec<(AliasId, Driver)>,
+}
+
+/// Where the resources come from for which a group is repeated on the way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// Every resource of the role's type that is not used yet, referring to the resource of another role if named.
+    Each { alias: AliasId, by: Option<(SmolStr, AliasId)> },
+    /// Those another resource refers to.
+    Follow { alias: AliasId, from: AliasId, path: Vec<SmolStr> },
+    /// Once, without a resource.
+    Once,
+}
+
+/// What a segment in a group becomes.
+#[derive(Debug)]
+pub(crate) struct MessageRow {
+    pub(crate) group: usize,
+    pub(crate) segment: SegmentId,
+    pub(crate) tables: Vec<usize>,
+    pub(crate) opens: bool,
+    pub(crate) when: Vec<Term>,
+}

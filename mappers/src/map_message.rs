@@ -1,0 +1,111 @@
+//! From a message to a Bundle: runs the tables, adds the Provenance, puts the entries together.
+
+use formats::hl7v2::Message;
+use model::bundle::Request;
+use model::id::ResourceId;
+use model::json::{Json, Object};
+use model::outcome::Issue;
+
+use crate::eval::{Eval, Resource, reference};
+use crate::input::Input;
+use crate::package::Package;
+use crate::types::{Context, Mapped, Merge};
+
+/// System of the identifier that names the mapping package in a Provenance.
+pub(crate) const PACKAGE_SYSTEM: &str = "urn:anchorline:mapping-package";
+
+pub(crate) fn map_message(package: &Package, message: &Message, context: &Context<'_>) -> Mapped {
+    let compiled = &package.compiled;
+    let input = Input::new(message, compiled);
+    let mut eval = Eval::new(compiled, &input, context);
+    let fallback = compiled.fallback.and_then(|number| compiled.messages.get(number));
+    let known = compiled.message_type(&message.message_code(), &message.trigger(), &message.structure());
+    let table = known.and_then(|(number, _)| compiled.messages.get(*number));
+    if table.is_none() {
+        let text = "no table for this message type: its segments are read one by one";
+        eval.issues.push(Issue::warning("not-supported", text).at("MSH-9"));
+    }
+    if let Some(table) = table.or(fallback) {
+        eval.run(table, fallback);
+    }
+    let patient = eval.first_of("Patient").and_then(|resource| ResourceId::parse(&resource.id).ok());
+    let merges = merges(&eval.resources);
+    add_provenance(package, &mut eval.resources);
+    let (resources, trace, issues) = (eval.resources, eval.trace, eval.issues);
+    Mapped { bundle: bundle(resources), issues, patient, merges, trace }
+}
+
+/// Patients that link to the one that replaces them.
+fn merges(resources: &[Resource]) -> Vec<Merge> {
+    let mut out = Vec::new();
+    for resource in resources.iter().filter(|resource| resource.kind == "Patient") {
+        let links = resource.object.get("link").and_then(Json::as_array).unwrap_or_default();
+        for link in links.iter().filter(|link| link.get("type").and_then(Json::as_str) == Some("replaced-by")) {
+            let survivor = link.text_at(&["other", "reference"]).and_then(|text| text.strip_prefix("Patient/"));
+            if let (Some(Ok(survivor)), Ok(retired)) = (survivor.map(ResourceId::parse), ResourceId::parse(&resource.id)) {
+                out.push(Merge { survivor, retired });
+            }
+        }
+    }
+    out
+}
+
+/// Says in the Provenance what was made and by which package. FHIR R4 provenance.html.
+fn add_provenance(package: &Package, resources: &mut [Resource]) {
+    let targets: Vec<Json> = resources
+        .iter()
+        .filter(|resource| !matches!(resource.kind.as_str(), "Bundle" | "Provenance"))
+        .map(|resource| reference(&resource.kind, &resource.id))
+        .collect();
+    let Some(provenance) = resources.iter_mut().find(|resource| resource.kind == "Provenance") else { return };
+    let who = Json::object([
+        (
+            "identifier",
+            Json::object([
+                ("system", Json::from(PACKAGE_SYSTEM)),
+                ("value", Json::from(format!("sha256:{}", package.digest()))),
+            ]),
+        ),
+        ("display", Json::from(format!("{} {}", package.name(), package.version()))),
+    ]);
+    let kind = Json::object([(
+        "coding",
+        Json::array([Json::object([
+            ("system", Json::from("http://terminology.hl7.org/CodeSystem/provenance-participant-type")),
+            ("code", Json::from("assembler")),
+        ])]),
+    )]);
+    let agent = Json::object([("type", kind), ("who", who)]);
+    let object = &mut provenance.object;
+    object.insert("target", Json::Array(targets));
+    let agents = object.get_or_insert_with("agent", || Json::Array(Vec::new()));
+    if let Some(agents) = agents.as_array_mut() {
+        agents.push(agent);
+    }
+}
+
+/// The transaction Bundle: a PUT for each resource, the Bundle's own elements as the tables filled them.
+fn bundle(resources: Vec<Resource>) -> Json {
+    let mut top = Object::new();
+    let mut requests = Vec::with_capacity(resources.len());
+    for resource in resources {
+        if resource.kind == "Bundle" {
+            top = resource.object;
+            continue;
+        }
+        let url = format!("urn:uuid:{}", resource.id);
+        if let Some(request) = Request::put(Json::Object(resource.object)) {
+            requests.push(request.known_as(url));
+        }
+    }
+    let Json::Object(made) = model::bundle::transaction(requests) else { return Json::Null };
+    let mut out = Object::new();
+    out.insert("resourceType", "Bundle");
+    for (name, value) in top.into_iter().filter(|(name, _)| name != "resourceType") {
+        out.insert(name, value);
+    }
+    for (name, value) in made.into_iter().filter(|(name, _)| name != "resourceType") {
+        out.insert(name, value);
+    }
+    Json::Object(out)
+}

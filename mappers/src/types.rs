@@ -1,0 +1,96 @@
+//! What goes into a map and what comes out of it.
+
+use model::id::ResourceId;
+use model::json::Json;
+use model::outcome::Issue;
+use model::time::Instant;
+use uuid::Uuid;
+
+use crate::trace::{Explained, Loss, Trace};
+
+/// Namespace of the ids that `convert` makes: published, so that anybody gets the same ids from the same message.
+///
+/// A gateway draws its own namespace instead, so that an id reveals no identifier of a person to who can guess it.
+pub const CONVERT_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_4f0a_6c1e_5b7b_9d52_2f3c_8a40_11e7);
+
+/// What a map needs to know besides the message.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Namespace of the ids (UUID version 5).
+    pub namespace: &'a Uuid,
+    /// Name of the source: the same identifier from two sources gives two ids. Empty for `convert`.
+    pub source: &'a str,
+    /// Zone of times without one: an IANA name or `+hh:mm`.
+    pub timezone: Option<&'a str>,
+    /// When the message was received; nothing is recorded of it if absent.
+    pub received: Option<Instant>,
+}
+
+/// One patient record merged into another (HL7 v2 A40: MRG into PID).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// The record that stays.
+    pub survivor: ResourceId,
+    /// The record that is replaced, now inactive.
+    pub retired: ResourceId,
+}
+
+/// The outcome of a map. Holds patient data.
+#[derive(Clone, Debug)]
+pub struct Mapped {
+    /// A transaction Bundle: `PUT Type/id` entries.
+    pub bundle: Json,
+    /// Findings, in the order of the message.
+    pub issues: Vec<Issue>,
+    /// The patient the message is about.
+    pub patient: Option<ResourceId>,
+    /// Patient records the message merges.
+    pub merges: Vec<Merge>,
+    pub(crate) trace: Trace,
+}
+
+impl Mapped {
+    /// What became of each deepest non-empty piece of the message.
+    pub fn loss(&self) -> Loss {
+        self.trace.loss()
+    }
+
+    /// Which pieces and which rule made each element.
+    pub fn explain(&self) -> Vec<Explained> {
+        self.trace.explain()
+    }
+}
+
+/// What the header of a rendered message says.
+#[derive(Clone, Debug, Default)]
+pub struct RenderContext {
+    /// MSH-9.1, `ADT` or `ORU`; empty: chosen from the resources.
+    pub message_code: String,
+    /// MSH-9.2, such as `A01`; empty: chosen from the resources.
+    pub trigger: String,
+    /// MSH-3; empty: as in the Bundle's MessageHeader.
+    pub sending_application: String,
+    /// MSH-4; empty: as in the Bundle's MessageHeader.
+    pub sending_facility: String,
+    /// MSH-5; empty: as in the Bundle's MessageHeader.
+    pub receiving_application: String,
+    /// MSH-6; empty: as in the Bundle's MessageHeader.
+    pub receiving_facility: String,
+    /// MSH-10; empty: the Bundle's identifier.
+    pub control_id: String,
+    /// MSH-7 as an instant; absent: the Bundle's timestamp or that of its Provenance.
+    pub time: Option<Instant>,
+    /// Zone in which times are written: an IANA name or `+hh:mm`; absent: as they stand.
+    pub timezone: Option<String>,
+}
+
+/// A message made from a Bundle. Holds patient data.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The message, segments ended by CR.
+    pub bytes: Vec<u8>,
+    /// Findings.
+    pub issues: Vec<Issue>,
+    /// What became of each leaf of the Bundle; `at` is `Type/id#FHIRPath`, `to` the place in the message.
+    pub loss: Loss,
+}
