@@ -16,6 +16,8 @@ mod obligation;
 mod policy;
 mod redact;
 mod request;
+#[cfg(test)]
+mod samples;
 mod vocabulary;
 
 pub use decide::{Decision, Effect, Matched, Reason, decide};

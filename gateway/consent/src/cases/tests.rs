@@ -40,3 +40,57 @@ fn answers_every_case_of_the_corpus_as_expected() {
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
+
+fn file(case: &str) -> Json {
+    crate::samples::json(&format!(r#"{{"schema_version":1,"cases":[{case}]}}"#))
+}
+
+const CASE: &str = r#"{"id":"one","topic":"t","consents":[],"resources":[],
+    "request":{"time":"2026-06-15T10:00:00Z","actor":{"refs":["Practitioner/a"]},"purposes":["TREAT"],"action":"access"},
+    "interaction":{"type":"read","candidates":["Condition/none"]}}"#;
+
+#[test]
+fn a_candidate_that_does_not_exist_is_withheld_like_one_that_may_not_be_seen() {
+    let results = run(&file(CASE)).unwrap();
+    let text = results[0].json.to_text();
+    assert_eq!(
+        text,
+        r#"{"id":"one","decision":"deny","released":[],"withheld":["Condition/none"],"absent":[],"btg":false,"obligations":[],"matched":[],"reason":"no-candidate"}"#
+    );
+    assert_eq!(results[0].pass, None);
+}
+
+#[test]
+fn compares_with_what_is_expected() {
+    let with = |expect: &str| {
+        let case = CASE.replace(r#""interaction""#, &format!(r#""expect":{expect},"interaction""#));
+        run(&file(&case)).unwrap()[0].pass
+    };
+    assert_eq!(with(r#"{"decision":"deny","withheld":["Condition/none"],"btg":false}"#), Some(true));
+    assert_eq!(with(r#"{"decision":"permit"}"#), Some(false));
+    assert_eq!(with(r#"{"released":["Condition/none"]}"#), Some(false));
+    assert_eq!(with(r#"{"must_contain":["x"]}"#), Some(false));
+}
+
+#[test]
+fn says_which_case_cannot_be_read_and_why() {
+    #[track_caller]
+    fn check(json: &Json, says: &str) {
+        assert_eq!(run(json).unwrap_err().to_string(), says);
+    }
+    check(&crate::samples::json("{}"), "file: expected schema_version 1");
+    check(&crate::samples::json(r#"{"schema_version":1}"#), "file: expected an array of cases");
+    check(&file(r#"{"id":"one"}"#), "case one: expected an object request");
+    check(
+        &file(&CASE.replace(r#""access""#, r#""look""#)),
+        "case one: expected access, disclose, collect, use or correct",
+    );
+    check(&file(&CASE.replace("2026-06-15T10", "2026-06-15T25")), "case one: expected an instant in time");
+}
+
+#[test]
+fn repeats_without_a_change() {
+    let suite = Suite::read(&file(CASE)).unwrap();
+    assert_eq!((suite.decisions(), suite.repeat(3)), (0, 0));
+    assert_eq!(suite.run(), suite.run());
+}
