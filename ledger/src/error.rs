@@ -75,8 +75,8 @@ pub enum Error {
     /// Either the directory was altered, or the records fed are not those that were sealed.
     #[error("the log directory disagrees with its last checkpoint")]
     Disagrees(#[source] Refusal),
-    /// A seal failed after it was signed; open the log again before the next one.
-    #[error("the last seal did not finish: the log must be opened again")]
+    /// A seal that seemed to have failed had not. The log has opened itself again: go on from its size.
+    #[error("the log was opened again after a failed seal and stands at another size")]
     Reopen,
     /// Asked for an entry the last checkpoint does not cover (yet).
     #[error("index {index} is not in the tree of size {size}")]

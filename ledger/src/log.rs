@@ -55,16 +55,7 @@ impl<S: LogStore> Log<S> {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(store: S, key: LogKey, policy: Policy) -> Result<Self, Error> {
-        let Some(last) = last_checkpoint(&store, &key)? else {
-            store.sweep(0);
-            return Ok(Self::of(store, key, Sequencer::new(policy), Recovery::Sound));
-        };
-        let loaded = load(&store, last.checkpoint(), store.durability())?;
-        let recovery =
-            if loaded.edge.size() < last.size() { Recovery::FeedFrom(loaded.edge.size()) } else { Recovery::Sound };
-        store.write(&loaded.repairs)?;
-        store.sweep(last.size());
-        let sequencer = Sequencer::resume(policy, loaded.edge, loaded.bundle, Some(last));
+        let (sequencer, recovery) = resume(&store, &key, policy)?;
         Ok(Self::of(store, key, sequencer, recovery))
     }
 
@@ -94,10 +85,16 @@ impl<S: LogStore> Log<S> {
 
     /// The index of the next record to give.
     ///
-    /// After opening it may be below the size of the last checkpoint ([`Recovery::FeedFrom`]). If the caller has fewer
-    /// records than this, its store was restored from an old backup: it must not seal, or the log would fork.
+    /// After opening it may be below [`Self::signed_size`]: see [`Recovery::FeedFrom`].
     pub fn size(&self) -> u64 {
         self.sequencer.size()
+    }
+
+    /// The size of the last checkpoint, also while the log is catching up with it; 0 if there is none.
+    ///
+    /// A caller with fewer records than this was restored from an old backup: it must not seal, or the log would fork.
+    pub fn signed_size(&self) -> u64 {
+        self.sequencer.last().map_or(0, SignedCheckpoint::size)
     }
 
     /// Whether records of the last checkpoint are still to be fed again; until then nothing is signed or shown.
@@ -123,14 +120,20 @@ impl<S: LogStore> Log<S> {
     ///
     /// # Errors
     /// [`Error::Gap`] unless `first` is [`Self::size`]. [`Error::RecordSize`] for a record no bundle can hold, before
-    /// anything is written. [`Error::Store`] if tiles could not be written: nothing was signed; give the records again
-    /// from [`Self::size`] on. [`Error::Reopen`] after a checkpoint could not be written: it may or may not be on disk,
-    /// so the log must be opened again. [`Error::Disagrees`] if records fed again are not those that were sealed.
+    /// anything is written. [`Error::Store`] if tiles or checkpoint could not be written; give the records again from
+    /// [`Self::size`] on. [`Error::Reopen`] if the checkpoint of the failed call before turned out to be on disk: look
+    /// at [`Self::size`] and go on from there. [`Error::Disagrees`] if records fed again are not those that were sealed.
     pub fn append_and_seal<R: AsRef<[u8]>>(
         &mut self,
         first: u64,
         records: &[R],
     ) -> Result<Option<SignedCheckpoint>, Error> {
+        if self.unfinished {
+            self.read_again()?;
+            if first != self.size() {
+                return Err(Error::Reopen);
+            }
+        }
         let sealed = self.append(first, records).and_then(|()| self.seal_all());
         if sealed.is_err() {
             self.sequencer.forget_pending();
@@ -147,9 +150,6 @@ impl<S: LogStore> Log<S> {
     }
 
     fn seal_all(&mut self) -> Result<(), Error> {
-        if self.unfinished {
-            return Err(Error::Reopen);
-        }
         while let Some(sealing) = self.sequencer.begin()? {
             self.store.write(sealing.files())?;
             // Written durably, or made of records that the caller holds durably: see `Durability`.
@@ -164,6 +164,16 @@ impl<S: LogStore> Log<S> {
             // Only now: until the new checkpoint stands, the old one needs them.
             self.store.retire(&superseded);
         }
+        Ok(())
+    }
+
+    /// Takes up the state on disk, after it became unknown whether a checkpoint is there.
+    fn read_again(&mut self) -> Result<(), Error> {
+        let (sequencer, recovery) = resume(&*self.store, &self.key, self.sequencer.policy())?;
+        self.view = View::of(&self.store, &sequencer);
+        self.sequencer = sequencer;
+        self.recovery = recovery;
+        self.unfinished = false;
         Ok(())
     }
 
@@ -182,6 +192,20 @@ impl<S: LogStore> Log<S> {
     pub fn read_tile(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
         self.view.read(path)
     }
+}
+
+/// Takes up a log where its last checkpoint left it.
+fn resume<S: LogStore>(store: &S, key: &LogKey, policy: Policy) -> Result<(Sequencer, Recovery), Error> {
+    let Some(last) = last_checkpoint(store, key)? else {
+        store.sweep(0);
+        return Ok((Sequencer::new(policy), Recovery::Sound));
+    };
+    let loaded = load(store, last.checkpoint(), store.durability())?;
+    let held = loaded.edge.size();
+    let recovery = if held < last.size() { Recovery::FeedFrom(held) } else { Recovery::Sound };
+    store.write(&loaded.repairs)?;
+    store.sweep(last.size());
+    Ok((Sequencer::resume(policy, loaded.edge, loaded.bundle, Some(last)), recovery))
 }
 
 /// The last checkpoint with our own signature, if there is one.

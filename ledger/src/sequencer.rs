@@ -87,6 +87,11 @@ impl Sequencer {
         Self { policy, edge, bundle, pending: Vec::new(), oldest: None, last }
     }
 
+    /// When seals are due.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
     /// The number of entries whose tiles are written.
     pub fn size(&self) -> u64 {
         self.edge.size()

@@ -10,6 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::tile::{self, Kind, TileId};
 use crate::tree;
 
+/// How often a partial tile is looked for: a writer at work replaces it by a wider one between two looks.
+const READS: u32 = 5;
+
 /// The path of the signed checkpoint; tiles have the paths of [`TileId`].
 pub const CHECKPOINT: &str = "checkpoint";
 
@@ -135,10 +138,23 @@ impl Source for DirectoryReader {
         if tile.is_none() && path != CHECKPOINT {
             return Ok(None);
         }
-        if let Some(bytes) = self.read_file(path)? {
-            return Ok(Some(bytes));
+        for _ in 0..READS {
+            if let Some(bytes) = self.read_file(path)? {
+                return Ok(Some(bytes));
+            }
+            let Some(tile) = tile.filter(|tile| !tile.is_full()) else { return Ok(None) };
+            let wider = self.read_wider(tile)?;
+            if wider.is_some() {
+                return Ok(wider);
+            }
         }
-        let Some(tile) = tile.filter(|tile| !tile.is_full()) else { return Ok(None) };
+        Ok(None)
+    }
+}
+
+impl DirectoryReader {
+    /// The beginning of the full tile, or of a wider partial one.
+    fn read_wider(&self, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
         let wider = self.widths(tile).into_iter().filter(|width| *width > tile.width());
         let wider = wider.filter_map(|width| TileId::new(tile.kind(), tile.index(), width));
         for wider in [tile.full()].into_iter().chain(wider) {

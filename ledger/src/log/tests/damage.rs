@@ -93,6 +93,7 @@ fn torn_partial_tiles_are_made_again_from_the_callers_records() {
         if held < 300 {
             assert_eq!(log.recovery(), Recovery::FeedFrom(held));
             assert!(log.is_catching_up());
+            assert_eq!(log.signed_size(), 300);
             assert_eq!(log.view().checkpoint(), None);
             assert_eq!(feed(&mut log, 290).unwrap(), None);
         }
