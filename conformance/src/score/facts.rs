@@ -114,7 +114,20 @@ fn text(json: &Json) -> Option<String> {
 #[derive(Debug)]
 struct Leaves {
     resource_type: String,
+    /// Those outside of extensions first.
     values: Vec<String>,
+    plain: usize,
+}
+
+/// Where a fact was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// In the elements of one resource.
+    InElements,
+    /// In one resource, but for some value only in an extension: kept, not translated.
+    WithExtensions,
+    /// Nowhere.
+    Nowhere,
 }
 
 /// The outputs of one input, ready to be asked for facts.
@@ -127,14 +140,22 @@ impl Outputs {
     /// Adds a Bundle with its resources, or a single resource.
     pub fn add(&mut self, output: &Json) {
         let Some(resource_type) = model::resource::resource_type(output) else { return };
-        let mut own = Vec::new();
+        let (mut own, mut extensions) = (Vec::new(), Vec::new());
         for (name, value) in output.as_object().into_iter().flat_map(|object| object.iter()) {
             if name == "entry" && resource_type == "Bundle" {
                 continue;
             }
-            collect(name, value, &mut own);
+            if matches!(name, "extension" | "modifierExtension") {
+                let mut inside = Vec::new();
+                collect(name, value, &mut inside, &mut extensions);
+                extensions.append(&mut inside);
+            } else {
+                collect(name, value, &mut own, &mut extensions);
+            }
         }
-        self.resources.push(Leaves { resource_type: resource_type.to_owned(), values: own });
+        let plain = own.len();
+        own.append(&mut extensions);
+        self.resources.push(Leaves { resource_type: resource_type.to_owned(), values: own, plain });
         for contained in output.items("contained") {
             self.add(contained);
         }
@@ -152,14 +173,22 @@ impl Outputs {
         self.resources.iter().map(|resource| resource.values.len()).sum()
     }
 
-    /// Whether one resource of an allowed type holds all values of the fact.
-    pub fn hold(&self, fact: &Fact) -> bool {
+    /// Whether one resource of an allowed type holds all values of the fact, and where.
+    pub fn find(&self, fact: &Fact) -> Found {
         let values: Vec<String> = fact.all.iter().map(|value| fold(value)).collect();
         let alternatives: Vec<String> = fact.any_of_first.iter().map(|value| fold(value)).collect();
-        self.resources.iter().filter(|r| allowed(fact, &r.resource_type)).any(|resource| {
-            let held = |value: &String| resource.values.iter().any(|leaf| agree(fact.kind, value, leaf));
+        let holds = |leaves: &[String]| {
+            let held = |value: &String| leaves.iter().any(|leaf| agree(fact.kind, value, leaf));
             values.iter().enumerate().all(|(n, value)| held(value) || (n == 0 && alternatives.iter().any(held)))
-        })
+        };
+        let allowed = || self.resources.iter().filter(|r| allowed(fact, &r.resource_type));
+        if allowed().any(|resource| holds(resource.values.get(..resource.plain).unwrap_or_default())) {
+            Found::InElements
+        } else if allowed().any(|resource| holds(&resource.values)) {
+            Found::WithExtensions
+        } else {
+            Found::Nowhere
+        }
     }
 }
 
@@ -167,10 +196,18 @@ fn allowed(fact: &Fact, resource_type: &str) -> bool {
     fact.resources.iter().any(|allowed| allowed == "*" || allowed == resource_type)
 }
 
-fn collect(name: &str, value: &Json, out: &mut Vec<String>) {
+fn collect(name: &str, value: &Json, out: &mut Vec<String>, extensions: &mut Vec<String>) {
     match value {
-        Json::Object(object) => object.iter().for_each(|(name, value)| collect(name, value, out)),
-        Json::Array(items) => items.iter().for_each(|item| collect(name, item, out)),
+        Json::Object(object) => object.iter().for_each(|(name, value)| {
+            if matches!(name, "extension" | "modifierExtension") {
+                let mut inside = Vec::new();
+                collect(name, value, &mut inside, extensions);
+                extensions.append(&mut inside);
+            } else {
+                collect(name, value, out, extensions);
+            }
+        }),
+        Json::Array(items) => items.iter().for_each(|item| collect(name, item, out, extensions)),
         // Narrative says everything and proves nothing; a reference is no value.
         _ if name == "div" || name == "reference" => {}
         leaf => out.extend(text(leaf).map(|text| fold(&text))),

@@ -39,7 +39,8 @@ pub(super) fn page(report: &Report) -> String {
         let _ = write!(out, "<p class=note>Not converted by this version: {}.</p>", kinds.join(", "));
     }
     out.push_str(
-        "<p class=note>A fact counts when one resource of an allowed type holds all its values. Pieces are \
+        "<p class=note>A fact counts when one resource of an allowed type holds all its values. In elements: without the help of \
+        extensions, in which what has no home is kept. Pieces are \
         the deepest non-empty parts of the input; back: those that return at their place after FHIR to HL7 v2. The \
         mean is over inputs with core facts. Refused inputs lose all their facts.</p></body></html>\n",
     );
@@ -49,7 +50,7 @@ pub(super) fn page(report: &Report) -> String {
 fn table<'g>(out: &mut String, title: &str, groups: impl Iterator<Item = (&'g str, &'g Group)>) {
     let _ = write!(
         out,
-        "<h2>{title}</h2><table><tr><th>what<th>inputs<th>refused<th>failed<th>core %<th>core facts<th>mean %\
+        "<h2>{title}</h2><table><tr><th>what<th>inputs<th>refused<th>failed<th>core %<th>core facts<th>in elements %<th>mean %\
          <th>extended %<th>trace %<th>pieces<th>mapped %<th>kept<th>dropped<th>silent<th>back %<th>differ<th>invalid\
          <th>as expected</tr>"
     );
@@ -58,7 +59,7 @@ fn table<'g>(out: &mut String, title: &str, groups: impl Iterator<Item = (&'g st
         let share = |n: usize, of: usize| percent((n * 10_000).checked_div(of).unwrap_or(10_000));
         let _ = write!(
             out,
-            "<tr><td class=name>{}<td>{}<td>{}<td{}>{}<td class={}>{}<td>{}/{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td{}>{}<td>{}<td{}>{}<td{}>{}<td>{}/{}</tr>",
+            "<tr><td class=name>{}<td>{}<td>{}<td{}>{}<td class={}>{}<td>{}/{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td{}>{}<td>{}<td{}>{}<td{}>{}<td>{}/{}</tr>",
             text(name),
             g.inputs,
             g.refused,
@@ -68,6 +69,7 @@ fn table<'g>(out: &mut String, title: &str, groups: impl Iterator<Item = (&'g st
             core.percent(),
             core.found,
             core.all,
+            g.tier_in_elements(Tier::Core).percent(),
             percent(g.core_macro),
             extended.percent(),
             trace.percent(),

@@ -24,11 +24,12 @@ enum Better {
     Lower,
 }
 
-fn figures(group: &Group) -> [(&'static str, usize, Better); 7] {
+fn figures(group: &Group) -> [(&'static str, usize, Better); 8] {
     let recall = |tier: Tier| group.tier(tier).basis_points();
     let back = (group.round_trip.equal * 10_000).checked_div(group.round_trip.pieces).unwrap_or(10_000);
     [
         ("core", recall(Tier::Core), Better::Higher),
+        ("coreInElements", group.tier_in_elements(Tier::Core).basis_points(), Better::Higher),
         ("extended", recall(Tier::Extended), Better::Higher),
         ("trace", recall(Tier::Trace), Better::Higher),
         ("roundTrip", back, Better::Higher),

@@ -6,7 +6,7 @@ use model::json::Json;
 
 use super::facts::Tier;
 use super::page;
-use super::run::{FileScore, Loss, Outcome, RoundTrip};
+use super::run::{FileScore, Loss, Missed, Outcome, RoundTrip};
 
 /// Found and all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct Group {
     pub panicked: usize,
     /// Facts by tier in the order of [`Tier::ALL`]; those of refused inputs count as not found.
     pub facts: [Tally; 4],
+    /// Of them, those in elements and not only in extensions.
+    pub in_elements: [Tally; 4],
     /// The mean of the core recall of each input that has core facts, in hundredths of a percent.
     pub core_macro: usize,
     /// What became of the pieces.
@@ -87,6 +89,9 @@ impl Group {
             for (sum, tally) in group.facts.iter_mut().zip(file.facts) {
                 sum.add(tally);
             }
+            for (sum, tally) in group.in_elements.iter_mut().zip(file.in_elements) {
+                sum.add(tally);
+            }
             if let [core, ..] = file.facts
                 && core.all > 0
             {
@@ -113,9 +118,15 @@ impl Group {
         Tier::ALL.iter().zip(self.facts).find(|(t, _)| **t == tier).map(|(_, tally)| tally).unwrap_or_default()
     }
 
+    /// Facts of a tier that stand in elements and not only in extensions.
+    pub fn tier_in_elements(&self, tier: Tier) -> Tally {
+        Tier::ALL.iter().zip(self.in_elements).find(|(t, _)| **t == tier).map(|(_, tally)| tally).unwrap_or_default()
+    }
+
     /// All measures as JSON.
     pub fn to_json(&self) -> Json {
         let count = |n: usize| Json::from(n as u64);
+        let in_elements = Tier::ALL.iter().zip(self.in_elements).map(|(tier, tally)| (tier.as_str(), tally.to_json()));
         let facts = Tier::ALL.iter().zip(self.facts).map(|(tier, tally)| (tier.as_str(), tally.to_json()));
         let round_trip = Tally { found: self.round_trip.equal, all: self.round_trip.pieces };
         Json::object([
@@ -123,6 +134,7 @@ impl Group {
             ("refused", count(self.refused)),
             ("panicked", count(self.panicked)),
             ("facts", Json::object(facts)),
+            ("factsInElements", Json::object(in_elements)),
             ("coreMeanOfInputs", Json::from(percent(self.core_macro).as_str())),
             ("loss", loss_json(&self.loss)),
             ("roundTrip", round_trip.to_json()),
@@ -262,7 +274,7 @@ fn without_counts(src: &str) -> String {
 fn file_json(file: &FileScore) -> Json {
     let facts =
         Tier::ALL.iter().zip(file.facts).filter(|(_, t)| t.all > 0).map(|(tier, t)| (tier.as_str(), t.to_json()));
-    let missed = file.missed.iter().map(|missed| {
+    let row = |missed: &Missed| {
         let mut row = vec![
             ("tier", Json::from(missed.tier.as_str())),
             ("src", Json::from(missed.src.as_str())),
@@ -272,7 +284,8 @@ fn file_json(file: &FileScore) -> Json {
             row.push(("values", Json::array(missed.values.iter().map(|v| Json::from(v.as_str())))));
         }
         Json::object(row)
-    });
+    };
+    let (missed, kept) = (file.missed.iter().map(row), file.kept.iter().map(row));
     let mut row = vec![
         ("set", Json::from(file.set.as_str())),
         ("input", Json::from(file.input.as_str())),
@@ -296,5 +309,6 @@ fn file_json(file: &FileScore) -> Json {
         row.push(("asExpected", Json::from(as_expected)));
     }
     row.push(("missed", Json::array(missed)));
+    row.push(("keptOnly", Json::array(kept)));
     Json::object(row)
 }

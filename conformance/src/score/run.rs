@@ -8,7 +8,7 @@ use mappers::{CONVERT_NAMESPACE, Context, Mapped, Package, Packages, RenderConte
 use model::outcome::Severity as IssueSeverity;
 
 use super::corpus::{CorpusError, Input, bytes};
-use super::facts::{self, Outputs, Tier};
+use super::facts::{self, Found, Outputs, Tier};
 use super::report::Tally;
 use super::{Options, Values};
 
@@ -91,8 +91,12 @@ pub struct FileScore {
     pub outcome: Outcome,
     /// Facts found and all, by tier in the order of [`Tier::ALL`].
     pub facts: [Tally; 4],
+    /// Of the facts found, those that stand in elements and not only in extensions; and all.
+    pub in_elements: [Tally; 4],
     /// Facts not found.
     pub missed: Vec<Missed>,
+    /// Facts found only with the help of extensions: kept, but not translated.
+    pub kept: Vec<Missed>,
     /// What became of its pieces.
     pub loss: Loss,
     /// What comes back.
@@ -101,6 +105,8 @@ pub struct FileScore {
     pub deterministic: bool,
     /// Findings of the validator that make an output invalid; without content.
     pub invalid: Vec<String>,
+    /// Whether the reader had anything to remark about the form of the input, information included.
+    pub remarked: bool,
     /// For a made variant: whether outcome and number of messages are as expected.
     pub as_expected: Option<bool>,
     /// Leaves of the output, to tell a mapping from a copy of everything to everywhere.
@@ -124,23 +130,31 @@ pub(super) fn run(input: &Input, packages: &Packages, options: &Options) -> Resu
         described: converted.messages > 0 && !converted.undescribed,
         outcome: if panicked { Outcome::Panicked } else { converted.outcome() },
         facts: [Tally::default(); 4],
+        in_elements: [Tally::default(); 4],
         missed: Vec::new(),
+        kept: Vec::new(),
         loss: converted.loss,
         round_trip: converted.round_trip,
         deterministic: !converted.differs,
         output_leaves: converted.outputs.leaves(),
+        remarked: converted.remarked,
         as_expected: None,
         invalid: converted.invalid,
     };
     score.as_expected = input.expect.as_ref().map(|(expect, messages)| as_expected(&score, expect, *messages));
     for fact in facts {
-        let found = converted.outputs.hold(&fact);
-        if let Some(tally) = Tier::ALL.iter().position(|t| *t == fact.tier).and_then(|n| score.facts.get_mut(n)) {
-            tally.count(found);
+        let found = converted.outputs.find(&fact);
+        let tier = Tier::ALL.iter().position(|tier| *tier == fact.tier).unwrap_or_default();
+        if let (Some(tally), Some(elements)) = (score.facts.get_mut(tier), score.in_elements.get_mut(tier)) {
+            tally.count(found != Found::Nowhere);
+            elements.count(found == Found::InElements);
         }
-        if !found {
-            let values = if options.values == Values::Shown { fact.all } else { Vec::new() };
-            score.missed.push(Missed { tier: fact.tier, src: fact.src, resources: fact.resources, values });
+        let values = if options.values == Values::Shown { fact.all } else { Vec::new() };
+        let missed = Missed { tier: fact.tier, src: fact.src, resources: fact.resources, values };
+        match found {
+            Found::InElements => {}
+            Found::WithExtensions => score.kept.push(missed),
+            Found::Nowhere => score.missed.push(missed),
         }
     }
     Ok(score)
@@ -155,7 +169,8 @@ fn as_expected(score: &FileScore, expect: &str, messages: usize) -> bool {
         "converted-with-issues" => right_number && score.outcome == Outcome::ConvertedWithIssues,
         "rejected with a reason" => score.messages == 0 && matches!(score.outcome, Outcome::Refused(_)),
         _ => match score.outcome {
-            Outcome::Converted | Outcome::Panicked => false,
+            Outcome::Panicked => false,
+            Outcome::Converted => right_number && score.remarked,
             Outcome::ConvertedWithIssues => right_number,
             Outcome::Refused(_) => true,
         },
@@ -168,6 +183,7 @@ struct Converted {
     messages: usize,
     undescribed: bool,
     issues: bool,
+    remarked: bool,
     refusals: Vec<String>,
     outputs: Outputs,
     loss: Loss,
@@ -215,6 +231,7 @@ fn convert(raw: &[u8], packages: &Packages, options: &Options) -> Converted {
         };
         let mapped = map(package, message);
         out.messages += 1;
+        out.remarked |= !parsed.issues.is_empty();
         out.issues |= parsed.issues.iter().any(|issue| issue.severity > Severity::Information);
         out.issues |= mapped.issues.iter().any(|issue| is_finding(issue.severity));
         out.differs |= map(package, message).bundle.to_bytes() != mapped.bundle.to_bytes();

@@ -57,6 +57,10 @@ impl Message {
         };
         let delimiters = Delimiters::read(text.as_bytes(), &mut issues)?;
         let lexed = lex(&text, delimiters.field, &mut issues);
+        if !text.ends_with(['\r', '\n']) {
+            let detail = "the last segment has no line end: the message may be cut off";
+            issues.push(FormatIssue::new("unterminated", Severity::Information, detail));
+        }
         let controls = find_controls(&text, &mut issues);
         let raw = (!verbatim).then(|| raw.into());
         Ok(Parsed { message: Self { text, raw, delimiters, charset, controls, lexed }, issues })

@@ -180,7 +180,7 @@ fn splits_at_every_kind_of_line_end() {
         let message = parse(&ADT.replace('\r', end));
         assert_eq!(message.segments().map(|s| s.name()).collect::<Vec<_>>(), ["MSH", "PID", "OBX", "OBX"], "{end:?}");
     }
-    let mixed = "MSH|^~\\&|A\rPID|1\nPV1|1\r\nOBX|1";
+    let mixed = "MSH|^~\\&|A\rPID|1\nPV1|1\r\nOBX|1\n";
     assert_eq!(parse(mixed).segments().count(), 4);
     assert_eq!(issues(mixed.as_bytes()), [""; 0]);
 }
@@ -214,7 +214,7 @@ fn keeps_segments_with_odd_names() {
 
 #[test]
 fn passes_over_framing_byte_order_mark_and_what_stands_before() {
-    for raw in ["\u{b}MSH|^~\\&|A\rPID|1\r\u{1c}\r", "\u{feff}MSH|^~\\&|A\rPID|1", "  \r\nMSH|^~\\&|A\rPID|1\r"] {
+    for raw in ["\u{b}MSH|^~\\&|A\rPID|1\r\u{1c}\r", "\u{feff}MSH|^~\\&|A\rPID|1\n", "  \r\nMSH|^~\\&|A\rPID|1\r"] {
         let parsed = Message::parse(raw.as_bytes()).unwrap();
         assert_eq!(parsed.message.segments().count(), 2, "{raw:?}");
         assert_eq!(parsed.message.segments().nth(1).unwrap().field(1).text(), "1");
@@ -243,6 +243,12 @@ fn keeps_the_whole_of_a_truncated_message() {
         let read: String = message.segments().map(|s| s.raw()).collect();
         assert_eq!(read.replace('\r', ""), cut.replace('\r', ""));
     }
+}
+
+#[test]
+fn remarks_that_the_last_line_end_is_missing() {
+    assert_eq!(issues(b"MSH|^~\\&|A\rPID|1"), ["unterminated"]);
+    assert_eq!(issues(b"\x0bMSH|^~\\&|A\rPID|1\r\x1c\r"), [""; 0]);
 }
 
 #[test]
