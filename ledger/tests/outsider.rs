@@ -38,9 +38,13 @@ fn sealed(size: u8) -> Log<MemoryStore> {
 
 /// Whether openssl is there; says by name that `test` is skipped if not.
 fn has_openssl(test: &str) -> bool {
-    let found = Command::new("openssl").arg("version").output().is_ok_and(|output| output.status.success());
+    has(test, "openssl", "version")
+}
+
+fn has(test: &str, tool: &str, version: &str) -> bool {
+    let found = Command::new(tool).arg(version).output().is_ok_and(|output| output.status.success());
     if !found {
-        let _ = writeln!(std::io::stderr(), "skipped: {test}: openssl is not installed");
+        let _ = writeln!(std::io::stderr(), "skipped: {test}: {tool} is not installed");
     }
     found
 }
@@ -120,4 +124,39 @@ fn an_outsider_opens_a_commitment_with_openssl_alone() {
     assert!(!opens("in", &"00".repeat(32)));
     std::fs::write(folder.path().join("body"), [BODY, b"\n"].concat()).unwrap();
     assert!(!opens("in", &salt().to_hex()));
+}
+
+/// The shell of the chapter on verifying by hand, as the reader is told to type it.
+fn documented_steps() -> String {
+    let docs = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ledger.md")).unwrap();
+    let (_, chapter) = docs.split_once("## Verify a receipt without any code of ours").unwrap();
+    let (chapter, _) = chapter.split_once("\n## ").unwrap();
+    let blocks = chapter.split("```sh\n").skip(1).map(|block| block.split_once("```").unwrap().0);
+    blocks.collect()
+}
+
+#[test]
+fn the_documented_steps_verify_a_receipt_by_hand() {
+    let test = "the_documented_steps_verify_a_receipt_by_hand";
+    if !has_openssl(test) || !has(test, "xxd", "-v") || !has(test, "sha256sum", "--version") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    let log = sealed(100);
+    put("ledger.pem", log.key().public().to_pem().unwrap().as_bytes());
+    put("body.hl7", BODY);
+    let steps = documented_steps().replace("SALT", &salt().to_hex());
+    for (index, holds) in [(0, true), (42, true), (99, true), (42, false)] {
+        let receipt = log.receipt(index).unwrap();
+        let other = receipt.replace(&format!("index {index}\n"), "index 43\n");
+        put("receipt.tlog-proof", if holds { receipt } else { other }.as_bytes());
+        let output = Command::new("sh").arg("-c").arg(&steps).current_dir(folder.path()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said.contains("the record is in the signed log"), holds, "{said}");
+        assert!(said.contains("Verified OK"), "{said}");
+        let id: String = log.key().verifier().id().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(said.contains(&id), "{said}");
+        assert!(said.contains(&commit(&salt(), Label::In, BODY).to_hex()), "{said}");
+    }
 }
