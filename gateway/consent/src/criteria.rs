@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use model::id::Identifier;
 use smol_str::SmolStr;
 
 use crate::facts::{ClassKind, ResourceFacts, class_key, coding_key};
@@ -44,6 +45,7 @@ pub(crate) struct Uses {
 pub(crate) struct View<'a> {
     pub(crate) facts: &'a ResourceFacts,
     pub(crate) effective: Confidentiality,
+    identifiers: &'a [Identifier],
     actors: Vec<Id>,
     custodians: Option<Vec<Id>>,
     action: u8,
@@ -59,7 +61,7 @@ impl<'a> View<'a> {
     pub(crate) fn new(
         names: &Names,
         uses: Uses,
-        request: &AccessRequest,
+        request: &'a AccessRequest,
         facts: &'a ResourceFacts,
         labelling: Labelling,
     ) -> Self {
@@ -76,6 +78,7 @@ impl<'a> View<'a> {
         Self {
             facts,
             effective: facts.labels.effective(labelling),
+            identifiers: &request.actor.identifiers,
             actors,
             custodians: request.custodian.as_ref().map(|refs| names.find_all(refs)),
             action: action_bit(request.action),
@@ -127,7 +130,11 @@ struct CodeEntry {
 #[derive(Clone, Debug, Default)]
 struct ActorCriterion {
     recipients: Vec<Id>,
+    /// Identifiers without a system, in a deny.
+    values: Vec<SmolStr>,
     custodians: Vec<Id>,
+    /// A custodian named by an identifier alone, in a deny: holders are known by reference only.
+    some_custodian: bool,
 }
 
 impl Criteria {
@@ -189,7 +196,7 @@ impl Criteria {
         if let Some(listed) = &provision.actor {
             let mut criterion = ActorCriterion::default();
             for entry in listed.iter().filter(|entry| in_a_deny || entry.role_has_system) {
-                criterion.list(entry, names);
+                criterion.list(entry, in_a_deny, names);
             }
             criteria.actor = Some(criterion);
         }
@@ -274,16 +281,21 @@ impl CodeEntry {
 }
 
 impl ActorCriterion {
-    fn list(&mut self, entry: &ActorEntry, names: &mut Names) {
+    fn list(&mut self, entry: &ActorEntry, in_a_deny: bool, names: &mut Names) {
         let ids = if entry.custodian { &mut self.custodians } else { &mut self.recipients };
         ids.extend(entry.reference.as_ref().map(|reference| names.add(reference.clone())));
-        if let Some((system, value)) = &entry.identifier {
-            ids.push(names.add(identifier_key(system.as_deref(), value)));
+        match &entry.identifier {
+            Some(_) if entry.custodian => self.some_custodian |= in_a_deny && entry.reference.is_none(),
+            Some((Some(system), value)) => ids.push(names.add(identifier_key(Some(system), value))),
+            Some((None, value)) if in_a_deny => self.values.push(value.clone()),
+            _ => {}
         }
     }
 
     fn holds(&self, in_a_deny: bool, view: &View<'_>) -> bool {
         any_of(&self.recipients, &view.actors)
+            || self.values.iter().any(|value| view.identifiers.iter().any(|own| own.value == *value))
+            || self.some_custodian
             || match &view.custodians {
                 Some(custodians) => any_of(&self.custodians, custodians),
                 None => in_a_deny && !self.custodians.is_empty(),

@@ -94,3 +94,12 @@ fn repeats_without_a_change() {
     assert_eq!((suite.decisions(), suite.repeat(3)), (0, 0));
     assert_eq!(suite.run(), suite.run());
 }
+
+#[test]
+fn the_example_of_the_documentation_is_as_it_says() {
+    let text = include_str!("../../../../docs/consent.md");
+    let (_, after) = text.split_once("```json").unwrap();
+    let (example, _) = after.split_once("```").unwrap();
+    let results = run(&parse(example.as_bytes(), &Limits::default()).unwrap()).unwrap();
+    assert_eq!(results[0].pass, Some(true));
+}

@@ -114,6 +114,12 @@ fn a_custodian_rule_looks_at_the_holder_and_holds_where_the_holder_is_not_known(
     assert!(!held_by(Some("Organization/h")));
     assert!(held_by(Some("Organization/other")));
     assert!(!held_by(None));
+    let unnamed = json(
+        &rule
+            .to_text()
+            .replace(r#"{"reference":"Organization/h"}"#, r#"{"identifier":{"system":"urn:x","value":"h"}}"#),
+    );
+    check(&[unnamed], &request(), &condition(""), Err(Reason::Consent));
 }
 
 #[test]
