@@ -32,7 +32,7 @@ pub struct Log<S> {
 pub enum Recovery {
     /// Tiles and checkpoint agree.
     Sound,
-    /// Tiles of the last, unfinished bundles are not whole (a power cut): feed the records from this index on again.
+    /// Tiles from this index on are not whole (a power cut) or were taken away: feed the records again from there.
     FeedFrom(u64),
 }
 
@@ -41,11 +41,13 @@ impl<S: LogStore> Log<S> {
     ///
     /// What a seal that did not finish left beyond the checkpoint is dropped: those records are to be given again, from
     /// [`Self::size`] on. With [`Durability::Caller`], torn partial tiles are not an error but lower `size`; see
-    /// [`Self::recovery`]. Full tiles below the right edge are not read; [`crate::fsck::verify`] reads everything.
+    /// [`Self::recovery`]. Nor is a checkpoint without any tile: a person took them away to have them made anew. In both
+    /// cases nothing is signed until the records fed again lead to the signed root. Full tiles below the right edge are not
+    /// read; [`crate::fsck::verify`] reads everything.
     ///
     /// # Errors
     /// [`Error::Disagrees`] if checkpoint, signature or tiles do not fit together: nothing may be sealed, until the
-    /// directory is restored or made anew by [`Self::rebuild`]. [`Error::Store`] if the store cannot be read.
+    /// directory is restored or its tiles are taken away. [`Error::Store`] if the store cannot be read.
     pub fn open(store: S, key: SigningKey, origin: Origin) -> Result<Self, Error> {
         Self::open_with(store, LogKey::new(origin, key)?, Policy::default())
     }
@@ -56,19 +58,6 @@ impl<S: LogStore> Log<S> {
     /// As [`Self::open`].
     pub fn open_with(store: S, key: LogKey, policy: Policy) -> Result<Self, Error> {
         let (sequencer, recovery) = resume(&store, &key, policy)?;
-        Ok(Self::of(store, key, sequencer, recovery))
-    }
-
-    /// Opens a log whose tiles are damaged, to make them anew: every record has to be fed again from index 0.
-    ///
-    /// The last checkpoint still binds: at its size the root is compared, and nothing is signed before.
-    ///
-    /// # Errors
-    /// As [`Self::open`], for the checkpoint alone.
-    pub fn rebuild(store: S, key: LogKey, policy: Policy) -> Result<Self, Error> {
-        let last = last_checkpoint(&store, &key)?;
-        let recovery = if last.is_some() { Recovery::FeedFrom(0) } else { Recovery::Sound };
-        let sequencer = Sequencer::resume(policy, Edge::default(), Vec::new(), last);
         Ok(Self::of(store, key, sequencer, recovery))
     }
 
@@ -200,12 +189,29 @@ fn resume<S: LogStore>(store: &S, key: &LogKey, policy: Policy) -> Result<(Seque
         store.sweep(0);
         return Ok((Sequencer::new(policy), Recovery::Sound));
     };
+    if store.durability() == Durability::Caller && last.size() > 0 && has_no_tile(store, last.size())? {
+        return Ok((Sequencer::resume(policy, Edge::default(), Vec::new(), Some(last)), Recovery::FeedFrom(0)));
+    }
     let loaded = load(store, last.checkpoint(), store.durability())?;
     let held = loaded.edge.size();
     let recovery = if held < last.size() { Recovery::FeedFrom(held) } else { Recovery::Sound };
     store.write(&loaded.repairs)?;
     store.sweep(last.size());
     Ok((Sequencer::resume(policy, loaded.edge, loaded.bundle, Some(last)), recovery))
+}
+
+/// Whether neither the first nor the last tile of any row is there.
+fn has_no_tile<S: Source>(store: &S, size: u64) -> Result<bool, StoreError> {
+    let levels = (0..tree::depth(size)).filter_map(|level| u8::try_from(level).ok()).map(Kind::Hashes);
+    for kind in levels.chain([Kind::Entries]) {
+        let mut row = tile::row_of(kind, size);
+        for tile in row.next().into_iter().chain(row.last()) {
+            if store.read(&tile.to_string())?.is_some() {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// The last checkpoint with our own signature, if there is one.

@@ -117,24 +117,29 @@ fn other_records_fed_after_a_tear_are_refused() {
     assert_eq!(log.view().checkpoint(), None);
     drop(log);
     // What was fed is not the log's; the signed state is still what the directory is held to.
-    let mut log =
-        Log::rebuild(DirectoryStore::open(folder.path(), Durability::Caller).unwrap(), log_key(), Policy::default())
-            .unwrap();
+    fs::remove_dir_all(folder.path().join("tile")).unwrap();
+    let mut log = directory(folder.path(), Durability::Caller).unwrap();
     feed(&mut log, 310).unwrap();
     drop(log);
     verifies(folder.path(), 310);
 }
 
 #[test]
-fn a_damaged_log_is_made_anew_from_all_its_records_and_held_to_its_checkpoint() {
-    let (folder, log) = reopened(1000, Durability::Caller, |root| fs::remove_dir_all(root.join("tile")).unwrap());
-    refuses(log, "index ");
-    let open = || DirectoryStore::open(folder.path(), Durability::Caller).unwrap();
-    let mut log = Log::rebuild(open(), log_key(), Policy::default()).unwrap();
-    assert_eq!((log.size(), log.recovery()), (0, Recovery::FeedFrom(0)));
-    feed(&mut log, 1010).unwrap();
-    drop(log);
-    verifies(folder.path(), 1010);
+fn tiles_taken_away_are_made_anew_from_all_records_and_held_to_the_checkpoint() {
+    for size in [3, 256, 1000] {
+        let take = |root: &Path| fs::remove_dir_all(root.join("tile")).unwrap();
+        let (folder, log) = reopened(size, Durability::Caller, take);
+        let mut log = log.unwrap();
+        assert_eq!((log.size(), log.signed_size(), log.recovery()), (0, size, Recovery::FeedFrom(0)));
+        feed(&mut log, size + 10).unwrap();
+        drop(log);
+        verifies(folder.path(), size + 10);
+        let (_folder, log) = reopened(size, Durability::Caller, take);
+        let refused = log.unwrap().append_and_seal(0, &records(1..size + 11));
+        assert!(matches!(refused, Err(Error::Disagrees(_))));
+        let (_folder, log) = reopened(size, Durability::Here, take);
+        refuses(log, "index ");
+    }
 }
 
 #[test]
