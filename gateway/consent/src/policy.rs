@@ -36,6 +36,7 @@ pub struct Policies {
     names: Names,
     uses: Uses,
     related: Vec<SmolStr>,
+    authors: bool,
 }
 
 /// One consent.
@@ -108,6 +109,12 @@ impl Policies {
     /// Whether any rule asks for related or authored data, so that resources have to be linked before a decision.
     pub fn asks_for_links(&self) -> bool {
         self.uses.data
+    }
+
+    /// Whether any rule asks who data come from, so that Provenances that target a resource belong into its
+    /// [`crate::Links`].
+    pub fn asks_for_authors(&self) -> bool {
+        self.authors
     }
 
     /// Consents that are active and could not be understood: their id and what was expected where.
@@ -206,6 +213,7 @@ impl Policies {
     /// Puts a provision and those below it in order; each inherits the criteria it does not give itself.
     fn flatten(&mut self, provision: Provision, nodes: &mut Vec<Node>) -> Result<(), Misunderstood> {
         for entry in provision.data.iter().flatten() {
+            self.authors |= entry.meaning == Meaning::AuthoredBy;
             if entry.meaning == Meaning::Related && !self.related.contains(&entry.reference) {
                 self.related.push(entry.reference.clone());
             }

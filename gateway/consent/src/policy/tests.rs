@@ -184,6 +184,6 @@ fn tells_which_instances_have_to_be_looked_at() {
         )],
         &[],
     );
-    assert!(policies.asks_for_links());
+    assert!(policies.asks_for_links() && !policies.asks_for_authors());
     assert_eq!(policies.related_instances().collect::<Vec<_>>(), ["Encounter/e"]);
 }
