@@ -35,7 +35,7 @@ pub(super) fn findings(names: &[String], files: &Files, bases: &Files) -> Vec<Fi
                 code: "unused-table",
                 file: path.clone(),
                 line: 0,
-                message: format!("no row refers to this table: expected {} to be named", how(level)),
+                message: format!("no row refers to this table: expected its name in {}", place(level)),
             });
         }
         if level == "codes" {
@@ -45,11 +45,11 @@ pub(super) fn findings(names: &[String], files: &Files, bases: &Files) -> Vec<Fi
     out
 }
 
-fn how(level: &str) -> &'static str {
+fn place(level: &str) -> &'static str {
     match level {
-        "segments" => "it in the tables column of a message table",
-        "datatypes" => "it in the via column of a row",
-        _ => "its map after a colon in the via column of a row",
+        "segments" => "the column tables of a message table",
+        "datatypes" => "the column via of a row",
+        _ => "the column via of a row, after a colon",
     }
 }
 

@@ -1,0 +1,33 @@
+//! Any readable message through the embedded packages: no panic, every piece accounted for, two runs agree, and what
+//! comes back from FHIR is a message again.
+#![no_main]
+
+use std::sync::OnceLock;
+
+use formats::hl7v2::{Message, split_batch};
+use libfuzzer_sys::fuzz_target;
+use mappers::{CONVERT_NAMESPACE, Context, Packages, RenderContext, Selector};
+
+static PACKAGES: OnceLock<Packages> = OnceLock::new();
+
+fuzz_target!(|raw: &[u8]| {
+    let packages = PACKAGES.get_or_init(|| Packages::embedded().expect("the embedded packages load"));
+    for part in &split_batch(raw).messages {
+        let Ok(parsed) = Message::parse(&part.bytes) else { continue };
+        let message = &parsed.message;
+        let selector = Selector { names: &[], format: "hl7v2", message };
+        let Ok(package) = packages.select_by_segments(&selector) else { continue };
+        let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+        let mapped = package.map(message, &context);
+        let pieces: usize = message.segments().map(|segment| segment.leaves().count()).sum();
+        assert_eq!(mapped.loss().total(), pieces);
+        let _ = mapped.explain();
+        let bytes = mapped.bundle.to_bytes();
+        assert_eq!(package.map(message, &context).bundle.to_bytes(), bytes);
+        model::json::parse(&bytes, &model::json::Limits::default()).expect("the output reads back");
+        let rendered = package.render(&mapped.bundle, &RenderContext::default());
+        if !rendered.bytes.is_empty() {
+            Message::parse(&rendered.bytes).expect("what is rendered reads back");
+        }
+    }
+});
