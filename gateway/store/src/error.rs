@@ -109,6 +109,11 @@ impl Error {
         matches!(self, Error::Full { .. } | Error::Busy | Error::Io { .. } | Error::Index(_))
     }
 
+    /// A row of the index does not have the form that was written: it is rebuilt from the journal.
+    pub(crate) fn unreadable_row() -> Self {
+        Error::Index("a row is not readable".to_owned())
+    }
+
     /// Wraps an I/O error, telling a full disk from other failures.
     pub(crate) fn io(doing: &'static str, source: io::Error) -> Self {
         match source.kind() {

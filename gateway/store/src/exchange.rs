@@ -133,14 +133,10 @@ impl ExchangeState {
 
     /// Whether somebody or something still has to act: such exchanges are found without scanning.
     pub fn is_open(self) -> bool {
-        matches!(
-            self,
-            ExchangeState::Accepted
-                | ExchangeState::Held
-                | ExchangeState::Stored
-                | ExchangeState::Delivering
-                | ExchangeState::Dead
-        )
+        {
+            use ExchangeState::{Accepted, Dead, Delivering, Held};
+            matches!(self, Accepted | Held | Delivering | Dead)
+        }
     }
 }
 
@@ -187,6 +183,16 @@ pub enum StateChange {
     /// destinations ending at the same time cannot leave a stale state: any pending: `delivering`; else any dead: `dead`;
     /// else all withheld: `withheld`; else any withheld: `partly-withheld`; else, with deliveries: `done`; without: `stored`.
     FromDeliveries,
+}
+
+impl StateChange {
+    /// The state that results with these deliveries.
+    pub(crate) fn after(self, deliveries: &[Delivery]) -> ExchangeState {
+        match self {
+            StateChange::Set(state) => state,
+            StateChange::FromDeliveries => derived_state(deliveries),
+        }
+    }
 }
 
 /// What a commit does to one exchange. Lists are appended to what is there.
@@ -349,6 +355,21 @@ pub struct ExchangePage {
     pub next: Option<u64>,
 }
 
+impl ExchangePage {
+    /// Counts a match, newest first, and keeps it if it belongs to this page.
+    pub(crate) fn add(&mut self, query: &ExchangeQuery, line: ExchangeSummary) {
+        self.total += 1;
+        if query.before.is_some_and(|before| line.number >= before) {
+            return;
+        }
+        if self.exchanges.len() < query.limit {
+            self.exchanges.push(line);
+        } else if self.next.is_none() {
+            self.next = self.exchanges.last().map(|last| last.number);
+        }
+    }
+}
+
 /// By what a repeat is found: same source, sender and control id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepeatKey {
@@ -442,10 +463,8 @@ impl Exchange {
         if let Some(detail) = &change.detail {
             self.detail = Some(detail.clone());
         }
-        match change.state {
-            Some(StateChange::Set(state)) => self.state = state,
-            Some(StateChange::FromDeliveries) => self.state = derived_state(&self.deliveries),
-            None => {}
+        if let Some(state) = change.state {
+            self.state = state.after(&self.deliveries);
         }
     }
 

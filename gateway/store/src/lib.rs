@@ -4,17 +4,23 @@
 //! (`docs/storage.md`). The store knows no FHIR: it keeps JSON text and the index rows it is given. It makes no consent
 //! decision: whoever reads through it answers for what is shown to whom.
 
+mod codec;
 mod commit;
 mod config;
+mod disk;
 mod emergency;
 mod error;
 mod exchange;
 mod grant;
+mod index;
+mod journal;
 mod ledger_queue;
-pub mod memory;
+mod memory;
 mod open;
 mod outbox;
 mod resource;
+#[cfg(test)]
+mod suite;
 mod traits;
 
 pub use commit::{Commit, Committed};

@@ -21,7 +21,7 @@ use crate::traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};
 
 /// A store that lives as long as the process. Clones share it.
 #[derive(Clone)]
-pub struct MemoryStore {
+pub(crate) struct MemoryStore {
     shared: Arc<Shared>,
 }
 
@@ -52,7 +52,7 @@ struct Kept {
 
 impl MemoryStore {
     /// An empty store.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { shared: Arc::new(Shared { clock, state: Mutex::new(State::default()), ledger: watch::Sender::new(0) }) }
     }
 
@@ -312,15 +312,7 @@ impl Exchanges for MemoryStore {
         let state = self.state();
         let mut page = ExchangePage::default();
         for line in state.exchanges.iter().rev().map(|kept| kept.exchange.summary()).filter(|line| query.passes(line)) {
-            page.total += 1;
-            if query.before.is_some_and(|before| line.number >= before) {
-                continue;
-            }
-            if page.exchanges.len() < query.limit {
-                page.exchanges.push(line);
-            } else if page.next.is_none() {
-                page.next = page.exchanges.last().map(|last| last.number);
-            }
+            page.add(query, line);
         }
         Ok(page)
     }
@@ -339,7 +331,8 @@ impl Exchanges for MemoryStore {
     fn in_state(&self, wanted: ExchangeState, from: u64, limit: usize) -> Result<Vec<ExchangeSummary>, Error> {
         let state = self.state();
         let oldest_first = state.exchanges.iter().map(|kept| &kept.exchange);
-        let found = oldest_first.filter(|exchange| exchange.state == wanted && exchange.number >= from);
+        let found =
+            oldest_first.filter(|exchange| wanted.is_open() && exchange.state == wanted && exchange.number >= from);
         Ok(found.take(limit).map(Exchange::summary).collect())
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::commit::{Commit, Committed};
 use crate::config::{Backend, Config};
+use crate::disk::DiskStore;
 use crate::error::Error;
 use crate::exchange::{
     Exchange, ExchangeId, ExchangePage, ExchangeQuery, ExchangeState, ExchangeSummary, Opening, Repeat, RepeatKey,
@@ -29,6 +30,7 @@ pub struct Store {
 #[derive(Clone)]
 enum Engine {
     Memory(MemoryStore),
+    Disk(DiskStore),
 }
 
 impl Store {
@@ -40,7 +42,7 @@ impl Store {
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let engine = match config.backend {
             Backend::Memory => Engine::Memory(MemoryStore::new(clock)),
-            Backend::Sled => Engine::Memory(MemoryStore::new(clock)),
+            Backend::Sled => Engine::Disk(DiskStore::open(config, clock)?),
         };
         Ok(Self { engine })
     }
@@ -51,6 +53,7 @@ macro_rules! engine {
     ($store:expr, $engine:ident => $call:expr) => {
         match &$store.engine {
             Engine::Memory($engine) => $call,
+            Engine::Disk($engine) => $call,
         }
     };
 }

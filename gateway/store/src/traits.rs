@@ -104,8 +104,8 @@ pub trait Exchanges {
     /// Earlier exchanges under the same key, newest first, at most 32.
     fn repeats(&self, key: &RepeatKey) -> Result<Vec<Repeat>, Error>;
 
-    /// Exchanges in `state` (one for which [`ExchangeState::is_open`] holds), oldest first, numbers from `from` on: what
-    /// a restart goes on with.
+    /// Exchanges in `state`, oldest first, numbers from `from` on: what a restart goes on with. Only for states for which
+    /// [`ExchangeState::is_open`] holds; the list of any other is empty.
     fn in_state(&self, state: ExchangeState, from: u64, limit: usize) -> Result<Vec<ExchangeSummary>, Error>;
 
     /// Salts of the exchange's ledger records, oldest first; empty if it is unknown.

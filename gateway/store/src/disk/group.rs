@@ -1,0 +1,334 @@
+//! Putting a group of commits together: preconditions, versions, ledger indexes, items and rows; nothing is written here.
+
+use bytes::Bytes;
+use model::time::Instant;
+
+use crate::codec::Codec;
+use crate::commit::{Commit, Committed};
+use crate::disk::record::{CommitItem, CurrentRow, ExchangeItem, LedgerItem, Line, VersionItem, kind};
+use crate::disk::rows::GroupRows;
+use crate::error::{Conflict, Error};
+use crate::exchange::{Exchange, ExchangeChange, ExchangeId, ResourceRef};
+use crate::grant::{Grant, GrantChange};
+use crate::index::{Index, Rows, keys};
+use crate::journal::{FRAME_HEADER, ITEM_HEADER, Journal, Pointer, open_item, put_item};
+use crate::outbox::Delivery;
+use crate::resource::{Current, Effect, NewVersion, VersionWritten};
+
+/// Commits that share one frame, one sync and one answer time.
+pub(crate) struct Group<'a> {
+    journal: &'a Journal,
+    index: &'a Index,
+    /// Position of the payload's first byte.
+    base: u64,
+    /// The frame: room for its header, then the payload.
+    buffer: Vec<u8>,
+    rows: GroupRows,
+    next: Counters,
+    commits: usize,
+}
+
+/// What the next exchange and ledger record are numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counters {
+    pub(crate) exchange: u64,
+    pub(crate) ledger: u64,
+}
+
+/// A commit taken into the group.
+pub(crate) struct Taken {
+    pub(crate) committed: Committed,
+    /// Destination and number of each delivery that changed.
+    pub(crate) deliveries: Vec<(String, u64)>,
+}
+
+/// An exchange that the commit in hand touches.
+struct Touched {
+    item: ExchangeItem,
+    old: Option<Line>,
+    resources: Vec<ResourceRef>,
+}
+
+impl<'a> Group<'a> {
+    pub(crate) fn new(journal: &'a Journal, index: &'a Index, base: u64, next: Counters, mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        buffer.resize(FRAME_HEADER as usize, 0);
+        Self { journal, index, base, buffer, rows: GroupRows::default(), next, commits: 0 }
+    }
+
+    pub(crate) fn commits(&self) -> usize {
+        self.commits
+    }
+
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.buffer.len() - FRAME_HEADER as usize
+    }
+
+    pub(crate) fn buffer(&mut self) -> &mut [u8] {
+        &mut self.buffer
+    }
+
+    /// The rows to apply once the frame is durable, the numbers that come next, and the buffer to use again.
+    pub(crate) fn finish(self) -> (Rows, Counters, Vec<u8>) {
+        (self.rows.finish(self.base - FRAME_HEADER), self.next, self.buffer)
+    }
+
+    /// Takes a commit, unless a precondition fails or the payload would grow over `limit`; the group is then as before.
+    ///
+    /// `Ok(None)` means that the commit does not fit.
+    pub(crate) fn take(&mut self, commit: &Commit, at: Instant, limit: u64) -> Result<Option<Taken>, Error> {
+        let (length, next) = (self.buffer.len(), self.next);
+        let taken = self.stage(commit, at);
+        let fits = self.payload_bytes() as u64 <= limit;
+        if taken.is_ok() && fits {
+            self.rows.accept();
+            self.commits += 1;
+            return taken.map(Some);
+        }
+        self.rows.refuse();
+        self.buffer.truncate(length);
+        self.next = next;
+        taken.map(|_| None)
+    }
+
+    fn stage(&mut self, commit: &Commit, at: Instant) -> Result<Taken, Error> {
+        let mut touched: Vec<Touched> = Vec::with_capacity(commit.exchanges.len());
+        let mut deliveries = Vec::with_capacity(commit.deliveries.len());
+        self.item(kind::COMMIT, |out| CommitItem { at }.put(out));
+        for change in &commit.exchanges {
+            self.open_exchange(&mut touched, change, at)?;
+        }
+        let mut versions = Vec::with_capacity(commit.resources.len());
+        for new in &commit.resources {
+            versions.push(self.version(&mut touched, new, at)?);
+        }
+        let mut ledger = Vec::with_capacity(commit.ledger.len());
+        for record in &commit.ledger {
+            let index = self.next.ledger;
+            self.next.ledger += 1;
+            let touched = self.touch(&mut touched, &record.exchange, at)?;
+            let item = LedgerItem {
+                index,
+                exchange: record.exchange,
+                bytes: record.bytes.clone(),
+                salts: record.salts.clone(),
+            };
+            let pointer = self.item(kind::LEDGER, |out| item.put(out));
+            self.rows.ledger(&item, pointer);
+            touched.item.ledger.push((index, pointer));
+            ledger.push(index);
+        }
+        for change in &commit.deliveries {
+            let item = &mut self.touch(&mut touched, &change.exchange, at)?.item;
+            Delivery::apply(&mut item.deliveries, item.number, change, at);
+            deliveries.push((change.destination.clone(), item.number));
+        }
+        for change in &commit.exchanges {
+            self.change_exchange(&mut touched, change, at)?;
+        }
+        for touched in touched {
+            self.put_exchange(touched);
+        }
+        for change in &commit.grants {
+            self.grant(change)?;
+        }
+        for link in &commit.links {
+            let pointer = self.item(kind::LINK, |out| link.put(out));
+            self.rows.link(link, pointer);
+        }
+        Ok(Taken { committed: Committed { versions, ledger, at }, deliveries })
+    }
+
+    fn open_exchange(&mut self, touched: &mut Vec<Touched>, change: &ExchangeChange, at: Instant) -> Result<(), Error> {
+        if let Some(arrival) = &change.arrival {
+            let known = touched.iter().any(|touched| touched.item.id == change.id);
+            if known || self.get(&keys::exchange(&change.id))?.is_some() {
+                return Err(Error::Conflict(Conflict::ExchangeExists));
+            }
+            let exchange = Exchange::opened(change.id, self.next.exchange, arrival, at);
+            self.next.exchange += 1;
+            let mut item = ExchangeItem::opened(exchange);
+            if !arrival.raw.is_empty() {
+                item.raw = Some(self.item(kind::BLOB, |out| out.extend_from_slice(&arrival.raw)));
+            }
+            touched.push(Touched { item, old: None, resources: Vec::new() });
+        }
+        let item = &self.touch(touched, &change.id, at)?.item;
+        match change.expect {
+            Some(expected) if expected != item.state => Err(Error::Conflict(Conflict::ExchangeState)),
+            _ => Ok(()),
+        }
+    }
+
+    fn change_exchange(
+        &mut self,
+        touched: &mut Vec<Touched>,
+        change: &ExchangeChange,
+        at: Instant,
+    ) -> Result<(), Error> {
+        let mut issues = None;
+        if !change.issues.is_empty() {
+            issues = Some(self.item(kind::ISSUES, |out| change.issues.put(out)));
+        }
+        let answer = change.answer.as_ref().map(|answer| self.item(kind::BLOB, |out| out.extend_from_slice(answer)));
+        let detail = change.detail.as_ref();
+        let detail = detail.map(|detail| self.item(kind::BLOB, |out| out.extend_from_slice(detail.as_bytes())));
+        let item = &mut self.touch(touched, &change.id, at)?.item;
+        if let Some(patient) = &change.patient {
+            item.patient = Some(patient.clone());
+        }
+        item.stages.extend(change.stages.iter().cloned());
+        item.issues.extend(issues);
+        item.issue_count = item.issue_count.saturating_add(u32::try_from(change.issues.len()).unwrap_or(u32::MAX));
+        item.answer = answer.or(item.answer);
+        item.detail = detail.or(item.detail);
+        if let Some(state) = change.state {
+            item.state = state.after(&item.deliveries);
+        }
+        Ok(())
+    }
+
+    fn put_exchange(&mut self, mut touched: Touched) {
+        if !touched.resources.is_empty() {
+            let pointer = self.item(kind::RESOURCES, |out| touched.resources.put(out));
+            touched.item.resources.push(pointer);
+        }
+        let pointer = self.item(kind::EXCHANGE, |out| touched.item.put(out));
+        self.rows.exchange(&touched.item, pointer, touched.old.as_ref());
+    }
+
+    /// The exchange among those the commit touches, read from the index the first time.
+    fn touch<'t>(&self, touched: &'t mut Vec<Touched>, id: &ExchangeId, at: Instant) -> Result<&'t mut Touched, Error> {
+        let place = match touched.iter().position(|touched| touched.item.id == *id) {
+            Some(place) => place,
+            None => {
+                let number = self.get(&keys::exchange(id))?.ok_or(Error::NotFound { what: "exchange" })?;
+                let line = self.get(&keys::line(keys::trailing_number(&number)))?;
+                let line = line.ok_or(Error::NotFound { what: "exchange" })?;
+                let line: Line = self.decoded(line)?;
+                let item = self.read(line.pointer, kind::EXCHANGE)?;
+                touched.push(Touched { item, old: Some(line), resources: Vec::new() });
+                touched.len() - 1
+            }
+        };
+        let touched = touched.get_mut(place).ok_or(Error::NotFound { what: "exchange" })?;
+        touched.item.changed = at;
+        Ok(touched)
+    }
+
+    fn version(&mut self, touched: &mut Vec<Touched>, new: &NewVersion, at: Instant) -> Result<VersionWritten, Error> {
+        let row = match self.get(&keys::current(&new.resource_type, &new.id))? {
+            Some(row) => Some(self.decoded::<CurrentRow>(row)?),
+            None => None,
+        };
+        // The version itself is needed for its author, its content and its rows.
+        let before: Option<VersionItem> = match row {
+            Some(row) => Some(self.read(row.pointer, kind::VERSION)?),
+            None => None,
+        };
+        let current = before.as_ref().map(|before| Current {
+            version: before.version,
+            deleted: before.deleted,
+            source: &before.author.source,
+        });
+        new.expect.check(&new.resource_type, &new.id, &new.author, current.as_ref()).map_err(Error::Conflict)?;
+        let written = match &before {
+            Some(before) if new.is_unchanged_from(before) => {
+                VersionWritten { version: before.version, last_updated: before.last_updated, effect: Effect::Unchanged }
+            }
+            _ => {
+                let version = before.as_ref().map_or(0, |before| before.version) + 1;
+                let item = VersionItem::new(new, version, at, row.map(|row| row.pointer));
+                let pointer = self.item(kind::VERSION, |out| item.put(out));
+                self.rows.version(&item, pointer, before.as_ref().map(|before| before.index.as_slice()));
+                let effect = new.effect(before.is_some_and(|before| !before.deleted));
+                VersionWritten { version, last_updated: at, effect }
+            }
+        };
+        if let Some(id) = new.author.exchange {
+            self.touch(touched, &id, at)?.resources.push(new.reference(written.version));
+        }
+        Ok(written)
+    }
+
+    fn grant(&mut self, change: &GrantChange) -> Result<(), Error> {
+        let grant = match change {
+            GrantChange::Open(grant) => {
+                if self.get(&keys::grant_id(&grant.id))?.is_some() {
+                    return Err(Error::Conflict(Conflict::GrantExists));
+                }
+                grant.clone()
+            }
+            GrantChange::End { id, at } => {
+                let unknown = Error::NotFound { what: "grant" };
+                let Some(person) = self.get(&keys::grant_id(id))? else { return Err(unknown) };
+                let person = <[u8; 8]>::decoded(person).map_err(|_| Error::unreadable_row())?;
+                let Some(row) = self.get(&keys::grant(&person, id))? else { return Err(unknown) };
+                let row: crate::disk::record::GrantRow = self.decoded(row)?;
+                let mut grant: Grant = self.read(row.pointer, kind::GRANT)?;
+                grant.ended.get_or_insert(*at);
+                grant
+            }
+        };
+        let pointer = self.item(kind::GRANT, |out| grant.put(out));
+        self.rows.grant(&grant, pointer);
+        Ok(())
+    }
+
+    fn item(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) -> Pointer {
+        let position = self.base + self.payload_bytes() as u64;
+        put_item(&mut self.buffer, position, kind, write)
+    }
+
+    /// A row as the commits before this one leave it.
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        let row = match self.rows.get(key) {
+            Some(row) => row.clone(),
+            None => self.index.get(key)?,
+        };
+        Ok(row.map(|row| Bytes::copy_from_slice(&row)))
+    }
+
+    fn decoded<T: Codec>(&self, row: Bytes) -> Result<T, Error> {
+        T::decoded(row).map_err(|_| Error::unreadable_row())
+    }
+
+    /// An item from this group or from the journal.
+    fn read<T: Codec>(&self, pointer: Pointer, expected: u8) -> Result<T, Error> {
+        if pointer.position < self.base {
+            return self.journal.decoded(pointer, expected);
+        }
+        let start = usize::try_from(pointer.position - self.base).unwrap_or(usize::MAX);
+        let start = start.saturating_add(FRAME_HEADER as usize);
+        let bytes = self.buffer.get(start..start.saturating_add(pointer.length as usize)).unwrap_or_default();
+        let item = open_item(pointer.position, &Bytes::copy_from_slice(bytes));
+        let item = item.filter(|(kind, payload)| *kind == expected && payload.len() + ITEM_HEADER == bytes.len());
+        let value = item.and_then(|(_, payload)| T::decoded(payload).ok());
+        value.ok_or_else(Error::unreadable_row)
+    }
+}
+
+impl NewVersion {
+    fn is_unchanged_from(&self, before: &VersionItem) -> bool {
+        self.skip_unchanged
+            && self.deleted == before.deleted
+            && self.author.source == before.author.source
+            && self.body == before.body
+            && self.index == before.index
+            && self.patients == before.patients
+    }
+}
+
+impl Journal {
+    /// Reads an item that must be of kind `expected`.
+    pub(crate) fn decoded<T: Codec>(&self, pointer: Pointer, expected: u8) -> Result<T, Error> {
+        let payload = self.payload(pointer, expected)?;
+        T::decoded(payload).map_err(|_| self.damaged(pointer.position, "item is not readable"))
+    }
+
+    /// The payload of an item that must be of kind `expected`.
+    pub(crate) fn payload(&self, pointer: Pointer, expected: u8) -> Result<Bytes, Error> {
+        let (kind, payload) = self.item(pointer)?;
+        if kind == expected { Ok(payload) } else { Err(self.damaged(pointer.position, "item is of another kind")) }
+    }
+}

@@ -1,0 +1,370 @@
+//! What stands in the journal's items and in the index's values.
+
+use bytes::Bytes;
+use model::time::Instant;
+
+use crate::codec::{Codec, Malformed, Reader, codec, codec_enum};
+use crate::exchange::{
+    Exchange, ExchangeId, ExchangeKind, ExchangeState, ExchangeSummary, RepeatKey, ResourceRef, Stage,
+};
+use crate::grant::Grant;
+use crate::journal::Pointer;
+use crate::ledger_queue::Salt;
+use crate::outbox::{Delivery, DeliveryState};
+use crate::resource::{Author, Cursor, IndexRow, NewVersion, PatientLink, RowKind, Stored};
+
+/// Item kinds; the numbers stand on disk and never change their meaning.
+pub(crate) mod kind {
+    /// Begins a commit: [`super::CommitItem`].
+    pub(crate) const COMMIT: u8 = 1;
+    /// [`super::VersionItem`].
+    pub(crate) const VERSION: u8 = 2;
+    /// [`super::ExchangeItem`]: the state of an exchange after the commit.
+    pub(crate) const EXCHANGE: u8 = 3;
+    /// Bytes that an exchange points to: the raw message, its answer, its detail.
+    pub(crate) const BLOB: u8 = 4;
+    /// A list of issues.
+    pub(crate) const ISSUES: u8 = 5;
+    /// A list of [`crate::ResourceRef`].
+    pub(crate) const RESOURCES: u8 = 6;
+    /// [`super::LedgerItem`].
+    pub(crate) const LEDGER: u8 = 7;
+    /// [`crate::Grant`] as it is after the commit.
+    pub(crate) const GRANT: u8 = 8;
+    /// [`crate::PatientLink`].
+    pub(crate) const LINK: u8 = 9;
+}
+
+pub(crate) struct CommitItem {
+    pub(crate) at: Instant,
+}
+codec!(CommitItem { at });
+
+#[derive(Debug)]
+pub(crate) struct VersionItem {
+    pub(crate) resource_type: String,
+    pub(crate) id: String,
+    pub(crate) version: u64,
+    pub(crate) last_updated: Instant,
+    pub(crate) deleted: bool,
+    pub(crate) author: Author,
+    pub(crate) patients: Vec<String>,
+    pub(crate) index: Vec<IndexRow>,
+    pub(crate) previous: Option<Pointer>,
+    pub(crate) body: Bytes,
+}
+codec!(VersionItem { resource_type, id, version, last_updated, deleted, author, patients, index, previous, body });
+
+impl VersionItem {
+    pub(crate) fn new(new: &NewVersion, version: u64, last_updated: Instant, previous: Option<Pointer>) -> Self {
+        Self {
+            resource_type: new.resource_type.clone(),
+            id: new.id.clone(),
+            version,
+            last_updated,
+            deleted: new.deleted,
+            author: new.author.clone(),
+            patients: new.patients.clone(),
+            index: new.index.clone(),
+            previous,
+            body: new.body.clone(),
+        }
+    }
+
+    pub(crate) fn stored(self, position: u64) -> Stored {
+        Stored {
+            resource_type: self.resource_type,
+            id: self.id,
+            version: self.version,
+            last_updated: self.last_updated,
+            deleted: self.deleted,
+            author: self.author,
+            patients: self.patients,
+            index: self.index,
+            body: self.body,
+            cursor: Cursor(position),
+        }
+    }
+}
+
+/// An exchange as it stands after a commit. What may be long is pointed to, so that an attempt of a delivery does not
+/// write it again.
+#[derive(Debug, Clone)]
+pub(crate) struct ExchangeItem {
+    pub(crate) id: ExchangeId,
+    pub(crate) number: u64,
+    pub(crate) kind: ExchangeKind,
+    pub(crate) source: String,
+    pub(crate) format: String,
+    pub(crate) received: Instant,
+    pub(crate) opened: Instant,
+    pub(crate) changed: Instant,
+    pub(crate) message_control_id: Option<String>,
+    pub(crate) sending_application: Option<String>,
+    pub(crate) sending_facility: Option<String>,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) state: ExchangeState,
+    pub(crate) patient: Option<String>,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) issue_count: u32,
+    pub(crate) issues: Vec<Pointer>,
+    pub(crate) resources: Vec<Pointer>,
+    pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) ledger: Vec<(u64, Pointer)>,
+    pub(crate) raw: Option<Pointer>,
+    pub(crate) answer: Option<Pointer>,
+    pub(crate) detail: Option<Pointer>,
+}
+codec!(ExchangeItem {
+    id,
+    number,
+    kind,
+    source,
+    format,
+    received,
+    opened,
+    changed,
+    message_control_id,
+    sending_application,
+    sending_facility,
+    sha256,
+    state,
+    patient,
+    stages,
+    issue_count,
+    issues,
+    resources,
+    deliveries,
+    ledger,
+    raw,
+    answer,
+    detail
+});
+
+impl ExchangeItem {
+    /// Of an exchange just opened, without what it points to.
+    pub(crate) fn opened(exchange: Exchange) -> Self {
+        Self {
+            id: exchange.id,
+            number: exchange.number,
+            kind: exchange.kind,
+            source: exchange.source,
+            format: exchange.format,
+            received: exchange.received,
+            opened: exchange.opened,
+            changed: exchange.changed,
+            message_control_id: exchange.message_control_id,
+            sending_application: exchange.sending_application,
+            sending_facility: exchange.sending_facility,
+            sha256: exchange.sha256,
+            state: exchange.state,
+            patient: exchange.patient,
+            stages: Vec::new(),
+            issue_count: 0,
+            issues: Vec::new(),
+            resources: Vec::new(),
+            deliveries: Vec::new(),
+            ledger: Vec::new(),
+            raw: None,
+            answer: None,
+            detail: None,
+        }
+    }
+
+    /// The exchange without what is pointed to.
+    pub(crate) fn exchange(self) -> Exchange {
+        Exchange {
+            id: self.id,
+            number: self.number,
+            kind: self.kind,
+            source: self.source,
+            format: self.format,
+            received: self.received,
+            opened: self.opened,
+            changed: self.changed,
+            message_control_id: self.message_control_id,
+            sending_application: self.sending_application,
+            sending_facility: self.sending_facility,
+            sha256: self.sha256,
+            state: self.state,
+            patient: self.patient,
+            stages: self.stages,
+            issues: Vec::new(),
+            resources: Vec::new(),
+            deliveries: self.deliveries,
+            ledger: self.ledger.into_iter().map(|(index, _)| index).collect(),
+            answer: None,
+            detail: None,
+        }
+    }
+
+    pub(crate) fn repeat_key(&self) -> Option<RepeatKey> {
+        Some(RepeatKey {
+            source: self.source.clone(),
+            sending_application: self.sending_application.clone().unwrap_or_default(),
+            sending_facility: self.sending_facility.clone().unwrap_or_default(),
+            message_control_id: self.message_control_id.clone()?,
+        })
+    }
+
+    pub(crate) fn line(&self, pointer: Pointer) -> Line {
+        let deliveries = self.deliveries.iter();
+        Line {
+            id: self.id,
+            kind: self.kind,
+            source: self.source.clone(),
+            received: self.received,
+            opened: self.opened,
+            message_control_id: self.message_control_id.clone(),
+            state: self.state,
+            patient: self.patient.clone(),
+            ledger: self.ledger.first().map(|(index, _)| *index),
+            issues: self.issue_count,
+            deliveries: deliveries
+                .map(|delivery| LineDelivery {
+                    destination: crate::index::keys::destination(&delivery.destination),
+                    state: delivery.state,
+                    due: delivery.due,
+                })
+                .collect(),
+            pointer,
+        }
+    }
+}
+
+/// Value of an exchange's row: what lists filter by, and where the whole is.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub(crate) id: ExchangeId,
+    pub(crate) kind: ExchangeKind,
+    pub(crate) source: String,
+    pub(crate) received: Instant,
+    pub(crate) opened: Instant,
+    pub(crate) message_control_id: Option<String>,
+    pub(crate) state: ExchangeState,
+    pub(crate) patient: Option<String>,
+    pub(crate) ledger: Option<u64>,
+    pub(crate) issues: u32,
+    pub(crate) deliveries: Vec<LineDelivery>,
+    pub(crate) pointer: Pointer,
+}
+codec!(Line {
+    id,
+    kind,
+    source,
+    received,
+    opened,
+    message_control_id,
+    state,
+    patient,
+    ledger,
+    issues,
+    deliveries,
+    pointer
+});
+
+/// What the outbox rows of an exchange were made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LineDelivery {
+    pub(crate) destination: [u8; 8],
+    pub(crate) state: DeliveryState,
+    pub(crate) due: Option<Instant>,
+}
+codec!(LineDelivery { destination, state, due });
+
+impl Line {
+    pub(crate) fn summary(self, number: u64) -> ExchangeSummary {
+        ExchangeSummary {
+            id: self.id,
+            number,
+            kind: self.kind,
+            source: self.source,
+            received: self.received,
+            message_control_id: self.message_control_id,
+            state: self.state,
+            patient: self.patient,
+            ledger: self.ledger,
+            issues: self.issues,
+        }
+    }
+}
+
+pub(crate) struct LedgerItem {
+    pub(crate) index: u64,
+    pub(crate) exchange: ExchangeId,
+    pub(crate) bytes: Bytes,
+    pub(crate) salts: Vec<Salt>,
+}
+codec!(LedgerItem { index, exchange, bytes, salts });
+
+/// Value of a current version's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CurrentRow {
+    pub(crate) version: u64,
+    pub(crate) deleted: bool,
+    pub(crate) pointer: Pointer,
+}
+codec!(CurrentRow { version, deleted, pointer });
+
+/// Value of a patient's row: what one group of commits wrote about the patient.
+#[derive(Debug, Default)]
+pub(crate) struct PatientRow {
+    pub(crate) exchanges: Vec<u64>,
+    pub(crate) entries: Vec<([u8; 2], Pointer)>,
+}
+codec!(PatientRow { exchanges, entries });
+
+/// Value of a grant's row.
+pub(crate) struct GrantRow {
+    pub(crate) declared: Instant,
+    pub(crate) expires: Instant,
+    pub(crate) ended: Option<Instant>,
+    pub(crate) pointer: Pointer,
+}
+codec!(GrantRow { declared, expires, ended, pointer });
+
+codec!(Grant { id, patient, person, holder, declared, expires, ended, exchange, detail });
+codec!(PatientLink { replaced, replaced_by });
+codec!(ResourceRef { resource_type, id, version });
+codec!(Stage { name, at, outcome });
+codec!(Salt { label, salt });
+codec!(Author { source, exchange });
+codec!(Delivery { exchange, destination, number, state, due, attempts, decision, last_error, recorded, changed });
+codec_enum!(DeliveryState { Pending = 0, Delivered = 1, Withheld = 2, Dead = 3 });
+codec_enum!(ExchangeKind { Arrival = 0, Write = 1, Export = 2, Emergency = 3, EmergencyUse = 4, AuditDigest = 5 });
+codec_enum!(ExchangeState {
+    Accepted = 0,
+    Held = 1,
+    Stored = 2,
+    Delivering = 3,
+    Done = 4,
+    Withheld = 5,
+    PartlyWithheld = 6,
+    Dead = 7,
+    Refused = 8,
+});
+codec_enum!(RowKind { Key = 0, Detail = 1 });
+
+impl Codec for ExchangeId {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.bits().put(out);
+    }
+
+    fn take(from: &mut Reader) -> Result<Self, Malformed> {
+        Codec::take(from).map(Self::from_random)
+    }
+}
+
+impl Codec for IndexRow {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.param.put(out);
+        self.kind.put(out);
+        (self.value.len() as u64).put(out);
+        out.extend_from_slice(&self.value);
+    }
+
+    fn take(from: &mut Reader) -> Result<Self, Malformed> {
+        let (param, kind) = (u8::take(from)?, RowKind::take(from)?);
+        Ok(Self { param, kind, value: Bytes::take(from)?.to_vec() })
+    }
+}

@@ -1,0 +1,299 @@
+//! The index: ordered rows over the journal, each derivable from it.
+//!
+//! Rows of a commit are first kept in memory (the overlay), where reads see them at once, and go to sled a little later in
+//! one atomic batch together with the journal position they reach. What is written and superseded within that time
+//! (a delivery that is done, an exchange's states) never reaches sled. After a crash the journal is replayed from the
+//! position that sled holds. Nothing acknowledged rests on sled.
+
+mod engine;
+pub(crate) mod keys;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use sled::IVec;
+
+use crate::error::Error;
+pub(crate) use engine::{Applied, Engine, OpenIndex};
+
+/// New values of rows; `None` deletes.
+pub(crate) type Rows = BTreeMap<IVec, Option<IVec>>;
+
+/// What is called with each row's key and value.
+type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<Flow, Error> + 'a;
+
+/// Rows read at a time while walking a range.
+const CHUNK: usize = 256;
+
+/// The index of an open store.
+pub(crate) struct Index {
+    engine: Engine,
+    overlay: RwLock<Overlay>,
+    /// Wakes the thread that moves rows to sled, and the writer when there is room again.
+    signal: Mutex<Signal>,
+    changed: Condvar,
+    /// Held while rows move to sled and while the engine is exchanged.
+    moving: Mutex<()>,
+    /// Rows in the overlay, in bytes, at which they are moved without waiting.
+    full_bytes: usize,
+}
+
+#[derive(Default)]
+struct Overlay {
+    active: Rows,
+    active_bytes: usize,
+    active_applied: Option<Applied>,
+    frozen: Option<Arc<Rows>>,
+}
+
+#[derive(Default)]
+struct Signal {
+    stop: bool,
+    full: bool,
+    failed: Option<String>,
+}
+
+/// Which way a range is walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Up,
+    Down,
+}
+
+/// What a row adds to the memory of the overlay besides its bytes, roughly.
+const ROW_OVERHEAD: usize = 64;
+
+impl Index {
+    pub(crate) fn new(engine: Engine, cache_bytes: u64) -> Self {
+        let full_bytes = usize::try_from(cache_bytes / 32).unwrap_or(usize::MAX).clamp(64 << 10, 8 << 20);
+        Self {
+            engine,
+            overlay: RwLock::default(),
+            signal: Mutex::default(),
+            changed: Condvar::new(),
+            moving: Mutex::default(),
+            full_bytes,
+        }
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
+        {
+            let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
+            let row = overlay.active.get(key).or_else(|| overlay.frozen.as_ref().and_then(|rows| rows.get(key)));
+            if let Some(row) = row {
+                return Ok(row.clone());
+            }
+        }
+        self.noted(self.engine.get(key))
+    }
+
+    /// Walks the rows whose key begins with `prefix`, those beyond `after` only, until `visit` says stop.
+    pub(crate) fn walk(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        let mut range = keys::Range::of(prefix);
+        if let Some(after) = after {
+            range.cut(after, direction);
+        }
+        loop {
+            let (rows, rest) = self.chunk(&range, direction)?;
+            let mut flow = Ok(Flow::On);
+            let mut each = |(key, value): (&IVec, &Option<IVec>)| {
+                if let Some(value) = value {
+                    flow = visit(key, value);
+                }
+                matches!(flow, Ok(Flow::On))
+            };
+            let _ = match direction {
+                Direction::Up => rows.iter().all(&mut each),
+                Direction::Down => rows.iter().rev().all(&mut each),
+            };
+            match (flow?, rest) {
+                (Flow::On, Some(rest)) => range.cut(&rest, direction),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// The first rows of a range from all layers, and the key after which to go on.
+    fn chunk(&self, range: &keys::Range, direction: Direction) -> Result<(Rows, Option<IVec>), Error> {
+        let mut rest: Option<IVec> = None;
+        let mut layers: Vec<Vec<(IVec, Option<IVec>)>> = Vec::with_capacity(3);
+        {
+            // Newest layer first and both under one lock: rows only ever move down.
+            let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
+            for rows in [Some(&overlay.active), overlay.frozen.as_deref()].into_iter().flatten() {
+                let found = rows.range::<[u8], _>(range.bounds());
+                let copy = |(key, value): (&IVec, &Option<IVec>)| (key.clone(), value.clone());
+                layers.push(match direction {
+                    Direction::Up => found.take(CHUNK).map(copy).collect(),
+                    Direction::Down => found.rev().take(CHUNK).map(copy).collect(),
+                });
+            }
+        }
+        layers.push(self.noted(self.engine.range(range, direction, CHUNK))?);
+        for layer in layers.iter().filter(|layer| layer.len() == CHUNK) {
+            // A full layer is known up to its last key only, so the merge is.
+            if let Some((last, _)) = layer.last()
+                && rest.as_ref().is_none_or(|rest| match direction {
+                    Direction::Up => last < rest,
+                    Direction::Down => last > rest,
+                })
+            {
+                rest = Some(last.clone());
+            }
+        }
+        let mut merged = Rows::new();
+        for (key, value) in layers.into_iter().flatten() {
+            let beyond = rest.as_ref().is_some_and(|rest| match direction {
+                Direction::Up => key > *rest,
+                Direction::Down => key < *rest,
+            });
+            if !beyond {
+                merged.entry(key).or_insert(value);
+            }
+        }
+        Ok((merged, rest))
+    }
+
+    /// Has the engine opened again if it failed.
+    fn noted<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error::Index(reason)) = &result {
+            self.fail(reason.clone());
+        }
+        result
+    }
+
+    /// Whether the overlay holds so much that it should be moved now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.overlay.read().unwrap_or_else(PoisonError::into_inner).active_bytes >= self.full_bytes
+    }
+
+    /// Makes rows visible. `applied` is the journal position they reach.
+    pub(crate) fn put(&self, rows: Rows, applied: Applied) {
+        let bytes = {
+            let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
+            for (key, value) in rows {
+                let added = key.len() + value.as_ref().map_or(0, |value| value.len()) + ROW_OVERHEAD;
+                if overlay.active.insert(key, value).is_none() {
+                    overlay.active_bytes += added;
+                }
+            }
+            overlay.active_applied = Some(applied);
+            overlay.active_bytes
+        };
+        if bytes >= self.full_bytes {
+            self.signal().full = true;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether so many rows wait that the writer should let sled catch up; waits at most `limit` for it.
+    pub(crate) fn wait_for_room(&self, limit: Duration) -> Result<(), Error> {
+        let over = |index: &Index| {
+            index.overlay.read().unwrap_or_else(PoisonError::into_inner).active_bytes >= 4 * index.full_bytes
+        };
+        if over(self) {
+            let signal = self.signal();
+            let waited = self.changed.wait_timeout_while(signal, limit, |signal| signal.failed.is_none() && over(self));
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+        match (&self.signal().failed, over(self)) {
+            (Some(failed), _) => Err(Error::Index(failed.clone())),
+            (None, true) => Err(Error::Busy),
+            (None, false) => Ok(()),
+        }
+    }
+
+    /// Moves rows to sled until stopped: when the overlay is full and else once in `interval`. Runs on a thread of its own.
+    pub(crate) fn run(&self, interval: Duration) {
+        loop {
+            let mut signal = self.signal();
+            if !signal.stop && !signal.full {
+                let waited = self.changed.wait_timeout_while(signal, interval, |signal| !signal.stop && !signal.full);
+                signal = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+            let stop = signal.stop;
+            signal.full = false;
+            let failed = signal.failed.is_some();
+            drop(signal);
+            if !failed && let Err(error) = self.move_down() {
+                tracing::error!(%error, "index engine failed; it is opened again");
+                self.signal().failed = Some(error.to_string());
+            }
+            self.changed.notify_all();
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Moves what is in the overlay to sled in one atomic batch.
+    pub(crate) fn move_down(&self) -> Result<(), Error> {
+        let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let (rows, applied) = {
+            let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
+            let Some(applied) = overlay.active_applied.take() else {
+                return Ok(());
+            };
+            overlay.active_bytes = 0;
+            let rows = Arc::new(std::mem::take(&mut overlay.active));
+            overlay.frozen = Some(Arc::clone(&rows));
+            (rows, applied)
+        };
+        self.engine.apply(&rows, applied)?;
+        self.overlay.write().unwrap_or_else(PoisonError::into_inner).frozen = None;
+        Ok(())
+    }
+
+    /// What the moving thread or a read stumbled over, if sled has to be opened again.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.signal().failed.clone()
+    }
+
+    /// Notes that sled has to be opened again.
+    pub(crate) fn fail(&self, reason: String) {
+        self.signal().failed.get_or_insert(reason);
+        self.changed.notify_all();
+    }
+
+    /// Puts a freshly opened engine in place of a failed one. The overlay is emptied: the caller replays the journal
+    /// from the position that the new engine holds.
+    pub(crate) fn replace(&self, opened: OpenIndex) {
+        let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
+        *overlay = Overlay::default();
+        self.engine.replace(opened);
+        drop(overlay);
+        *self.signal() = Signal::default();
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Lets [`Index::run`] move what is left and return.
+    pub(crate) fn stop(&self) {
+        self.signal().stop = true;
+        self.changed.notify_all();
+    }
+
+    fn signal(&self) -> std::sync::MutexGuard<'_, Signal> {
+        self.signal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a walk goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    On,
+    Stop,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! sled, held at arm's length: opened under a watch, closed and opened again after an error, made anew when damaged.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::time::Instant;
+use sled::{Batch, Db, IVec};
+
+use super::{Direction, Rows, keys};
+use crate::codec::{Codec, codec};
+use crate::error::Error;
+
+/// Version of the rows' layout: an index of another version is made anew.
+const FORMAT: u32 = 1;
+
+/// Up to where the journal has been worked into the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// Where the next frame is or will be.
+    pub(crate) position: u64,
+    /// The number of that frame.
+    pub(crate) sequence: u64,
+    /// Position of the frame before it: the journal must still hold that one.
+    pub(crate) last: u64,
+    /// Time of the last commit.
+    pub(crate) at: Instant,
+}
+
+struct Meta {
+    format: u32,
+    journal: [u8; 16],
+    position: u64,
+    sequence: u64,
+    last: u64,
+    at: Instant,
+}
+codec!(Meta { format, journal, position, sequence, last, at });
+
+/// sled behind a lock that is taken for writing only to exchange the database.
+pub(crate) struct Engine {
+    journal: [u8; 16],
+    db: RwLock<Option<OpenIndex>>,
+}
+
+/// A database that was opened and found to belong to the journal.
+pub(crate) struct OpenIndex {
+    db: Db,
+    directory: PathBuf,
+    /// `None`: new and empty.
+    pub(crate) applied: Option<Applied>,
+}
+
+impl Engine {
+    pub(crate) fn new(journal: [u8; 16], opened: OpenIndex) -> Self {
+        Self { journal, db: RwLock::new(Some(opened)) }
+    }
+
+    pub(crate) fn replace(&self, opened: OpenIndex) {
+        *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+    }
+
+    /// Lets go of the database: its file lock is free once running reads have ended.
+    pub(crate) fn close(&self) {
+        *self.db.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
+        self.with(|db| db.get(key))
+    }
+
+    /// The first `most` rows of a range in the direction.
+    pub(crate) fn range(
+        &self,
+        range: &keys::Range,
+        direction: Direction,
+        most: usize,
+    ) -> Result<Vec<(IVec, Option<IVec>)>, Error> {
+        self.with(|db| {
+            let mut found = db.range::<&[u8], _>(range.bounds());
+            let mut rows = Vec::new();
+            while rows.len() < most {
+                let row = match direction {
+                    Direction::Up => found.next(),
+                    Direction::Down => found.next_back(),
+                };
+                let Some(row) = row else { break };
+                let (key, value) = row?;
+                rows.push((key, Some(value)));
+            }
+            Ok(rows)
+        })
+    }
+
+    /// Applies rows and the position they reach as one batch.
+    pub(crate) fn apply(&self, rows: &Rows, applied: Applied) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        for (key, value) in rows {
+            match value {
+                Some(value) => batch.insert(key.clone(), value.clone()),
+                None => batch.remove(key.clone()),
+            }
+        }
+        let Applied { position, sequence, last, at } = applied;
+        let meta = Meta { format: FORMAT, journal: self.journal, position, sequence, last, at };
+        batch.insert(keys::META, meta.encoded());
+        self.with(|db| db.apply_batch(batch))
+    }
+
+    /// Writes what sled holds in memory and syncs its file: `flush` alone is no fsync on Linux.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        self.with(|db| db.flush().map(drop))?;
+        let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(opened) = guard.as_ref() else { return Ok(()) };
+        let file = std::fs::File::open(opened.directory.join("db"));
+        file.and_then(|file| file.sync_data()).map_err(|error| Error::io("sync the index", error))
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&Db) -> sled::Result<T>) -> Result<T, Error> {
+        let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(opened) = guard.as_ref() else {
+            return Err(Error::Index("is being opened again".to_owned()));
+        };
+        call(&opened.db).map_err(|error| Error::Index(error.to_string()))
+    }
+}
+
+impl OpenIndex {
+    /// Opens the newest index under `directory` that belongs to the journal; a damaged one, one that does not open in
+    /// time and one of another journal are left aside and a new one is begun.
+    pub(crate) fn open(
+        directory: &Path,
+        journal: [u8; 16],
+        cache_bytes: u64,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let scan = |error| Error::io("list the index directory", error);
+        std::fs::create_dir_all(directory).map_err(scan)?;
+        let mut generations: Vec<(u64, PathBuf)> = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(scan)? {
+            let entry = entry.map_err(scan)?;
+            if let Ok(generation) = entry.file_name().to_string_lossy().parse() {
+                generations.push((generation, entry.path()));
+            }
+        }
+        generations.sort();
+        let newest = generations.pop();
+        for (_, old) in generations {
+            // A thread that hangs in it may still hold files; what cannot go now goes next time.
+            let _ = std::fs::remove_dir_all(old);
+        }
+        if let Some((_, path)) = &newest {
+            let wait = timeout + Duration::from_secs(disk_bytes(path) / (16 << 20));
+            match open_watched(path, cache_bytes, wait).and_then(|db| Self::check(db, path, journal)) {
+                Ok(opened) => return Ok(opened),
+                Err(reason) => {
+                    let path = path.display();
+                    tracing::warn!(%path, %reason, "index is not usable and is built anew from the journal");
+                }
+            }
+        }
+        let next = newest.map_or(1, |(generation, _)| generation + 1);
+        let path = directory.join(next.to_string());
+        let opened = open_watched(&path, cache_bytes, timeout).and_then(|db| Self::check(db, &path, journal));
+        opened.map_err(Error::Index)
+    }
+
+    fn check(db: Db, path: &Path, journal: [u8; 16]) -> Result<Self, String> {
+        let meta = db.get(keys::META).map_err(|error| error.to_string())?;
+        let applied = match meta {
+            None if db.is_empty() => None,
+            None => return Err("it has rows but no position".to_owned()),
+            Some(bytes) => {
+                let meta = Meta::decoded(Bytes::copy_from_slice(&bytes)).map_err(|_| "its position is unreadable")?;
+                if meta.format != FORMAT {
+                    return Err(format!("it has format {}, expected {FORMAT}", meta.format));
+                }
+                if meta.journal != journal {
+                    return Err("it belongs to another journal".to_owned());
+                }
+                Some(Applied { position: meta.position, sequence: meta.sequence, last: meta.last, at: meta.at })
+            }
+        };
+        Ok(Self { db, directory: path.to_owned(), applied })
+    }
+}
+
+/// Opens sled on a thread of its own: a damaged file can keep it busy for minutes without an error, or make it panic.
+fn open_watched(path: &Path, cache_bytes: u64, timeout: Duration) -> Result<Db, String> {
+    let config = sled::Config::new()
+        .path(path)
+        // sled counts serialised pages, and holds each as decoded nodes several times that size.
+        .cache_capacity((cache_bytes / 8).max(1 << 20))
+        .mode(sled::Mode::LowSpace)
+        .flush_every_ms(Some(500));
+    let (sender, receiver) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("index-open".to_owned());
+    let spawned = thread.spawn(move || {
+        let mut opened = config.open();
+        // The lock of a process killed a moment ago may still be held.
+        for _ in 0..50 {
+            if !matches!(&opened, Err(sled::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            opened = config.open();
+        }
+        let _ = sender.send(opened.map_err(|error| error.to_string()));
+    });
+    spawned.map_err(|error| error.to_string())?;
+    match receiver.recv_timeout(timeout) {
+        Ok(opened) => opened,
+        Err(RecvTimeoutError::Timeout) => Err(format!("it did not open within {} s", timeout.as_secs())),
+        Err(RecvTimeoutError::Disconnected) => Err("it made the engine panic".to_owned()),
+    }
+}
+
+fn disk_bytes(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+}

@@ -1,0 +1,173 @@
+//! Random commits and questions: both backends must answer alike, also over a reopening.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Commit(Box<Commit>),
+    Tick(i64),
+    Reopen,
+}
+
+fn name(of: &'static [&'static str]) -> impl Strategy<Value = String> {
+    proptest::sample::select(of).prop_map(str::to_owned)
+}
+
+fn expect() -> impl Strategy<Value = Expect> {
+    prop_oneof![
+        6 => Just(Expect::Any),
+        1 => Just(Expect::Absent),
+        1 => (1_u64..4).prop_map(Expect::Version),
+        2 => Just(Expect::SameSource),
+    ]
+}
+
+fn new_version() -> impl Strategy<Value = NewVersion> {
+    let names =
+        (name(&["Patient", "Observation"]), name(&["a", "b", "c"]), name(&["x", "xy", "z"]), name(&["lab", "ward"]));
+    let rest = (
+        expect(),
+        any::<bool>(),
+        proptest::option::of(0_u8..6),
+        0..10_u8,
+        proptest::collection::vec(name(&["p", "q"]), 0..3),
+    );
+    (names, rest).prop_map(|((kind, id, text, source), (expect, skip_unchanged, exchange, fate, patients))| {
+        let exchange = exchange.map(exchange_id);
+        let deleted = fate == 0;
+        NewVersion {
+            expect,
+            skip_unchanged,
+            patients,
+            deleted,
+            author: Author { source, exchange },
+            ..version(&kind, &id, &text)
+        }
+    })
+}
+
+fn state() -> impl Strategy<Value = Option<StateChange>> {
+    let set = proptest::sample::select(&ExchangeState::ALL[..]).prop_map(StateChange::Set);
+    proptest::option::of(prop_oneof![set, Just(StateChange::FromDeliveries)])
+}
+
+fn exchange_change() -> impl Strategy<Value = ExchangeChange> {
+    let texts = (name(&["lab", "ward"]), name(&["m1", "m2"]), proptest::option::of(name(&["p", "q"])));
+    (0_u8..6, any::<bool>(), state(), texts, proptest::collection::vec(name(&["one", "two"]), 0..3)).prop_map(
+        |(id, opens, state, (source, control_id, patient), issues)| ExchangeChange {
+            arrival: opens.then(|| arrival(&source, &control_id)),
+            state,
+            patient,
+            answer: issues.first().map(|answer| Bytes::from(answer.clone())),
+            detail: issues.last().cloned(),
+            issues,
+            ..ExchangeChange::update(exchange_id(id))
+        },
+    )
+}
+
+fn delivery_change() -> impl Strategy<Value = DeliveryChange> {
+    use DeliveryState::{Dead, Delivered, Pending, Withheld};
+    let states = proptest::sample::select(&[Pending, Pending, Delivered, Dead, Withheld][..]);
+    (0_u8..6, name(&["north", "south"]), states, proptest::option::of(0_i64..40)).prop_map(|(id, to, state, due)| {
+        DeliveryChange {
+            due: due.map(Instant::from_millis),
+            attempts: due.and_then(|due| u32::try_from(due).ok()),
+            ..DeliveryChange::new(exchange_id(id), to, state)
+        }
+    })
+}
+
+fn commit() -> impl Strategy<Value = Commit> {
+    let record = (0_u8..6).prop_map(|id| NewLedgerRecord {
+        exchange: exchange_id(id),
+        bytes: Bytes::from(vec![id]),
+        salts: vec![Salt { label: "in".to_owned(), salt: Bytes::from(vec![id; 32]) }],
+    });
+    let parts = (
+        proptest::collection::vec(new_version(), 0..4),
+        proptest::collection::vec(exchange_change(), 0..2),
+        proptest::collection::vec(delivery_change(), 0..2),
+        proptest::collection::vec(record, 0..2),
+    );
+    parts.prop_map(|(resources, exchanges, deliveries, ledger)| Commit {
+        resources,
+        exchanges,
+        deliveries,
+        ledger,
+        ..Commit::default()
+    })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        20 => commit().prop_map(|commit| Step::Commit(Box::new(commit))),
+        3 => (0_i64..5).prop_map(Step::Tick),
+        1 => Just(Step::Reopen),
+    ];
+    proptest::collection::vec(step, 1..80)
+}
+
+fn compare(both: &Both, now: i64) {
+    for (kind, id) in ["Patient", "Observation"].into_iter().flat_map(|kind| ["a", "b", "c"].map(|id| (kind, id))) {
+        both.ask(|store| store.history(kind, id, None, 100).map(plain));
+        both.ask(|store| Ok(store.vread(kind, id, 2)?.map(|stored| stored.body)));
+        let ids = Search { types: vec![kind.to_owned()], ids: vec![id.to_owned()], ..Search::default() };
+        both.ask(|store| Ok(plain(store.search(&ids, 10)?.entries)));
+    }
+    for test in [Test::Equals(b"x".to_vec()), Test::Prefix(b"x".to_vec()), Test::Between(Some(b"xy".to_vec()), None)] {
+        for (order, kind) in [(Order::NewestFirst, RowKind::Key), (Order::OldestFirst, RowKind::Detail)] {
+            let param = if kind == RowKind::Key { 1 } else { 2 };
+            let terms = vec![Term { any_of: vec![Match { param, test: test.clone(), kind }] }];
+            let search = Search { types: vec!["Patient".to_owned()], terms, order, ..Search::default() };
+            both.ask(|store| Ok(plain(store.search(&search, 100)?.entries)));
+        }
+    }
+    for patient in ["p", "q"] {
+        both.ask(|store| store.of_patient(patient, &[]).map(plain));
+        both.ask(|store| {
+            store.exchanges(&ExchangeQuery { patient: Some(patient.to_owned()), limit: 3, ..ExchangeQuery::default() })
+        });
+    }
+    for id in 0..6 {
+        both.ask(|store| store.exchange(&exchange_id(id)));
+        both.ask(|store| store.opening(&exchange_id(id)));
+        both.ask(|store| store.raw(&exchange_id(id)));
+    }
+    for state in ExchangeState::ALL {
+        both.ask(|store| store.in_state(state, 1, 10));
+        both.ask(|store| store.exchanges(&ExchangeQuery { states: vec![state], limit: 2, ..ExchangeQuery::default() }));
+    }
+    for destination in ["north", "south"] {
+        both.ask(|store| store.claim(destination, Instant::from_millis(now), 3));
+        [&both.memory, both.disk()].into_iter().for_each(|store| store.release(destination));
+        both.ask(|store| store.pending(destination));
+        both.ask(|store| store.dead(destination, 0, 10));
+    }
+    both.ask(|store| store.ledger_records(0, 1000));
+    both.ask(|store| store.repeats(&exchange_key("lab", "m1")));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn backends_answer_alike(steps in steps()) {
+        let mut both = Both::new();
+        let mut now = 0;
+        for step in steps {
+            match step {
+                Step::Commit(commit) => drop(both.commit(*commit)),
+                Step::Tick(by) => {
+                    now += by;
+                    both.clock.set(now);
+                }
+                Step::Reopen => both.reopen(),
+            }
+        }
+        compare(&both, now);
+        both.reopen();
+        compare(&both, now);
+    }
+}
