@@ -1,0 +1,274 @@
+//! The HTTP interface: who calls, which route answers, what may leave.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION};
+use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError};
+use hyper::body::Incoming;
+use store::{Commit, Commits};
+use tower::{BoxError, Service};
+
+use crate::app::App;
+use crate::audit::Event;
+use crate::layers::body_limit::{BodyLimit, Limited, TooLarge};
+use crate::layers::{self, Limits, Response, RouteName};
+
+pub mod answer;
+mod convert;
+mod exchanges;
+mod fhir;
+mod ingest;
+pub mod ips;
+mod ledger;
+pub mod outcome;
+pub mod query;
+pub mod release;
+pub mod router;
+pub mod server;
+mod who;
+
+pub use who::Who;
+
+use outcome::Failure;
+use router::{Endpoint, Found, Needs, Params};
+
+/// The whole stack over this gateway. Made once; clones share its limits.
+pub fn service(
+    app: App,
+    limits: &Limits,
+) -> impl Service<Request<Incoming>, Response = Response, Error = std::convert::Infallible, Future: Send>
++ Clone
++ Send
++ 'static {
+    let metrics = app.metrics.clone();
+    layers::stack(Routes { app }, limits, metrics)
+}
+
+/// A request on its way to a handler.
+pub struct Call {
+    /// The gateway.
+    pub app: App,
+    /// What the path said.
+    pub params: Params,
+    /// The query, as it came.
+    pub query: String,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// The address clients reach this gateway by, as this one did: `https://host:port`.
+    pub origin: String,
+    /// The client's address, where known.
+    pub peer: Option<server::Peer>,
+    body: Option<Limited<Incoming>>,
+    limit: usize,
+}
+
+impl Call {
+    /// The body, whole. Empty the second time.
+    ///
+    /// # Errors
+    /// 413 over the limit, 415 for an encoding that is not undone here, 400 if the client broke off.
+    pub async fn body(&mut self) -> Result<Bytes, Failure> {
+        if self.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            let text = "a body with Content-Encoding is not read; send it as it is";
+            return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
+        }
+        let Some(body) = self.body.take() else { return Ok(Bytes::new()) };
+        match body.collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                let text = format!("the body is larger than the {} bytes allowed", self.limit);
+                Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text))
+            }
+            Err(_) => Err(Failure::bad("the body broke off before its end")),
+        }
+    }
+
+    /// A header field as text.
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The base of the FHIR addresses.
+    pub fn base(&self) -> String {
+        format!("{}/fhir", self.origin)
+    }
+
+    /// The media type of the body, lower case and without parameters.
+    pub fn content_type(&self) -> Option<String> {
+        let value = self.header(CONTENT_TYPE)?;
+        Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+    }
+
+    /// Whether `Prefer` holds this (RFC 7240).
+    pub fn prefers(&self, preference: &str) -> bool {
+        let values = self.headers.get_all(HeaderName::from_static("prefer")).iter();
+        values
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split([',', ';']).any(|piece| piece.trim().eq_ignore_ascii_case(preference)))
+    }
+
+    /// Whether the client is on this machine.
+    fn is_local(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.address.ip().is_loopback())
+    }
+}
+
+/// The innermost service: authentication, then the route.
+#[derive(Clone)]
+struct Routes {
+    app: App,
+}
+
+impl Service<Request<Limited<Incoming>>> for Routes {
+    type Response = Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Limited<Incoming>>) -> Self::Future {
+        let app = self.app.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let (route, params) = match router::find(&head.method, head.uri.path()) {
+                Found::Route(route, params) => (route, params),
+                Found::Method(allowed) => {
+                    let allowed = allowed.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
+                    return Ok(Failure::method(&allowed).into());
+                }
+                Found::Nothing => return Ok(Failure::unknown("this address").into()),
+            };
+            let limit = head.extensions.get::<BodyLimit>().map_or(layers::BODY_LIMIT_BYTES, |limit| limit.0);
+            let peer = head.extensions.get::<server::Peer>().cloned();
+            let mut call = Call {
+                app,
+                params,
+                origin: origin(&head.uri, &head.headers, peer.as_ref()),
+                query: head.uri.query().unwrap_or_default().to_owned(),
+                headers: head.headers,
+                peer,
+                body: Some(body),
+                limit,
+            };
+            let mut response = match answer_to(&mut call, route).await {
+                Ok(response) => response,
+                Err(failure) if failure.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                    // One text and one count for both ways a body can be too large.
+                    return Err(TooLarge { limit }.into());
+                }
+                Err(failure) => failure.into(),
+            };
+            response.extensions_mut().insert(RouteName(route.pattern));
+            Ok(response)
+        })
+    }
+}
+
+/// The authority the client asked for (RFC 9110, section 7.2). Only what an authority can hold is echoed.
+fn origin(uri: &http::Uri, headers: &HeaderMap, peer: Option<&server::Peer>) -> String {
+    let scheme = if peer.is_some_and(|peer| peer.secure) { "https" } else { "http" };
+    let named = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = uri.authority().map(http::uri::Authority::as_str).or(named).unwrap_or("localhost");
+    let sound = host.len() <= 255 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+    format!("{scheme}://{}", if sound { host } else { "localhost" })
+}
+
+async fn answer_to(call: &mut Call, route: &'static router::Route) -> Result<Response, Failure> {
+    let who = authenticate(call, route.needs)?;
+    dispatch(call, route.endpoint, &who).await
+}
+
+/// Says who calls. Outside of open mode a route that needs somebody refuses who shows nothing or something wrong.
+fn authenticate(call: &Call, needs: Needs) -> Result<Who, Failure> {
+    if call.app.config.auth.mode == crate::config::AuthMode::Open {
+        return Ok(Who::open());
+    }
+    let shown = call.header(AUTHORIZATION);
+    match needs {
+        Needs::Nobody => Ok(Who::nobody()),
+        Needs::Operator if call.is_local() && shown.is_none() => Ok(Who::nobody()),
+        Needs::Caller | Needs::Operator => who::by_header(call, shown),
+        Needs::Source => who::by_source_or_header(call, shown),
+    }
+}
+
+async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Response, Failure> {
+    match endpoint {
+        Endpoint::Ingest => ingest::ingest(call, who).await,
+        Endpoint::Convert => convert::convert(call, who).await,
+        Endpoint::Exchanges => exchanges::list(call, who),
+        Endpoint::Exchange => exchanges::one(call, who),
+        Endpoint::Replay => exchanges::replay(call, who).await,
+        Endpoint::Opening => exchanges::opening(call, who).await,
+        Endpoint::Checkpoint => ledger::checkpoint(call),
+        Endpoint::Tile => ledger::tile(call),
+        Endpoint::Receipt => ledger::receipt(call),
+        Endpoint::Metadata => fhir::capability::metadata(call),
+        Endpoint::Transaction => fhir::transaction::transaction(call, who).await,
+        Endpoint::Create => fhir::write::create(call, who).await,
+        Endpoint::Update => fhir::write::update(call, who).await,
+        Endpoint::Search => {
+            let query = call.query.clone();
+            fhir::search::search(call, who, &query).await
+        }
+        Endpoint::SearchByForm => fhir::search::by_form(call, who).await,
+        Endpoint::Read => fhir::read::read(call, who).await,
+        Endpoint::VersionRead => fhir::read::vread(call, who).await,
+        Endpoint::History => fhir::read::history(call, who).await,
+        Endpoint::Summary => fhir::operation::summary(call, who).await,
+        Endpoint::Everything => fhir::operation::everything(call, who).await,
+        Endpoint::Find => crate::emergency::find::find(call, who).await,
+        Endpoint::Declare => crate::emergency::declare::declare(call, who).await,
+        Endpoint::GrantSummary => crate::emergency::summary::summary(call, who).await,
+        Endpoint::GrantEnd => crate::emergency::declare::end(call, who).await,
+        Endpoint::Live => Ok(crate::health::live()),
+        Endpoint::Ready => Ok(crate::health::ready(&call.app)),
+        Endpoint::Metrics => crate::health::metrics(call, who),
+        Endpoint::Console => crate::console::file(call.params.text("file")),
+        Endpoint::ConsoleFolder => {
+            let mut response = answer::empty(StatusCode::PERMANENT_REDIRECT);
+            answer::header(&mut response, LOCATION, "/console/");
+            Ok(response)
+        }
+    }
+}
+
+/// Makes an audit event durable. What it tells of may leave only after this returns.
+///
+/// # Errors
+/// What the store says: then nothing is answered but the failure.
+pub(crate) async fn audited(app: &App, event: Event) -> Result<(), Failure> {
+    app.store.commit(Commit { resources: vec![event.version()], ..Commit::default() }).await?;
+    Ok(())
+}
+
+/// Refuses what wants another format than JSON: XML is not written yet, and an answer in the wrong format would be read
+/// wrongly.
+pub(crate) fn accepts_json(call: &Call, format: Option<&str>) -> Result<(), Failure> {
+    let json = |text: &str| {
+        let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        matches!(
+            kind.as_str(),
+            "" | "*/*" | "application/*" | "json" | "application/json" | "application/fhir+json" | "text/json"
+        )
+    };
+    let accepted = match format {
+        // A plus sign of a query is a space once it is decoded: `_format=application/fhir+json` comes as such.
+        Some(format) => json(&format.replace(' ', "+")),
+        None => {
+            let mut values = call.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+            values.peek().is_none() || values.flat_map(|value| value.split(',')).any(json)
+        }
+    };
+    if accepted {
+        return Ok(());
+    }
+    let text = "only JSON is written here; ask for application/fhir+json";
+    Err(Failure::new(StatusCode::NOT_ACCEPTABLE, "not-supported", text))
+}

@@ -1,0 +1,121 @@
+//! `POST /convert?from=&to=&package=`: translate only, nothing stored.
+
+use auth::Action;
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use model::json::{Json, Object};
+use model::outcome::{Issue, operation_outcome};
+
+use super::outcome::{FHIR_JSON, Failure};
+use super::query::{pairs, unknown_parameter};
+use super::{Call, Who, answer};
+use crate::convert::{self, Conversion, Format, Part};
+use crate::layers::Response;
+
+const KNOWN: &str = "from, to, package, timezone";
+
+pub(super) async fn convert(call: &mut Call, who: &Who) -> Result<Response, Failure> {
+    who.must(Action::Convert)?;
+    let request = request(call)?;
+    let input = call.body().await?;
+    if input.is_empty() {
+        return Err(Failure::bad("expected a message, found an empty body"));
+    }
+    let to = request.to;
+    let app = call.app.clone();
+    // A large batch takes long enough to keep others of this thread waiting.
+    let parts = tokio::task::spawn_blocking(move || {
+        let mut parts = Vec::new();
+        let is_batch = convert::convert(&app.packages, &request, &input, |part| parts.push(part));
+        (is_batch, parts)
+    });
+    let (is_batch, parts) = parts
+        .await
+        .map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway"))?;
+    if call.prefers("return=OperationOutcome") {
+        return Ok(report(is_batch, &parts));
+    }
+    let refused: Vec<Issue> = parts.iter().filter_map(|part| part.result.as_ref().err()).flatten().cloned().collect();
+    if parts.is_empty() || !refused.is_empty() && (!is_batch || refused.len() >= parts.len()) {
+        return Err(Failure::of(StatusCode::UNPROCESSABLE_ENTITY, refused));
+    }
+    let outputs = parts.into_iter().filter_map(|part| part.result.ok());
+    if !is_batch {
+        let body = outputs.map(|output| Bytes::from(output.bytes)).next().unwrap_or_default();
+        let mut response = answer::fhir(StatusCode::OK, body);
+        answer::header(&mut response, CONTENT_TYPE, to.content_type());
+        return Ok(response);
+    }
+    let mut lines = Vec::new();
+    for output in outputs {
+        lines.extend_from_slice(&output.bytes);
+        lines.push(b'\n');
+    }
+    let mut response = answer::fhir(StatusCode::OK, lines);
+    let kind = if to == Format::FhirR4 { "application/fhir+ndjson" } else { to.content_type() };
+    answer::header(&mut response, CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+fn request(call: &Call) -> Result<Conversion, Failure> {
+    let (mut from, mut to, mut packages, mut timezone) = (None, None, Vec::new(), None);
+    let format = |name: &str, value: &str| {
+        Format::parse(value).ok_or_else(|| {
+            Failure::new(
+                StatusCode::BAD_REQUEST,
+                "value",
+                format!("{name}: expected a format such as hl7v2 or fhir-r4"),
+            )
+        })
+    };
+    for (name, value) in pairs(&call.query)? {
+        match name.as_str() {
+            "from" if value.is_empty() => {}
+            "from" => from = Some(format("from", &value)?),
+            "to" => to = Some(format("to", &value)?),
+            "package" if value.is_empty() => {}
+            "package" => packages.extend(value.split(',').map(str::to_owned)),
+            "timezone" => timezone = Some(value),
+            _ => return Err(unknown_parameter(&name, KNOWN)),
+        }
+    }
+    let from =
+        from.or_else(|| call.content_type().and_then(|kind| Format::from_content_type(&kind))).unwrap_or(Format::Auto);
+    Ok(Conversion { from, to: to.unwrap_or(Format::FhirR4), packages, timezone })
+}
+
+/// The report instead of the result: findings, and what became of every piece of the input.
+fn report(is_batch: bool, parts: &[Part]) -> Response {
+    let mut issues = Vec::new();
+    let mut details = Vec::new();
+    for part in parts {
+        let mut detail = Object::new();
+        if is_batch {
+            detail.insert("message", part.number as u64);
+        }
+        match &part.result {
+            Ok(output) => {
+                issues.extend(output.issues.iter().cloned());
+                detail.insert("loss", output.loss.clone());
+                detail.insert("explain", output.explain.clone());
+            }
+            Err(found) => issues.extend(found.iter().cloned()),
+        }
+        details.push(Json::from(detail));
+    }
+    let status =
+        if parts.iter().all(|part| part.result.is_ok()) { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let mut outcome = operation_outcome(&issues);
+    // The lists are far larger than diagnostics may be; they travel as one JSON text in an extension of the outcome.
+    if let Some(object) = outcome.as_object_mut() {
+        let text =
+            if is_batch { Json::Array(details) } else { details.into_iter().next().unwrap_or(Json::Null) }.to_text();
+        let extension = Json::object([
+            ("url", Json::from("urn:gateway:convert:report")),
+            ("valueString", Json::from(text.as_str())),
+        ]);
+        object.insert("extension", Json::array([extension]));
+    }
+    answer::bytes(status, FHIR_JSON, outcome.to_bytes())
+}

@@ -1,0 +1,44 @@
+//! FHIR R4 REST in plain form (http.html): create, update, read, vread, history and search of every type, in JSON.
+
+use model::id::{ResourceId, ResourceType};
+
+use super::Call;
+use super::outcome::Failure;
+use super::query::{pairs, unknown_parameter};
+
+pub(super) mod capability;
+pub(super) mod operation;
+pub(super) mod read;
+pub(super) mod search;
+pub(super) mod transaction;
+pub(super) mod write;
+
+/// The type of the path.
+fn resource_type(call: &Call) -> Result<ResourceType, Failure> {
+    let name = call.params.text("type");
+    let name = if name.is_empty() { "Patient" } else { name };
+    ResourceType::parse(name).map_err(|_| {
+        Failure::new(http::StatusCode::NOT_FOUND, "not-supported", "the path names no resource type of FHIR R4")
+    })
+}
+
+/// The type and id of the path. What no id can be is answered like an id that is not there.
+fn target(call: &Call) -> Result<(ResourceType, ResourceId), Failure> {
+    let resource_type = resource_type(call)?;
+    let id = ResourceId::parse(call.params.text("id")).map_err(|_| Failure::unknown("this id"))?;
+    Ok((resource_type, id))
+}
+
+/// Reads the parameters of an interaction that has none of its own, and refuses what is asked for besides.
+fn format_only(call: &Call) -> Result<(), Failure> {
+    let mut format = None;
+    for (name, value) in pairs(&call.query)? {
+        match name.as_str() {
+            "_format" => format = Some(value),
+            "_pretty" => {}
+            _ if call.prefers("handling=lenient") => {}
+            _ => return Err(unknown_parameter(&name, "_format, _pretty")),
+        }
+    }
+    super::accepts_json(call, format.as_deref())
+}

@@ -1,0 +1,88 @@
+//! `GET /fhir/metadata`: made of the route table and of the parameters that searches know, so that claim and code cannot
+//! drift apart.
+
+use http::StatusCode;
+use model::id::ResourceType;
+use typed::{CapabilityStatement, Operation, SearchParameter, ServedType};
+
+use super::format_only;
+use crate::api::outcome::Failure;
+use crate::api::router::{Capability, ROUTES};
+use crate::api::{Call, answer};
+use crate::config::AuthMode;
+use crate::layers::Response;
+
+/// `GET /fhir/metadata`
+pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
+    format_only(call)?;
+    let mode = call.app.config.auth.mode;
+    let (security, description) = match mode {
+        AuthMode::Open => (
+            "Access control is OFF: every caller is an anonymous administrator and no consent is asked. Loopback only.",
+            "Anchorline FHIR gateway, access control off",
+        ),
+        AuthMode::Development => (
+            "Development tokens (Authorization: Bearer). Every read is decided by the patient's consents.",
+            "Anchorline FHIR gateway in development mode",
+        ),
+        AuthMode::Smart => (
+            "Credentials of sources and client certificates. Every read is decided by the patient's consents.",
+            "Anchorline FHIR gateway",
+        ),
+    };
+    let capabilities = || ROUTES.iter().filter_map(|route| route.capability);
+    let interactions: Vec<&str> = capabilities()
+        .filter_map(|it| if let Capability::Interaction(code) = it { Some(code) } else { None })
+        .collect();
+    let system: Vec<&str> =
+        capabilities().filter_map(|it| if let Capability::System(code) = it { Some(code) } else { None }).collect();
+    let operations: Vec<Operation<'_>> = capabilities()
+        .filter_map(|it| {
+            if let Capability::Operation(name, definition) = it { Some(Operation { name, definition }) } else { None }
+        })
+        .collect();
+    let names: Vec<&str> = ResourceType::all().map(ResourceType::as_str).collect();
+    let parameters: Vec<Vec<SearchParameter<'_>>> = names
+        .iter()
+        .map(|name| {
+            let known = search::parameters(name);
+            known
+                .into_iter()
+                .map(|it| SearchParameter { name: it.name, kind: it.kind.as_str(), definition: None })
+                .collect()
+        })
+        .collect();
+    let types: Vec<ServedType<'_>> = names
+        .iter()
+        .zip(&parameters)
+        .map(|(name, search)| ServedType {
+            name,
+            interactions: &interactions,
+            search,
+            operations: if *name == "Patient" { &operations } else { &[] },
+            update_create: true,
+            conditional_create: true,
+        })
+        .collect();
+    let base = call.base();
+    let statement = typed::capability_statement(&CapabilityStatement {
+        id: "anchorline",
+        date: call.app.clock.now(),
+        software: "Anchorline",
+        version: env!("CARGO_PKG_VERSION"),
+        description,
+        url: Some(&base),
+        formats: &["json", "application/fhir+json"],
+        patch_formats: &[],
+        security,
+        security_services: &[],
+        types: &types,
+        system_interactions: &system,
+        operations: &[],
+    })
+    .map_err(|error| {
+        tracing::error!(%error, "the capability statement could not be built");
+        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway")
+    })?;
+    Ok(answer::fhir(StatusCode::OK, statement.to_bytes()))
+}

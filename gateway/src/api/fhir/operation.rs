@@ -1,0 +1,94 @@
+//! `$summary` and `$everything` of a patient, each resource decided by itself.
+
+use auth::Action;
+use consent::Interaction;
+use http::StatusCode;
+use model::bundle::{Hit, SearchMode, searchset};
+use model::json::Json;
+use store::{Resources, Stored};
+
+use super::{format_only, target};
+use crate::api::outcome::Failure;
+use crate::api::release::{Asking, Released};
+use crate::api::{Call, Who, answer, ips};
+use crate::audit::{Kind, Outcome};
+use crate::emergency::summary::name_exchange;
+use crate::layers::Response;
+
+/// `GET /fhir/Patient/{id}/$summary`
+pub(in crate::api) async fn summary(call: &Call, who: &Who) -> Result<Response, Failure> {
+    let (patient, released, exchange) = gather(call, who, Interaction::Summary, "$summary").await?;
+    let resources = released.iter().map(Released::json).collect::<Result<Vec<Json>, _>>()?;
+    let document = ips::document(&call.app, &call.base(), &patient, &resources, call.app.clock.now())
+        .ok_or_else(|| Failure::unknown(&format!("Patient/{patient}")))?;
+    let mut response = answer::fhir(StatusCode::OK, document.to_bytes());
+    if let Some(exchange) = exchange {
+        name_exchange(&mut response, exchange);
+    }
+    Ok(response)
+}
+
+/// `GET /fhir/Patient/{id}/$everything`
+pub(in crate::api) async fn everything(call: &Call, who: &Who) -> Result<Response, Failure> {
+    let (patient, released, exchange) = gather(call, who, Interaction::Everything, "$everything").await?;
+    let base = call.base();
+    let mut hits = Vec::with_capacity(released.len());
+    for one in &released {
+        let own = one.reference() == format!("Patient/{patient}");
+        hits.push(Hit {
+            full_url: format!("{base}/{}", one.reference()),
+            resource: one.json()?,
+            mode: if own { SearchMode::Match } else { SearchMode::Include },
+        });
+    }
+    let address = format!("{base}/Patient/{patient}/$everything");
+    let total = released.len() as u64;
+    let mut response = answer::fhir(StatusCode::OK, searchset(Some(total), [("self", address)], hits).to_bytes());
+    if let Some(exchange) = exchange {
+        name_exchange(&mut response, exchange);
+    }
+    Ok(response)
+}
+
+/// What may leave of a patient's record, the Patient first. A withheld Patient answers like an unknown one.
+async fn gather(
+    call: &Call,
+    who: &Who,
+    interaction: Interaction,
+    operation: &'static str,
+) -> Result<(String, Vec<Released>, Option<store::ExchangeId>), Failure> {
+    format_only(call)?;
+    let (resource_type, id) = target(call)?;
+    who.must(Action::Read(resource_type.as_str()))?;
+    let reference = format!("{resource_type}/{id}");
+    let asking = Asking::new(&call.app, who, interaction)?;
+    let patient = call.app.store.read(resource_type.as_str(), id.as_str())?.filter(|stored| !stored.deleted);
+    let mut released = Vec::new();
+    if let Some(patient) = &patient
+        && let Some(own) = asking.release(patient)?
+    {
+        released.push(own);
+        let others: Vec<Stored> = call.app.store.of_patient(id.as_str(), &[])?;
+        for stored in others.iter().filter(|stored| stored.resource_type != "Patient" || stored.id != id.as_str()) {
+            // The audit log and what the gateway itself keeps about a patient is found by its own searches.
+            if matches!(stored.resource_type.as_str(), "AuditEvent" | "Provenance") {
+                continue;
+            }
+            released.extend(asking.release(stored)?);
+        }
+    }
+    let mut event =
+        who.event(Kind::Operation, call.app.clock.now()).detail("operation", operation).entity(reference.as_str());
+    event = match patient {
+        Some(_) => event.patient(id.as_str()),
+        None => event,
+    };
+    if released.is_empty() {
+        event = event.outcome(Outcome::Refused, "not released");
+    }
+    let exchange = asking.record(event, &released).await?;
+    if released.is_empty() {
+        return Err(Failure::unknown(&reference));
+    }
+    Ok((id.as_str().to_owned(), released, exchange))
+}

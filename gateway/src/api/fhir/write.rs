@@ -1,0 +1,286 @@
+//! create and update (FHIR R4 http.html, "create", "update", "Managing Resource Contention"). Every write is an exchange.
+
+use auth::{Access, Action as Reach};
+use bytes::Bytes;
+use consent::{Action, Interaction, is_admin_policy};
+use http::header::{IF_MATCH, LOCATION};
+use http::{HeaderName, StatusCode};
+use model::id::{ResourceId, ResourceType};
+use model::json::{Json, JsonError, Limits, Object, parse};
+use model::outcome::{Issue, operation_outcome};
+use store::{Effect, Expect, Resources, Stored};
+
+use super::{format_only, resource_type, search, target};
+use crate::api::outcome::Failure;
+use crate::api::query::pairs;
+use crate::api::release::Asking;
+use crate::api::{Call, Who, answer};
+use crate::audit::{Kind, random_id};
+use crate::layers::Response;
+use crate::pipeline::{self, Cause, FhirChange, FhirWrite, Written};
+
+/// Names the exchange a write became.
+pub(super) const LEDGER_EXCHANGE: HeaderName = HeaderName::from_static("ledger-exchange");
+const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
+
+/// `POST /fhir/{type}`
+pub(in crate::api) async fn create(call: &mut Call, who: &Who) -> Result<Response, Failure> {
+    format_only(call)?;
+    let resource_type = resource_type(call)?;
+    who.must(Reach::Write(resource_type.as_str()))?;
+    let raw = json_body(call).await?;
+    let mut resource = resource_of(&raw, resource_type)?;
+    if let Some(existing) = matching(call, who, resource_type).await? {
+        return Ok(existing);
+    }
+    let id = random_id();
+    set_id(&mut resource, &id);
+    may_create(call, who, &resource)?;
+    let body = Bytes::from(resource.to_bytes());
+    let change = FhirChange { resource, body, expect: Expect::Absent };
+    let written = write(call, who, raw, Kind::Create, change).await?;
+    answer_with(call, resource_type, &id, &written)
+}
+
+/// `PUT /fhir/{type}/{id}`
+pub(in crate::api) async fn update(call: &mut Call, who: &Who) -> Result<Response, Failure> {
+    format_only(call)?;
+    let (resource_type, id) = target(call)?;
+    who.must(Reach::Write(resource_type.as_str()))?;
+    let raw = json_body(call).await?;
+    let resource = resource_of(&raw, resource_type)?;
+    if model::resource::id(&resource) != Some(id.as_str()) {
+        return Err(
+            Failure::bad("the id of the resource must be that of the address").at(format!("{resource_type}.id"))
+        );
+    }
+    let wanted = if_match(call)?;
+    let expect = may_update(call, who, &resource, (resource_type, &id), wanted)?;
+    let change = FhirChange { resource, body: raw.clone(), expect };
+    let written = write(call, who, raw, Kind::Update, change).await.map_err(|failure| {
+        // The caller asked for a version: FHIR has 412 for that, and 409 for what happened behind its back.
+        let lost = wanted.is_some() && failure.status() == StatusCode::CONFLICT;
+        let text = "the resource is at another version than If-Match says";
+        if lost { Failure::new(StatusCode::PRECONDITION_FAILED, "conflict", text) } else { failure }
+    })?;
+    answer_with(call, resource_type, id.as_str(), &written)
+}
+
+/// The body, if it is said to be JSON.
+pub(super) async fn json_body(call: &mut Call) -> Result<Bytes, Failure> {
+    match call.content_type().as_deref() {
+        None | Some("application/fhir+json" | "application/json" | "text/json" | "application/json+fhir") => {}
+        Some(_) => {
+            let text = "only JSON is read here; send application/fhir+json";
+            return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
+        }
+    }
+    call.body().await
+}
+
+/// The resource of a body: JSON without doubt, and of the type of the address.
+fn resource_of(raw: &[u8], resource_type: ResourceType) -> Result<Json, Failure> {
+    let resource = parse(raw, &Limits::default()).map_err(|error| unreadable(&error))?;
+    match model::resource::resource_type(&resource) {
+        Some(name) if name == resource_type.as_str() => Ok(resource),
+        Some(_) => Err(Failure::bad("the resource is of another type than the address").at("resourceType")),
+        None => Err(Failure::new(StatusCode::BAD_REQUEST, "structure", "expected a resource with resourceType")),
+    }
+}
+
+/// 413 for what is too large, 400 for everything else that is no JSON this gateway takes.
+pub(super) fn unreadable(error: &JsonError) -> Failure {
+    let status = match error.kind {
+        model::json::ErrorKind::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let at = format!("line {}, column {}", error.line, error.column);
+    Failure::of(status, vec![Issue::error("structure", format!("the body is not JSON as FHIR has it: {error}")).at(at)])
+}
+
+pub(super) fn set_id(resource: &mut Json, id: &str) {
+    if let Some(object) = resource.as_object_mut() {
+        if object.contains_key("id") {
+            object.insert("id", id);
+            return;
+        }
+        // Behind resourceType, where readers look for it.
+        let mut made = Object::new();
+        made.insert("resourceType", object.get("resourceType").cloned().unwrap_or(Json::Null));
+        made.insert("id", id);
+        for (name, value) in object.iter().filter(|(name, _)| *name != "resourceType") {
+            made.insert(name, value.clone());
+        }
+        *object = made;
+    }
+}
+
+/// Whether the caller may write this new content.
+pub(super) fn may_create(call: &Call, who: &Who, resource: &Json) -> Result<(), Failure> {
+    let name = model::resource::resource_type(resource).unwrap_or_default();
+    if is_admin_policy(resource) {
+        who.must(Reach::WriteAdminPolicy)?;
+    }
+    let action = match who.must(Reach::Write(name))? {
+        Access::Direct => return Ok(()),
+        // What patients may do with their own Consents is to correct them; a first one is no different.
+        Access::Own => Action::Correct,
+        Access::Decided | Access::Refused => Action::Collect,
+    };
+    let asking = Asking::new(&call.app, who, Interaction::Write)?;
+    if asking.permits_write(resource, action)? { Ok(()) } else { Err(not_allowed()) }
+}
+
+/// Whether the caller may replace, or choose, this id; what must hold when it is written.
+pub(super) fn may_update(
+    call: &Call,
+    who: &Who,
+    resource: &Json,
+    target: (ResourceType, &ResourceId),
+    wanted: Option<u64>,
+) -> Result<Expect, Failure> {
+    let (resource_type, id) = target;
+    let current = call.app.store.read(resource_type.as_str(), id.as_str())?.filter(|stored| !stored.deleted);
+    if is_admin_policy(resource) {
+        who.must(Reach::WriteAdminPolicy)?;
+    }
+    if let Some(current) = &current {
+        untouchable(who, current)?;
+    }
+    let access = who.must(Reach::Write(resource_type.as_str()))?;
+    if access == Access::Direct {
+        if current.is_none() && who.may(Reach::ChooseId) == Access::Refused {
+            return Err(not_allowed());
+        }
+        return Ok(match wanted {
+            Some(version) => Expect::Version(version),
+            // A source must not overwrite what another source has written under the same id.
+            None if who.source().is_some() && !who.is_open() => Expect::SameSource,
+            None => Expect::Any,
+        });
+    }
+    // Unknown, withheld and not permitted are one answer: an id must not be tried out.
+    let Some(current) = current else { return Err(not_allowed()) };
+    let asking = Asking::new(&call.app, who, Interaction::Write)?;
+    let readable = asking.release(&current)?.is_some();
+    let before = parse(&current.body, &Limits::default()).map_err(|error| unreadable(&error))?;
+    if readable && asking.permits_write(&before, Action::Correct)? && asking.permits_write(resource, Action::Correct)? {
+        // What was decided is the version that was looked at.
+        Ok(Expect::Version(wanted.unwrap_or(current.version)))
+    } else {
+        Err(not_allowed())
+    }
+}
+
+/// What nobody changes: the audit log; and the review of an emergency access by the person who declared it.
+fn untouchable(who: &Who, current: &Stored) -> Result<(), Failure> {
+    if current.resource_type == "AuditEvent" && !who.is_open() {
+        return Err(Failure::forbidden("an audit event is never changed"));
+    }
+    if current.resource_type != "Task" {
+        return Ok(());
+    }
+    let Ok(task) = parse(&current.body, &Limits::default()) else { return Ok(()) };
+    let is_review = task.get("code").is_some_and(|code| {
+        code.items("coding").iter().any(|coding| coding.text_at(&["code"]) == Some("break-glass-review"))
+    });
+    let person = who.person();
+    let requester = [task.text_at(&["requester", "reference"]), task.text_at(&["requester", "display"])];
+    if is_review && requester.contains(&Some(person.as_str())) {
+        return Err(Failure::forbidden("somebody other than the person who declared the access reviews it"));
+    }
+    Ok(())
+}
+
+/// One text for every id that is not the caller's to write, whether it is there or not.
+fn not_allowed() -> Failure {
+    Failure::forbidden("this caller may not write this, or may not choose an id")
+}
+
+pub(super) fn if_match(call: &Call) -> Result<Option<u64>, Failure> {
+    let Some(value) = call.header(IF_MATCH) else { return Ok(None) };
+    version_of(value).map(Some)
+}
+
+/// The version of an ETag as FHIR has it: `W/"7"`.
+pub(super) fn version_of(etag: &str) -> Result<u64, Failure> {
+    let text = etag.trim();
+    let text = text.strip_prefix("W/").unwrap_or(text);
+    let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    inner.parse().map_err(|_| Failure::bad("If-Match: expected one version as W/\"7\""))
+}
+
+/// A conditional create whose condition finds something (http.html, "Conditional create"). What the caller may not read
+/// is not found.
+async fn matching(call: &Call, who: &Who, resource_type: ResourceType) -> Result<Option<Response>, Failure> {
+    let Some(condition) = call.header(IF_NONE_EXIST) else { return Ok(None) };
+    let condition = condition.trim_start_matches('?');
+    let condition = condition.strip_prefix(&format!("{resource_type}?")).unwrap_or(condition);
+    let pairs = pairs(condition)?;
+    if pairs.is_empty() {
+        return Err(Failure::bad("If-None-Exist: expected search parameters"));
+    }
+    let base = call.base();
+    let query = search::parse(call, resource_type.as_str(), &pairs, &base)?;
+    let asking = Asking::new(&call.app, who, Interaction::Search)?;
+    let found = search::find(call, &asking, &query, None)?;
+    let event = who.event(Kind::Search, call.app.clock.now()).query(condition);
+    asking.record(event, &found.released).await?;
+    match found.released.as_slice() {
+        [] => Ok(None),
+        [one] => {
+            let mut response = answer::fhir(StatusCode::OK, one.bytes().clone());
+            answer::version(&mut response, one.version(), one.last_updated());
+            let location = format!("{base}/{}/_history/{}", one.reference(), one.version());
+            answer::header(&mut response, LOCATION, &location);
+            Ok(Some(response))
+        }
+        _ => {
+            Err(Failure::new(StatusCode::PRECONDITION_FAILED, "multiple-matches", "If-None-Exist finds more than one"))
+        }
+    }
+}
+
+async fn write(call: &Call, who: &Who, raw: Bytes, kind: Kind, change: FhirChange) -> Result<Written, Failure> {
+    let exchange = pipeline::exchange_id()?;
+    let now = call.app.clock.now();
+    let mut event = who.event(kind, now).exchange(exchange);
+    if let Some(reference) = model::resource::reference_to(&change.resource) {
+        event = event.entity(reference.to_string());
+    }
+    for patient in model::resource::patients_of(&change.resource) {
+        event = event.patient(patient.as_str());
+    }
+    let write = FhirWrite {
+        raw,
+        content_type: "application/fhir+json".to_owned(),
+        received_at: now,
+        source: who.source().map_or_else(|| who.person(), str::to_owned),
+        changes: vec![change],
+        audit: vec![event.version()],
+    };
+    pipeline::write(&call.app, exchange, write).await.map_err(|refusal| {
+        let invalid = refusal.cause() == Cause::Invalid;
+        let failure = Failure::from(refusal);
+        if invalid { failure } else { failure.without_location() }
+    })
+}
+
+fn answer_with(call: &Call, resource_type: ResourceType, id: &str, written: &Written) -> Result<Response, Failure> {
+    let Some(version) = written.versions.first() else { return Err(Failure::unknown("what was written")) };
+    let status = if version.effect == Effect::Created { StatusCode::CREATED } else { StatusCode::OK };
+    let mut response = if call.prefers("return=minimal") {
+        answer::empty(status)
+    } else if call.prefers("return=OperationOutcome") {
+        answer::fhir(status, operation_outcome(&[]).to_bytes())
+    } else {
+        // What the caller has just written: no more than it knows already.
+        let stored = call.app.store.vread(resource_type.as_str(), id, version.version)?;
+        answer::fhir(status, stored.map(|stored| stored.json()).unwrap_or_default())
+    };
+    answer::version(&mut response, version.version, version.last_updated);
+    let location = format!("{}/{resource_type}/{id}/_history/{}", call.base(), version.version);
+    answer::header(&mut response, LOCATION, &location);
+    answer::header(&mut response, LEDGER_EXCHANGE, &written.exchange.to_string());
+    Ok(response)
+}

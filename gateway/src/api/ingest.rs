@@ -1,0 +1,52 @@
+//! `POST /ingest/{source}`: a message of a configured source; the whole exchange before the answer.
+
+use auth::Action;
+use http::header::LOCATION;
+use http::{HeaderName, StatusCode};
+use model::outcome::operation_outcome;
+use store::ExchangeState;
+
+use super::outcome::Failure;
+use super::{Call, Who, accepts_json, answer};
+use crate::config::SourceTransport;
+use crate::layers::Response;
+use crate::pipeline::{Answer, Inbound, Transport};
+
+/// Where the receipt of the exchange is; sent once it is sealed.
+const LEDGER_RECEIPT: HeaderName = HeaderName::from_static("ledger-receipt");
+
+pub(super) async fn ingest(call: &mut Call, who: &Who) -> Result<Response, Failure> {
+    accepts_json(call, None)?;
+    who.must(Action::Ingest)?;
+    let name = call.params.text("source").to_owned();
+    let known = call.app.config.source(&name).is_some_and(|source| source.transport == SourceTransport::Http);
+    if !known {
+        return Err(Failure::unknown("this source"));
+    }
+    if who.caller().and_then(auth::Caller::source_name).is_some_and(|own| own != name) {
+        return Err(Failure::forbidden("a source sends under its own name"));
+    }
+    let content_type = call.header(http::header::CONTENT_TYPE).map(str::to_owned);
+    let raw = call.body().await?;
+    if raw.is_empty() {
+        return Err(Failure::bad("expected a message, found an empty body"));
+    }
+    let inbound =
+        Inbound { source: name, transport: Transport::Http, received_at: call.app.clock.now(), raw, content_type };
+    let (status, outcome) = match call.app.ingest.receive(&call.app, inbound).await? {
+        Answer::New(outcome) => (StatusCode::CREATED, outcome),
+        Answer::Repeat(outcome) => (StatusCode::OK, outcome),
+    };
+    let mut response = if outcome.state == ExchangeState::Accepted && outcome.issues.is_empty() {
+        answer::empty(status)
+    } else {
+        answer::fhir(status, operation_outcome(&outcome.issues).to_bytes())
+    };
+    answer::header(&mut response, LOCATION, &format!("/exchanges/{}", outcome.exchange));
+    if let Some(index) = outcome.ledger_index
+        && matches!(call.app.ledger.receipt(index), Ok(Some(_)))
+    {
+        answer::header(&mut response, LEDGER_RECEIPT, &format!("/ledger/receipts/{}", outcome.exchange));
+    }
+    Ok(response)
+}

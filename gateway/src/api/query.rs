@@ -1,0 +1,50 @@
+//! Query strings and forms: `application/x-www-form-urlencoded` (WHATWG URL, "application/x-www-form-urlencoded parsing").
+
+use super::outcome::Failure;
+use super::router::percent_decoded;
+
+#[cfg(test)]
+mod tests;
+
+/// The pairs of a query in their order.
+///
+/// # Errors
+/// 400 if an escape is cut or its result is no UTF-8.
+pub fn pairs(text: &str) -> Result<Vec<(String, String)>, Failure> {
+    let decoded = |piece: &str| {
+        percent_decoded(&piece.replace('+', " "))
+            .ok_or_else(|| Failure::bad("the query holds an escape that is cut or no UTF-8"))
+    };
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decoded(name)?, decoded(value)?))
+        })
+        .collect()
+}
+
+/// A text as it may stand in a query.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b',' | b'|' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// A 400 that names a parameter this address does not know.
+pub fn unknown_parameter(name: &str, known: &str) -> Failure {
+    // The name is the client's own text: shortened, so that no answer carries what it should not.
+    let name: String = name.chars().filter(|letter| letter.is_ascii_graphic()).take(64).collect();
+    Failure::new(
+        http::StatusCode::BAD_REQUEST,
+        "not-supported",
+        format!("parameter '{name}' is not known here; known are {known}"),
+    )
+}

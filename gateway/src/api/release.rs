@@ -1,0 +1,225 @@
+//! From a stored version to what a handler may answer with: the consents are asked here and nowhere else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use auth::{Access, Action as Reach};
+use bytes::Bytes;
+use consent::{AccessRequest, Action, Interaction};
+use model::json::{Json, Limits, parse};
+use model::time::Instant;
+use store::{ExchangeId, Grant, Stored};
+
+use super::Who;
+use super::outcome::Failure;
+use crate::app::App;
+use crate::emergency::AuditWritten;
+
+/// A version that may leave. Private members and one maker: a handler that answers with content has asked.
+#[derive(Debug, Clone)]
+pub struct Released {
+    bytes: Bytes,
+    reference: String,
+    version: u64,
+    last_updated: Instant,
+    patients: Vec<String>,
+    trace: Vec<String>,
+}
+
+impl Released {
+    /// The text, with `meta.versionId` and `meta.lastUpdated`.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// `Type/id`.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// The version.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// When that version was written.
+    pub fn last_updated(&self) -> Instant {
+        self.last_updated
+    }
+
+    /// The patients it belongs to.
+    pub fn patients(&self) -> &[String] {
+        &self.patients
+    }
+
+    /// The consents that decided, for the audit event; never for the caller.
+    pub fn trace(&self) -> &[String] {
+        &self.trace
+    }
+
+    /// The resource.
+    pub fn json(&self) -> Result<Json, Failure> {
+        parse(&self.bytes, &Limits::default()).map_err(|_| damaged())
+    }
+}
+
+/// Asks for one caller and one interaction; made once a request.
+pub(crate) struct Asking<'a> {
+    app: &'a App,
+    who: &'a Who,
+    interaction: Interaction,
+    now: Instant,
+    grants: Vec<Grant>,
+    rules: Mutex<HashMap<Vec<String>, Rules>>,
+}
+
+/// The consents of some patients and the links they ask for: read once a request, however many resources it decides.
+#[derive(Clone)]
+struct Rules {
+    policies: Arc<consent::Policies>,
+    links: Arc<consent::Links>,
+}
+
+impl<'a> Asking<'a> {
+    /// Looks up the caller's open grants, once.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn new(app: &'a App, who: &'a Who, interaction: Interaction) -> Result<Self, Failure> {
+        let now = app.clock.now();
+        let grants = match who.holder() {
+            Some(holder) if who.is_break_glass() => app.emergency.open_grants(&app.store, &holder, now)?,
+            _ => Vec::new(),
+        };
+        Ok(Self { app, who, interaction, now, grants, rules: Mutex::default() })
+    }
+
+    /// The grant under which this caller sees a resource of these patients, if there is one.
+    pub(crate) fn grant_for(&self, patients: &[String]) -> Option<&Grant> {
+        self.grants.iter().find(|grant| patients.contains(&grant.patient))
+    }
+
+    /// What may leave of a version; `None` where it is withheld, which must answer like an unknown id.
+    ///
+    /// # Errors
+    /// What the store says; nothing is released then.
+    pub(crate) fn release(&self, stored: &Stored) -> Result<Option<Released>, Failure> {
+        let access = match self.who.is_open() {
+            true => Access::Direct,
+            false => self.who.may(Reach::Read(&stored.resource_type)),
+        };
+        match access {
+            Access::Refused => Ok(None),
+            Access::Direct => Ok(Some(self.whole(stored))),
+            Access::Own | Access::Decided => self.decided(stored, Action::Access),
+        }
+    }
+
+    /// Whether the consents permit a write of this content.
+    ///
+    /// # Errors
+    /// What the store says; nothing is written then.
+    pub(crate) fn permits_write(&self, resource: &Json, action: Action) -> Result<bool, Failure> {
+        let patients: Vec<String> =
+            model::resource::patients_of(resource).iter().map(|id| id.as_str().to_owned()).collect();
+        let rules = self.rules(&patients)?;
+        let request = self.who.request(action, self.interaction, &self.app.config);
+        let context = self.context(&rules, &request);
+        Ok(context.decide(&context.facts(resource)).is_permit())
+    }
+
+    fn whole(&self, stored: &Stored) -> Released {
+        self.released(stored, Bytes::from(stored.json()), Vec::new())
+    }
+
+    fn decided(&self, stored: &Stored, action: Action) -> Result<Option<Released>, Failure> {
+        let rules = self.rules(&stored.patients)?;
+        let mut request = self.who.request(action, self.interaction, &self.app.config);
+        if let Some(grant) = self.grant_for(&stored.patients) {
+            request.btg = Some(crate::emergency::summary::declared(grant));
+            request.patient = Some(format!("Patient/{}", grant.patient).into());
+        }
+        let text: Arc<[u8]> = stored.json().into();
+        let json = parse(&text, &Limits::default()).map_err(|_| damaged())?;
+        let context = self.context(&rules, &request);
+        Ok(match consent::release(&context, json, Some(text)) {
+            Err(_) => None,
+            Ok(permitted) => {
+                let content = permitted.into_inner();
+                let bytes = Bytes::from(content.bytes().into_owned());
+                let trace = content.decision.trace().collect();
+                Some(self.released(stored, bytes, trace))
+            }
+        })
+    }
+
+    fn rules(&self, patients: &[String]) -> Result<Rules, Failure> {
+        if let Some(known) = self.rules.lock().unwrap_or_else(PoisonError::into_inner).get(patients) {
+            return Ok(known.clone());
+        }
+        let ids: Vec<&str> = patients.iter().map(String::as_str).collect();
+        let policies = self.app.policies.of(&self.app.store, &ids)?;
+        let links = Arc::new(crate::policies::links(&self.app.store, &policies)?);
+        let rules = Rules { policies, links };
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).insert(patients.to_vec(), rules.clone());
+        Ok(rules)
+    }
+
+    fn context<'c>(&'c self, rules: &'c Rules, request: &'c AccessRequest) -> consent::Context<'c> {
+        consent::Context {
+            policies: &rules.policies,
+            request,
+            settings: &self.app.consent,
+            now: self.now,
+            links: Some(&rules.links),
+            map: None,
+        }
+    }
+
+    fn released(&self, stored: &Stored, bytes: Bytes, trace: Vec<String>) -> Released {
+        Released {
+            bytes,
+            reference: format!("{}/{}", stored.resource_type, stored.id),
+            version: stored.version,
+            last_updated: stored.last_updated,
+            patients: stored.patients.clone(),
+            trace,
+        }
+    }
+
+    /// Puts an answer on record before its first byte leaves: an ordinary audit event, and a use of each grant that
+    /// let something out. Gives the exchange of the last use.
+    ///
+    /// # Errors
+    /// What the store says; nothing is answered then. A use of a grant does not fail for the store's sake.
+    pub(crate) async fn record(
+        &self,
+        event: crate::audit::Event,
+        released: &[Released],
+    ) -> Result<Option<ExchangeId>, Failure> {
+        let mut used: Vec<&Grant> = Vec::new();
+        // Whether or not it was needed for this one: what is seen while a grant is open is a use of it.
+        for one in released {
+            if let Some(grant) = self.grant_for(&one.patients)
+                && !used.iter().any(|known| known.id == grant.id)
+            {
+                used.push(grant);
+            }
+        }
+        let mut exchange = None;
+        for grant in &used {
+            let (_, id): (AuditWritten, ExchangeId) =
+                crate::emergency::summary::record_use(self.app, self.who, grant, self.now).await?;
+            exchange = Some(id);
+        }
+        if used.is_empty() {
+            super::audited(self.app, event).await?;
+        }
+        Ok(exchange)
+    }
+}
+
+fn damaged() -> Failure {
+    tracing::error!("a stored resource could not be read back");
+    Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway")
+}

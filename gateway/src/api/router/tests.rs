@@ -1,0 +1,55 @@
+//! Which address reaches what.
+
+use super::*;
+
+#[track_caller]
+fn check(method: Method, path: &str, endpoint: Endpoint, params: &[(&str, &str)]) {
+    let Found::Route(route, found) = find(&method, path) else { panic!("{method} {path} is not known") };
+    assert_eq!(route.endpoint, endpoint, "{method} {path}");
+    for (name, value) in params {
+        assert_eq!(found.text(name), *value, "{path}");
+    }
+}
+
+#[test]
+fn tells_literal_segments_from_parameters() {
+    check(Method::GET, "/fhir/metadata", Endpoint::Metadata, &[]);
+    check(Method::GET, "/fhir/Patient", Endpoint::Search, &[("type", "Patient")]);
+    check(Method::POST, "/fhir/Patient/_search", Endpoint::SearchByForm, &[("type", "Patient")]);
+    check(Method::GET, "/fhir/Patient/a/_history/2", Endpoint::VersionRead, &[("id", "a"), ("version", "2")]);
+    check(Method::GET, "/fhir/Patient/a/$summary", Endpoint::Summary, &[("id", "a")]);
+    check(Method::POST, "/fhir/", Endpoint::Transaction, &[]);
+}
+
+#[test]
+fn gives_a_tail_as_it_stands() {
+    check(Method::GET, "/ledger/tile/0/x001/067.p/5", Endpoint::Tile, &[("path", "0/x001/067.p/5")]);
+}
+
+#[test]
+fn answers_head_like_get() {
+    check(Method::HEAD, "/health/live", Endpoint::Live, &[]);
+}
+
+#[test]
+fn names_the_methods_of_a_known_path() {
+    let Found::Method(allowed) = find(&Method::DELETE, "/fhir/Patient/a") else { panic!() };
+    assert_eq!(allowed, [&Method::GET, &Method::PUT]);
+    assert!(matches!(find(&Method::GET, "/elsewhere"), Found::Nothing));
+    assert!(matches!(find(&Method::GET, "/fhir/Patient/a/b/c/d"), Found::Nothing));
+}
+
+#[test]
+fn undoes_percent_escapes_and_refuses_cut_ones() {
+    check(Method::POST, "/ingest/ward%207", Endpoint::Ingest, &[("source", "ward 7")]);
+    assert!(matches!(find(&Method::POST, "/ingest/a%2"), Found::Nothing));
+}
+
+#[test]
+fn every_route_is_reached_by_its_own_pattern() {
+    for route in ROUTES {
+        let path = route.pattern.replace(['{', '}', '*'], "");
+        let Found::Route(found, _) = find(&route.method, &path) else { panic!("{path}") };
+        assert_eq!(found.endpoint, route.endpoint, "{path}");
+    }
+}

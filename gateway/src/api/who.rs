@@ -1,0 +1,183 @@
+//! The caller, with what handlers, decisions and audit need of them.
+
+use auth::{Access, Action as Reach, Caller, Fingerprint, Role};
+use consent::{AccessRequest, Action, Actor, Interaction, Purpose};
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderValue, StatusCode};
+use model::id::Identifier;
+use model::time::Instant;
+
+use super::Call;
+use super::outcome::Failure;
+use crate::audit::{self, Event, Kind};
+use crate::config::Config;
+
+/// Who calls. Made by authentication alone; without a caller only routes for everybody are reached.
+#[derive(Debug, Clone)]
+pub struct Who(Option<Caller>);
+
+impl Who {
+    pub(super) fn open() -> Self {
+        Self(Some(Caller::open()))
+    }
+
+    pub(super) fn nobody() -> Self {
+        Self(None)
+    }
+
+    /// The authenticated caller.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.0.as_ref()
+    }
+
+    /// How far the caller reaches.
+    pub fn may(&self, action: Reach<'_>) -> Access {
+        self.0.as_ref().map_or(Access::Refused, |caller| caller.may(action))
+    }
+
+    /// 403 unless the caller reaches this at all.
+    pub fn must(&self, action: Reach<'_>) -> Result<Access, Failure> {
+        match self.may(action) {
+            Access::Refused => Err(Failure::forbidden("the roles of this caller do not reach this")),
+            access => Ok(access),
+        }
+    }
+
+    /// Whether access control is off.
+    pub fn is_open(&self) -> bool {
+        self.0.as_ref().is_some_and(Caller::is_open)
+    }
+
+    /// Whether the caller has a role.
+    pub fn has(&self, role: Role) -> bool {
+        self.0.as_ref().is_some_and(|caller| caller.has(role))
+    }
+
+    /// The configured source the caller is.
+    pub fn source(&self) -> Option<&str> {
+        let caller = self.0.as_ref()?;
+        // A development token of a source goes by the source's name as its actor.
+        caller.source_name().or_else(|| caller.has(Role::Source).then(|| caller.person()))
+    }
+
+    /// By whom limits count and whom exchanges name.
+    pub fn person(&self) -> String {
+        self.0.as_ref().map_or("anonymous", Caller::person).to_owned()
+    }
+
+    /// What a grant is bound to.
+    pub fn holder(&self) -> Option<String> {
+        Some(self.0.as_ref()?.binding()?.as_text())
+    }
+
+    /// Whether the token says that its holder may declare break-glass.
+    pub fn emergency_authorised(&self) -> bool {
+        self.0.as_ref().is_some_and(Caller::emergency_authorised)
+    }
+
+    /// The purposes of use.
+    pub fn purposes(&self) -> Vec<Purpose> {
+        self.0
+            .as_ref()
+            .map(|caller| caller.purposes().iter().map(|text| Purpose::parse(text)).collect())
+            .unwrap_or_default()
+    }
+
+    /// Whether break-glass is the single purpose.
+    pub fn is_break_glass(&self) -> bool {
+        matches!(self.purposes().as_slice(), [purpose] if purpose.is_btg())
+    }
+
+    /// What consents are asked.
+    pub fn request(&self, action: Action, interaction: Interaction, config: &Config) -> AccessRequest {
+        let actor = self.0.as_ref().map(actor).unwrap_or_default();
+        AccessRequest {
+            actor,
+            purposes: self.purposes(),
+            action,
+            custodian: Some(config.consent.custodian.iter().map(|reference| reference.as_str().into()).collect()),
+            btg: None,
+            patient: None,
+            interaction,
+        }
+    }
+
+    /// An audit event of this caller's.
+    pub fn event(&self, kind: Kind, at: Instant) -> Event {
+        let event = Event::new(kind, at);
+        let Some(caller) = &self.0 else { return event };
+        let who = match (caller.refs().first(), caller.identifiers().first(), caller.source_name()) {
+            (Some(reference), ..) => audit::Who::Reference(reference.clone()),
+            (None, Some(identifier), _) => audit::Who::Identifier(identifier.system.clone(), identifier.value.clone()),
+            (None, None, Some(source)) => audit::Who::Partner(source.to_owned()),
+            (None, None, None) => {
+                audit::Who::Unnamed(caller.roles().iter().map(Role::as_str).collect::<Vec<_>>().join(", "))
+            }
+        };
+        let mut event = event.by(who);
+        if let Some(jti) = caller.token_id() {
+            event = event.token(jti);
+        }
+        for purpose in caller.purposes() {
+            event = event.purpose(purpose);
+        }
+        event
+    }
+}
+
+fn actor(caller: &Caller) -> Actor {
+    Actor {
+        refs: caller.refs().iter().map(|reference| reference.as_str().into()).collect(),
+        identifiers: caller.identifiers().iter().map(|it| Identifier::new(&it.system, &it.value)).collect(),
+        roles: caller.roles().iter().map(|role| role.as_str().into()).collect(),
+        emergency_authorised: caller.emergency_authorised(),
+        bound_patient: caller
+            .patient()
+            .map(|id| format!("Patient/{}", id.strip_prefix("Patient/").unwrap_or(id)).into()),
+    }
+}
+
+/// The holder of the token in the `Authorization` header.
+pub(super) fn by_header(call: &Call, shown: Option<&str>) -> Result<Who, Failure> {
+    let Some(shown) = shown else {
+        return Err(Failure::unauthenticated("this address needs a token: Authorization: Bearer TOKEN"));
+    };
+    if call.app.config.auth.mode != crate::config::AuthMode::Development {
+        return Err(Failure::unauthenticated("tokens of development are not taken here"));
+    }
+    let certificate =
+        call.peer.as_ref().and_then(|peer| peer.certificate.as_deref()).and_then(|text| Fingerprint::parse(text).ok());
+    let now = call.app.clock.now().millis().div_euclid(1000);
+    match call.app.tokens.verify_header(shown, now, certificate.as_ref()) {
+        Ok(caller) => Ok(Who(Some(caller))),
+        Err(error) => {
+            Err(Failure::new(StatusCode::UNAUTHORIZED, "login", format!("the token is not accepted: {error}")).header(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"anchorline\", error=\"invalid_token\""),
+            ))
+        }
+    }
+}
+
+/// The source of the path by its secret, else the holder of a token.
+pub(super) fn by_source_or_header(call: &Call, shown: Option<&str>) -> Result<Who, Failure> {
+    let source = call.params.text("source");
+    if let Some(shown) = shown
+        && let Ok(caller) = call.app.secrets.check(source, shown)
+    {
+        return Ok(Who(Some(caller)));
+    }
+    let by_token = by_header(call, shown);
+    if by_token.is_err() && call.app.secrets.has(source) {
+        return Err(Failure::new(
+            StatusCode::UNAUTHORIZED,
+            "login",
+            "this source needs its credentials: Basic or Bearer",
+        )
+        .header(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Basic realm=\"anchorline\", Bearer realm=\"anchorline\""),
+        ));
+    }
+    by_token
+}

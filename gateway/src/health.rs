@@ -1,0 +1,70 @@
+//! For operators: whether the process lives, whether it takes work, and what it counts. Nothing of a patient.
+
+use http::StatusCode;
+use model::json::{Json, Object};
+use store::{LedgerQueue, Outbox};
+
+use crate::api::outcome::Failure;
+use crate::api::{Call, Who, answer};
+use crate::app::App;
+use crate::config::AuthMode;
+use crate::layers::Response;
+use crate::metrics::Gauge;
+use crate::sealing::Status;
+
+/// `GET /health/live`: the process answers.
+pub(crate) fn live() -> Response {
+    answer::json(StatusCode::OK, &Json::object([("status", Json::from("live"))]))
+}
+
+/// `GET /health/ready`: 200 when work is taken in, 503 with the reason when not.
+pub(crate) fn ready(app: &App) -> Response {
+    let mut problems = Vec::new();
+    let sealing = match app.ledger.status() {
+        Status::On => "on",
+        Status::Off => "off",
+        Status::CatchingUp => "catching-up",
+        Status::Late(_) => "late",
+        Status::Refusing(_) => {
+            problems.push("the ledger refuses to seal until an operator decides");
+            "refusing"
+        }
+    };
+    if app.emergency.has_unwritten() {
+        problems.push("an emergency access could be recorded in the log alone");
+    }
+    if app.store.pending("").is_err() {
+        problems.push("the store does not answer");
+    }
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut body = Object::new();
+    body.insert("status", if problems.is_empty() { "ready" } else { "not-ready" });
+    body.insert("sealing", sealing);
+    body.insert(
+        "auth",
+        match app.config.auth.mode {
+            AuthMode::Open => "open: access control is off",
+            AuthMode::Development => "development",
+            AuthMode::Smart => "smart",
+        },
+    );
+    if !problems.is_empty() {
+        body.insert("problems", Json::array(problems.into_iter().map(Json::from)));
+    }
+    answer::json(status, &body.into())
+}
+
+/// `GET /metrics`: from this machine, or by an administrator.
+pub(crate) fn metrics(call: &Call, who: &Who) -> Result<Response, Failure> {
+    if who.caller().is_some() {
+        who.must(auth::Action::Metrics)?;
+    }
+    let app = &call.app;
+    let waiting = app.config.destinations.iter().filter_map(|it| app.store.pending(&it.name).ok()).sum();
+    let gauges = [
+        Gauge { name: "outbox_waiting", help: "Deliveries waiting, over all destinations.", value: waiting },
+        Gauge { name: "ledger_records", help: "Records in the ledger, sealed or not.", value: app.store.ledger_size() },
+        Gauge { name: "ledger_sealed", help: "Records under the last checkpoint.", value: app.ledger.sealed_size() },
+    ];
+    Ok(answer::bytes(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics.render(&gauges)))
+}

@@ -1,0 +1,176 @@
+//! The consents that count for a patient, compiled, as they stand in the store at this moment.
+//!
+//! They are looked up anew for each request, so that a revocation holds on the next one; what is kept between requests
+//! is the compilation, by the versions it was made of. Who cannot read the consents must not release anything.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use consent::{Links, Policies as Compiled, ResourceFacts, SensitivityMap};
+use model::json::{Json, Limits, parse};
+use store::{Resources, Search, Store, Stored};
+
+use crate::index;
+
+#[cfg(test)]
+mod tests;
+
+/// Compilations kept; more and the oldest half is dropped.
+const KEPT: usize = 4096;
+
+/// Why the consents of a patient could not be read. The caller releases nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// The store did not answer.
+    #[error("the consents could not be read")]
+    Store(#[from] store::Error),
+    /// A stored consent is no JSON: damage, as it was checked when it was written.
+    #[error("a stored consent could not be read back")]
+    Damaged,
+}
+
+/// Which Consent versions a compilation was made of.
+type Versions = Vec<(String, u64)>;
+
+/// Compiled consents. Clones share the cache.
+#[derive(Debug, Clone, Default)]
+pub struct Policies(Arc<Mutex<Cache>>);
+
+#[derive(Debug, Default)]
+struct Cache {
+    entries: HashMap<Vec<String>, (Versions, Arc<Compiled>, u64)>,
+    uses: u64,
+}
+
+impl Policies {
+    /// The consents of these patients (id parts) and the policies of the site, as stored now.
+    ///
+    /// Consents of a record that was merged with a patient's count for that patient too: a merge must not lift what the
+    /// person decided under the other number.
+    ///
+    /// # Errors
+    /// [`PolicyError`]; nothing may be released then.
+    pub fn of(&self, store: &Store, patients: &[&str]) -> Result<Arc<Compiled>, PolicyError> {
+        let mut key: Vec<String> = patients.iter().map(|id| (*id).to_owned()).collect();
+        key.sort_unstable();
+        key.dedup();
+        let (consents, renamed) = stored_consents(store, &key)?;
+        let versions: Versions = consents.iter().map(|consent| (consent.id.clone(), consent.version)).collect();
+        if let Some(found) = self.kept(&key, &versions) {
+            return Ok(found);
+        }
+        let mut readable = Vec::with_capacity(consents.len());
+        for consent in &consents {
+            let json = parse(&consent.json(), &Limits::default()).map_err(|_| PolicyError::Damaged)?;
+            for (from, to) in &renamed {
+                if consent.patients.contains(from) {
+                    readable.push(for_patient(&json, to));
+                }
+            }
+            readable.push(json);
+        }
+        let compiled = Arc::new(Compiled::compile(&readable, &[]));
+        self.keep(key, versions, compiled.clone());
+        Ok(compiled)
+    }
+
+    fn kept(&self, key: &[String], versions: &Versions) -> Option<Arc<Compiled>> {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.uses += 1;
+        let uses = cache.uses;
+        let (known, compiled, used) = cache.entries.get_mut(key)?;
+        if known != versions {
+            return None;
+        }
+        *used = uses;
+        Some(compiled.clone())
+    }
+
+    fn keep(&self, key: Vec<String>, versions: Versions, compiled: Arc<Compiled>) {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.entries.len() >= KEPT {
+            let mut uses: Vec<u64> = cache.entries.values().map(|(_, _, used)| *used).collect();
+            uses.sort_unstable();
+            let median = uses.get(uses.len() / 2).copied().unwrap_or(u64::MAX);
+            cache.entries.retain(|_, (_, _, used)| *used > median);
+        }
+        let uses = cache.uses;
+        cache.entries.insert(key, (versions, compiled, uses));
+    }
+}
+
+/// The facts of a resource, with its labels and with the links that the policies ask for.
+///
+/// # Errors
+/// [`PolicyError`] if a resource that decides could not be read.
+pub fn facts(
+    store: &Store,
+    policies: &Compiled,
+    labels: Option<&SensitivityMap>,
+    resource: &Json,
+) -> Result<ResourceFacts, PolicyError> {
+    let mut facts = ResourceFacts::from(resource);
+    if let Some(map) = labels {
+        facts.map_labels(map);
+    }
+    if policies.asks_for_links() {
+        facts.link(&links(store, policies)?);
+    }
+    Ok(facts)
+}
+
+/// What the instances say that the policies name.
+///
+/// # Errors
+/// [`PolicyError`] if one of them could not be read.
+pub fn links(store: &Store, policies: &Compiled) -> Result<Links, PolicyError> {
+    let mut links = Links::default();
+    for reference in policies.related_instances() {
+        let Some((resource_type, id)) = reference.split_once('/') else { continue };
+        if let Some(stored) = store.read(resource_type, id)?.filter(|stored| !stored.deleted) {
+            links.add(&parse(&stored.body, &Limits::default()).map_err(|_| PolicyError::Damaged)?);
+        }
+    }
+    Ok(links)
+}
+
+/// Every stored Consent that counts for these patients, and under which other id a patient's consents may stand.
+fn stored_consents(store: &Store, patients: &[String]) -> Result<(Vec<Stored>, Vec<(String, String)>), PolicyError> {
+    let mut asked = patients.to_vec();
+    let mut renamed = Vec::new();
+    for patient in patients {
+        for link in store.links(patient)? {
+            let other = if link.replaced == *patient { link.replaced_by } else { link.replaced };
+            renamed.push((other.clone(), patient.clone()));
+            if !asked.contains(&other) {
+                asked.push(other);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    let mut take = |stored: Stored| {
+        found.push(stored);
+        ControlFlow::Continue(())
+    };
+    if !asked.is_empty() {
+        let search = Search { types: vec!["Consent".to_owned()], patients: asked, ..Search::default() };
+        store.visit(&search, &mut take)?;
+    }
+    let everybody =
+        Search { types: vec!["Consent".to_owned()], terms: vec![index::for_everybody()], ..Search::default() };
+    store.visit(&everybody, &mut take)?;
+    found.sort_by(|left, right| left.id.cmp(&right.id));
+    found.dedup_by(|left, right| left.id == right.id);
+    Ok((found, renamed))
+}
+
+/// The same consent, given under another number of the same person.
+fn for_patient(consent: &Json, patient: &str) -> Json {
+    let mut consent = consent.clone();
+    if let Some(object) = consent.as_object_mut() {
+        object.insert("patient", Json::object([("reference", Json::from(format!("Patient/{patient}").as_str()))]));
+    }
+    consent
+}
