@@ -34,6 +34,14 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    pub(crate) fn new(rest: Bytes) -> Self {
+        Self { rest }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     pub(crate) fn bytes(&mut self, length: usize) -> Result<Bytes, Malformed> {
         if length > self.rest.len() {
             return Err(Malformed);

@@ -1,10 +1,11 @@
 //! The index: ordered rows over the journal, each derivable from it.
 //!
-//! Rows of a commit are first kept in memory (the overlay), where reads see them at once, and go to sled a little later in
-//! one atomic batch together with the journal position they reach. What is written and superseded within that time
-//! (a delivery that is done, an exchange's states) never reaches sled. After a crash the journal is replayed from the
-//! position that sled holds. Nothing acknowledged rests on sled.
+//! Rows of a commit are first kept in memory (the overlay), where reads see them at once, and go to sled a little later,
+//! sorted and merged, the journal position they reach last. What is written and superseded within that time (a delivery
+//! that is done, an exchange's states) never reaches sled. After a crash the journal is replayed from the position that
+//! sled holds; rows that got there earlier are written again alike. Nothing acknowledged rests on sled.
 
+mod block;
 mod engine;
 pub(crate) mod keys;
 
@@ -233,7 +234,7 @@ impl Index {
         }
     }
 
-    /// Moves what is in the overlay to sled in one atomic batch.
+    /// Moves what is in the overlay to sled.
     pub(crate) fn move_down(&self) -> Result<(), Error> {
         let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let (rows, applied) = {

@@ -6,7 +6,7 @@ use model::time::Instant;
 use crate::codec::Codec;
 use crate::commit::{Commit, Committed};
 use crate::disk::record::{CommitItem, CurrentRow, ExchangeItem, LedgerItem, Line, VersionItem, kind};
-use crate::disk::rows::GroupRows;
+use crate::disk::rows::{Before, GroupRows};
 use crate::error::{Conflict, Error};
 use crate::exchange::{Exchange, ExchangeChange, ExchangeId, ResourceRef};
 use crate::grant::{Grant, GrantChange};
@@ -45,7 +45,7 @@ pub(crate) struct Taken {
 /// An exchange that the commit in hand touches.
 struct Touched {
     item: ExchangeItem,
-    old: Option<Line>,
+    before: Before,
     resources: Vec<ResourceRef>,
 }
 
@@ -151,7 +151,7 @@ impl<'a> Group<'a> {
             if !arrival.raw.is_empty() {
                 item.raw = Some(self.item(kind::BLOB, |out| out.extend_from_slice(&arrival.raw)));
             }
-            touched.push(Touched { item, old: None, resources: Vec::new() });
+            touched.push(Touched { item, before: Before::Nothing, resources: Vec::new() });
         }
         let item = &self.touch(touched, &change.id, at)?.item;
         match change.expect {
@@ -194,7 +194,7 @@ impl<'a> Group<'a> {
             touched.item.resources.push(pointer);
         }
         let pointer = self.item(kind::EXCHANGE, |out| touched.item.put(out));
-        self.rows.exchange(&touched.item, pointer, touched.old.as_ref());
+        self.rows.exchange(&touched.item, pointer, &touched.before);
     }
 
     /// The exchange among those the commit touches, read from the index the first time.
@@ -207,7 +207,7 @@ impl<'a> Group<'a> {
                 let line = line.ok_or(Error::NotFound { what: "exchange" })?;
                 let line: Line = self.decoded(line)?;
                 let item = self.read(line.pointer, kind::EXCHANGE)?;
-                touched.push(Touched { item, old: Some(line), resources: Vec::new() });
+                touched.push(Touched { item, before: Before::Was(line), resources: Vec::new() });
                 touched.len() - 1
             }
         };

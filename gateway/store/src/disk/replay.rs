@@ -5,8 +5,8 @@ use model::time::Instant;
 
 use crate::codec::Codec;
 use crate::disk::group::Counters;
-use crate::disk::record::{CommitItem, ExchangeItem, LedgerItem, Line, VersionItem, kind};
-use crate::disk::rows::GroupRows;
+use crate::disk::record::{CommitItem, ExchangeItem, LedgerItem, VersionItem, kind};
+use crate::disk::rows::{Before, GroupRows};
 use crate::error::Error;
 use crate::index::{Applied, Direction, Flow, Index, Rows, keys};
 use crate::journal::{Frame, ITEM_HEADER, Journal, Pointer, item_header, open_item};
@@ -29,7 +29,7 @@ pub(crate) fn replay(journal: &Journal, index: &Index, applied: Option<Applied>)
     let mut frames = journal.frames(applied.position, applied.sequence);
     let mut count: u64 = 0;
     while let Some(frame) = frames.next()? {
-        let (rows, at) = rows_of(journal, index, &frame)?;
+        let (rows, at) = rows_of(journal, &frame)?;
         let (position, sequence) = frames.place();
         applied = Applied { position, sequence, last: frame.position, at: at.unwrap_or(applied.at) };
         index.put(rows, applied);
@@ -70,7 +70,7 @@ pub(crate) fn counters(index: &Index) -> Result<Counters, Error> {
     Ok(Counters { exchange: after_last(keys::EXCHANGES)?, ledger: after_last(keys::LEDGER)? })
 }
 
-fn rows_of(journal: &Journal, index: &Index, frame: &Frame) -> Result<(Rows, Option<Instant>), Error> {
+fn rows_of(journal: &Journal, frame: &Frame) -> Result<(Rows, Option<Instant>), Error> {
     let mut rows = GroupRows::default();
     let mut at = None;
     for item in Items::of(frame) {
@@ -85,14 +85,7 @@ fn rows_of(journal: &Journal, index: &Index, frame: &Frame) -> Result<(Rows, Opt
             kind::VERSION => rows.version(&VersionItem::decoded(payload).map_err(unreadable)?, pointer, None),
             kind::EXCHANGE => {
                 let item = ExchangeItem::decoded(payload).map_err(unreadable)?;
-                let key = keys::line(item.number);
-                let old = match rows.get(&key) {
-                    Some(row) => row.clone(),
-                    None => index.get(&key)?,
-                };
-                let old = old.map(|row| Line::decoded(Bytes::copy_from_slice(&row)));
-                let old = old.transpose().map_err(|_| Error::unreadable_row())?;
-                rows.exchange(&item, pointer, old.as_ref());
+                rows.exchange(&item, pointer, &Before::Unknown);
             }
             kind::LEDGER => rows.ledger(&LedgerItem::decoded(payload).map_err(unreadable)?, pointer),
             kind::GRANT => rows.grant(&Codec::decoded(payload).map_err(unreadable)?, pointer),

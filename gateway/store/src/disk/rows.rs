@@ -9,6 +9,7 @@ use crate::codec::Codec;
 use crate::disk::record::{
     CurrentRow, ExchangeItem, GrantRow, LedgerItem, Line, LineDelivery, PatientRow, VersionItem,
 };
+use crate::exchange::ExchangeState;
 use crate::grant::Grant;
 use crate::index::{Rows, keys};
 use crate::journal::Pointer;
@@ -29,6 +30,27 @@ pub(crate) struct GroupRows {
     /// Of the commit in hand.
     commit_patients: Vec<(String, PatientEntry)>,
     commit_types: Vec<(String, Pointer)>,
+}
+
+/// What the index holds of an exchange before a change.
+pub(crate) enum Before {
+    /// Nothing: the change opens it.
+    Nothing,
+    /// This line.
+    Was(Line),
+    /// Anything, even what comes after the change: a replay writes every row of the exchange, so that the last change
+    /// leaves what it would have left the first time.
+    Unknown,
+}
+
+impl Before {
+    fn had(&self, holds: impl FnOnce(&Line) -> bool) -> Option<bool> {
+        match self {
+            Before::Nothing => Some(false),
+            Before::Was(line) => Some(holds(line)),
+            Before::Unknown => None,
+        }
+    }
 }
 
 enum PatientEntry {
@@ -59,53 +81,53 @@ impl GroupRows {
         }
     }
 
-    /// `old` is the line that the exchange has in the index now.
-    pub(crate) fn exchange(&mut self, item: &ExchangeItem, pointer: Pointer, old: Option<&Line>) {
+    pub(crate) fn exchange(&mut self, item: &ExchangeItem, pointer: Pointer, before: &Before) {
         let number = item.number;
         let line = item.line(pointer);
-        if old.is_none() {
+        if !matches!(before, Before::Was(_)) {
             self.put(keys::exchange(&item.id), Some(number.to_be_bytes().to_vec()));
             if let Some(key) = item.repeat_key() {
                 self.put(keys::repeat_at(&key, number), Some(Vec::new()));
             }
         }
         if let Some(patient) = &item.patient
-            && old.is_none_or(|old| old.patient.as_ref() != Some(patient))
+            && !matches!(before, Before::Was(old) if old.patient.as_ref() == Some(patient))
         {
             self.commit_patients.push((patient.clone(), PatientEntry::Exchange(number)));
         }
-        let old_state = old.map(|old| old.state);
-        if old_state != Some(item.state) {
-            if let Some(old_state) = old_state.filter(|state| state.is_open()) {
-                self.put(keys::open_at(old_state, number), None);
-            }
-            if item.state.is_open() {
-                self.put(keys::open_at(item.state, number), Some(Vec::new()));
-            }
+        for state in ExchangeState::ALL.into_iter().filter(|state| state.is_open()) {
+            self.flag(
+                keys::open_at(state, number),
+                item.state == state,
+                before.had(|old| old.state == state),
+                Vec::new,
+            );
         }
         for delivery in &line.deliveries {
-            let before = old.and_then(|old| old.deliveries.iter().find(|old| old.destination == delivery.destination));
-            self.delivery(number, delivery, before);
+            let LineDelivery { destination, state, due } = delivery;
+            let (pending, dead) = (keys::pending_at(destination, number), keys::dead_at(destination, number));
+            let had = |wanted: &dyn Fn(&LineDelivery) -> bool| {
+                before.had(|old| old.deliveries.iter().any(|old| old.destination == *destination && wanted(old)))
+            };
+            let (was_pending, same_due) =
+                (had(&|old| old.state == DeliveryState::Pending), had(&|old| old.due == *due));
+            // A new due time is a new value.
+            let was_pending = if same_due == Some(true) {
+                was_pending
+            } else {
+                was_pending.filter(|was| !was || *state != DeliveryState::Pending)
+            };
+            self.flag(pending, *state == DeliveryState::Pending, was_pending, || due.encoded());
+            self.flag(dead, *state == DeliveryState::Dead, had(&|old| old.state == DeliveryState::Dead), Vec::new);
         }
         self.put(keys::line(number), Some(line.encoded()));
     }
 
-    fn delivery(&mut self, number: u64, delivery: &LineDelivery, before: Option<&LineDelivery>) {
-        if before == Some(delivery) {
-            return;
-        }
-        let pending = keys::pending_at(&delivery.destination, number);
-        let dead = keys::dead_at(&delivery.destination, number);
-        let was = |state| before.is_some_and(|before| before.state == state);
-        if delivery.state == DeliveryState::Pending {
-            self.put(pending, Some(delivery.due.encoded()));
-        } else if was(DeliveryState::Pending) {
-            self.put(pending, None);
-        }
-        if delivery.state == DeliveryState::Dead {
-            self.put(dead, Some(Vec::new()));
-        } else if was(DeliveryState::Dead) {
-            self.put(dead, None);
+    /// Puts or deletes a row that says by its being there that something holds; `did` is `None` where it is not known
+    /// whether it did before.
+    fn flag(&mut self, key: Vec<u8>, holds: bool, did: Option<bool>, value: impl FnOnce() -> Vec<u8>) {
+        if did != Some(holds) {
+            self.put(key, holds.then(value));
         }
     }
 

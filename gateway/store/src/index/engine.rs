@@ -1,5 +1,6 @@
 //! sled, held at arm's length: opened under a watch, closed and opened again after an error, made anew when damaged.
 
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{PoisonError, RwLock};
@@ -9,12 +10,17 @@ use bytes::Bytes;
 use model::time::Instant;
 use sled::{Batch, Db, IVec};
 
+use super::block::{self, Changes};
 use super::{Direction, Rows, keys};
 use crate::codec::{Codec, codec};
 use crate::error::Error;
 
 /// Version of the rows' layout: an index of another version is made anew.
 const FORMAT: u32 = 1;
+
+/// Blocks and rows in one sled batch.
+const BATCH_BLOCKS: usize = 32;
+const BATCH_ROWS: usize = 1024;
 
 /// Up to where the journal has been worked into the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +74,10 @@ impl Engine {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
-        self.with(|db| db.get(key))
+        match self.with(|db| block_of(db, key))? {
+            Some((_, block)) => block::find(&block, key).map_err(|_| Error::unreadable_row()),
+            None => Ok(None),
+        }
     }
 
     /// The first `most` rows of a range in the direction.
@@ -78,35 +87,68 @@ impl Engine {
         direction: Direction,
         most: usize,
     ) -> Result<Vec<(IVec, Option<IVec>)>, Error> {
-        self.with(|db| {
-            let mut found = db.range::<&[u8], _>(range.bounds());
-            let mut rows = Vec::new();
-            while rows.len() < most {
-                let row = match direction {
-                    Direction::Up => found.next(),
-                    Direction::Down => found.next_back(),
-                };
-                let Some(row) = row else { break };
-                let (key, value) = row?;
-                rows.push((key, Some(value)));
-            }
-            Ok(rows)
-        })
-    }
-
-    /// Applies rows and the position they reach as one batch.
-    pub(crate) fn apply(&self, rows: &Rows, applied: Applied) -> Result<(), Error> {
-        let mut batch = Batch::default();
-        for (key, value) in rows {
-            match value {
-                Some(value) => batch.insert(key.clone(), value.clone()),
-                None => batch.remove(key.clone()),
+        let (low, high) = range.bounds();
+        let first = match low {
+            Bound::Included(low) | Bound::Excluded(low) => self.with(|db| block_of(db, low))?.map(|(key, _)| key),
+            Bound::Unbounded => None,
+        };
+        // From the block that holds the low end: its key may be below the range.
+        let from = first.as_deref().map_or(Bound::Excluded(keys::META), Bound::Included);
+        let mut rows = Vec::new();
+        let mut blocks = self.with(|db| Ok(db.range::<&[u8], _>((from, high))))?;
+        while rows.len() < most {
+            let next = match direction {
+                Direction::Up => blocks.next(),
+                Direction::Down => blocks.next_back(),
+            };
+            let Some(next) = next else { break };
+            let (_, bytes) = next.map_err(|error| Error::Index(error.to_string()))?;
+            let block = block::decode(&bytes).map_err(|_| Error::unreadable_row())?;
+            let inside = block.into_iter().filter(|(key, _)| range.contains(key));
+            let inside = inside.map(|(key, value)| (key, Some(value)));
+            match direction {
+                Direction::Up => rows.extend(inside),
+                Direction::Down => rows.extend(inside.rev()),
             }
         }
+        rows.truncate(most);
+        Ok(rows)
+    }
+
+    /// Applies rows, then the position they reach. sled holds off readers while a batch is applied, so it is done in
+    /// small ones; each leaves whole blocks, and what a crash cuts off is replayed.
+    pub(crate) fn apply(&self, rows: &Rows, applied: Applied) -> Result<(), Error> {
+        let mut changes = Changes::of(rows);
+        let mut batch = Batch::default();
+        let mut batched = 0;
+        while let Some(first) = changes.first() {
+            let block = self.with(|db| block_of(db, first))?;
+            let beyond = (Bound::Excluded(first.as_ref()), Bound::Unbounded);
+            let next = self.with(|db| db.range::<&[u8], _>(beyond).next().transpose())?;
+            let mine = changes.until(next.as_ref().map(|(key, _)| key.as_ref()), BATCH_ROWS);
+            let cut = mine.len() == BATCH_ROWS;
+            let old = block.as_ref().map_or(Ok(Vec::new()), |(_, bytes)| block::decode(bytes));
+            let merged = block::merge(old.map_err(|_| Error::unreadable_row())?, mine.into_iter());
+            let mut key = block.map(|(key, _)| key);
+            let blocks = block::encode(&merged);
+            if let (Some(key), true) = (&key, blocks.is_empty()) {
+                batch.remove(key.clone());
+            }
+            for (first, bytes) in blocks {
+                // The first keeps the block's key: it is a lower bound still.
+                batch.insert(key.take().unwrap_or(first), bytes);
+                batched += 1;
+            }
+            if cut || batched >= BATCH_BLOCKS {
+                let full = std::mem::take(&mut batch);
+                self.with(|db| db.apply_batch(full))?;
+                batched = 0;
+            }
+        }
+        self.with(|db| db.apply_batch(batch))?;
         let Applied { position, sequence, last, at } = applied;
         let meta = Meta { format: FORMAT, journal: self.journal, position, sequence, last, at };
-        batch.insert(keys::META, meta.encoded());
-        self.with(|db| db.apply_batch(batch))
+        self.with(|db| db.insert(keys::META, meta.encoded()).map(drop))
     }
 
     /// Writes what sled holds in memory and syncs its file: `flush` alone is no fsync on Linux.
@@ -125,6 +167,12 @@ impl Engine {
         };
         call(&opened.db).map_err(|error| Error::Index(error.to_string()))
     }
+}
+
+/// The block that holds `key` if any does: its key and content.
+fn block_of(db: &Db, key: &[u8]) -> sled::Result<Option<(IVec, IVec)>> {
+    let found = db.range::<&[u8], _>((Bound::Excluded(keys::META), Bound::Included(key))).next_back();
+    found.transpose()
 }
 
 impl OpenIndex {

@@ -18,13 +18,14 @@
 //! | grant id | `G` id | hash8(person) |
 //! | merge | `m` hash8(patient) hash8(other) | pointer |
 
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use sha2::{Digest as _, Sha256};
 
 use super::Direction;
 use crate::exchange::{ExchangeId, ExchangeState, RepeatKey};
 
+/// Sorts before every other row.
 pub(crate) const META: &[u8] = b"0";
 pub(crate) const EXCHANGES: &[u8] = b"E";
 pub(crate) const LEDGER: &[u8] = b"l";
@@ -219,6 +220,10 @@ impl Range {
             self.high = Bound::Excluded(low.clone());
             self.low = Bound::Included(low.clone());
         }
+    }
+
+    pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        RangeBounds::<[u8]>::contains(&self.bounds(), key)
     }
 
     pub(crate) fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
