@@ -25,7 +25,7 @@ pub use run::{FileScore, Loss, Missed, Outcome, RoundTrip};
 use corpus::CorpusError;
 
 /// What to measure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Only sets with these names; empty: all.
     pub sets: Vec<String>,
@@ -33,6 +33,8 @@ pub struct Options {
     pub types: Vec<String>,
     /// Packages to choose from, as in a source's configuration; empty: the base package.
     pub packages: Vec<String>,
+    /// Zone of times without one, as a source's configuration has it; none: such times keep their date alone.
+    pub timezone: Option<String>,
     /// Judges an output; none: validity is not measured.
     pub validate: Option<fn(&Json) -> Vec<Issue>>,
     /// Whether the report may name the values that were missed. They are patient data unless the corpus is synthetic.
@@ -47,12 +49,6 @@ pub enum Values {
     Hidden,
     /// The values of missed facts are named: for corpora of samples.
     Shown,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { sets: Vec::new(), types: Vec::new(), packages: Vec::new(), validate: None, values: Values::Hidden }
-    }
 }
 
 /// Converts and measures every input of a corpus.

@@ -41,7 +41,8 @@ pub(super) fn page(report: &Report) -> String {
     out.push_str(
         "<p class=note>A fact counts when one resource of an allowed type holds all its values. In elements: without the help of \
         extensions, in which what has no home is kept. Pieces are \
-        the deepest non-empty parts of the input; back: those that return at their place after FHIR to HL7 v2. The \
+        the deepest non-empty parts of the input; back: those that return at their place after FHIR to HL7 v2;
+        added: those that return where nothing stood. The \
         mean is over inputs with core facts. Refused inputs lose all their facts.</p></body></html>\n",
     );
     out
@@ -51,7 +52,7 @@ fn table<'g>(out: &mut String, title: &str, groups: impl Iterator<Item = (&'g st
     let _ = write!(
         out,
         "<h2>{title}</h2><table><tr><th>what<th>inputs<th>refused<th>failed<th>core %<th>core facts<th>in elements %<th>mean %\
-         <th>extended %<th>trace %<th>pieces<th>mapped %<th>kept<th>dropped<th>silent<th>back %<th>differ<th>invalid\
+         <th>extended %<th>trace %<th>pieces<th>mapped %<th>kept<th>dropped<th>silent<th>back %<th>added<th>differ<th>invalid\
          <th>as expected</tr>"
     );
     for (name, g) in groups {
@@ -59,7 +60,7 @@ fn table<'g>(out: &mut String, title: &str, groups: impl Iterator<Item = (&'g st
         let share = |n: usize, of: usize| percent((n * 10_000).checked_div(of).unwrap_or(10_000));
         let _ = write!(
             out,
-            "<tr><td class=name>{}<td>{}<td>{}<td{}>{}<td class={}>{}<td>{}/{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td{}>{}<td>{}<td{}>{}<td{}>{}<td>{}/{}</tr>",
+            "<tr><td class=name>{}<td>{}<td>{}<td{}>{}<td class={}>{}<td>{}/{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td{}>{}<td>{}<td>{}<td{}>{}<td{}>{}<td>{}/{}</tr>",
             text(name),
             g.inputs,
             g.refused,
@@ -80,6 +81,7 @@ fn table<'g>(out: &mut String, title: &str, groups: impl Iterator<Item = (&'g st
             bad(g.loss.unbalanced),
             g.loss.unbalanced,
             share(g.round_trip.equal, g.round_trip.pieces),
+            g.round_trip.added,
             bad(g.not_deterministic),
             g.not_deterministic,
             bad(g.invalid),

@@ -105,6 +105,7 @@ impl Group {
             group.loss.unbalanced += file.loss.unbalanced;
             group.round_trip.pieces += file.round_trip.pieces;
             group.round_trip.equal += file.round_trip.equal;
+            group.round_trip.added += file.round_trip.added;
             if let Some(as_expected) = file.as_expected {
                 group.as_expected.count(as_expected);
             }
@@ -138,6 +139,7 @@ impl Group {
             ("coreMeanOfInputs", Json::from(percent(self.core_macro).as_str())),
             ("loss", loss_json(&self.loss)),
             ("roundTrip", round_trip.to_json()),
+            ("roundTripAdded", count(self.round_trip.added)),
             ("notDeterministic", count(self.not_deterministic)),
             ("invalid", count(self.invalid)),
             ("asExpected", self.as_expected.to_json()),

@@ -1,10 +1,11 @@
 //! Converts one input and measures the outcome.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use formats::hl7v2::{Message, Severity, split_batch};
 use mappers::{CONVERT_NAMESPACE, Context, Mapped, Package, Packages, RenderContext, Selector};
+use model::json::Json;
 use model::outcome::Severity as IssueSeverity;
 
 use super::corpus::{CorpusError, Input, bytes};
@@ -72,6 +73,8 @@ pub struct RoundTrip {
     pub pieces: usize,
     /// Pieces that came back at the same place with the same text.
     pub equal: usize,
+    /// Pieces that came back at a place where nothing stood.
+    pub added: usize,
 }
 
 /// The measures of one input.
@@ -229,31 +232,47 @@ fn convert(raw: &[u8], packages: &Packages, options: &Options) -> Converted {
                 continue;
             }
         };
-        let mapped = map(package, message);
+        let mapped = map(package, message, options);
         out.messages += 1;
         out.remarked |= !parsed.issues.is_empty();
         out.issues |= parsed.issues.iter().any(|issue| issue.severity > Severity::Information);
         out.issues |= mapped.issues.iter().any(|issue| is_finding(issue.severity));
-        out.differs |= map(package, message).bundle.to_bytes() != mapped.bundle.to_bytes();
+        out.differs |= map(package, message, options).bundle.to_bytes() != mapped.bundle.to_bytes();
         out.outputs.add(&mapped.bundle);
         count_loss(message, &mapped, &mut out.loss);
         if let Some(validate) = options.validate {
             let findings = validate(&mapped.bundle).into_iter().filter(|issue| issue.is_error());
             out.invalid.extend(findings.map(|i| format!("{}: {}", i.at.unwrap_or_default(), i.diagnostics)));
         }
-        round_trip(package, message, &mapped, &mut out.round_trip);
+        out.invalid.extend(dangling(&mapped.bundle));
+        round_trip(package, message, &mapped, options, &mut out.round_trip);
     }
     out
+}
+
+/// References to a resource that is not in the Bundle: a message says nothing about resources elsewhere.
+fn dangling(bundle: &Json) -> Vec<String> {
+    let name = |resource: &Json| {
+        let resource_type = model::resource::resource_type(resource)?;
+        Some(format!("{resource_type}/{}", model::resource::id(resource)?))
+    };
+    let mut known: HashSet<String> = model::bundle::resources(bundle).filter_map(name).collect();
+    known.extend(model::bundle::entries(bundle).filter_map(|entry| entry.full_url().map(str::to_owned)));
+    let references = model::bundle::resources(bundle).flat_map(model::resource::references);
+    references
+        .filter(|reference| !reference.target.starts_with('#') && !known.contains(reference.target))
+        .map(|reference| format!("{}: refers to nothing in the Bundle", reference.path))
+        .collect()
 }
 
 fn is_finding(severity: IssueSeverity) -> bool {
     !matches!(severity, IssueSeverity::Information)
 }
 
-fn map(package: &Package, message: &Message) -> Mapped {
-    // A zone is given, as feeds have one by configuration; nothing else here may depend on the machine.
-    let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: Some("UTC"), received: None };
-    package.map(message, &context)
+fn map(package: &Package, message: &Message, options: &Options) -> Mapped {
+    // Nothing here may depend on the machine or the hour.
+    let timezone = options.timezone.as_deref();
+    package.map(message, &Context { namespace: &CONVERT_NAMESPACE, source: "", timezone, received: None })
 }
 
 fn count_loss(message: &Message, mapped: &Mapped, out: &mut Loss) {
@@ -271,18 +290,17 @@ fn count_loss(message: &Message, mapped: &Mapped, out: &mut Loss) {
 /// Header fields that a gateway writes anew (HL7 v2.8.2 chapter 2, MSH): delimiters, time, control id.
 const OWN_FIELDS: [&str; 4] = ["MSH-1", "MSH-2", "MSH-7", "MSH-10"];
 
-fn round_trip(package: &Package, message: &Message, mapped: &Mapped, out: &mut RoundTrip) {
-    let rendered = package.render(&mapped.bundle, &RenderContext::default());
+fn round_trip(package: &Package, message: &Message, mapped: &Mapped, options: &Options, out: &mut RoundTrip) {
+    let context = RenderContext { timezone: options.timezone.clone(), ..RenderContext::default() };
+    let rendered = package.render(&mapped.bundle, &context);
     let back = Message::parse(&rendered.bytes).map(|parsed| leaves(&parsed.message)).unwrap_or_default();
-    for (at, text) in leaves(message) {
-        if OWN_FIELDS.contains(&at.as_str()) {
-            continue;
-        }
+    let sent = leaves(message);
+    let counts = |at: &&String| !OWN_FIELDS.contains(&at.as_str());
+    for (at, text) in sent.iter().filter(|(at, _)| counts(at)) {
         out.pieces += 1;
-        if back.get(&at) == Some(&text) {
-            out.equal += 1;
-        }
+        out.equal += usize::from(back.get(at) == Some(text));
     }
+    out.added += back.keys().filter(counts).filter(|at| !sent.contains_key(*at)).count();
 }
 
 fn leaves(message: &Message) -> HashMap<String, String> {
