@@ -10,6 +10,7 @@ mod charset;
 mod delimiters;
 mod escape;
 mod issue;
+mod leaf;
 mod lexer;
 mod message;
 mod piece;
@@ -22,8 +23,9 @@ pub use charset::Charset;
 pub use delimiters::{Delimiters, DelimitersError};
 pub use escape::{escape, unescape};
 pub use issue::{FormatIssue, ParseError, Severity};
+pub use leaf::{Leaf, Leaves};
 pub use message::{Message, Parsed};
-pub use piece::{Component, Field, Leaf, Leaves, Repetition, Segment, Subcomponent};
+pub use piece::{Component, Field, Repetition, Segment, Subcomponent};
 pub use place::{Place, SegmentName};
 
 #[cfg(test)]

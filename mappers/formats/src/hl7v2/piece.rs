@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::delimiters::{Delimiters, LITERAL};
 use super::escape::unescape;
+use super::leaf::Leaves;
 use super::lexer::{Kind, SegmentSpan};
 use super::message::Message;
 use super::place::Place;
@@ -196,7 +197,7 @@ impl<'m> Field<'m> {
         self.segment
     }
 
-    fn delimiters(&self) -> &'m Delimiters {
+    pub(super) fn delimiters(&self) -> &'m Delimiters {
         match (self.segment.span.kind, self.number) {
             (Kind::Header, 1 | 2) => &LITERAL,
             _ => self.segment.message.delimiters(),
@@ -401,122 +402,20 @@ impl<'m> Subcomponent<'m> {
     }
 }
 
-/// A deepest non-empty piece of a message.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Leaf<'m> {
-    /// Where it stands.
-    pub place: Place,
-    /// Its text as it stands.
-    pub raw: &'m str,
-    /// Position of its first byte in [`Message::text`]: a key for it.
-    pub start: usize,
-}
-
-/// The leaves of a segment, in order.
-pub struct Leaves<'m> {
-    segment: Segment<'m>,
-    delimiters: &'m Delimiters,
-    place: Place,
-    next_field: usize,
-    field_count: usize,
-    repetitions: Numbered<'m>,
-    components: Numbered<'m>,
-    subcomponents: Numbered<'m>,
-}
-
-impl<'m> Leaves<'m> {
-    fn new(segment: Segment<'m>) -> Self {
-        Self {
-            segment,
-            delimiters: &LITERAL,
-            place: segment.place(),
-            next_field: 1,
-            field_count: segment.field_count(),
-            repetitions: Numbered::none(),
-            components: Numbered::none(),
-            subcomponents: Numbered::none(),
-        }
-    }
-}
-
-impl<'m> Iterator for Leaves<'m> {
-    type Item = Leaf<'m>;
-
-    fn next(&mut self) -> Option<Leaf<'m>> {
-        loop {
-            if let Some((number, start, raw)) = self.subcomponents.next() {
-                let place = Place {
-                    repetition: self.repetitions.shown(),
-                    component: self.components.shown(),
-                    subcomponent: self.subcomponents.several.then_some(number),
-                    ..self.place
-                };
-                return Some(Leaf { place, raw, start: start as usize });
-            }
-            if let Some((_, start, raw)) = self.components.next() {
-                self.subcomponents = Numbered::new(raw, start, self.delimiters.subcomponent);
-            } else if let Some((_, start, raw)) = self.repetitions.next() {
-                self.components = Numbered::new(raw, start, self.delimiters.component);
-            } else if self.next_field <= self.field_count {
-                let field = self.segment.field(self.next_field);
-                self.next_field = self.next_field.saturating_add(1);
-                if !field.raw.is_empty() {
-                    self.delimiters = field.delimiters();
-                    self.place.field = field.number;
-                    self.repetitions = Numbered::new(field.raw, field.start, self.delimiters.repetition);
-                }
-            } else {
-                return None;
-            }
-        }
-    }
-}
-
-/// Non-empty pieces with their numbers, and whether there are several pieces at all.
-struct Numbered<'m> {
-    pieces: Pieces<'m>,
-    number: u32,
-    several: bool,
-}
-
-impl<'m> Numbered<'m> {
-    fn none() -> Self {
-        Self { pieces: Pieces::none(), number: 0, several: false }
-    }
-
-    fn new(raw: &'m str, start: u32, delimiter: Option<u8>) -> Self {
-        Self { pieces: Pieces::new(raw, start, delimiter), number: 0, several: has(raw, delimiter) }
-    }
-
-    fn shown(&self) -> Option<u32> {
-        self.several.then_some(self.number)
-    }
-
-    fn next(&mut self) -> Option<(u32, u32, &'m str)> {
-        loop {
-            let (start, raw) = self.pieces.next()?;
-            self.number = self.number.saturating_add(1);
-            if !raw.is_empty() {
-                return Some((self.number, start, raw));
-            }
-        }
-    }
-}
-
 /// Splits at an ASCII delimiter and keeps count of where the pieces stand.
 #[derive(Clone)]
-struct Pieces<'m> {
+pub(super) struct Pieces<'m> {
     rest: Option<&'m str>,
     start: u32,
     delimiter: Option<u8>,
 }
 
 impl<'m> Pieces<'m> {
-    fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self { rest: None, start: 0, delimiter: None }
     }
 
-    fn new(raw: &'m str, start: u32, delimiter: Option<u8>) -> Self {
+    pub(super) fn new(raw: &'m str, start: u32, delimiter: Option<u8>) -> Self {
         Self { rest: Some(raw), start, delimiter }
     }
 }
@@ -559,7 +458,7 @@ fn text_of<'m>(message: &'m Message, raw: &'m str, delimiters: &Delimiters) -> C
     text
 }
 
-fn has(raw: &str, delimiter: Option<u8>) -> bool {
+pub(super) fn has(raw: &str, delimiter: Option<u8>) -> bool {
     delimiter.is_some_and(|delimiter| position(raw, delimiter).is_some())
 }
 
