@@ -11,7 +11,7 @@ pub struct Leaf<'m> {
     pub place: Place,
     /// Its text as it stands.
     pub raw: &'m str,
-    /// Position of its first byte in [`Message::text`]: a key for it.
+    /// Position of its first byte in [`super::Message::text`]: a key for it.
     pub start: usize,
 }
 
