@@ -34,6 +34,9 @@ pub enum PolicyError {
 /// Which Consent versions a compilation was made of.
 type Versions = Vec<(String, u64)>;
 
+/// Another id of a person, and the id that is asked about.
+type Renamed = (String, String);
+
 /// Compiled consents. Clones share the cache.
 #[derive(Debug, Clone, Default)]
 pub struct Policies(Arc<Mutex<Cache>>);
@@ -137,7 +140,7 @@ pub fn links(store: &Store, policies: &Compiled) -> Result<Links, PolicyError> {
 }
 
 /// Every stored Consent that counts for these patients, and under which other id a patient's consents may stand.
-fn stored_consents(store: &Store, patients: &[String]) -> Result<(Vec<Stored>, Vec<(String, String)>), PolicyError> {
+fn stored_consents(store: &Store, patients: &[String]) -> Result<(Vec<Stored>, Vec<Renamed>), PolicyError> {
     let mut asked = patients.to_vec();
     let mut renamed = Vec::new();
     for patient in patients {

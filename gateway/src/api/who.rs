@@ -53,11 +53,12 @@ impl Who {
         self.0.as_ref().is_some_and(|caller| caller.has(role))
     }
 
-    /// The configured source the caller is.
+    /// The configured source the caller is: of its credentials, or what the actor of a development token is called.
     pub fn source(&self) -> Option<&str> {
         let caller = self.0.as_ref()?;
-        // A development token of a source goes by the source's name as its actor.
-        caller.source_name().or_else(|| caller.has(Role::Source).then(|| caller.person()))
+        let by_token = || caller.has(Role::Source).then(|| caller.person());
+        let name = caller.source_name().or_else(by_token)?;
+        Some(name.rsplit('/').next().unwrap_or(name))
     }
 
     /// By whom limits count and whom exchanges name.
