@@ -1,0 +1,182 @@
+//! Every part of the gateway, built once from the configuration and shared by all who serve.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use model::time::Clock;
+use store::{EmergencyJournal, Store};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::config::{self, Config};
+use crate::emergency::Emergency;
+use crate::ingress::Ingest;
+use crate::keys::{DataDirectory, KeyError};
+use crate::metrics::Metrics;
+use crate::pipeline::Lanes;
+use crate::policies::Policies;
+use crate::sealing::{Ledger, Sealer};
+
+/// The gateway. Clones share everything.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What [`App`] gives access to.
+pub struct Parts {
+    /// The configuration it was built from.
+    pub config: Config,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Resources, exchanges, deliveries, grants.
+    pub store: Store,
+    /// Mapping packages.
+    pub packages: mappers::Packages,
+    /// Namespace of ids that are made from messages.
+    pub namespace: Uuid,
+    /// The ledger, for readers and for new records.
+    pub ledger: Ledger,
+    /// Checks development tokens.
+    pub tokens: auth::Verifier,
+    /// The secrets of sources that have one.
+    pub secrets: auth::SourceSecrets,
+    /// The site's rules for decisions.
+    pub consent: consent::Settings,
+    /// Compiled consents.
+    pub policies: Policies,
+    /// Break-glass: what stands in the emergency journal alone, and limits.
+    pub emergency: Emergency,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Wakes the senders: something was committed that may have deliveries.
+    pub outbox: watch::Sender<u64>,
+    /// The way in for every message: places and time limits that all transports share.
+    pub ingest: Ingest,
+    /// Keeps equal messages from being processed side by side.
+    pub lanes: Lanes,
+    data: DataDirectory,
+}
+
+/// Why the gateway could not be built. Fault of the operator.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data directory.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The store.
+    #[error("store: {0}")]
+    Store(#[from] store::Error),
+    /// The ledger.
+    #[error("ledger: {0}")]
+    Ledger(#[from] ledger::Error),
+    /// A source's secret.
+    #[error("{0}: expected a secret of at least 16 characters")]
+    Secret(std::path::PathBuf),
+    /// A mapping package.
+    #[error("mapping packages: {0}")]
+    Packages(String),
+}
+
+impl App {
+    /// Opens everything under `data`. Blocks while the store reads its journal's tail.
+    ///
+    /// # Errors
+    /// [`StartError`], naming what is wrong and where.
+    pub fn open(config: Config, data: DataDirectory, clock: Arc<dyn Clock>) -> Result<(Self, Option<Sealer>), StartError> {
+        let keys = data.keys(config.ledger.key_file.as_deref(), config.ledger.origin.as_deref())?;
+        let packages = mappers::Packages::embedded().map_err(|errors| {
+            StartError::Packages(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
+        let store = Store::open(&store_config(&config, &data), clock.clone())?;
+        let (ledger, sealer) = Ledger::open(&data.path().join("ledger"), keys.ledger, &config, &store)?;
+        let metrics = Metrics::default();
+        let journal = EmergencyJournal::open(&data.path().join("store"), EmergencyJournal::CAPACITY)?;
+        let parts = Parts {
+            emergency: Emergency::new(journal, metrics.clone())?,
+            consent: consent_settings(&config.consent),
+            ingest: Ingest::new(config.listen.concurrency, config.listen.request_timeout),
+            clock,
+            store,
+            packages,
+            namespace: keys.namespace,
+            ledger,
+            tokens: auth::Verifier::of_data_directory(&keys.token),
+            secrets: secrets(&config)?,
+            config,
+            policies: Policies::default(),
+            metrics,
+            outbox: watch::Sender::new(0),
+            lanes: Lanes::default(),
+            data,
+        };
+        Ok((Self(Arc::new(parts)), sealer))
+    }
+}
+
+impl Parts {
+    /// The data directory.
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("App")
+    }
+}
+
+/// How the store is opened under a configuration: also for the commands that look into a data directory.
+pub fn store_config(config: &Config, data: &DataDirectory) -> store::Config {
+    let backend = match config.store.backend {
+        config::Backend::Sled => store::Backend::Sled,
+        config::Backend::Memory => store::Backend::Memory,
+    };
+    store::Config {
+        backend,
+        cache_bytes: config.store.cache_bytes,
+        min_free_bytes: config.store.min_free_bytes,
+        ..store::Config::sled(data.path())
+    }
+}
+
+fn secrets(config: &Config) -> Result<auth::SourceSecrets, StartError> {
+    let mut secrets = auth::SourceSecrets::default();
+    for source in &config.sources {
+        if let Some(path) = &source.credentials {
+            let content = std::fs::read(path).map_err(|_| StartError::Secret(path.clone()))?;
+            let secret = auth::SourceSecret::from_file(&content).ok_or_else(|| StartError::Secret(path.clone()))?;
+            secrets.add(&source.name, secret);
+        }
+    }
+    Ok(secrets)
+}
+
+fn consent_settings(config: &config::Consent) -> consent::Settings {
+    consent::Settings {
+        implicit_policy: match config.implicit_policy {
+            config::ImplicitPolicy::Deny => consent::ImplicitPolicy::Deny,
+            config::ImplicitPolicy::PermitTreatment => consent::ImplicitPolicy::PermitTreatment,
+            config::ImplicitPolicy::PermitAll => consent::ImplicitPolicy::PermitAll,
+        },
+        btg: match config.btg {
+            config::BreakGlass::Override => consent::BtgMode::Override,
+            config::BreakGlass::ConsentOnly => consent::BtgMode::ConsentOnly,
+            config::BreakGlass::Off => consent::BtgMode::Off,
+        },
+        btg_ttl: config.btg_ttl,
+        labelling: match config.labelling {
+            config::Labelling::Complete => consent::Labelling::Complete,
+            config::Labelling::Map => consent::Labelling::Map,
+            config::Labelling::Unavailable => consent::Labelling::Unavailable,
+        },
+    }
+}

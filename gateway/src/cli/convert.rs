@@ -1,0 +1,276 @@
+//! `anchorline convert`: translates files; stores nothing.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use mappers::Packages;
+use model::json::Json;
+use model::outcome::{Issue, any_error, operation_outcome};
+
+use super::Failure;
+use super::args::{ConvertArguments, SourceFormat, TargetFormat};
+use super::input;
+use super::progress::Progress;
+use super::reporter::Reporter;
+use crate::convert::{Conversion, Format, Output, Part, convert};
+
+pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(), Failure> {
+    let stems = stems(options)?;
+    let packages = Packages::embedded().map_err(|errors| {
+        Failure::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })?;
+    let request = Conversion {
+        from: from(options.from),
+        to: to(options.to),
+        packages: options.package.clone(),
+        timezone: options.timezone.clone(),
+    };
+    if let Some(out) = &options.out {
+        std::fs::create_dir_all(out).map_err(|error| Failure::Usage(format!("{}: {error}", out.display())))?;
+    }
+    let mut sinks = Sinks::open(options)?;
+    let sizes = options.inputs.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|meta| meta.len()).sum();
+    let progress = Progress::over(sizes, *reporter);
+    let mut refused = Refused::default();
+    for (number, (path, stem)) in options.inputs.iter().zip(&stems).enumerate() {
+        let bytes = match input::read(path) {
+            Ok(bytes) => bytes,
+            Err(failure) if options.inputs.len() > 1 => {
+                refused.note(path, &failure.to_string());
+                write_outcome(options, stem, &[Issue::error("not-found", "the input could not be read")], None)?;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        one(&packages, &request, options, Place { path, stem }, &bytes, &mut sinks, &mut refused, reporter)?;
+        progress.advance(bytes.len() as u64, number + 1);
+    }
+    sinks.close()?;
+    refused.into_result()
+}
+
+struct Place<'a> {
+    path: &'a Path,
+    stem: &'a str,
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one run; a struct would only rename them")]
+fn one(
+    packages: &Packages,
+    request: &Conversion,
+    options: &ConvertArguments,
+    place: Place<'_>,
+    bytes: &[u8],
+    sinks: &mut Sinks,
+    refused: &mut Refused,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    let is_batch = request.from != Format::FhirR4 && formats::hl7v2::split_batch(bytes).is_batch;
+    let mut failure = None;
+    convert(packages, request, bytes, |part| {
+        if failure.is_none() {
+            failure = take(options, &place, is_batch, part, sinks, refused, reporter).err();
+        }
+    });
+    failure.map_or(Ok(()), Err)
+}
+
+fn take(
+    options: &ConvertArguments,
+    place: &Place<'_>,
+    is_batch: bool,
+    part: Part,
+    sinks: &mut Sinks,
+    refused: &mut Refused,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    let number = is_batch.then_some(part.number);
+    sinks.count += 1;
+    // In the report files messages are counted through, over all inputs.
+    let counted = (is_batch || options.inputs.len() > 1).then_some(sinks.count);
+    match part.result {
+        Err(issues) => {
+            let reason = issues.first().map_or("refused", |issue| issue.diagnostics.as_str());
+            match number {
+                Some(number) => refused.note(place.path, &format!("message {number}: {reason}")),
+                None => refused.note(place.path, reason),
+            }
+            sinks.outcome(&operation_outcome(&issues), counted)?;
+            write_outcome(options, place.stem, &issues, number)
+        }
+        Ok(output) => {
+            sinks.take(&output, counted)?;
+            match &options.out {
+                Some(out) => {
+                    input::write(&out.join(name(place.stem, number, extension(options.to))), &output.bytes)?;
+                    write_outcome(options, place.stem, &output.issues, number)
+                }
+                None => {
+                    let mut bytes = output.bytes;
+                    if options.to == TargetFormat::FhirR4 {
+                        bytes.push(b'\n');
+                    }
+                    if options.outcome.is_none() && any_error(&output.issues) {
+                        reporter.remark("some of the input could not be translated; --outcome FILE says what");
+                    }
+                    reporter.result(&bytes)
+                }
+            }
+        }
+    }
+}
+
+fn write_outcome(options: &ConvertArguments, stem: &str, issues: &[Issue], number: Option<usize>) -> Result<(), Failure> {
+    let Some(out) = &options.out else { return Ok(()) };
+    let mut text = operation_outcome(issues).pretty();
+    text.push('\n');
+    input::write(&out.join(name(stem, number, "outcome.json")), text.as_bytes())
+}
+
+fn name(stem: &str, number: Option<usize>, extension: &str) -> String {
+    match number {
+        Some(number) => format!("{stem}.{number}.{extension}"),
+        None => format!("{stem}.{extension}"),
+    }
+}
+
+/// One STEM an input; refused before anything is written if two are equal, or several inputs have no place to go.
+fn stems(options: &ConvertArguments) -> Result<Vec<String>, Failure> {
+    if options.inputs.len() > 1 && options.out.is_none() {
+        return Err(Failure::usage("several inputs need --out DIR"));
+    }
+    let mut seen = BTreeSet::new();
+    let mut stems = Vec::new();
+    for path in &options.inputs {
+        let stem = if path == Path::new("-") {
+            "stdin".to_owned()
+        } else {
+            path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        if !seen.insert(stem.clone()) {
+            return Err(Failure::Usage(format!("two inputs would be written as {stem}: rename one or convert them apart")));
+        }
+        stems.push(stem);
+    }
+    Ok(stems)
+}
+
+/// What was refused so far; the run goes on, and says so at its end.
+#[derive(Default)]
+struct Refused {
+    count: usize,
+    first: String,
+}
+
+impl Refused {
+    fn note(&mut self, path: &Path, reason: &str) {
+        if self.count == 0 {
+            self.first = format!("{}: {reason}", path.display());
+        }
+        self.count += 1;
+    }
+
+    fn into_result(self) -> Result<(), Failure> {
+        match self.count {
+            0 => Ok(()),
+            1 => Err(Failure::Refused(self.first)),
+            more => Err(Failure::Refused(format!("{} (and {} more refused)", self.first, more - 1))),
+        }
+    }
+}
+
+/// The report files: outcome, loss and explanation, one JSON, or one a line with its message's number.
+struct Sinks {
+    outcome: Option<BufWriter<File>>,
+    loss: Option<BufWriter<File>>,
+    explain: Option<BufWriter<File>>,
+    count: usize,
+}
+
+impl Sinks {
+    fn open(options: &ConvertArguments) -> Result<Self, Failure> {
+        let open = |path: &Option<PathBuf>| -> Result<Option<BufWriter<File>>, Failure> {
+            path.as_ref()
+                .map(|path| {
+                    File::create(path)
+                        .map(BufWriter::new)
+                        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+                })
+                .transpose()
+        };
+        Ok(Self { outcome: open(&options.outcome)?, loss: open(&options.loss)?, explain: open(&options.explain)?, count: 0 })
+    }
+
+    fn take(&mut self, output: &Output, number: Option<usize>) -> Result<(), Failure> {
+        self.outcome(&operation_outcome(&output.issues), number)?;
+        line(&mut self.loss, &numbered(&output.loss, number, "loss"))?;
+        line(&mut self.explain, &numbered(&output.explain, number, "explain"))
+    }
+
+    fn outcome(&mut self, outcome: &Json, number: Option<usize>) -> Result<(), Failure> {
+        line(&mut self.outcome, &numbered(outcome, number, "outcome"))
+    }
+
+    fn close(self) -> Result<(), Failure> {
+        for mut file in [self.outcome, self.loss, self.explain].into_iter().flatten() {
+            file.flush().map_err(Failure::refused)?;
+        }
+        Ok(())
+    }
+}
+
+/// The report of one message of several: an object gets a member `message`, an array is wrapped.
+fn numbered(report: &Json, number: Option<usize>, what: &str) -> Json {
+    let Some(number) = number else { return report.clone() };
+    let mut line = model::json::Object::new();
+    line.insert("message", Json::from(number as u64));
+    match report.as_object() {
+        Some(members) => {
+            for (member, value) in members.iter() {
+                line.insert(member, value.clone());
+            }
+        }
+        None => {
+            line.insert(what, report.clone());
+        }
+    }
+    Json::from(line)
+}
+
+fn line(file: &mut Option<BufWriter<File>>, value: &Json) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    writeln!(file, "{value}").map_err(Failure::refused)
+}
+
+fn extension(format: TargetFormat) -> &'static str {
+    match format {
+        TargetFormat::FhirR4 => "fhir.json",
+        TargetFormat::Hl7v2 => "hl7",
+        TargetFormat::Ccda => "xml",
+    }
+}
+
+fn to(format: TargetFormat) -> Format {
+    match format {
+        TargetFormat::FhirR4 => Format::FhirR4,
+        TargetFormat::Hl7v2 => Format::Hl7v2,
+        TargetFormat::Ccda => Format::Unsupported("ccda"),
+    }
+}
+
+fn from(format: SourceFormat) -> Format {
+    match format {
+        SourceFormat::Auto => Format::Auto,
+        SourceFormat::Hl7v2 => Format::Hl7v2,
+        SourceFormat::FhirR4 => Format::FhirR4,
+        SourceFormat::Ccda => Format::Unsupported("ccda"),
+        SourceFormat::FhirR4b => Format::Unsupported("fhir-r4b"),
+        SourceFormat::FhirR5 => Format::Unsupported("fhir-r5"),
+        SourceFormat::FhirStu3 => Format::Unsupported("fhir-stu3"),
+        SourceFormat::FhirDstu2 => Format::Unsupported("fhir-dstu2"),
+        SourceFormat::Csv => Format::Unsupported("csv"),
+        SourceFormat::Device => Format::Unsupported("device"),
+    }
+}

@@ -1,0 +1,37 @@
+//! Reading what a command was given: files, or standard input for `-`.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::Failure;
+
+/// Largest input a command reads: a batch file of about half a million messages.
+pub(crate) const INPUT_LIMIT_BYTES: u64 = 1 << 30;
+
+/// The bytes of a file, or of standard input for `-`.
+///
+/// # Errors
+/// One line with the path as given and what the system said; the size limit is said, too.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(INPUT_LIMIT_BYTES + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(INPUT_LIMIT_BYTES + 1).read_to_end(&mut bytes))
+    };
+    match read {
+        Err(error) => Err(Failure::Refused(format!("{}: {error}", path.display()))),
+        Ok(length) if length as u64 > INPUT_LIMIT_BYTES => {
+            Err(Failure::Refused(format!("{}: larger than {} MiB", path.display(), INPUT_LIMIT_BYTES >> 20)))
+        }
+        Ok(_) => Ok(bytes),
+    }
+}
+
+/// Writes a whole file.
+///
+/// # Errors
+/// One line with the path and what the system said.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| Failure::Refused(format!("{}: {error}", path.display())))
+}

@@ -1,0 +1,194 @@
+//! `[[destination]]`: who is forwarded to, as whom the consents know them, and how often it is tried.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Table;
+
+use super::read::{Findings, Section, closest};
+use super::source::{name, required};
+
+/// How a destination is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DestinationTransport {
+    /// A transaction Bundle by POST to a FHIR base.
+    Fhir,
+    /// HL7 v2 over MLLP.
+    Mllp,
+}
+
+/// Where a partner listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerAddress {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// Path of a FHIR base, without the last slash.
+    pub path: String,
+}
+
+/// When a failed delivery is tried again, and when it is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts in all.
+    pub attempts: u32,
+    /// Wait after the first; doubled each time.
+    pub first: Duration,
+    /// Longest wait.
+    pub longest: Duration,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+}
+
+/// About two days of trying: a partner's outage over a weekend's night costs nothing.
+const PATIENT: Retry = Retry {
+    attempts: 200,
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(900),
+    timeout: Duration::from_secs(30),
+};
+const STANDARD: Retry =
+    Retry { attempts: 20, first: Duration::from_secs(1), longest: Duration::from_secs(300), timeout: Duration::from_secs(30) };
+const QUICK: Retry =
+    Retry { attempts: 4, first: Duration::from_millis(100), longest: Duration::from_secs(2), timeout: Duration::from_secs(5) };
+const ONCE: Retry = Retry { attempts: 1, first: Duration::ZERO, longest: Duration::ZERO, timeout: Duration::from_secs(30) };
+
+/// A configured receiver.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// Its name.
+    pub name: String,
+    /// How it is reached.
+    pub transport: DestinationTransport,
+    /// Where it listens.
+    pub address: PeerAddress,
+    /// Authorities that sign its certificate; without it those of the machine.
+    pub ca_file: Option<PathBuf>,
+    /// References by which consents know the receiver.
+    pub recipient: Vec<String>,
+    /// Roles by which consents know the receiver.
+    pub roles: Vec<String>,
+    /// What the receiver uses the data for; all must be permitted.
+    pub purpose: Vec<String>,
+    /// When a failed delivery is tried again.
+    pub retry: Retry,
+}
+
+pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> Vec<Destination> {
+    let mut names = HashSet::new();
+    tables.into_iter().enumerate().map(|(index, table)| {
+        let mut section = Section::new(format!("destination[{}]", index + 1), table, findings);
+        let name = name(&mut section, &mut names, "\"clinic\"");
+        let transports =
+            [("fhir", Some(DestinationTransport::Fhir)), ("mllp", Some(DestinationTransport::Mllp)), ("file", None)];
+        let given = section.word("transport", &transports);
+        match given {
+            Some(Some(_)) => {}
+            Some(None) => {
+                let key = section.key("transport");
+                section.findings.error(key, "destinations that are folders are not in this release", "write \"fhir\" or \"mllp\"");
+            }
+            None => required(&mut section, "transport", "write \"fhir\" or \"mllp\""),
+        }
+        let transport = given.flatten().unwrap_or(DestinationTransport::Fhir);
+        let example = match transport {
+            DestinationTransport::Fhir => "\"https://clinic.example/fhir\"",
+            DestinationTransport::Mllp => "\"127.0.0.1:6661\" or \"mllps://clinic.example:2575\"",
+        };
+        let address = section.take("address", example, |value| address(value.as_str().unwrap_or_default(), transport));
+        if address.is_none() && given.is_some() {
+            required(&mut section, "address", &format!("for example {example}"));
+        }
+        let formats: &[(&str, DestinationTransport)] = &[("fhir-r4", DestinationTransport::Fhir), ("hl7v2", DestinationTransport::Mllp)];
+        if let Some(format) = section.word("format", formats)
+            && format != transport
+        {
+            let key = section.key("format");
+            section.findings.error(key, "this transport carries another format", "fhir carries fhir-r4, mllp carries hl7v2");
+        }
+        let ca_file = section.text("ca_file", "\"partner-ca.pem\"").map(|text| base.join(text));
+        if let Some(path) = &ca_file
+            && !path.is_file()
+        {
+            let key = section.key("ca_file");
+            section.findings.error(key, format!("no file at {}", path.display()), "paths are relative to the configuration file");
+        }
+        let recipient = section.texts("recipient", "[\"Organization/clinic\"]").unwrap_or_default();
+        if recipient.is_empty() {
+            let key = section.key("recipient");
+            section.findings.notice(key, "is not given: no consent can permit, all is withheld", "for example [\"Organization/clinic\"]");
+        }
+        let purpose = section.texts("purpose", "[\"TREAT\"]").unwrap_or_else(|| vec!["TREAT".to_owned()]);
+        if purpose.is_empty() || purpose.iter().any(String::is_empty) {
+            let key = section.key("purpose");
+            section.findings.error(key, "expected at least one purpose", "for example [\"TREAT\"]");
+        }
+        if purpose.iter().any(|code| code.rsplit('|').next().is_some_and(|code| code.eq_ignore_ascii_case("BTG"))) {
+            let key = section.key("purpose");
+            // Break-glass is one person's act for one patient; a standing feed cannot declare it.
+            section.findings.error(key, "BTG cannot be the purpose of a destination", "use TREAT or ETREAT");
+        }
+        let retries = [("standard", STANDARD), ("patient", PATIENT), ("quick", QUICK), ("once", ONCE)];
+        let destination = Destination {
+            name,
+            transport,
+            address: address.unwrap_or(PeerAddress { host: String::new(), port: 0, tls: false, path: String::new() }),
+            ca_file,
+            recipient,
+            roles: section.texts("roles", "[\"clinician\"]").unwrap_or_default(),
+            purpose,
+            retry: section.word("retry", &retries).unwrap_or(STANDARD),
+        };
+        section.finish();
+        destination
+    })
+    .collect()
+}
+
+fn address(text: &str, transport: DestinationTransport) -> Result<PeerAddress, String> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (scheme, rest),
+        None => ("", text),
+    };
+    let schemes: &[(&str, bool)] = match transport {
+        DestinationTransport::Fhir => &[("https", true), ("http", false)],
+        DestinationTransport::Mllp => &[("", false), ("mllp", false), ("mllps", true)],
+    };
+    let Some((_, tls)) = schemes.iter().find(|(name, _)| *name == scheme) else {
+        let names: Vec<&str> = schemes.iter().map(|(name, _)| *name).filter(|name| !name.is_empty()).collect();
+        return Err(match closest(scheme, &names) {
+            Some(near) if !scheme.is_empty() => format!("expected {near}://"),
+            _ => format!("expected an address that begins with {}://", names.join(":// or ")),
+        });
+    };
+    let (authority, path) = match rest.find('/') {
+        Some(slash) => rest.split_at_checked(slash).unwrap_or((rest, "")),
+        None => (rest, ""),
+    };
+    let (host, port) = match authority.parse::<SocketAddr>() {
+        Ok(address) => (address.ip().to_string(), address.port()),
+        Err(_) => match authority.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') => {
+                (host.to_owned(), port.parse().map_err(|_| "expected a port number".to_owned())?)
+            }
+            _ => match (transport, tls) {
+                (DestinationTransport::Fhir, true) => (authority.to_owned(), 443),
+                (DestinationTransport::Fhir, false) => (authority.to_owned(), 80),
+                (DestinationTransport::Mllp, _) => return Err("expected an address with its port".to_owned()),
+            },
+        },
+    };
+    if host.is_empty() || host.contains(['@', ' ', '?', '#']) {
+        return Err("expected a host name".to_owned());
+    }
+    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    if !tls && !loopback {
+        return Err("patient data leaves this machine in TLS only: expected https:// or mllps://".to_owned());
+    }
+    Ok(PeerAddress { host, port, tls: *tls, path: path.trim_end_matches('/').to_owned() })
+}

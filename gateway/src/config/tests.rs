@@ -1,0 +1,135 @@
+use std::path::Path;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("."))
+}
+
+#[track_caller]
+fn problems(text: &str) -> Vec<Problem> {
+    match parse(text) {
+        Err(ConfigError::Problems(problems)) => problems,
+        other => panic!("expected problems, found {other:?}"),
+    }
+}
+
+#[track_caller]
+fn check(text: &str, key: &str, part: &str) {
+    let problems = problems(text);
+    let found = problems.iter().any(|problem| problem.key == key && problem.to_string().contains(part));
+    assert!(found, "expected {key} with {part:?} among {problems:?}");
+}
+
+#[test]
+fn embedded_defaults_hold_and_stay_on_loopback() {
+    parse(EMBEDDED).unwrap();
+    let config = Config::embedded();
+    assert!(config.is_loopback());
+    assert_eq!(config.auth.mode, AuthMode::Development);
+    assert_eq!(config.listen.http, None);
+    assert_eq!(config.sources.len(), 3);
+}
+
+#[test]
+fn a_file_without_sources_has_the_built_in_ones() {
+    assert_eq!(parse("").unwrap().sources.len(), 3);
+    assert_eq!(parse("[[source]]\nname = 'a'\ntransport = 'mllp'\nformat = 'hl7v2'").unwrap().sources.len(), 1);
+}
+
+#[test]
+fn unknown_keys_come_with_the_closest_known_one() {
+    check("[listen]\nhtps = 'x'", "listen.htps", "did you mean `http");
+    check("[lisen]", "lisen", "did you mean `listen`?");
+    check("[store]\nrepeat-window = '1d'", "store.repeat-window", "did you mean `repeat_window`?");
+    check("[[source]]\nname='a'\ntransport='mllp'\nformat='hl7v2'\nmatch={sending_app='X'}", "source[1].match.sending_app", "sending_application");
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let found = problems("[listen]\nhtps = 'x'\n[store]\ncache = 5\n[consent]\nbtg = 'overide'\n[[destination]]\nname = 'd'");
+    let keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["listen.htps", "store.cache", "consent.btg", "destination[1].transport"]);
+    assert!(found.iter().all(|problem| !problem.suggestion.is_empty()));
+}
+
+#[test]
+fn units_are_asked_for() {
+    let config = parse("[ledger]\nseal_interval='50ms'\n[store]\nrepeat_window='30d'\nmin_free='1GiB'\n[consent]\nbtg_rate='7/d'").unwrap();
+    assert_eq!(config.ledger.seal_interval, Duration::from_millis(50));
+    assert_eq!(config.store.repeat_window, Duration::from_secs(30 * 86_400));
+    assert_eq!(config.store.min_free_bytes, 1 << 30);
+    assert_eq!(config.consent.btg_rate, Rate { count: 7, per: Duration::from_secs(86_400) });
+    check("[ledger]\nseal_interval = '50'", "ledger.seal_interval", "unit");
+    check("[ledger]\nseal_interval = '0ms'", "ledger.seal_interval", "over zero");
+    check("[store]\ncache = '99999999999999GiB'", "store.cache", "size");
+    check("[consent]\nbtg_rate = '5'", "consent.btg_rate", "5/h");
+}
+
+#[test]
+fn development_and_open_and_plain_http_refuse_what_is_not_loopback() {
+    check("[auth]\nmode='development'\n[listen]\nhttps='0.0.0.0:8443'", "listen.https", "loopback");
+    check("[auth]\nmode='open'\n[listen]\nhttps='0.0.0.0:8443'", "listen.https", "loopback");
+    check("[auth]\nmode='smart'\n[listen]\nhttp='0.0.0.0:80'", "listen.http", "loopback");
+    check("[auth]\nmode='smart'\n[listen]\nmllp='0.0.0.0:2575'", "listen.client_ca_file", "client certificates");
+    check("[auth]\nmode='smart'\n[ledger]\nsealing='off'", "ledger.sealing", "measuring");
+}
+
+#[test]
+fn the_mode_that_is_not_named_is_the_strictest_that_works() {
+    assert_eq!(parse("").unwrap().auth.mode, AuthMode::Development);
+    assert_eq!(parse("[listen]\nhttps='0.0.0.0:8443'").unwrap().auth.mode, AuthMode::Smart);
+}
+
+#[test]
+fn break_glass_is_no_purpose_of_a_destination() {
+    let destination = |purpose: &str| {
+        format!("[[destination]]\nname='d'\ntransport='mllp'\naddress='127.0.0.1:1'\nrecipient=['Organization/x']\npurpose=['{purpose}']")
+    };
+    check(&destination("BTG"), "destination[1].purpose", "BTG");
+    check(&destination("http://terminology.hl7.org/CodeSystem/v3-ActReason|BTG"), "destination[1].purpose", "BTG");
+    assert!(parse(&destination("TREAT")).is_ok());
+}
+
+#[test]
+fn partners_are_reached_in_tls_or_on_loopback() {
+    let address = |transport: &str, address: &str| {
+        format!("[[destination]]\nname='d'\ntransport='{transport}'\naddress='{address}'\nrecipient=['Organization/x']")
+    };
+    check(&address("fhir", "http://clinic.example/fhir"), "destination[1].address", "TLS");
+    check(&address("mllp", "clinic.example:2575"), "destination[1].address", "TLS");
+    check(&address("mllp", "127.0.0.1"), "destination[1].address", "port");
+    check(&address("fhir", "ftp://x/"), "destination[1].address", "https");
+    let config = parse(&address("fhir", "https://clinic.example/fhir/")).unwrap();
+    let expected = PeerAddress { host: "clinic.example".to_owned(), port: 443, tls: true, path: "/fhir".to_owned() };
+    assert_eq!(config.destinations[0].address, expected);
+    assert!(parse(&address("mllp", "mllps://clinic.example:2575")).unwrap().destinations[0].address.tls);
+    assert!(!parse(&address("mllp", "[::1]:2575")).unwrap().destinations[0].address.tls);
+}
+
+#[test]
+fn destinations_of_a_source_exist() {
+    let text = "[[source]]\nname='a'\ntransport='mllp'\nformat='hl7v2'\ndestinations=['clinc']\n\
+        [[destination]]\nname='clinic'\ntransport='mllp'\naddress='127.0.0.1:1'\nrecipient=['Organization/x']";
+    check(text, "source[1].destinations", "did you mean \"clinic\"?");
+}
+
+#[test]
+fn several_fhir_sources_get_ids_of_their_own() {
+    let source = |name: &str, more: &str| format!("[[source]]\nname='{name}'\ntransport='http'\nformat='fhir-r4'\n{more}\n");
+    let config = parse(&(source("a", "") + &source("b", "ids='kept'"))).unwrap();
+    assert_eq!((config.sources[0].ids, config.sources[1].ids), (Ids::Scoped, Ids::Kept));
+    assert_eq!(parse(&source("a", "")).unwrap().sources[0].ids, Ids::Kept);
+}
+
+#[test]
+fn names_are_unique_and_plain() {
+    let source = |name: &str| format!("[[source]]\nname='{name}'\ntransport='http'\nformat='hl7v2'\n");
+    check(&(source("a") + &source("a")), "source[2].name", "twice");
+    check(&source("a b"), "source[1].name", "letters");
+}
+
+#[test]
+fn what_is_no_toml_says_where() {
+    assert!(matches!(parse("[listen"), Err(ConfigError::Syntax(text)) if text.contains("line 1")));
+}

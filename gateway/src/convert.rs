@@ -1,0 +1,234 @@
+//! Translation alone: nothing stored, nobody asked. Serves `anchorline convert` and `POST /convert`.
+//!
+//! Pure: the namespace of ids is the published one, no clock and no randomness take part, so the same input and
+//! configuration give the same bytes anywhere.
+
+use formats::hl7v2::{self, Message};
+use mappers::{CONVERT_NAMESPACE, Context, Packages, RenderContext, SelectError, Selector};
+use model::json::{self, Json, Limits};
+use model::outcome::{Issue, Severity};
+
+/// A format by the names of the command line and of `/convert`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Seen from the content: `MSH`, `FHS` or `BHS`, JSON, XML.
+    Auto,
+    /// HL7 v2, ER7 encoding.
+    Hl7v2,
+    /// FHIR R4 JSON.
+    FhirR4,
+    /// A format with a name in the interface that this release does not translate yet.
+    Unsupported(&'static str),
+}
+
+/// The package that renders what no sender chose one for.
+const BASE_PACKAGE: &str = "hl7v2-base";
+
+/// Names of the interface that this release does not translate yet (docs/limits.md).
+const LATER: [&str; 7] = ["ccda", "fhir-r4b", "fhir-r5", "fhir-stu3", "fhir-dstu2", "csv", "device"];
+
+impl Format {
+    /// Reads a name such as `fhir-r4`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "auto" => Some(Self::Auto),
+            "hl7v2" => Some(Self::Hl7v2),
+            "fhir-r4" => Some(Self::FhirR4),
+            _ => LATER.iter().find(|later| **later == name).map(|later| Self::Unsupported(later)),
+        }
+    }
+
+    /// Reads a media type such as `application/hl7-v2`; parameters are ignored.
+    #[must_use]
+    pub fn from_content_type(content_type: &str) -> Option<Self> {
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "application/hl7-v2" | "x-application/hl7-v2+er7" | "application/edi-hl7v2" => Some(Self::Hl7v2),
+            "application/fhir+json" | "application/json" => Some(Self::FhirR4),
+            "application/cda+xml" => Some(Self::Unsupported("ccda")),
+            "text/csv" => Some(Self::Unsupported("csv")),
+            _ => None,
+        }
+    }
+
+    /// The media type of what is written in this format.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Hl7v2 => "application/hl7-v2",
+            Self::FhirR4 => "application/fhir+json",
+            Self::Auto | Self::Unsupported(_) => "application/octet-stream",
+        }
+    }
+
+    /// What the content looks like; `None` if like nothing known.
+    #[must_use]
+    pub fn detect(input: &[u8]) -> Option<Self> {
+        // UTF-16 leaves a NUL beside each letter; byte order marks and MLLP framing may come first.
+        let letters: Vec<u8> = input
+            .iter()
+            .take(64)
+            .copied()
+            .filter(|byte| byte.is_ascii() && !byte.is_ascii_control() && !byte.is_ascii_whitespace())
+            .take(3)
+            .collect();
+        match letters.as_slice() {
+            b"MSH" | b"FHS" | b"BHS" => Some(Self::Hl7v2),
+            [b'{', ..] => Some(Self::FhirR4),
+            [b'<', ..] => Some(Self::Unsupported("ccda")),
+            _ => None,
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Conversion {
+    /// Format of the input.
+    pub from: Format,
+    /// Format to write.
+    pub to: Format,
+    /// Packages to choose from, the most special first; empty: as the message says.
+    pub packages: Vec<String>,
+    /// Zone of times without one.
+    pub timezone: Option<String>,
+}
+
+/// One message of the input.
+#[derive(Debug)]
+pub struct Part {
+    /// Its number in the input, from 1.
+    pub number: usize,
+    /// What came of it, or why it was refused.
+    pub result: Result<Output, Vec<Issue>>,
+}
+
+/// A translated message. Holds patient data.
+#[derive(Debug)]
+pub struct Output {
+    /// The result in the format asked for.
+    pub bytes: Vec<u8>,
+    /// Findings.
+    pub issues: Vec<Issue>,
+    /// Where every piece of the input went.
+    pub loss: Json,
+    /// Which rule made each element.
+    pub explain: Json,
+}
+
+/// Translates every message of the input and hands each to `take` as soon as it is done, in order; returns whether the
+/// input is a batch (its parts are then always numbered, even if there is one).
+pub fn convert(packages: &Packages, request: &Conversion, input: &[u8], mut take: impl FnMut(Part)) -> bool {
+    let from = match request.from {
+        Format::Auto => Format::detect(input),
+        given => Some(given),
+    };
+    let refuse = |code, text: String| Part { number: 1, result: Err(vec![Issue::error(code, text)]) };
+    match (from, request.to) {
+        (None, _) => {
+            take(refuse("structure", "expected HL7 v2, FHIR JSON or C-CDA, found neither".into()));
+            false
+        }
+        (Some(Format::Unsupported(name)), _) | (_, Format::Unsupported(name)) => {
+            take(refuse("not-supported", format!("{name} is not translated by this release")));
+            false
+        }
+        (Some(Format::Hl7v2), to) => {
+            let batch = hl7v2::split_batch(input);
+            let envelope: Vec<Issue> = batch.issues.iter().map(format_issue).collect();
+            for part in batch.messages {
+                let mut result = message(packages, request, to, &part.bytes);
+                if part.number == 1
+                    && let Ok(output) = &mut result
+                {
+                    output.issues.extend(envelope.iter().cloned());
+                }
+                take(Part { number: part.number, result });
+            }
+            batch.is_batch
+        }
+        (Some(Format::FhirR4 | Format::Auto), to) => {
+            take(Part { number: 1, result: fhir(packages, request, to, input) });
+            false
+        }
+    }
+}
+
+fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) -> Result<Output, Vec<Issue>> {
+    let parsed = Message::parse(bytes).map_err(|error| {
+        let issue = Issue::error("structure", error.to_string());
+        vec![match error.at() {
+            Some(at) => issue.at(at),
+            None => issue,
+        }]
+    })?;
+    let selector = Selector { names: &request.packages, format: "hl7v2", message: &parsed.message };
+    let package = packages.select(&selector).map_err(|error| vec![select_issue(&error)])?;
+    let context = Context {
+        namespace: &CONVERT_NAMESPACE,
+        source: "",
+        timezone: request.timezone.as_deref(),
+        received: None,
+    };
+    let mapped = package.map(&parsed.message, &context);
+    let mut issues: Vec<Issue> = parsed.issues.iter().map(format_issue).collect();
+    issues.extend(mapped.issues.iter().cloned());
+    let explain = Json::array(mapped.explain().iter().map(mappers::Explained::to_json));
+    let loss = mapped.loss().to_json();
+    let bytes = if to == Format::Hl7v2 {
+        let rendered = package.render(&mapped.bundle, &RenderContext::default());
+        issues.extend(rendered.issues);
+        rendered.bytes
+    } else {
+        mapped.bundle.to_bytes()
+    };
+    Ok(Output { bytes, issues, loss, explain })
+}
+
+fn fhir(packages: &Packages, request: &Conversion, to: Format, input: &[u8]) -> Result<Output, Vec<Issue>> {
+    let tree = json::parse(input, &Limits::default())
+        .map_err(|error| vec![Issue::error("structure", error.to_string())])?;
+    let mut issues = conformance::structure::validate(&tree);
+    if model::outcome::any_error(&issues) {
+        return Err(issues);
+    }
+    if to != Format::Hl7v2 {
+        // A resource that is R4 already stays what it is, byte for byte.
+        let empty = mappers::Loss::default().to_json();
+        return Ok(Output { bytes: input.to_vec(), issues, loss: empty, explain: Json::array([]) });
+    }
+    let name = request.packages.first().map_or(BASE_PACKAGE, String::as_str);
+    let package = packages
+        .named(name)
+        .ok_or_else(|| vec![select_issue(&SelectError::UnknownPackage { name: name.to_owned() })])?;
+    let context = RenderContext { timezone: request.timezone.clone(), ..RenderContext::default() };
+    let rendered = package.render(&tree, &context);
+    issues.extend(rendered.issues);
+    if rendered.bytes.is_empty() {
+        return Err(issues);
+    }
+    Ok(Output { bytes: rendered.bytes, issues, loss: Json::Null, explain: Json::array([]) })
+}
+
+/// A finding of the lexer as an issue of an OperationOutcome.
+#[must_use]
+pub fn format_issue(found: &hl7v2::FormatIssue) -> Issue {
+    let severity = match found.severity {
+        hl7v2::Severity::Information => Severity::Information,
+        hl7v2::Severity::Warning => Severity::Warning,
+        hl7v2::Severity::Error => Severity::Error,
+    };
+    let issue = Issue::new(severity, "structure", found.detail.clone()).rule(found.code);
+    match &found.at {
+        Some(at) => issue.at(at.clone()),
+        None => issue,
+    }
+}
+
+fn select_issue(error: &SelectError) -> Issue {
+    match error {
+        SelectError::UnknownMessageType => Issue::error("not-supported", error.to_string()).at("MSH-9"),
+        _ => Issue::error("not-found", error.to_string()),
+    }
+}

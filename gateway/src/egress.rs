@@ -1,0 +1,219 @@
+//! The way out: one worker for each destination, in the order of arrival.
+//!
+//! ```text
+//! claim → decide (consents of this moment) → filter → Permitted → render → record (durable) → Recorded → send
+//! ```
+//! Each attempt decides anew: a consent withdrawn while a partner was down withholds what was permitted before. Nothing is
+//! rendered that is not [`consent::Permitted`], nothing is sent that is not [`Recorded`].
+
+use std::time::Duration;
+
+use model::json::Json;
+use model::time::Instant;
+use store::{
+    Commit, Commits, Delivery, DeliveryChange, DeliveryState, Exchange, ExchangeChange, Exchanges, Outbox, StateChange,
+};
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::config::Destination;
+
+mod decide;
+mod fhir;
+mod mllp;
+mod record;
+mod render;
+mod send;
+#[cfg(test)]
+mod tests;
+
+pub use record::Recorded;
+pub use send::{Failure, Sender};
+
+use decide::Verdict;
+
+/// Deliveries claimed at a time; each is finished before the next begins.
+const CLAIM: usize = 16;
+/// How often a worker looks without being woken: commits of another clock, and the end of a full disk.
+const POLL: Duration = Duration::from_secs(5);
+/// Wait after the store refused.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+
+/// Delivers to one destination until `stop`.
+pub async fn run(app: App, destination: Destination, mut stop: watch::Receiver<bool>) {
+    let sender = match Sender::new(&destination) {
+        Ok(sender) => sender,
+        Err(error) => {
+            tracing::error!(destination = destination.name, %error, "a destination cannot be reached at all");
+            app.metrics.alarm("destination");
+            return;
+        }
+    };
+    let mut commits = app.outbox.subscribe();
+    loop {
+        commits.borrow_and_update();
+        let claim = match app.store.claim(&destination.name, app.clock.now(), CLAIM) {
+            Ok(claim) => claim,
+            Err(error) => {
+                tracing::warn!(destination = destination.name, %error, "the outbox could not be read");
+                if pause(STORE_WAIT, &mut stop).await {
+                    return;
+                }
+                continue;
+            }
+        };
+        if claim.deliveries.is_empty() {
+            let now = app.clock.now();
+            let wait = claim.next_due.map_or(POLL, |due| due.since(now).clamp(Duration::from_millis(5), POLL));
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                _ = commits.changed() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            continue;
+        }
+        for delivery in claim.deliveries {
+            if *stop.borrow() {
+                app.store.release(&destination.name);
+                return;
+            }
+            let ended = attempt(&app, &destination, &sender, &delivery).await;
+            let Err(error) = ended else { continue };
+            // What comes after in the order must wait for this one: give all back and claim again.
+            if let Next::StoreFailed(error) = error {
+                tracing::warn!(destination = destination.name, %error, "a delivery could not be recorded");
+                app.store.release(&destination.name);
+                if pause(STORE_WAIT, &mut stop).await {
+                    return;
+                }
+            } else {
+                app.store.release(&destination.name);
+            }
+            break;
+        }
+    }
+}
+
+/// Why the deliveries after this one are not begun.
+enum Next {
+    /// It is tried again later.
+    Later,
+    StoreFailed(store::Error),
+}
+
+impl From<store::Error> for Next {
+    fn from(error: store::Error) -> Self {
+        Self::StoreFailed(error)
+    }
+}
+
+/// One attempt: decided, recorded, sent, and its end made durable.
+async fn attempt(app: &App, destination: &Destination, sender: &Sender, delivery: &Delivery) -> Result<(), Next> {
+    let Some(exchange) = app.store.exchange(&delivery.exchange)? else {
+        return Ok(());
+    };
+    let now = app.clock.now();
+    let attempts = delivery.attempts.saturating_add(1);
+    let retry = |reason: &str| later(destination, delivery, attempts, now, reason);
+    let verdict = match decide::decide(app, destination, &exchange, now) {
+        Ok(verdict) => verdict,
+        Err(decide::DecideError::Store(error)) => return Err(error.into()),
+        Err(decide::DecideError::Damaged) => {
+            let change = DeliveryChange { attempts: Some(attempts), ..end(delivery, DeliveryState::Dead, "a stored resource could not be read back") };
+            return finish(app, destination, &exchange, change, "dead").await;
+        }
+    };
+    let permitted = match verdict {
+        Verdict::Withhold(decision) => {
+            let change = record::withheld(app, destination, &exchange, delivery, &decision, attempts, now);
+            commit(app, change?, &exchange).await?;
+            app.metrics.delivery(&destination.name, "withheld");
+            tracing::info!(exchange = %exchange.id, destination = destination.name, decision = decision.text, "withheld");
+            return Ok(());
+        }
+        Verdict::Release(permitted) => permitted,
+    };
+    let decision = permitted.decision.clone();
+    let rendered = match render::render(app, destination, &exchange, permitted) {
+        Ok(rendered) => rendered,
+        Err(reason) => {
+            let change = DeliveryChange { attempts: Some(attempts), ..end(delivery, DeliveryState::Dead, reason) };
+            return finish(app, destination, &exchange, change, "dead").await;
+        }
+    };
+    let recorded = record::record(app, destination, &exchange, delivery, rendered, &decision, now).await?;
+    match sender.send(&recorded).await {
+        Ok(()) => {
+            let change = DeliveryChange {
+                attempts: Some(attempts),
+                decision: Some(decision.text.clone()),
+                last_error: Some(String::new()),
+                ..DeliveryChange::new(exchange.id, destination.name.as_str(), DeliveryState::Delivered)
+            };
+            finish(app, destination, &exchange, change, "delivered").await
+        }
+        Err(failure) => {
+            tracing::warn!(exchange = %exchange.id, destination = destination.name, %failure, attempts, "not delivered");
+            let last = attempts >= destination.retry.attempts || !failure.is_retryable();
+            let mut change = if last {
+                DeliveryChange { attempts: Some(attempts), ..end(delivery, DeliveryState::Dead, &failure.to_string()) }
+            } else {
+                retry(&failure.to_string())
+            };
+            change.decision = Some(decision.text.clone());
+            finish(app, destination, &exchange, change, if last { "dead" } else { "retry" }).await?;
+            if last { Ok(()) } else { Err(Next::Later) }
+        }
+    }
+}
+
+fn end(delivery: &Delivery, state: DeliveryState, error: &str) -> DeliveryChange {
+    DeliveryChange {
+        last_error: Some(error.to_owned()),
+        ..DeliveryChange::new(delivery.exchange, delivery.destination.as_str(), state)
+    }
+}
+
+/// Waits longer each time, with up to half of it at random: partners that come back are not met by everybody at once.
+fn later(destination: &Destination, delivery: &Delivery, attempts: u32, now: Instant, error: &str) -> DeliveryChange {
+    let doubled = destination.retry.first.saturating_mul(1 << attempts.saturating_sub(1).min(20));
+    let wait = doubled.min(destination.retry.longest);
+    let share = crate::keys::random::<1>().map_or(128, |[byte]| u32::from(byte));
+    let wait = wait - (wait / 2) * share / 255;
+    DeliveryChange {
+        due: Some(now.after(wait)),
+        attempts: Some(attempts),
+        ..end(delivery, DeliveryState::Pending, error)
+    }
+}
+
+async fn finish(app: &App, destination: &Destination, exchange: &Exchange, change: DeliveryChange, outcome: &str) -> Result<(), Next> {
+    commit(app, Commit { deliveries: vec![change], ..Commit::default() }, exchange).await?;
+    app.metrics.delivery(&destination.name, outcome);
+    Ok(())
+}
+
+/// Commits a change of a delivery, with the state of its exchange that follows from it.
+async fn commit(app: &App, mut commit: Commit, exchange: &Exchange) -> Result<store::Committed, store::Error> {
+    commit.exchanges.push(ExchangeChange { state: Some(StateChange::FromDeliveries), ..ExchangeChange::update(exchange.id) });
+    app.store.commit(commit).await
+}
+
+/// Whether `stop` came first.
+async fn pause(wait: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => true,
+        () = tokio::time::sleep(wait) => false,
+    }
+}
+
+/// A decision as deliveries and records hold it.
+#[derive(Debug, Clone)]
+pub(crate) struct Decided {
+    /// For people: `permit: …` or `deny: …`, with the consents that decided. No patient data.
+    pub(crate) text: String,
+    /// All of it, for the record's commitment.
+    pub(crate) json: Json,
+    /// What the decision is about: patients.
+    pub(crate) patients: Vec<String>,
+}

@@ -1,0 +1,149 @@
+//! Consent, asked anew for each attempt, for the destination as recipient and `disclose` as action.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use consent::{AccessRequest, Action, Actor, Candidate, Content, Context, Decision, Effect, Interaction, Permitted, Purpose, release_all};
+use model::json::{Json, Limits, parse};
+use model::time::Instant;
+use store::{Exchange, Resources, Stored};
+
+use super::Decided;
+use crate::app::App;
+use crate::config::Destination;
+use crate::policies::{self, PolicyError};
+
+/// What is kept of an exchange but not forwarded: our own bookkeeping.
+const OURS: [&str; 2] = ["Provenance", "AuditEvent"];
+
+pub(super) enum Verdict {
+    /// Something may leave.
+    Release(Release),
+    /// Nothing may.
+    Withhold(Decided),
+}
+
+/// What may leave, and why.
+pub(super) struct Release {
+    pub(super) contents: Permitted<Vec<Content>>,
+    pub(super) decision: Decided,
+}
+
+pub(super) enum DecideError {
+    Store(store::Error),
+    Damaged,
+}
+
+impl From<store::Error> for DecideError {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<PolicyError> for DecideError {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Store(error) => Self::Store(error),
+            _ => Self::Damaged,
+        }
+    }
+}
+
+/// Reads what the exchange wrote and decides each resource by the consents of this moment.
+pub(super) fn decide(app: &App, destination: &Destination, exchange: &Exchange, now: Instant) -> Result<Verdict, DecideError> {
+    let mut resources = Vec::with_capacity(exchange.resources.len());
+    let mut patients = BTreeSet::new();
+    for reference in &exchange.resources {
+        if OURS.contains(&reference.resource_type.as_str()) {
+            continue;
+        }
+        // The version the exchange wrote: a newer one belongs to the exchange that wrote that.
+        let Some(stored) = app.store.vread(&reference.resource_type, &reference.id, reference.version)? else { continue };
+        if stored.deleted {
+            continue;
+        }
+        patients.extend(stored.patients.iter().cloned());
+        let json = parse(&stored.body, &Limits::default()).map_err(|_| DecideError::Damaged)?;
+        resources.push((stored, json));
+    }
+    let ids: Vec<&str> = patients.iter().map(String::as_str).collect();
+    let policies = app.policies.of(&app.store, &ids)?;
+    let links = policies::links(&app.store, &policies)?;
+    let request = request(app, destination, exchange);
+    let context = Context {
+        policies: &policies,
+        request: &request,
+        settings: &app.consent,
+        now,
+        links: Some(&links),
+        map: None,
+    };
+    let total = resources.len();
+    let candidates = resources.into_iter().map(|(stored, json)| Candidate { json, text: Some(text(&stored)), selected_by: Vec::new() });
+    let released = release_all(&context, candidates);
+    let decisions: Vec<&Decision> = released
+        .permitted
+        .get()
+        .iter()
+        .map(|content| &content.decision)
+        .chain(released.withheld.iter().map(|withheld| &withheld.decision))
+        .collect();
+    let decision = decided(&decisions, released.permitted.get().len(), total, patients.into_iter().collect());
+    // A partner who may see no resource about the patient must not learn from directory entries that there was a message.
+    let about_patient = |content: &Content| consent::ResourceFacts::from(&content.json).patients().next().is_some();
+    if released.permitted.get().iter().any(about_patient) || (exchange.patient.is_none() && !released.permitted.get().is_empty()) {
+        Ok(Verdict::Release(Release { contents: released.permitted, decision }))
+    } else {
+        Ok(Verdict::Withhold(decision))
+    }
+}
+
+fn request(app: &App, destination: &Destination, exchange: &Exchange) -> AccessRequest {
+    AccessRequest {
+        actor: Actor {
+            refs: destination.recipient.iter().map(Into::into).collect(),
+            roles: destination.roles.iter().map(Into::into).collect(),
+            ..Actor::default()
+        },
+        purposes: destination.purpose.iter().map(|code| Purpose::parse(code)).collect(),
+        action: Action::Disclose,
+        custodian: Some(app.config.consent.custodian.iter().map(Into::into).collect()),
+        btg: None,
+        patient: exchange.patient.as_ref().map(|id| format!("Patient/{id}").into()),
+        interaction: Interaction::Forward,
+    }
+}
+
+fn text(stored: &Stored) -> Arc<[u8]> {
+    Arc::from(stored.body.as_ref())
+}
+
+/// The decisions on all resources as one line for people, and as one JSON for the record.
+fn decided(decisions: &[&Decision], permitted: usize, total: usize, patients: Vec<String>) -> Decided {
+    let mut traces = BTreeSet::new();
+    let mut reasons = BTreeSet::new();
+    for decision in decisions {
+        traces.extend(decision.trace());
+        if let Effect::Deny(reason) = &decision.effect {
+            reasons.insert(reason.as_str());
+        }
+    }
+    let word = match permitted {
+        0 => "deny".to_owned(),
+        all if all == total => format!("permit: {total} of {total} resources"),
+        some => format!("redact: {some} of {total} resources"),
+    };
+    let mut text = word;
+    if !reasons.is_empty() {
+        text.push_str(": withheld by ");
+        text.push_str(&reasons.into_iter().collect::<Vec<_>>().join(", "));
+    }
+    if !traces.is_empty() {
+        text.push_str(" (");
+        text.push_str(&traces.into_iter().collect::<Vec<_>>().join("; "));
+        text.push(')');
+    } else if permitted > 0 {
+        text.push_str(" (no consent decides: implicit policy)");
+    }
+    Decided { text, json: Json::array(decisions.iter().map(|decision| decision.to_json())), patients }
+}

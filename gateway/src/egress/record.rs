@@ -1,0 +1,124 @@
+//! What leaves is recorded first: an AuditEvent and a ledger record, durable before the first byte.
+
+use bytes::Bytes;
+use ledger::commitment::Label;
+use ledger::entry::Kind;
+use model::time::Instant;
+use sha2::{Digest, Sha256};
+use store::{Commit, Commits, Delivery, DeliveryChange, DeliveryState, Exchange, NewLedgerRecord};
+
+use super::Decided;
+use super::render::Rendered;
+use crate::app::App;
+use crate::audit::{self, Who};
+use crate::config::Destination;
+
+/// Bytes whose disclosure is on record. Made only here; the one thing a sender takes.
+#[derive(Debug)]
+pub struct Recorded {
+    bytes: Bytes,
+    control_id: String,
+}
+
+impl Recorded {
+    /// What is sent.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// MSH-10 of what is sent.
+    pub fn control_id(&self) -> &str {
+        &self.control_id
+    }
+}
+
+/// Records the disclosure. A retry of the same bytes is on record already and adds nothing.
+pub(super) async fn record(
+    app: &App,
+    destination: &Destination,
+    exchange: &Exchange,
+    delivery: &Delivery,
+    rendered: Rendered,
+    decision: &Decided,
+    now: Instant,
+) -> Result<Recorded, store::Error> {
+    let digest: [u8; 32] = Sha256::digest(&rendered.bytes).into();
+    let recorded = Recorded { bytes: Bytes::from(rendered.bytes), control_id: rendered.control_id };
+    if delivery.recorded == Some(digest) {
+        return Ok(recorded);
+    }
+    let outcome = if decision.text.starts_with("redact") { "permitted-in-part" } else { "permitted" };
+    let record = ledger_record(app, exchange, outcome, decision, Some(&digest), now)?;
+    let event = event(destination, exchange, decision, now);
+    let change = DeliveryChange {
+        decision: Some(decision.text.clone()),
+        recorded: Some(digest),
+        // Still to be sent: a crash from here on sends it again, which the partner can tell by its control id.
+        ..DeliveryChange::new(exchange.id, destination.name.as_str(), DeliveryState::Pending)
+    };
+    app.store
+        .commit(Commit {
+            resources: vec![event.version()],
+            deliveries: vec![change],
+            ledger: vec![record],
+            ..Commit::default()
+        })
+        .await?;
+    Ok(recorded)
+}
+
+/// The commit that puts a refusal on record and ends the delivery.
+pub(super) fn withheld(
+    app: &App,
+    destination: &Destination,
+    exchange: &Exchange,
+    delivery: &Delivery,
+    decision: &Decided,
+    attempts: u32,
+    now: Instant,
+) -> Result<Commit, store::Error> {
+    let record = ledger_record(app, exchange, "denied", decision, None, now)?;
+    let event = event(destination, exchange, decision, now).outcome(audit::Outcome::Refused, "withheld");
+    let change = DeliveryChange {
+        attempts: Some(attempts),
+        decision: Some(decision.text.clone()),
+        last_error: delivery.last_error.as_ref().map(|_| String::new()),
+        ..DeliveryChange::new(exchange.id, destination.name.as_str(), DeliveryState::Withheld)
+    };
+    Ok(Commit { resources: vec![event.version()], deliveries: vec![change], ledger: vec![record], ..Commit::default() })
+}
+
+fn event(destination: &Destination, exchange: &Exchange, decision: &Decided, now: Instant) -> audit::Event {
+    let mut event = audit::Event::new(audit::Kind::Disclose, now)
+        .source(exchange.source.as_str())
+        .recipient(Who::Partner(destination.name.clone()))
+        .exchange(exchange.id)
+        .detail("decision", decision.text.as_str());
+    for purpose in &destination.purpose {
+        event = event.purpose(purpose);
+    }
+    for patient in &decision.patients {
+        event = event.patient(patient.as_str());
+    }
+    event
+}
+
+fn ledger_record(
+    app: &App,
+    exchange: &Exchange,
+    outcome: &str,
+    decision: &Decided,
+    out: Option<&[u8; 32]>,
+    now: Instant,
+) -> Result<NewLedgerRecord, store::Error> {
+    let no_salt = |_| store::Error::Index("the system gives no random bytes".to_owned());
+    let mut record = app.ledger.record(exchange.id, Kind::Delivery, outcome, now);
+    record = record.commit_content(Label::Consent, &decision.json.to_bytes()).map_err(no_salt)?;
+    if let Some(out) = out {
+        record = record.commit(Label::Out, out).map_err(no_salt)?;
+    }
+    if let Some(patient) = &exchange.patient {
+        record = record.commit_content(Label::Patient, format!("Patient/{patient}").as_bytes()).map_err(no_salt)?;
+    }
+    Ok(record.build())
+}

@@ -1,0 +1,64 @@
+//! From what was permitted to the bytes a partner takes. Takes nothing but [`Release`], which only a decision makes.
+
+use mappers::RenderContext;
+use model::bundle::{Request, transaction};
+use model::id::uuid_v5;
+use model::json::Json;
+use store::{Exchange, Exchanges};
+
+use super::decide::Release;
+use crate::app::App;
+use crate::config::{Destination, DestinationTransport};
+
+/// The package that writes HL7 v2.
+const PACKAGE: &str = "hl7v2-base";
+/// How we name ourselves as sender.
+const APPLICATION: &str = "ANCHORLINE";
+
+/// Bytes for a partner, not yet recorded.
+pub(super) struct Rendered {
+    pub(super) bytes: Vec<u8>,
+    /// MSH-10 of what is sent, to find the answer by.
+    pub(super) control_id: String,
+}
+
+/// Renders; the same permitted content gives the same bytes, so that a retry can be told from a change.
+///
+/// # Errors
+/// One sentence for the delivery: what cannot be written in the partner's format.
+pub(super) fn render(app: &App, destination: &Destination, exchange: &Exchange, release: Release) -> Result<Rendered, &'static str> {
+    let name = uuid_v5(&app.namespace, &["delivery", &destination.name, &exchange.id.to_string()]);
+    let control_id: String = name.simple().to_string().chars().take(20).collect();
+    let resources: Vec<Json> = release.contents.into_inner().into_iter().map(|content| content.json).collect();
+    let requests: Option<Vec<Request>> = resources.into_iter().map(Request::put).collect();
+    let bundle = transaction(requests.ok_or("a resource without type or id")?);
+    let bytes = match destination.transport {
+        DestinationTransport::Fhir => bundle.to_bytes(),
+        DestinationTransport::Mllp => {
+            let (code, trigger) = message_type(app, exchange);
+            let package = app.packages.named(PACKAGE).ok_or("no package writes HL7 v2")?;
+            let context = RenderContext {
+                message_code: code,
+                trigger,
+                sending_application: APPLICATION.to_owned(),
+                control_id: control_id.clone(),
+                time: Some(exchange.received),
+                ..RenderContext::default()
+            };
+            package.render(&bundle, &context).bytes
+        }
+    };
+    Ok(Rendered { bytes, control_id })
+}
+
+/// The type of the message that came in; what came as FHIR lets the package choose.
+fn message_type(app: &App, exchange: &Exchange) -> (String, String) {
+    if exchange.format != "hl7v2" {
+        return (String::new(), String::new());
+    }
+    let raw = app.store.raw(&exchange.id).ok().flatten().unwrap_or_default();
+    match formats::hl7v2::Message::parse(&raw) {
+        Ok(parsed) => (parsed.message.message_code(), parsed.message.trigger()),
+        Err(_) => (String::new(), String::new()),
+    }
+}

@@ -1,0 +1,119 @@
+//! Acknowledgements: the code, the exchange, and for what is not taken an ERR for each reason.
+
+use formats::hl7v2::{AckCode, AckError, Acknowledgement, Origin, Severity, ack};
+use formats::mllp::MllpError;
+use model::outcome::{self, Issue};
+use model::time::Instant;
+use store::ExchangeId;
+
+use crate::app::App;
+use crate::pipeline::{Accepted, Outcome, Refusal};
+
+/// Errors told in one acknowledgement; the exchange has all.
+const MOST_ERRORS: usize = 20;
+
+/// An acknowledgement, not yet framed.
+pub(super) struct Answer {
+    pub(super) code: AckCode,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// `AA`, or `AE` and `AR` with their reasons. Of a repeat the same bytes as the first time.
+pub(super) fn application(app: &App, raw: &[u8], answer: &Result<Outcome, Refusal>) -> Answer {
+    match answer {
+        Ok(outcome) => positive(raw, AckCode::ApplicationAccept, outcome.exchange, outcome.received_at),
+        Err(refusal) => negative(app, raw, refusal.cause().ack(), refusal),
+    }
+}
+
+/// `CA`, or `CE` and `CR` with their reasons.
+pub(super) fn commit(app: &App, raw: &[u8], accepted: &Result<Accepted, Refusal>) -> Answer {
+    match accepted {
+        Ok(Accepted::New(arrived)) => positive(raw, AckCode::CommitAccept, arrived.exchange(), app.clock.now()),
+        Ok(Accepted::Repeat(outcome)) => positive(raw, AckCode::CommitAccept, outcome.exchange, outcome.received_at),
+        Err(refusal) => negative(app, raw, refusal.cause().commit_ack(), refusal),
+    }
+}
+
+/// `AR` for a frame of which nothing is left to answer to.
+pub(super) fn bad_frame(app: &App, error: &MllpError) -> Answer {
+    let error = AckError { at: None, condition: 207, severity: Severity::Error, text: error.to_string() };
+    let code = AckCode::ApplicationReject;
+    let now = app.clock.now();
+    let control_id = own_control_id(None, now);
+    let acknowledgement = Acknowledgement { code, control_id: &control_id, time: &time(now), text: "", errors: &[error] };
+    Answer { code, bytes: ack(&Origin::guess(b""), &acknowledgement) }
+}
+
+fn positive(raw: &[u8], code: AckCode, exchange: ExchangeId, at: Instant) -> Answer {
+    let text = format!("exchange {exchange}");
+    let control_id = own_control_id(Some(exchange), at);
+    let acknowledgement = Acknowledgement { code, control_id: &control_id, time: &time(at), text: &text, errors: &[] };
+    Answer { code, bytes: ack(&Origin::guess(raw), &acknowledgement) }
+}
+
+fn negative(app: &App, raw: &[u8], code: AckCode, refusal: &Refusal) -> Answer {
+    let reasons = refusal.issues().iter().filter(|issue| issue.is_error()).take(MOST_ERRORS);
+    let mut errors: Vec<AckError> = reasons.map(error).collect();
+    if errors.is_empty() {
+        errors.extend(refusal.issues().first().map(error));
+    }
+    let now = app.clock.now();
+    let text = match refusal.exchange() {
+        Some(exchange) => format!("{}: exchange {exchange}", refusal.cause().as_str()),
+        None => refusal.cause().as_str().to_owned(),
+    };
+    let control_id = own_control_id(refusal.exchange(), now);
+    let acknowledgement = Acknowledgement { code, control_id: &control_id, time: &time(now), text: &text, errors: &errors };
+    Answer { code, bytes: ack(&Origin::guess(raw), &acknowledgement) }
+}
+
+fn error(issue: &Issue) -> AckError {
+    let severity = match issue.severity {
+        outcome::Severity::Fatal | outcome::Severity::Error => Severity::Error,
+        outcome::Severity::Warning => Severity::Warning,
+        outcome::Severity::Information => Severity::Information,
+    };
+    let at = issue.at.as_deref();
+    let text = match at.filter(|at| !is_place(at)) {
+        Some(at) => format!("{at}: {}", issue.diagnostics),
+        None => issue.diagnostics.clone(),
+    };
+    AckError { at: at.filter(|at| is_place(at)).map(str::to_owned), condition: condition(issue), severity, text }
+}
+
+/// HL7 table 0357 (message error condition codes) for a FHIR issue type.
+fn condition(issue: &Issue) -> u16 {
+    match (issue.code, issue.at.as_deref()) {
+        ("not-supported", Some("MSH-9")) => 200,
+        ("structure", _) => 100,
+        ("required", _) => 101,
+        ("value" | "invalid", _) => 102,
+        ("code-invalid", _) => 103,
+        ("not-found", _) => 204,
+        ("duplicate", _) => 205,
+        ("lock-error" | "conflict", _) => 206,
+        _ => 207,
+    }
+}
+
+/// Whether a place is one of HL7 v2 (`PID-3`), and no FHIRPath.
+fn is_place(at: &str) -> bool {
+    let (segment, rest) = at.split_at_checked(3).unwrap_or((at, "?"));
+    segment.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+        && (rest.is_empty() || rest.starts_with(['-', '[']))
+}
+
+/// MSH-10 of our own: at most 20 characters, as before v2.7.
+fn own_control_id(exchange: Option<ExchangeId>, at: Instant) -> String {
+    match exchange {
+        Some(exchange) => exchange.to_string().chars().take(20).collect(),
+        None => at.millis().to_string(),
+    }
+}
+
+/// `YYYYMMDDHHMMSS.mmm+0000`
+fn time(at: Instant) -> String {
+    let digits: String = at.to_rfc3339().chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+    format!("{digits}+0000")
+}

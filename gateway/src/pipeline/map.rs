@@ -1,0 +1,119 @@
+//! Second stage: the message becomes FHIR R4, by a mapping package or by taking FHIR as it stands.
+
+use std::time::Instant as Timer;
+
+use mappers::{Context, Package, SelectError, Selector};
+use model::bundle::resources;
+use model::json::Json;
+use model::outcome::Issue;
+use store::{Expect, PatientLink};
+
+use super::arrive::{Arrived, Content};
+use super::{Cause, Refusal, fhir};
+use crate::app::App;
+
+/// The rules that made a result.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) digest: String,
+}
+
+/// One resource to write.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) resource: Json,
+    pub(super) expect: Expect,
+    /// Where it stands in the input, for issues about it.
+    pub(super) place: String,
+}
+
+/// A mapped message; nothing has been checked yet.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    pub(super) entries: Vec<Entry>,
+    pub(super) issues: Vec<Issue>,
+    /// Id of the patient the message is about.
+    pub(super) patient: Option<String>,
+    pub(super) merges: Vec<PatientLink>,
+    pub(super) rules: Option<Rules>,
+    /// Pieces of the input: all, mapped, kept elsewhere, dropped with a reason.
+    pub(super) loss: Option<[usize; 4]>,
+    pub(super) started: Timer,
+}
+
+/// Whether there is a package for the message; nothing is mapped.
+pub(super) fn select(app: &App, arrived: &Arrived) -> Result<(), Refusal> {
+    match &arrived.content {
+        Content::Hl7v2(_) => package(app, arrived).map(|_| ()),
+        Content::Fhir(_) => Ok(()),
+    }
+}
+
+/// Maps. CPU only.
+///
+/// # Errors
+/// [`Cause::UnknownType`], or [`Cause::Held`] for FHIR that cannot be taken as it stands.
+pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
+    let started = Timer::now();
+    let message = match &arrived.content {
+        Content::Hl7v2(message) => message,
+        Content::Fhir(json) => return fhir::take(app, arrived, json, started),
+    };
+    let package = package(app, arrived)?;
+    let context = Context {
+        namespace: &app.namespace,
+        source: &arrived.source.name,
+        timezone: arrived.source.timezone.as_deref(),
+        received: Some(arrived.received_at),
+    };
+    let mapped = package.map(message, &context);
+    let loss = mapped.loss();
+    let entries = resources(&mapped.bundle)
+        .map(|resource| Entry { place: place(resource), resource: resource.clone(), expect: Expect::Any })
+        .collect();
+    Ok(Mapped {
+        entries,
+        loss: Some([loss.total(), loss.mapped.len(), loss.kept.len(), loss.dropped.len()]),
+        issues: mapped.issues,
+        patient: mapped.patient.map(|id| id.as_str().to_owned()),
+        merges: mapped
+            .merges
+            .iter()
+            .map(|merge| PatientLink {
+                replaced: merge.retired.as_str().to_owned(),
+                replaced_by: merge.survivor.as_str().to_owned(),
+            })
+            .collect(),
+        rules: Some(Rules {
+            name: package.name().to_owned(),
+            version: package.version().to_owned(),
+            digest: package.digest().to_owned(),
+        }),
+        started,
+    })
+}
+
+fn package<'a>(app: &'a App, arrived: &Arrived) -> Result<&'a Package, Refusal> {
+    let Content::Hl7v2(message) = &arrived.content else {
+        return Err(Refusal::new(Cause::UnknownType, Issue::error("not-supported", "expected an HL7 v2 message")));
+    };
+    let selector = Selector { names: &arrived.source.packages, format: "hl7v2", message };
+    app.packages.select(&selector).map_err(|error| match error {
+        SelectError::UnknownMessageType => {
+            let (code, trigger) = (message.message_code(), message.trigger());
+            let known = |text: &str| text.len() <= 3 && text.chars().all(|c| c.is_ascii_alphanumeric());
+            // MSH-9 is quoted only where it is a code: a message shifted by a field would show something else.
+            let what = if known(&code) && known(&trigger) { format!(" {code}^{trigger}") } else { String::new() };
+            let text = format!("no mapping package reads the message type{what}");
+            Refusal::new(Cause::UnknownType, Issue::error("not-supported", text).at("MSH-9"))
+        }
+        other => Refusal::new(Cause::UnknownType, Issue::error("not-supported", other.to_string()).at("MSH-9")),
+    })
+}
+
+fn place(resource: &Json) -> String {
+    let kind = model::resource::resource_type(resource).unwrap_or("Resource");
+    format!("{kind}/{}", model::resource::id(resource).unwrap_or_default())
+}
