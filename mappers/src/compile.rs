@@ -187,7 +187,6 @@ impl Compiler<'_> {
             }
             self.tables.insert(name.into(), self.out.tables.len());
             self.out.tables.push(Table {
-                name: name.into(),
                 source: source.into(),
                 root: kind.split('+').next().unwrap_or(kind).into(),
                 resource,
@@ -195,7 +194,6 @@ impl Compiler<'_> {
                 identity: None,
                 rows: Vec::new(),
                 defaults: Vec::new(),
-                backward: Vec::new(),
             });
         }
     }
@@ -232,7 +230,6 @@ impl Compiler<'_> {
             }
             if let Some(table) = self.out.tables.get_mut(index) {
                 let (identity, rows, defaults) = compiled;
-                table.backward = backward_order(&rows);
                 (table.identity, table.rows, table.defaults) = (identity, rows, defaults);
             }
         }
@@ -250,6 +247,9 @@ impl Compiler<'_> {
                 });
             }
             alternatives.push(parts);
+        }
+        if !raw.cell(3).is_empty() || !raw.cell(4).is_empty() {
+            return Err("an id row has no with and no when".to_owned());
         }
         let each = match raw.cell(5) {
             "" => false,
@@ -275,7 +275,8 @@ impl Compiler<'_> {
             "" => Way::Both,
             ">" => Way::Forward,
             "<" => Way::Backward,
-            other => return Err(format!("unknown way {other}: expected nothing, > or <")),
+            "held" => Way::Held,
+            other => return Err(format!("unknown way {other}: expected nothing, >, < or held")),
         };
         Ok(Row { source, alias, target, via, with, when, way, rule })
     }
@@ -378,12 +379,17 @@ impl Compiler<'_> {
         let fits = match target.holds {
             Holds::Reference => built.resource,
             Holds::Complex(kind) => {
-                let quantity = matches!(kind, "Quantity" | "Duration" | "Age" | "Count" | "Distance" | "SimpleQuantity");
+                let quantity =
+                    matches!(kind, "Quantity" | "Duration" | "Age" | "Count" | "Distance" | "SimpleQuantity");
                 kind == built.root || (quantity && built.root == "Quantity")
             }
             _ => false,
         };
-        if fits { Ok(Via::Table { table, map }) } else { Err(format!("{name} builds {}, the target is none", built.root)) }
+        if fits {
+            Ok(Via::Table { table, map })
+        } else {
+            Err(format!("{name} builds {}, the target is none", built.root))
+        }
     }
 
     /// A constant: `text`, `$name` for a URL, `system|code|display` for a Coding.
@@ -412,9 +418,7 @@ impl Compiler<'_> {
                 None => Ok(Json::from(text)),
             },
             Holds::Complex("Coding") => coding(text),
-            Holds::Complex("CodeableConcept") => {
-                Ok(Json::object([("coding", Json::array([coding(text)?]))]))
-            }
+            Holds::Complex("CodeableConcept") => Ok(Json::object([("coding", Json::array([coding(text)?]))])),
             _ => Err("expected a target that holds a constant".to_owned()),
         }
     }
@@ -478,7 +482,8 @@ impl Compiler<'_> {
 
     fn place(&mut self, text: &str, level: Level<'_>) -> Result<Place, String> {
         if text.contains('-') {
-            let place = path::field_place(text).ok_or_else(|| format!("expected a place like PID-3.1, found {text}"))?;
+            let place =
+                path::field_place(text).ok_or_else(|| format!("expected a place like PID-3.1, found {text}"))?;
             let own = matches!(level, Level::Segment(segment) if place.segment == segment);
             if own {
                 let path::FieldPlace { field, repetition, component, subcomponent, .. } = place;
@@ -506,7 +511,7 @@ impl Compiler<'_> {
         for (path, rows) in &self.raw.tables {
             let Some(name) = path.strip_prefix("messages/") else { continue };
             let root = Group { name: SmolStr::default(), parent: None, drivers: Vec::new(), bindings: Vec::new() };
-            let mut table = MessageTable { name: name.into(), groups: vec![root], rows: Vec::new() };
+            let mut table = MessageTable { groups: vec![root], rows: Vec::new() };
             for raw in rows {
                 if let Err(message) = self.message_row(raw, &mut table) {
                     self.errors.push(raw.error(message));
@@ -595,25 +600,18 @@ fn group(table: &mut MessageTable, path: &str) -> usize {
         parent = match table.groups.iter().position(|group| group.name == name) {
             Some(number) => number,
             None => {
-                let group = Group { name: name.as_str().into(), parent: Some(parent), drivers: Vec::new(), bindings: Vec::new() };
+                let group = Group {
+                    name: name.as_str().into(),
+                    parent: Some(parent),
+                    drivers: Vec::new(),
+                    bindings: Vec::new(),
+                };
                 table.groups.push(group);
                 table.groups.len() - 1
             }
         };
     }
     parent
-}
-
-/// Rows with constants to tell them by go first, then those with soft ones, then the rest.
-fn backward_order(rows: &[Row]) -> Vec<usize> {
-    let rank = |row: &Row| {
-        let hard = row.with.iter().filter(|with| !with.soft).count();
-        let soft = row.with.len() - hard;
-        (std::cmp::Reverse(hard), std::cmp::Reverse(soft))
-    };
-    let mut order: Vec<usize> = (0..rows.len()).filter(|n| rows.get(*n).is_some_and(|row| row.way != Way::Forward)).collect();
-    order.sort_by_key(|n| rows.get(*n).map(rank));
-    order
 }
 
 impl Compiled {

@@ -14,13 +14,19 @@ use crate::compile::Compiled;
 use crate::function::{self, Call, Output};
 use crate::input::{Cursor, Depth, Input};
 use crate::map::{
-    AliasId, Form, Identity, MessageTable, Part, Place, Row, SELF, Source, Table, Term, Test, UNKNOWN, Via,
-    Way, With, WithValue,
+    AliasId, Form, Identity, MessageTable, Part, Place, Row, Source, Term, Test, UNKNOWN, Via, Way, With, WithValue,
 };
-use crate::path::{At, Holds, Step, Target};
+use crate::path::{At, Holds};
 use crate::scope::Scopes;
-use crate::trace::{Fate, NO_INDEX, NO_PIECE, NO_RULE, Node, Trace};
+use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node, Trace};
 use crate::types::Context;
+
+mod element;
+mod keep;
+mod put;
+
+pub(crate) use put::reference;
+use put::{absent, beside, is_missing, put};
 
 /// Extension that holds the text of a piece no row has a home for: the place follows.
 pub(crate) const KEPT: &str = "urn:anchorline:hl7v2:";
@@ -28,6 +34,8 @@ pub(crate) const KEPT: &str = "urn:anchorline:hl7v2:";
 pub(crate) const KEPT_RAW: &str = "urn:anchorline:hl7v2-raw:";
 /// Extension beside a primitive that says less than the text it came from: that text.
 pub(crate) const LEXEME: &str = "urn:anchorline:hl7v2-lexeme";
+/// Extension beside a text that the sender has divided: as it stood with its delimiters and escapes.
+pub(crate) const WIRE: &str = "urn:anchorline:hl7v2-wire";
 /// System of the code of a Basic resource that keeps a segment: its name is the code.
 pub(crate) const SEGMENT_SYSTEM: &str = "urn:anchorline:hl7v2-segment";
 /// FHIR R4 extensibility, "data-absent-reason".
@@ -92,7 +100,8 @@ impl<'a, 'm> Eval<'a, 'm> {
         if let Some(name) = context.timezone {
             eval.zone = zone(name);
             if eval.zone.is_none() {
-                let text = "the source's timezone is no IANA name and no offset: times without a zone keep their date only";
+                let text =
+                    "the source's timezone is no IANA name and no offset: times without a zone keep their date only";
                 eval.issues.push(Issue::warning("not-supported", text));
             }
         }
@@ -157,7 +166,8 @@ impl<'a, 'm> Eval<'a, 'm> {
             if row.way == Way::Backward {
                 continue;
             }
-            let Some(target) = (if row.alias == table.alias { Some(own) } else { self.scopes.resource(row.alias) }) else {
+            let Some(target) = (if row.alias == table.alias { Some(own) } else { self.scopes.resource(row.alias) })
+            else {
                 continue;
             };
             self.row_into(row, target, here, &mut shared);
@@ -417,7 +427,8 @@ impl<'a, 'm> Eval<'a, 'm> {
                 if text.trim().trim_start_matches('0') == self.ordinal.to_string() {
                     for piece in value.range() {
                         self.consume(piece);
-                        self.trace.drop_piece(piece, &"the number of the segment in its group: its order says it".into());
+                        self.trace
+                            .drop_piece(piece, &"the number of the segment in its group: its order says it".into());
                     }
                 }
                 return;
@@ -455,13 +466,18 @@ impl<'a, 'm> Eval<'a, 'm> {
             return;
         }
         put(object, &row.target.steps, &indexes, json);
+        if self.input.usual && self.input.pieces(value.range()).len() > 1 {
+            // A text that the sender has divided: the way back must not take the delimiters for text.
+            beside(object, &row.target.steps, &indexes, WIRE, "valueString", Json::from(self.input.wire(value)));
+        }
         self.mapped(value, at, row.rule);
         for argument in arguments {
             self.mapped(argument, at, row.rule);
         }
         if let (Some(why), Some(text)) = (lossy, text) {
             beside(object, &row.target.steps, &indexes, LEXEME, "valueString", Json::from(text.trim()));
-            if !why.is_empty() {
+            // What another segment says is reported where it is read first.
+            if !why.is_empty() && !matches!(row.source, Source::Place(Place::Other { .. })) {
                 self.issue_at(Severity::Information, "value", why, value, row.rule);
             }
         }
@@ -510,6 +526,10 @@ impl<'a, 'm> Eval<'a, 'm> {
                         let back = code_map.backward(None, &concept.target);
                         (concept.target.clone(), (back.map(SmolStr::as_str) != Some(name)).then_some(""))
                     }
+                    None if function::is_hl7_table(name) => {
+                        let number = name.get(3..).unwrap_or_default();
+                        (format_smolstr!("{}{number}", function::HL7_TABLE), None)
+                    }
                     None if name.contains("://") || name.starts_with("urn:") => (name.into(), None),
                     None => (format_smolstr!("{}{}", function::CODING_SYSTEM, function::escaped(name)), None),
                 };
@@ -536,218 +556,6 @@ impl<'a, 'm> Eval<'a, 'm> {
             }
             _ => None,
         }
-    }
-
-    /// Builds a complex element by a datatype's table.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
-    fn element(
-        &mut self,
-        row: &Row,
-        table: usize,
-        map: Option<usize>,
-        here: Here,
-        object: &mut Object,
-        indexes: &Indexes,
-        at: Node,
-    ) {
-        let Some(inner) = self.compiled.tables.get(table) else { return };
-        let Some(value) = here.value else { return };
-        let steps = &row.target.steps;
-        let mut built = match build::find(object, steps, indexes) {
-            Some(Json::Object(existing)) => existing.clone(),
-            _ => Object::new(),
-        };
-        let before = built.len();
-        self.part_table(inner, here, &mut built, at, map, row.rule);
-        if built.len() == before {
-            return;
-        }
-        self.keep_parts(inner, value, &mut built, at);
-        put(object, steps, indexes, Json::Object(built));
-        self.settle(row, object, indexes, at, here);
-        self.drop_repeat(row, object, indexes, at);
-        self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
-    }
-
-    /// Takes an appended item out again if the array has the same one.
-    fn drop_repeat(&mut self, row: &Row, object: &mut Object, indexes: &Indexes, at: Node) {
-        let Some((last, before)) = row.target.steps.split_last() else { return };
-        if last.at != At::Append {
-            return;
-        }
-        let items = if before.is_empty() {
-            object.get_mut(&last.name)
-        } else {
-            build::slot(object, before, indexes).and_then(|value| value.get_mut(&last.name))
-        };
-        let Some(items) = items.and_then(Json::as_array_mut) else { return };
-        let Some((newest, others)) = items.split_last() else { return };
-        if let Some(same) = others.iter().position(|item| item == newest) {
-            items.pop();
-            self.trace.set_index(at, u32::try_from(same).unwrap_or(NO_INDEX));
-        }
-    }
-
-    /// Runs a datatype's rows into an element; with a vocabulary map its code comes first.
-    fn part_table(&mut self, table: &Table, here: Here, built: &mut Object, at: Node, map: Option<usize>, rule: u32) {
-        let Some(mut value) = here.value else { return };
-        let code_map = map.and_then(|map| self.compiled.maps.get(map));
-        let coded = matches!(table.root.as_str(), "CodeableConcept" | "Coding");
-        let mut mapped = None;
-        if let (Some(code_map), true) = (code_map, coded) {
-            let first = self.input.part(value, 1, 0);
-            let code = self.input.text(self.input.part(first, 1, 0));
-            let system = self.input.part(value, 3, 0);
-            match code_map.forward(&code) {
-                Some(concept) => {
-                    let coding = coding(concept.system.as_str(), &concept.target, &concept.display);
-                    let same = code_map.backward(Some(&concept.system), &concept.target).map(SmolStr::as_str) == Some(code.trim());
-                    let plain = value.hi == first.hi || (self.input.part(value, 2, 0).is_empty() && system.is_empty());
-                    mapped = Some((coding, first));
-                    if same && (plain || table.root == "Coding") {
-                        value.lo = first.hi;
-                    }
-                }
-                None if !code.trim().is_empty() => {
-                    let text = format!("the code is not in {}", code_map.name);
-                    self.issue_at(Severity::Information, "code-invalid", &text, first, rule);
-                }
-                None => {}
-            }
-            if let (Some((coding, first)), "Coding") = (&mapped, table.root.as_str()) {
-                let from_map = value.lo == first.hi;
-                if let (true, Json::Object(coding)) = (from_map, coding) {
-                    for (name, member) in coding.iter() {
-                        built.insert(name, member.clone());
-                    }
-                    self.mapped(*first, at, rule);
-                    return;
-                }
-                if let Json::Object(coding) = coding {
-                    for (name, member) in coding.iter() {
-                        built.insert(name, member.clone());
-                    }
-                    self.mapped(*first, at, rule);
-                    build::extend(built, LEXEME, "valueString", Json::from(self.input.text(*first).trim()));
-                    return;
-                }
-            }
-        }
-        let from = self.trace.len();
-        let here = Here { value: Some(value), ..here };
-        let mut shared = Shared::new();
-        for row in &table.rows {
-            if row.way == Way::Backward {
-                continue;
-            }
-            self.row(row, built, "", at, here, map, &mut shared);
-        }
-        if let (Some(code_map), true) = (code_map, coded) {
-            self.finish_codes(code_map.table.as_ref(), table, built, at, mapped, from, rule);
-        }
-    }
-
-    /// Gives the sender's own code its table as system and puts the mapped code before it.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
-    fn finish_codes(
-        &mut self,
-        system: Option<&SmolStr>,
-        table: &Table,
-        built: &mut Object,
-        at: Node,
-        mapped: Option<(Json, Cursor)>,
-        from: Node,
-        rule: u32,
-    ) {
-        if let Some(system) = system {
-            let own = match table.root.as_str() {
-                "Coding" => Some(&mut *built),
-                _ => built.get_mut("coding").and_then(Json::as_array_mut).and_then(|items| items.first_mut()).and_then(Json::as_object_mut),
-            };
-            if let Some(own) = own.filter(|own| own.contains_key("code") && !own.contains_key("system") && !own.contains_key("_system")) {
-                own.insert("system", Json::String(system.clone()));
-            }
-        }
-        let Some((coding, first)) = mapped else { return };
-        if table.root != "CodeableConcept" {
-            return;
-        }
-        let name = SmolStr::new_static("coding");
-        let list = built.get_or_insert_with("coding", || Json::Array(Vec::new()));
-        let Some(items) = list.as_array_mut() else { return };
-        let key = |item: &Json| (item.get("system").cloned(), item.get("code").cloned());
-        let same = items.iter().position(|item| key(item) == key(&coding));
-        let index = match same {
-            Some(same) => u32::try_from(same).unwrap_or(NO_INDEX),
-            None => {
-                items.insert(0, coding);
-                self.trace.shift(from, at, "coding");
-                0
-            }
-        };
-        let node = self.trace.child(at, &name, index);
-        self.mapped(first, node, rule);
-    }
-
-    /// Builds or finds the resource a datatype's table makes; gives back a reference to it.
-    fn nested_resource(&mut self, number: usize, here: Here) -> Option<(Json, usize)> {
-        let compiled = self.compiled;
-        let table = compiled.tables.get(number)?;
-        let identity = table.identity.as_ref()?;
-        let value = here.value?;
-        let seed = self.seed(identity, here)?;
-        let mut parts: Vec<&str> = vec![self.context.source, &table.root];
-        parts.extend(seed.iter().map(String::as_str));
-        let id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
-        let own = self.add(&table.root, id.as_str(), SELF);
-        let node = self.resources.get(own)?.node;
-        let mut object = self.resources.get_mut(own).map(|resource| std::mem::take(&mut resource.object))?;
-        let before = object.len();
-        let mut shared = Shared::new();
-        for row in table.rows.iter().filter(|row| row.way != Way::Backward) {
-            self.row(row, &mut object, "", node, here, None, &mut shared);
-        }
-        self.keep_parts(table, value, &mut object, node);
-        let built = object.len() > before;
-        if let Some(resource) = self.resources.get_mut(own) {
-            resource.object = object;
-        }
-        if !built {
-            // Nothing was said of it: as if it had not been tried. Only the last resource can be taken back.
-            if own + 1 == self.resources.len() {
-                self.resources.pop();
-                self.trace.resources.pop();
-            }
-            return None;
-        }
-        let same_id = |resource: &Resource| resource.id == id.as_str() && resource.kind == table.root;
-        let earlier = self.resources.iter().position(same_id).filter(|earlier| *earlier < own);
-        if let Some(earlier) = earlier {
-            let equal = match (self.resources.get(earlier), self.resources.get(own)) {
-                (Some(left), Some(right)) => left.object == right.object,
-                _ => false,
-            };
-            if equal && own + 1 == self.resources.len() {
-                self.resources.pop();
-                self.trace.resources.pop();
-                self.trace.set_resource(node, u32::try_from(earlier).unwrap_or(u32::MAX));
-                return Some((reference(&table.root, id.as_str()), earlier));
-            }
-            // The same identifier with other content: both are kept, under ids of their own.
-            let at = format!("{}[{own}]", self.segment_place(here.segment));
-            parts.extend(self.message.iter().map(String::as_str));
-            parts.push(&at);
-            let other = ResourceId::from(uuid_v5(self.context.namespace, &parts));
-            if let Some(resource) = self.resources.get_mut(own) {
-                resource.id = other.as_str().into();
-                resource.object.insert("id", other.as_str());
-            }
-            if let Some(name) = self.trace.resources.get_mut(own) {
-                *name = format_smolstr!("{}/{other}", table.root);
-            }
-            return Some((reference(&table.root, other.as_str()), own));
-        }
-        Some((reference(&table.root, id.as_str()), own))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
@@ -777,7 +585,14 @@ impl<'a, 'm> Eval<'a, 'm> {
         self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
     }
 
-    fn constant(&mut self, row: &Row, object: &mut Object, owner: &str, node: Node, shared: &mut Shared) -> Option<Node> {
+    fn constant(
+        &mut self,
+        row: &Row,
+        object: &mut Object,
+        owner: &str,
+        node: Node,
+        shared: &mut Shared,
+    ) -> Option<Node> {
         let (indexes, at) = build::locate(object, owner, &row.target.steps, shared, &mut self.trace, node);
         if build::find(object, &row.target.steps, &indexes).is_some() {
             return None;
@@ -801,6 +616,9 @@ impl<'a, 'm> Eval<'a, 'm> {
 
     /// A piece that a condition asks for by its value is said by what the row sets.
     fn credit(&mut self, row: &Row, at: Node, here: Here) {
+        if row.way != Way::Both {
+            return;
+        }
         for term in row.when.iter().filter(|term| !term.negated) {
             if let Test::In(place @ Place::Own { .. }, values) = &term.test {
                 let value = self.first(place, here);
@@ -862,113 +680,6 @@ impl<'a, 'm> Eval<'a, 'm> {
         !self.used.get(piece as usize).copied().unwrap_or(true)
     }
 
-    /// Keeps what a datatype's table has no row for, in an extension of the element.
-    fn keep_parts(&mut self, table: &Table, value: Cursor, built: &mut Object, at: Node) {
-        for number in value.range() {
-            if !self.is_unused(number) {
-                continue;
-            }
-            let Some(piece) = self.input.pieces(number..number + 1).first().copied() else { continue };
-            let (component, subcomponent) = match value.depth {
-                Depth::Repetition => (piece.component, piece.place.subcomponent),
-                _ => (piece.subcomponent, None),
-            };
-            let mut url = format!("{KEPT}{}.{component}", table.source);
-            if let Some(subcomponent) = subcomponent {
-                url.push_str(&format!(".{subcomponent}"));
-            }
-            let text = self.input.clean(piece.raw);
-            self.keep(number, &url, &text, built, at);
-        }
-    }
-
-    fn keep(&mut self, number: u32, url: &str, text: &str, object: &mut Object, at: Node) {
-        self.consume(number);
-        if text.trim().is_empty() {
-            self.trace.drop_piece(number, &"blanks".into());
-            return;
-        }
-        let index = build::extend(object, url, "valueString", Json::from(text));
-        let node = self.trace.child(at, &SmolStr::new_static("extension"), index);
-        self.trace.record(number, node, NO_RULE, Fate::Kept);
-    }
-
-    /// Keeps what no row of a segment's tables reads, in extensions of its resource or in a Basic resource.
-    fn keep_rest(&mut self, segment: u32, primary: Option<usize>) {
-        let Some(seg) = self.input.segments.get(segment as usize) else { return };
-        let (lo, hi) = (seg.lo, seg.hi);
-        if !(lo..hi).any(|piece| self.is_unused(piece)) {
-            return;
-        }
-        let Some(primary) = primary.or_else(|| self.basic(segment)) else { return };
-        let Some(resource) = self.resources.get_mut(primary) else { return };
-        let mut object = std::mem::take(&mut resource.object);
-        let (node, name) = (resource.node, seg.view.name());
-        let mut from = lo;
-        while let Some(first) = self.input.pieces(from..hi).first().copied() {
-            let range = self.input.field(segment, first.field);
-            from = range.end.max(from + 1);
-            let unused = range.clone().filter(|piece| self.is_unused(*piece)).count();
-            if unused == 0 {
-                continue;
-            }
-            let field = seg.view.field(first.field as usize);
-            let whole = unused == range.len() && self.input.usual && !field.raw().contains("\"\"") && first.field > 0;
-            if whole && range.len() > 1 {
-                let url = format!("{KEPT_RAW}{name}-{}", first.field);
-                let index = build::extend(&mut object, &url, "valueString", Json::from(field.raw()));
-                let at = self.trace.child(node, &SmolStr::new_static("extension"), index);
-                for piece in range {
-                    self.consume(piece);
-                    self.trace.record(piece, at, NO_RULE, Fate::Kept);
-                }
-                continue;
-            }
-            for number in range {
-                if !self.is_unused(number) {
-                    continue;
-                }
-                let Some(piece) = self.input.pieces(number..number + 1).first().copied() else { continue };
-                let place = piece.place;
-                let mut url = format!("{KEPT}{name}-{}", piece.field);
-                if let Some(repetition) = place.repetition.filter(|n| *n > 1) {
-                    url.push_str(&format!("~{repetition}"));
-                }
-                if place.component.is_some() || place.subcomponent.is_some() {
-                    url.push_str(&format!(".{}", piece.component));
-                }
-                if let Some(subcomponent) = place.subcomponent {
-                    url.push_str(&format!(".{subcomponent}"));
-                }
-                let text = self.input.clean(piece.raw);
-                self.keep(number, &url, &text, &mut object, node);
-            }
-        }
-        if let Some(resource) = self.resources.get_mut(primary) {
-            resource.object = object;
-        }
-    }
-
-    /// A resource for a segment that no table reads. FHIR R4 basic.html.
-    fn basic(&mut self, segment: u32) -> Option<usize> {
-        let name = self.segment_name(segment);
-        let identity = Identity { alternatives: vec![vec![Part::Position]], each: true, rule: NO_RULE };
-        let here = Here { segment, value: None };
-        let number = self.identified("Basic", SELF, &identity, here)?;
-        let patient = self.compiled.alias("Patient").and_then(|alias| self.scopes.resource(alias));
-        let patient = patient.or_else(|| self.resources.iter().position(|resource| resource.kind == "Patient"));
-        let subject = patient.and_then(|patient| self.resources.get(patient)).map(|patient| reference(&patient.kind, &patient.id));
-        let resource = self.resources.get_mut(number)?;
-        resource.object.insert("code", Json::object([("coding", Json::array([coding(SEGMENT_SYSTEM, name, "")]))]));
-        if let Some(subject) = subject {
-            resource.object.insert("subject", subject);
-        }
-        let text = format!("no table reads {name}: the segment is kept as it is in a Basic resource");
-        let issue = Issue::new(Severity::Information, "not-supported", text).at(self.segment_place(segment));
-        self.issues.push(issue);
-        Some(number)
-    }
-
     /// Fills required elements nothing has filled, with an issue for each.
     fn defaults(&mut self) {
         let compiled = self.compiled;
@@ -1001,75 +712,6 @@ impl<'a, 'm> Eval<'a, 'm> {
     }
 }
 
-/// Whether a required element is absent: neither it nor a companion with extensions.
-fn is_missing(object: &Object, steps: &[Step]) -> bool {
-    let Some((step, rest)) = steps.split_first() else { return false };
-    let bare = step.name.strip_prefix('_').unwrap_or(&step.name);
-    if object.contains_key(&format!("_{bare}")) && rest.is_empty() {
-        return false;
-    }
-    match object.get(bare) {
-        None => true,
-        Some(_) if rest.is_empty() => false,
-        Some(Json::Object(inner)) => is_missing(inner, rest),
-        Some(Json::Array(items)) => items.first().and_then(Json::as_object).is_none_or(|inner| is_missing(inner, rest)),
-        Some(_) => false,
-    }
-}
-
-pub(crate) fn reference(kind: &str, id: &str) -> Json {
-    Json::object([("reference", Json::String(format_smolstr!("{kind}/{id}")))])
-}
-
-fn coding(system: &str, code: &str, display: &str) -> Json {
-    let mut members = vec![("system", Json::from(system)), ("code", Json::from(code))];
-    if system.is_empty() {
-        members.remove(0);
-    }
-    if !display.is_empty() {
-        members.push(("display", Json::from(display)));
-    }
-    Json::object(members)
-}
-
-fn put(object: &mut Object, steps: &[Step], indexes: &Indexes, json: Json) {
-    if let Some(slot) = build::slot(object, steps, indexes) {
-        *slot = json;
-    }
-}
-
-/// Puts an extension beside a primitive (`_name`), where it does not repeat.
-fn beside(object: &mut Object, steps: &[Step], indexes: &Indexes, url: &str, name: &str, value: Json) {
-    let Some((last, before)) = steps.split_last() else { return };
-    if last.at != At::Single {
-        return;
-    }
-    let parent = if before.is_empty() {
-        Some(object)
-    } else {
-        build::slot(object, before, indexes).and_then(Json::as_object_mut)
-    };
-    let Some(parent) = parent else { return };
-    let companion = parent.get_or_insert_with(&format!("_{}", last.name), || Json::Object(Object::new()));
-    if let Some(companion) = companion.as_object_mut() {
-        build::extend(companion, url, name, value);
-    }
-}
-
-fn absent(object: &mut Object, target: &Target, indexes: &Indexes, reason: &SmolStr) {
-    let value = Json::String(reason.clone());
-    match target.holds {
-        Holds::Complex(_) | Holds::Reference => {
-            if let Some(slot) = build::slot(object, &target.steps, indexes) {
-                let mut holder = Object::new();
-                build::extend(&mut holder, ABSENT, "valueCode", value);
-                *slot = Json::Object(holder);
-            }
-        }
-        _ => beside(object, &target.steps, indexes, ABSENT, "valueCode", value),
-    }
-}
-
 /// A zone by its IANA name, or by its offset `+hh:mm`.
 pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     if name == "Z" {
@@ -1085,4 +727,3 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     }
     TimeZone::get(name).ok()
 }
-

@@ -170,6 +170,18 @@ impl<'m> Input<'m> {
         }
     }
 
+    /// A value as it stands, with delimiters and escapes.
+    pub(crate) fn wire(&self, value: Cursor) -> &'m str {
+        let piece = self.pieces(value.range()).first();
+        let (Some(piece), Some(seg)) = (piece, self.segments.get(value.segment as usize)) else { return "" };
+        let field = seg.view.field(piece.field as usize);
+        match value.depth {
+            Depth::Field => field.raw(),
+            Depth::Repetition => field.repetition(piece.repetition as usize).raw(),
+            _ => field.repetition(piece.repetition as usize).component(piece.component as usize).raw(),
+        }
+    }
+
     /// The repetitions of a field as lines; null ones are blank.
     fn lines(&self, field: hl7v2::Field<'m>) -> String {
         field.repetitions().map(|repetition| repetition.whole_text()).collect::<Vec<_>>().join("\n")

@@ -5,8 +5,6 @@
 //! here reads a clock, draws random numbers or does IO: same input, same bytes. `docs/mapping-packages.md` teaches the
 //! format.
 
-#![allow(dead_code, reason = "the way back is not there yet")]
-
 mod build;
 mod compile;
 mod concept;
@@ -20,6 +18,7 @@ mod map_message;
 mod package;
 mod path;
 mod render;
+mod reverse;
 mod scope;
 mod select;
 mod trace;

@@ -176,7 +176,13 @@ fn rows(file: &SmolStr, bytes: &[u8], columns: &[&str], key: &[usize], errors: &
 }
 
 /// Own rows first; an own row takes the place of an inherited one with the same key; `off` takes it out.
-fn merge(path: &str, own: Vec<RawRow>, inherited: Vec<RawRow>, key: &[usize], errors: &mut Vec<LoadError>) -> Vec<RawRow> {
+fn merge(
+    path: &str,
+    own: Vec<RawRow>,
+    inherited: Vec<RawRow>,
+    key: &[usize],
+    errors: &mut Vec<LoadError>,
+) -> Vec<RawRow> {
     let identity = |row: &RawRow| key.iter().map(|column| SmolStr::new(row.cell(*column))).collect::<Vec<_>>();
     let off = |row: &RawRow| match path.split_once('/') {
         Some(("segments" | "datatypes", _)) => row.cell(5) == "off",
@@ -194,4 +200,3 @@ fn merge(path: &str, own: Vec<RawRow>, inherited: Vec<RawRow>, key: &[usize], er
     let rest = inherited.into_iter().filter(|row| !replaced.contains(&identity(row)));
     if path.starts_with("messages/") { rest.chain(own).collect() } else { own.chain(rest).collect() }
 }
-

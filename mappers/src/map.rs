@@ -18,7 +18,6 @@ pub(crate) const SELF: AliasId = u16::MAX;
 /// A table of a segment or a datatype.
 #[derive(Debug)]
 pub(crate) struct Table {
-    pub(crate) name: SmolStr,
     /// Segment or datatype it reads.
     pub(crate) source: SmolStr,
     /// Type it builds.
@@ -31,8 +30,6 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
     /// Rows for required elements that nothing has filled.
     pub(crate) defaults: Vec<Row>,
-    /// Row numbers of `rows` in the order the way back tries them.
-    pub(crate) backward: Vec<usize>,
 }
 
 /// What the id of a resource is made of: the first alternative whose first place is there.
@@ -92,13 +89,23 @@ pub(crate) enum Place {
 /// How the value at the source becomes the value at the target.
 #[derive(Debug)]
 pub(crate) enum Via {
-    Function { function: &'static Function, arguments: Vec<Place> },
+    Function {
+        function: &'static Function,
+        arguments: Vec<Place>,
+    },
     /// A datatype table, with a vocabulary map for its code.
-    Table { table: usize, map: Option<usize> },
+    Table {
+        table: usize,
+        map: Option<usize>,
+    },
     /// A code by a vocabulary map.
-    Code { map: usize },
+    Code {
+        map: usize,
+    },
     /// The URI of a coding system's name, by a vocabulary map or made of the name.
-    System { map: usize },
+    System {
+        map: usize,
+    },
     /// All repetitions of the field, as lines of one text.
     Lines,
     Literal(Json),
@@ -163,12 +170,13 @@ pub(crate) enum Way {
     Both,
     Forward,
     Backward,
+    /// Both, but back only where the segment already says what its conditions ask for.
+    Held,
 }
 
 /// A message table: what each segment becomes, by group.
 #[derive(Debug)]
 pub(crate) struct MessageTable {
-    pub(crate) name: SmolStr,
     pub(crate) groups: Vec<Group>,
     pub(crate) rows: Vec<MessageRow>,
 }

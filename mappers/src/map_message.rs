@@ -42,7 +42,9 @@ fn merges(resources: &[Resource]) -> Vec<Merge> {
         let links = resource.object.get("link").and_then(Json::as_array).unwrap_or_default();
         for link in links.iter().filter(|link| link.get("type").and_then(Json::as_str) == Some("replaced-by")) {
             let survivor = link.text_at(&["other", "reference"]).and_then(|text| text.strip_prefix("Patient/"));
-            if let (Some(Ok(survivor)), Ok(retired)) = (survivor.map(ResourceId::parse), ResourceId::parse(&resource.id)) {
+            if let (Some(Ok(survivor)), Ok(retired)) =
+                (survivor.map(ResourceId::parse), ResourceId::parse(&resource.id))
+            {
                 out.push(Merge { survivor, retired });
             }
         }

@@ -13,6 +13,7 @@ use crate::compile::{Compiled, compile};
 use crate::load::{self, Manifest, RawPackage};
 use crate::map_message::map_message;
 use crate::render;
+use crate::trace::Loss;
 use crate::types::{Context, Mapped, RenderContext, Rendered};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/packages");
@@ -216,5 +217,10 @@ impl Package {
     /// Turns a Bundle into a message. Never fails: what finds no place is an issue.
     pub fn render(&self, bundle: &Json, context: &RenderContext) -> Rendered {
         render::render(self, bundle, context)
+    }
+
+    /// Like [`Package::render`], with what became of each leaf of the Bundle: `at` is `Type/id#path`.
+    pub fn render_with_loss(&self, bundle: &Json, context: &RenderContext) -> (Rendered, Loss) {
+        render::render_with_loss(self, bundle, context)
     }
 }

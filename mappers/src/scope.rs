@@ -52,7 +52,8 @@ impl Scopes {
         let row = table.rows.get(number)?;
         self.open.truncate(depth + 1);
         if inside {
-            let again = row.opens && self.open.get(depth).and_then(|open| open.progress).is_some_and(|met| met >= number);
+            let again =
+                row.opens && self.open.get(depth).and_then(|open| open.progress).is_some_and(|met| met >= number);
             if again && depth > 0 {
                 self.open.pop();
                 self.open.push(Open::new(row.group, false));

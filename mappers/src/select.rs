@@ -80,7 +80,8 @@ impl Package {
 
     /// Whether the fallback table reads a segment of it.
     fn reads(&self, message: &Message) -> bool {
-        let rows = self.compiled.fallback.and_then(|number| self.compiled.messages.get(number)).map(|table| &table.rows);
+        let rows =
+            self.compiled.fallback.and_then(|number| self.compiled.messages.get(number)).map(|table| &table.rows);
         let names = message.segments().filter(|segment| segment.name() != "MSH");
         names.into_iter().any(|segment| {
             let id = self.compiled.segments.get(segment.name());

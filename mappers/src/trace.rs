@@ -29,11 +29,12 @@ impl Loss {
 
     /// `{"total", "mapped": [{"at", "to"}], "kept": [{"at", "where"}], "dropped": [{"at", "why"}]}`
     pub fn to_json(&self) -> Json {
-        let list = |rows: &[(String, String)], name: &str| {
-            Json::array(rows.iter().map(|(at, other)| {
-                Json::object([("at", Json::from(at.as_str())), (name, Json::from(other.as_str()))])
-            }))
-        };
+        let list =
+            |rows: &[(String, String)], name: &str| {
+                Json::array(rows.iter().map(|(at, other)| {
+                    Json::object([("at", Json::from(at.as_str())), (name, Json::from(other.as_str()))])
+                }))
+            };
         Json::object([
             ("total", Json::from(self.total() as u64)),
             ("mapped", list(&self.mapped, "to")),
@@ -241,7 +242,9 @@ impl Trace {
                 from.filter_map(|piece| self.places.get(*piece as usize)).map(Place::to_string).collect();
             let to = self.path(key.0);
             match by_path.get(&(to.clone(), key.1)).and_then(|n| out.get_mut(*n)) {
-                Some(same) => same.from.extend(from.into_iter().filter(|at| !same.from.contains(at)).collect::<Vec<_>>()),
+                Some(same) => {
+                    same.from.extend(from.into_iter().filter(|at| !same.from.contains(at)).collect::<Vec<_>>())
+                }
                 None => {
                     by_path.insert((to.clone(), key.1), out.len());
                     let rule = match (&self.compiled, key.1) {

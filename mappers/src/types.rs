@@ -91,6 +91,4 @@ pub struct Rendered {
     pub bytes: Vec<u8>,
     /// Findings.
     pub issues: Vec<Issue>,
-    /// What became of each leaf of the Bundle; `at` is `Type/id#FHIRPath`, `to` the place in the message.
-    pub loss: Loss,
 }

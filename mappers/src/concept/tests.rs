@@ -5,7 +5,12 @@ fn concept(code: &str, target: &str) -> Concept {
 }
 
 fn sex() -> CodeMap {
-    let rows = vec![(concept("A", "other"), false), (concept("O", "other"), true), (concept("M", "male"), true), (concept("B", ""), true)];
+    let rows = vec![
+        (concept("A", "other"), false),
+        (concept("O", "other"), true),
+        (concept("M", "male"), true),
+        (concept("B", ""), true),
+    ];
     CodeMap::new("sex", None, rows)
 }
 

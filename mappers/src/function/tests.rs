@@ -45,7 +45,9 @@ fn the_zone_of_the_source_is_applied_with_its_summer_time() {
 
 #[test]
 fn a_date_that_does_not_exist_is_refused() {
-    for text in ["20150230", "20151301", "2015020825", "201502081160", "00000000", "abc", "20150208+99", "20150208113419-2600"] {
+    for text in
+        ["20150230", "20151301", "2015020825", "201502081160", "00000000", "abc", "20150208+99", "20150208113419-2600"]
+    {
         check("dateTime", text, "failure");
     }
 }

@@ -1,0 +1,244 @@
+//! Complex elements and resources that a datatype's table builds.
+
+use model::id::{ResourceId, uuid_v5};
+use model::json::{Json, Object};
+use model::outcome::Severity;
+use smol_str::{SmolStr, format_smolstr};
+
+use crate::build::{self, Indexes, Shared};
+use crate::input::Cursor;
+use crate::map::{Row, SELF, Table, Way};
+use crate::path::At;
+use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node};
+
+use super::put::{coding, put, reference};
+use super::{Eval, Here, LEXEME, Resource};
+
+impl Eval<'_, '_> {
+    /// Builds a complex element by a datatype's table.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
+    pub(super) fn element(
+        &mut self,
+        row: &Row,
+        table: usize,
+        map: Option<usize>,
+        here: Here,
+        object: &mut Object,
+        indexes: &Indexes,
+        at: Node,
+    ) {
+        let Some(inner) = self.compiled.tables.get(table) else { return };
+        let Some(value) = here.value else { return };
+        let steps = &row.target.steps;
+        let mut built = match build::find(object, steps, indexes) {
+            Some(Json::Object(existing)) => existing.clone(),
+            _ => Object::new(),
+        };
+        let before = built.len();
+        self.part_table(inner, here, &mut built, at, map, row.rule);
+        if built.len() == before {
+            return;
+        }
+        self.keep_parts(inner, value, &mut built, at);
+        put(object, steps, indexes, Json::Object(built));
+        self.settle(row, object, indexes, at, here);
+        self.drop_repeat(row, object, indexes, at);
+        self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
+    }
+
+    /// Takes an appended item out again if the array has the same one.
+    pub(super) fn drop_repeat(&mut self, row: &Row, object: &mut Object, indexes: &Indexes, at: Node) {
+        let Some((last, before)) = row.target.steps.split_last() else { return };
+        if last.at != At::Append {
+            return;
+        }
+        let items = if before.is_empty() {
+            object.get_mut(&last.name)
+        } else {
+            build::slot(object, before, indexes).and_then(|value| value.get_mut(&last.name))
+        };
+        let Some(items) = items.and_then(Json::as_array_mut) else { return };
+        let Some((newest, others)) = items.split_last() else { return };
+        if let Some(same) = others.iter().position(|item| item == newest) {
+            items.pop();
+            self.trace.set_index(at, u32::try_from(same).unwrap_or(NO_INDEX));
+        }
+    }
+
+    /// Runs a datatype's rows into an element; with a vocabulary map its code comes first.
+    pub(super) fn part_table(
+        &mut self,
+        table: &Table,
+        here: Here,
+        built: &mut Object,
+        at: Node,
+        map: Option<usize>,
+        rule: u32,
+    ) {
+        let Some(mut value) = here.value else { return };
+        let code_map = map.and_then(|map| self.compiled.maps.get(map));
+        let coded = matches!(table.root.as_str(), "CodeableConcept" | "Coding");
+        let mut mapped = None;
+        if let (Some(code_map), true) = (code_map, coded) {
+            let first = self.input.part(value, 1, 0);
+            let code = self.input.text(self.input.part(first, 1, 0));
+            let system = self.input.part(value, 3, 0);
+            match code_map.forward(&code) {
+                Some(concept) => {
+                    let coding = coding(concept.system.as_str(), &concept.target, &concept.display);
+                    let same = code_map.backward(Some(&concept.system), &concept.target).map(SmolStr::as_str)
+                        == Some(code.trim());
+                    let plain = value.hi == first.hi || (self.input.part(value, 2, 0).is_empty() && system.is_empty());
+                    mapped = Some((coding, first));
+                    if same && (plain || table.root == "Coding") {
+                        value.lo = first.hi;
+                    }
+                }
+                None if !code.trim().is_empty() => {
+                    let text = format!("the code is not in {}", code_map.name);
+                    self.issue_at(Severity::Information, "code-invalid", &text, first, rule);
+                }
+                None => {}
+            }
+            if let (Some((coding, first)), "Coding") = (&mapped, table.root.as_str()) {
+                let from_map = value.lo == first.hi;
+                if let (true, Json::Object(coding)) = (from_map, coding) {
+                    for (name, member) in coding.iter() {
+                        built.insert(name, member.clone());
+                    }
+                    self.mapped(*first, at, rule);
+                    return;
+                }
+                if let Json::Object(coding) = coding {
+                    for (name, member) in coding.iter() {
+                        built.insert(name, member.clone());
+                    }
+                    self.mapped(*first, at, rule);
+                    build::extend(built, LEXEME, "valueString", Json::from(self.input.text(*first).trim()));
+                    return;
+                }
+            }
+        }
+        let from = self.trace.len();
+        let here = Here { value: Some(value), ..here };
+        let mut shared = Shared::new();
+        for row in &table.rows {
+            if row.way == Way::Backward {
+                continue;
+            }
+            self.row(row, built, "", at, here, map, &mut shared);
+        }
+        if let (Some(code_map), true) = (code_map, coded) {
+            self.finish_codes(code_map.table.as_ref(), table, built, at, mapped, from, rule);
+        }
+    }
+
+    /// Gives the sender's own code its table as system and puts the mapped code before it.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
+    pub(super) fn finish_codes(
+        &mut self,
+        system: Option<&SmolStr>,
+        table: &Table,
+        built: &mut Object,
+        at: Node,
+        mapped: Option<(Json, Cursor)>,
+        from: Node,
+        rule: u32,
+    ) {
+        if let Some(system) = system {
+            let own = match table.root.as_str() {
+                "Coding" => Some(&mut *built),
+                _ => built
+                    .get_mut("coding")
+                    .and_then(Json::as_array_mut)
+                    .and_then(|items| items.first_mut())
+                    .and_then(Json::as_object_mut),
+            };
+            if let Some(own) = own
+                .filter(|own| own.contains_key("code") && !own.contains_key("system") && !own.contains_key("_system"))
+            {
+                own.insert("system", Json::String(system.clone()));
+            }
+        }
+        let Some((coding, first)) = mapped else { return };
+        if table.root != "CodeableConcept" {
+            return;
+        }
+        let name = SmolStr::new_static("coding");
+        let list = built.get_or_insert_with("coding", || Json::Array(Vec::new()));
+        let Some(items) = list.as_array_mut() else { return };
+        let key = |item: &Json| (item.get("system").cloned(), item.get("code").cloned());
+        let same = items.iter().position(|item| key(item) == key(&coding));
+        let index = match same {
+            Some(same) => u32::try_from(same).unwrap_or(NO_INDEX),
+            None => {
+                items.insert(0, coding);
+                self.trace.shift(from, at, "coding");
+                0
+            }
+        };
+        let node = self.trace.child(at, &name, index);
+        self.mapped(first, node, rule);
+    }
+
+    /// Builds or finds the resource a datatype's table makes; gives back a reference to it.
+    pub(super) fn nested_resource(&mut self, number: usize, here: Here) -> Option<(Json, usize)> {
+        let compiled = self.compiled;
+        let table = compiled.tables.get(number)?;
+        let identity = table.identity.as_ref()?;
+        let value = here.value?;
+        let seed = self.seed(identity, here)?;
+        let mut parts: Vec<&str> = vec![self.context.source, &table.root];
+        parts.extend(seed.iter().map(String::as_str));
+        let id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
+        let own = self.add(&table.root, id.as_str(), SELF);
+        let node = self.resources.get(own)?.node;
+        let mut object = self.resources.get_mut(own).map(|resource| std::mem::take(&mut resource.object))?;
+        let before = object.len();
+        let mut shared = Shared::new();
+        for row in table.rows.iter().filter(|row| row.way != Way::Backward) {
+            self.row(row, &mut object, "", node, here, None, &mut shared);
+        }
+        self.keep_parts(table, value, &mut object, node);
+        let built = object.len() > before;
+        if let Some(resource) = self.resources.get_mut(own) {
+            resource.object = object;
+        }
+        if !built {
+            // Nothing was said of it: as if it had not been tried. Only the last resource can be taken back.
+            if own + 1 == self.resources.len() {
+                self.resources.pop();
+                self.trace.resources.pop();
+            }
+            return None;
+        }
+        let same_id = |resource: &Resource| resource.id == id.as_str() && resource.kind == table.root;
+        let earlier = self.resources.iter().position(same_id).filter(|earlier| *earlier < own);
+        if let Some(earlier) = earlier {
+            let equal = match (self.resources.get(earlier), self.resources.get(own)) {
+                (Some(left), Some(right)) => left.object == right.object,
+                _ => false,
+            };
+            if equal && own + 1 == self.resources.len() {
+                self.resources.pop();
+                self.trace.resources.pop();
+                self.trace.set_resource(node, u32::try_from(earlier).unwrap_or(u32::MAX));
+                return Some((reference(&table.root, id.as_str()), earlier));
+            }
+            // The same identifier with other content: both are kept, under ids of their own.
+            let at = format!("{}[{own}]", self.segment_place(here.segment));
+            parts.extend(self.message.iter().map(String::as_str));
+            parts.push(&at);
+            let other = ResourceId::from(uuid_v5(self.context.namespace, &parts));
+            if let Some(resource) = self.resources.get_mut(own) {
+                resource.id = other.as_str().into();
+                resource.object.insert("id", other.as_str());
+            }
+            if let Some(name) = self.trace.resources.get_mut(own) {
+                *name = format_smolstr!("{}/{other}", table.root);
+            }
+            return Some((reference(&table.root, other.as_str()), own));
+        }
+        Some((reference(&table.root, id.as_str()), own))
+    }
+}

@@ -1,0 +1,137 @@
+//! Codes the other way: the sender's own where they are there, else the ones a vocabulary map leads back to.
+
+use model::json::{Json, Object};
+use smol_str::SmolStr;
+
+use crate::concept::CodeMap;
+use crate::eval::LEXEME;
+use crate::map::{Place, Source, Table, Via};
+
+use super::pieces::{Base, Pieces};
+use super::{Reverse, extension_of, system_name};
+
+impl<'b> Reverse<'_, 'b> {
+    /// A Coding that came by a vocabulary map; false if it did not.
+    pub(super) fn mapped_coding(&mut self, map: &CodeMap, object: &'b Object, base: Base, out: &mut Pieces) -> bool {
+        let system = object.get("system").and_then(Json::as_str);
+        let Some(code) = object.get("code") else { return false };
+        let Some(found) = code.as_str().and_then(|code| map.backward(system, code)) else { return false };
+        let extensions = object.get("extension").and_then(Json::as_array).unwrap_or_default();
+        let lexeme = extensions.iter().find(|item| item.get("url").and_then(Json::as_str) == Some(LEXEME));
+        let text = lexeme.and_then(|item| item.get("valueString")).and_then(Json::as_str).unwrap_or(found);
+        if let Some(at) = base.part(1, 0) {
+            for member in ["system", "code", "display"].iter().filter_map(|name| object.get(name)) {
+                self.take(member, at);
+            }
+            out.set(at, text);
+        }
+        true
+    }
+
+    /// A CodeableConcept with a vocabulary map: the sender's own codes if they are there, else the mapped one's.
+    pub(super) fn mapped_concept(
+        &mut self,
+        table: &Table,
+        map: &CodeMap,
+        object: &'b Object,
+        base: Base,
+        out: &mut Pieces,
+    ) {
+        let codings = object.get("coding").and_then(Json::as_array).unwrap_or_default();
+        let code_of = |coding: &'b Json| coding.get("code").and_then(Json::as_str);
+        let system_of = |coding: &'b Json| coding.get("system").and_then(Json::as_str);
+        let back = |coding: &'b Json| {
+            // A code of the sender's own table needs no way back.
+            let own = system_of(coding).is_some() && system_of(coding) == map.table.as_ref().map(SmolStr::as_str);
+            code_of(coding).filter(|_| !own).and_then(|code| map.backward(system_of(coding), code))
+        };
+        let mut own: Vec<&'b Json> = Vec::new();
+        let mut mapped: Option<(&'b Json, SmolStr)> = None;
+        for coding in codings {
+            match back(coding) {
+                Some(code) if mapped.is_none() => mapped = Some((coding, code.clone())),
+                _ => own.push(coding),
+            }
+        }
+        if let Some((coding, code)) = mapped {
+            let said = own.iter().any(|other| {
+                let same = code_of(other).is_some_and(|text| {
+                    map.forward(text).is_some_and(|concept| Some(concept.target.as_str()) == code_of(coding))
+                });
+                same && (system_of(other).is_none() || system_of(other) == map.table.as_ref().map(SmolStr::as_str))
+            }) || own.iter().any(|other| code_of(other) == Some(code.as_str()));
+            if said {
+                for member in ["system", "code", "display"].iter().filter_map(|name| coding.get(name)) {
+                    self.take(member, base);
+                }
+            } else if let Some(at) = base.part(1, 0) {
+                for member in ["system", "code", "display"].iter().filter_map(|name| coding.get(name)) {
+                    self.take(member, at);
+                }
+                out.set(at, &code);
+                self.codings(table, map, &own, 1, base, out);
+                self.text_of(object, base, out);
+                return;
+            }
+        }
+        self.codings(table, map, &own, 0, base, out);
+        self.text_of(object, base, out);
+    }
+
+    pub(super) fn text_of(&mut self, object: &'b Object, base: Base, out: &mut Pieces) {
+        if let (Some(text), Some(at)) = (object.get("text"), base.part(9, 0)) {
+            self.take(text, at);
+            out.set(at, text.as_str().unwrap_or_default());
+        }
+    }
+
+    /// Codings into CWE.1-3, CWE.4-6 and CWE.10-12, from the n-th triplet on.
+    pub(super) fn codings(
+        &mut self,
+        table: &Table,
+        map: &CodeMap,
+        codings: &[&'b Json],
+        from: usize,
+        base: Base,
+        out: &mut Pieces,
+    ) {
+        const TRIPLETS: [(u32, u32); 3] = [(1, 7), (4, 8), (10, 13)];
+        for (coding, (first, version)) in codings.iter().zip(TRIPLETS.iter().skip(from)) {
+            for row in &table.rows {
+                let (Source::Place(Place::Part { component, .. }), Some(last)) = (&row.source, row.target.steps.last())
+                else {
+                    continue;
+                };
+                let wanted = match last.name.as_str() {
+                    "code" => 1,
+                    "display" => 2,
+                    "system" => 3,
+                    "version" => *version,
+                    _ => continue,
+                };
+                if *component != wanted && !(last.name == "version" && *component == 7) {
+                    continue;
+                }
+                let Some(member) = coding.get(&last.name) else { continue };
+                let component = if last.name == "version" { *version } else { first + wanted - 1 };
+                let Some(at) = base.part(component, 0) else { continue };
+                let table_itself = last.name == "system" && member.as_str() == map.table.as_ref().map(SmolStr::as_str);
+                self.take(member, at);
+                if table_itself && *first == 1 && extension_of(coding, "_system").is_none() {
+                    continue;
+                }
+                let text = match (&row.via, extension_of(coding, &format!("_{}", last.name))) {
+                    (_, Some(lexeme)) => lexeme.to_owned(),
+                    (Via::System { map }, None) => self
+                        .compiled
+                        .maps
+                        .get(*map)
+                        .map(|map| system_name(map, member.as_str().unwrap_or_default()))
+                        .unwrap_or_default(),
+                    _ => member.as_str().unwrap_or_default().to_owned(),
+                };
+                out.set(at, &text);
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Which item of a repeating element belongs to which row.
+
+use model::json::{Json, Object};
+use smol_str::SmolStr;
+
+use crate::map::{AliasId, Place, Row, SELF, Source, Table, Via, Way};
+use crate::path::{At, Step};
+
+use super::{PLACE, Reverse, Share, appends, has_const};
+
+impl Reverse<'_, '_> {
+    /// Gives the items of each appended array to the rows: by their constants first, the rest to the first row without.
+    pub(super) fn share(&self, table: &Table, alias: AliasId, object: &Object) -> Share {
+        let mut out = Share::default();
+        let rows: Vec<(usize, &Row)> = table
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| {
+                (row.alias == alias || alias == SELF)
+                    && row.way != Way::Forward
+                    && appends(row)
+                    && matches!(row.source, Source::Place(_))
+            })
+            .collect();
+        let mut arrays: Vec<Vec<SmolStr>> = Vec::new();
+        for (_, row) in &rows {
+            let path = array_path(&row.target.steps);
+            if !arrays.contains(&path) {
+                arrays.push(path);
+            }
+        }
+        for path in arrays {
+            let among: Vec<(usize, &Row)> =
+                rows.iter().filter(|(_, row)| array_path(&row.target.steps) == path).copied().collect();
+            let Some(items) = items_at(object, &path) else { continue };
+            let single = |row: &Row| {
+                matches!(row.source, Source::Place(Place::Part { .. }))
+                    || matches!(row.source, Source::Place(Place::Own { repetition: 1.., .. }))
+            };
+            for (index, item) in items.iter().enumerate() {
+                let base = item.as_object();
+                let of_url = |row: &Row| match append_step(&row.target.steps) {
+                    Some(At::AppendExtension(url)) => item.get("url").and_then(Json::as_str) == Some(url.as_str()),
+                    _ => true,
+                };
+                let of_type = |row: &Row| match (&row.via, reference_in(item, &row.target.steps)) {
+                    (Via::Table { table, .. }, Some(reference)) => {
+                        let root = self
+                            .compiled
+                            .tables
+                            .get(*table)
+                            .filter(|table| table.resource)
+                            .map(|table| table.root.as_str());
+                        let resource =
+                            self.library.find(reference).and_then(|number| self.library.resources.get(number));
+                        root.is_none()
+                            || resource.is_none()
+                            || resource.and_then(|json| model::resource::resource_type(json)) == root
+                    }
+                    _ => true,
+                };
+                let free = |number: usize, row: &Row, out: &Share| !single(row) || !out.of.contains_key(&number);
+                let hard = |row: &Row| row.with.iter().filter(|with| !with.soft).count();
+                let mut ranked: Vec<(usize, &Row)> =
+                    among.iter().filter(|(_, row)| !row.with.is_empty()).copied().collect();
+                ranked.sort_by_key(|(_, row)| std::cmp::Reverse(hard(row)));
+                let by_const = ranked.iter().find(|(number, row)| {
+                    of_url(row)
+                        && of_type(row)
+                        && free(*number, row, &out)
+                        && base.is_some_and(|base| consts_fit(row, base, object))
+                });
+                let rest = || {
+                    among
+                        .iter()
+                        .find(|(number, row)| of_url(row) && of_type(row) && free(*number, row, &out) && hard(row) == 0)
+                };
+                let primitive_rest = || among.iter().rfind(|(_, row)| of_url(row) && hard(row) == 0 && base.is_none());
+                let chosen = by_const.or_else(rest).or_else(primitive_rest).map(|(number, _)| *number);
+                if let Some(number) = chosen {
+                    out.of.entry(number).or_default().push(index);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// Whether a row's constants are there. The name of a place alone decides.
+fn consts_fit(row: &Row, base: &Object, root: &Object) -> bool {
+    let place = row
+        .with
+        .iter()
+        .find(|with| with.target.steps.iter().any(|step| matches!(&step.at, At::Extension(url) if url == PLACE)));
+    match place {
+        Some(place) => has_const(base, root, place),
+        None => row.with.iter().all(|with| has_const(base, root, with)),
+    }
+}
+
+/// The Reference below an item, by the steps after the one that appends.
+fn reference_in<'j>(item: &'j Json, steps: &[Step]) -> Option<&'j Json> {
+    let from = steps.iter().position(|step| matches!(step.at, At::Append | At::AppendExtension(_)))?;
+    let mut here = item;
+    for step in steps.get(from + 1..)? {
+        here = here.get(&step.name)?;
+    }
+    here.get("reference").map(|_| here)
+}
+
+fn append_step(steps: &[Step]) -> Option<&At> {
+    steps.iter().map(|step| &step.at).find(|at| matches!(at, At::Append | At::AppendExtension(_)))
+}
+
+/// Names of the members down to the first appended array.
+fn array_path(steps: &[Step]) -> Vec<SmolStr> {
+    let mut out = Vec::new();
+    for step in steps {
+        out.push(match &step.at {
+            At::Index(index) => format!("{}#{index}", step.name).into(),
+            At::Extension(url) => format!("{}@{url}", step.name).into(),
+            _ => step.name.clone(),
+        });
+        if matches!(step.at, At::Append | At::AppendExtension(_)) {
+            break;
+        }
+    }
+    out
+}
+
+fn items_at<'j>(object: &'j Object, path: &[SmolStr]) -> Option<&'j [Json]> {
+    let (last, before) = path.split_last()?;
+    let mut here = object;
+    for name in before {
+        let value = if let Some((name, index)) = name.split_once('#') {
+            here.get(name)?.item(index.parse().ok()?)?
+        } else if let Some((name, url)) = name.split_once('@') {
+            here.get(name)?.as_array()?.iter().find(|item| item.get("url").and_then(Json::as_str) == Some(url))?
+        } else {
+            here.get(name)?
+        };
+        here = value.as_object()?;
+    }
+    here.get(last)?.as_array()
+}
