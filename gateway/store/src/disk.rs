@@ -46,7 +46,7 @@ struct Open {
     shared: Arc<Shared>,
     queue: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
-    indexer: Option<JoinHandle<()>>,
+    indexers: Vec<JoinHandle<()>>,
     /// Held until everything else is closed.
     _lock: File,
 }
@@ -96,9 +96,12 @@ impl DiskStore {
             thread.map_err(|error| Error::io("start the store's threads", error))
         };
         let writer = spawn("store-writer", Box::new(move || writer.run(&requests)))?;
-        let mover = Arc::clone(&shared);
-        let indexer = spawn("store-index", Box::new(move || mover.index.run(INTERVAL)))?;
-        let open = Open { shared, queue: Some(queue), writer: Some(writer), indexer: Some(indexer), _lock: lock };
+        let (mover, filler) = (Arc::clone(&shared), Arc::clone(&shared));
+        let indexers = vec![
+            spawn("store-index", Box::new(move || mover.index.run(INTERVAL)))?,
+            spawn("store-seen", Box::new(move || filler.index.fill_seen()))?,
+        ];
+        let open = Open { shared, queue: Some(queue), writer: Some(writer), indexers, _lock: lock };
         Ok(Self { open: Arc::new(open) })
     }
 
@@ -146,7 +149,7 @@ impl Drop for Open {
             let _ = writer.join();
         }
         self.shared.index.stop();
-        if let Some(indexer) = self.indexer.take() {
+        for indexer in self.indexers.drain(..) {
             let _ = indexer.join();
         }
         if let Err(error) = self.shared.index.engine().sync() {

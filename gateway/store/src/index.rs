@@ -8,6 +8,7 @@
 mod block;
 mod engine;
 pub(crate) mod keys;
+mod seen;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
@@ -17,6 +18,7 @@ use sled::IVec;
 
 use crate::error::Error;
 pub(crate) use engine::{Applied, Engine, OpenIndex};
+use seen::Seen;
 
 /// New values of rows; `None` deletes.
 pub(crate) type Rows = BTreeMap<IVec, Option<IVec>>;
@@ -31,6 +33,7 @@ const CHUNK: usize = 256;
 pub(crate) struct Index {
     engine: Engine,
     overlay: RwLock<Overlay>,
+    seen: Seen,
     /// Wakes the thread that moves rows to sled, and the writer when there is room again.
     signal: Mutex<Signal>,
     changed: Condvar,
@@ -71,6 +74,7 @@ impl Index {
         Self {
             engine,
             overlay: RwLock::default(),
+            seen: Seen::of_bytes(cache_bytes / 16),
             signal: Mutex::default(),
             changed: Condvar::new(),
             moving: Mutex::default(),
@@ -85,6 +89,9 @@ impl Index {
             if let Some(row) = row {
                 return Ok(row.clone());
             }
+        }
+        if Seen::covers(key) && self.seen.lacks(key) {
+            return Ok(None);
         }
         self.noted(self.engine.get(key))
     }
@@ -180,6 +187,9 @@ impl Index {
         let bytes = {
             let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
             for (key, value) in rows {
+                if Seen::covers(&key) {
+                    self.seen.add(&key);
+                }
                 let added = key.len() + value.as_ref().map_or(0, |value| value.len()) + ROW_OVERHEAD;
                 if overlay.active.insert(key, value).is_none() {
                     overlay.active_bytes += added;
@@ -232,6 +242,20 @@ impl Index {
                 return;
             }
         }
+    }
+
+    /// Reads the keys of the whole index once, so that new ones need no page read. Runs on a thread of its own.
+    pub(crate) fn fill_seen(&self) {
+        for prefix in [b"r", b"e"] {
+            let filled = self.walk(prefix, None, Direction::Up, &mut |key, _| {
+                self.seen.add(key);
+                Ok(if self.signal().stop { Flow::Stop } else { Flow::On })
+            });
+            if filled.is_err() || self.signal().stop {
+                return;
+            }
+        }
+        self.seen.complete();
     }
 
     /// Moves what is in the overlay to sled.
