@@ -184,9 +184,9 @@ fn every_read_is_on_record_also_one_that_was_refused() {
     let site = site();
     site.permit_to_the_clinician("p1");
     let before = site.administrator.get("/fhir/AuditEvent?patient=p1&_count=500").json()["total"].as_u64().unwrap();
-    site.clinician.get("/fhir/Observation/p1-o1");
-    site.clinician.get("/fhir/Observation?patient=p1");
-    site.clinician.get("/fhir/Observation/p1-o2");
+    for path in ["/fhir/Observation/p1-o1", "/fhir/Observation?patient=p1", "/fhir/Observation/p1-o2"] {
+        assert_eq!(site.clinician.get(path).status, 200, "{path}");
+    }
     let events = site.administrator.get("/fhir/AuditEvent?patient=p1&_count=500").json();
     // The search for the first figure is an event as well, as it showed events of this patient.
     assert!(events["total"].as_u64().unwrap() >= before + 3, "{before} {}", events["total"]);
@@ -202,7 +202,7 @@ fn every_read_is_on_record_also_one_that_was_refused() {
 #[test]
 fn the_audit_log_is_never_rewritten() {
     let site = site();
-    site.clinician.get("/fhir/Patient/p1");
+    assert_eq!(site.clinician.get("/fhir/Patient/p1").status, 404);
     let event = site.administrator.get("/fhir/AuditEvent?patient=p1&_count=1").json()["entry"][0]["resource"].clone();
     let path = format!("/fhir/AuditEvent/{}", event["id"].as_str().unwrap());
     assert_eq!(site.administrator.put(&path, &event).status, 403);

@@ -18,7 +18,7 @@ fn site(more: &str) -> Site {
     let administrator = http.with(&gateway.administrator());
     let site = Site { gateway, http, administrator };
     site.put(json!({"resourceType": "Patient", "id": "p1", "birthDate": "1957-03-08", "gender": "female",
-        "identifier": [{"system": "urn:oid:1", "value": "4711"}], "name": [{"family": "Müller", "given": ["Anna"]}]}));
+        "identifier": [{"system": "https://north.example/mrn", "value": "4711"}], "name": [{"family": "Müller", "given": ["Anna"]}]}));
     site.put(json!({"resourceType": "Patient", "id": "p2", "birthDate": "1990-01-01"}));
     site.put(json!({"resourceType": "AllergyIntolerance", "id": "a1", "patient": {"reference": "Patient/p1"},
         "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]},
@@ -67,7 +67,8 @@ fn declared(answer: &Answer) -> (String, String) {
 fn finds_declares_reads_and_leaves_everything_on_record() {
     let site = site(RULES);
     let staff = site.staff("Practitioner/e");
-    let found = staff.post("/emergency/find", &json!({"identifier": {"system": "urn:oid:1", "value": "4711"}}));
+    let found =
+        staff.post("/emergency/find", &json!({"identifier": {"system": "https://north.example/mrn", "value": "4711"}}));
     assert_eq!(found.status, 200, "{}", found.text());
     let candidate = found.json()["candidates"][0].clone();
     assert_eq!(candidate["patient"], "Patient/p1");
@@ -264,9 +265,10 @@ fn works_while_destinations_and_sealing_are_down() {
 #[test]
 fn works_while_the_store_takes_nothing() {
     let site = site(RULES);
-    let Site { gateway, .. } = site;
+    let Site { mut gateway, .. } = site;
+    gateway.terminate();
     // More free space is asked for than any disk has: what the store was told before is there, nothing new is taken.
-    let gateway = gateway.reopen_with(&configuration(&format!("{RULES}\n[store]\nmin_free = \"1000000000GiB\"\n")));
+    let mut gateway = gateway.reopen_with(&configuration(&format!("{RULES}\n[store]\nmin_free = \"1000000000GiB\"\n")));
     let http = Http::to(gateway.http.unwrap());
     let staff = http.with(&gateway.token(&[
         "--role",
@@ -284,6 +286,7 @@ fn works_while_the_store_takes_nothing() {
     assert_eq!(summary.status, 200, "{}", summary.text());
     assert!(summary.text().contains("Penicillin"));
     // Room again: what stood in the emergency journal is in the store.
+    gateway.terminate();
     let gateway = gateway.reopen_with(&configuration(RULES));
     let http = Http::to(gateway.http.unwrap());
     let administrator = http.with(&gateway.administrator());

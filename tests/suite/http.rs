@@ -30,7 +30,7 @@ fn refused(answer: &Answer, status: u16, code: &str) -> Value {
 }
 
 fn patient(id: &str) -> Value {
-    json!({"resourceType": "Patient", "id": id, "identifier": [{"system": "urn:oid:1", "value": format!("mrn-{id}")}],
+    json!({"resourceType": "Patient", "id": id, "identifier": [{"system": "https://north.example/mrn", "value": format!("mrn-{id}")}],
            "name": [{"family": "Ash", "given": ["Ida"]}], "birthDate": "1980-02-03"})
 }
 
@@ -142,7 +142,7 @@ fn searches_by_every_parameter_it_names_and_refuses_others() {
         ids
     };
     assert_eq!(found("/fhir/Patient?_id=p1,p3"), ["p1", "p3"]);
-    assert_eq!(found("/fhir/Patient?identifier=urn:oid:1%7Cmrn-p2"), ["p2"]);
+    assert_eq!(found("/fhir/Patient?identifier=https://north.example/mrn%7Cmrn-p2"), ["p2"]);
     assert_eq!(found("/fhir/Patient?identifier=mrn-p2"), ["p2"]);
     assert_eq!(found("/fhir/Observation?patient=p1"), ["o1", "o2"]);
     assert_eq!(found("/fhir/Observation?subject=Patient/p2"), ["o3"]);
@@ -190,7 +190,8 @@ fn pages_until_everything_was_shown_once() {
 #[test]
 fn creates_on_a_condition_and_all_of_a_transaction_or_nothing() {
     let (_gateway, http) = open();
-    let headers = [("Content-Type", "application/fhir+json"), ("If-None-Exist", "identifier=urn:oid:1|mrn-c")];
+    let headers =
+        [("Content-Type", "application/fhir+json"), ("If-None-Exist", "identifier=https://north.example/mrn|mrn-c")];
     let create = || http.send("POST", "/fhir/Patient", &headers, patient("c").to_string().as_bytes());
     let (first, second) = (create(), create());
     assert_eq!((first.status, second.status), (201, 200), "{}", second.text());

@@ -181,6 +181,11 @@ fn has_unmapped(exchange: &Exchange) -> bool {
     count("kept") + count("dropped") > 0
 }
 
+/// What the pipeline noted about the mapping of a message.
+fn detail(exchange: &Exchange) -> Option<Json> {
+    exchange.detail.as_deref().and_then(|text| parse(text.as_bytes(), &Limits::default()).ok())
+}
+
 fn line(summary: &ExchangeSummary, whole: Option<&Exchange>) -> Json {
     let mut line = Object::new();
     line.insert("id", summary.id.to_string());
@@ -221,6 +226,8 @@ pub(crate) fn whole(exchange: &Exchange) -> Json {
         .iter()
         .map(|it| Json::from(format!("{}/{}/_history/{}", it.resource_type, it.id, it.version).as_str()));
     body.insert("resources", Json::array(resources));
+    // Package and loss of the mapping: how many pieces of the message were mapped, kept, dropped.
+    body.insert("mapping", detail(exchange).unwrap_or(Json::Null));
     body.insert("deliveries", deliveries(exchange));
     body.into()
 }
