@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use formats::hl7v2::{Message, Severity, split_batch};
+use formats::hl7v2::{Message, Place, Severity, split_batch};
 use mappers::{CONVERT_NAMESPACE, Context, Mapped, Package, Packages, RenderContext, Selector};
 use model::json::Json;
 use model::outcome::Severity as IssueSeverity;
@@ -288,14 +288,14 @@ fn count_loss(message: &Message, mapped: &Mapped, out: &mut Loss) {
 }
 
 /// Header fields that a gateway writes anew (HL7 v2.8.2 chapter 2, MSH): delimiters, time, control id.
-const OWN_FIELDS: [&str; 4] = ["MSH-1", "MSH-2", "MSH-7", "MSH-10"];
+const OWN_FIELDS: [u32; 4] = [1, 2, 7, 10];
 
 fn round_trip(package: &Package, message: &Message, mapped: &Mapped, options: &Options, out: &mut RoundTrip) {
     let context = RenderContext { timezone: options.timezone.clone(), ..RenderContext::default() };
     let rendered = package.render(&mapped.bundle, &context);
     let back = Message::parse(&rendered.bytes).map(|parsed| leaves(&parsed.message)).unwrap_or_default();
     let sent = leaves(message);
-    let counts = |at: &&String| !OWN_FIELDS.contains(&at.as_str());
+    let counts = |at: &&Place| at.segment.as_str() != "MSH" || !OWN_FIELDS.contains(&at.field);
     for (at, text) in sent.iter().filter(|(at, _)| counts(at)) {
         out.pieces += 1;
         out.equal += usize::from(back.get(at) == Some(text));
@@ -303,12 +303,17 @@ fn round_trip(package: &Package, message: &Message, mapped: &Mapped, options: &O
     out.added += back.keys().filter(counts).filter(|at| !sent.contains_key(*at)).count();
 }
 
-fn leaves(message: &Message) -> HashMap<String, String> {
+/// Texts by their places in full: `PID-3` and `PID-3[1].1.1` are the same place.
+fn leaves(message: &Message) -> HashMap<Place, String> {
     let d = message.delimiters();
     let text = |raw: &str| formats::hl7v2::unescape(raw, d, message.charset()).trim().to_owned();
-    message
-        .segments()
-        .flat_map(|segment| segment.leaves())
-        .map(|leaf| (leaf.place.to_string(), text(leaf.raw)))
-        .collect()
+    let full = |n: Option<u32>| Some(n.unwrap_or(1));
+    let whole = |at: Place| Place {
+        ordinal: full(at.ordinal),
+        repetition: full(at.repetition),
+        component: full(at.component),
+        subcomponent: full(at.subcomponent),
+        ..at
+    };
+    message.segments().flat_map(|segment| segment.leaves()).map(|leaf| (whole(leaf.place), text(leaf.raw))).collect()
 }
