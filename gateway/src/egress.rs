@@ -128,7 +128,8 @@ async fn attempt(app: &App, destination: &Destination, sender: &Sender, delivery
             let change = record::withheld(app, destination, &exchange, delivery, &decision, attempts, now);
             commit(app, change?, &exchange).await?;
             app.metrics.delivery(&destination.name, "withheld");
-            tracing::info!(exchange = %exchange.id, destination = destination.name, decision = decision.text, "withheld");
+            // The decision itself names consents, whose ids a client may have chosen: it stays out of the log.
+            tracing::info!(exchange = %exchange.id, destination = destination.name, "withheld");
             return Ok(());
         }
         Verdict::Release(permitted) => permitted,

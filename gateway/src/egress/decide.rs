@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::config::Destination;
 use crate::policies::{self, PolicyError};
 
-/// What is kept of an exchange but not forwarded: our own bookkeeping.
-const OURS: [&str; 2] = ["Provenance", "AuditEvent"];
+/// What is kept of an exchange but not forwarded: our own bookkeeping, and the envelope, which is written anew.
+const OURS: [&str; 3] = ["Provenance", "AuditEvent", "MessageHeader"];
 
 pub(super) enum Verdict {
     /// Something may leave.
@@ -88,14 +88,13 @@ pub(super) fn decide(app: &App, destination: &Destination, exchange: &Exchange, 
         .map(|content| &content.decision)
         .chain(released.withheld.iter().map(|withheld| &withheld.decision))
         .collect();
-    let decision = decided(&decisions, released.permitted.get().len(), total, patients.into_iter().collect());
     // A partner who may see no resource about the patient must not learn from directory entries that there was a message.
     let about_patient = |content: &Content| consent::ResourceFacts::from(&content.json).patients().next().is_some();
-    if released.permitted.get().iter().any(about_patient) || (exchange.patient.is_none() && !released.permitted.get().is_empty()) {
-        Ok(Verdict::Release(Release { contents: released.permitted, decision }))
-    } else {
-        Ok(Verdict::Withhold(decision))
-    }
+    let permitted = released.permitted.get();
+    let leaves = permitted.iter().any(about_patient) || (exchange.patient.is_none() && !permitted.is_empty());
+    let count = if leaves { permitted.len() } else { 0 };
+    let decision = decided(&decisions, count, total, patients.into_iter().collect());
+    Ok(if leaves { Verdict::Release(Release { contents: released.permitted, decision }) } else { Verdict::Withhold(decision) })
 }
 
 fn request(app: &App, destination: &Destination, exchange: &Exchange) -> AccessRequest {
@@ -135,7 +134,7 @@ fn decided(decisions: &[&Decision], permitted: usize, total: usize, patients: Ve
     };
     let mut text = word;
     if !reasons.is_empty() {
-        text.push_str(": withheld by ");
+        text.push_str(if permitted == 0 { ": " } else { ", the others withheld: " });
         text.push_str(&reasons.into_iter().collect::<Vec<_>>().join(", "));
     }
     if !traces.is_empty() {

@@ -122,3 +122,10 @@ fn ledger_record(
     }
     Ok(record.build())
 }
+
+#[cfg(test)]
+impl Recorded {
+    pub(super) fn for_test(bytes: &'static [u8]) -> Self {
+        Self { bytes: Bytes::from_static(bytes), control_id: "1".to_owned() }
+    }
+}

@@ -132,7 +132,8 @@ impl Arrival {
                 Issue::error("not-supported", format!("{name} is not read by this release; hl7v2 and fhir-r4 are")),
             )),
         };
-        if self.source.is_none() { Err(unknown_source()) } else { content }
+        // What cannot be read is told first: who sent it is a question only of what is a message at all.
+        if self.source.is_none() { content.and(Err(unknown_source())) } else { content }
     }
 
     fn parse_hl7v2(&mut self) -> Result<Content, Refusal> {

@@ -55,8 +55,9 @@ pub(super) struct Kept<'a> {
 /// [`Refusal`] if the store refuses: nothing was written then. [`Cause::Conflict`] names the entry.
 pub(super) async fn commit(app: &App, mut arrived: Arrived, validated: Validated) -> Result<Committed, Refusal> {
     let started = Timer::now();
-    let mapped = validated.into_mapped();
+    let mut mapped = validated.into_mapped();
     let now = app.clock.now();
+    let has_provenance = provenance::complete(&mut mapped.entries, &arrived);
     let replayed = arrived.opened.is_some_and(|state| state != ExchangeState::Accepted);
     let patient = mapped.patient.clone();
     let record = record(app, &arrived, if replayed { "replayed" } else { "stored" }, patient.as_deref(), &mapped, now)?;
@@ -69,7 +70,7 @@ pub(super) async fn commit(app: &App, mut arrived: Arrived, validated: Validated
         targets.push(format!("{}/{}", version.resource_type, version.id));
         resources.push(version);
     }
-    if let Some(provenance) = provenance::of(app, &arrived, mapped.rules.as_ref(), &targets, now) {
+    if !has_provenance && let Some(provenance) = provenance::of(app, &arrived, mapped.rules.as_ref(), &targets, now) {
         resources.push(version(&provenance, author, Expect::Any));
     }
     let mut event = audit::Event::new(audit::Kind::Receive, now).source(arrived.source.name.as_str()).exchange(arrived.exchange);
@@ -79,8 +80,9 @@ pub(super) async fn commit(app: &App, mut arrived: Arrived, validated: Validated
     resources.push(event.version());
 
     let rules = mapped.rules.as_ref().map_or_else(|| "as it stands".to_owned(), |rules| format!("{} {}", rules.name, rules.version));
-    arrived.stage(app, "map", mapped.started, format!("{} resources by {rules}, {} issues", mapped.entries.len(), mapped.issues.len()));
-    arrived.stage(app, "validate", started, "ok");
+    let made = format!("{} resources by {rules}, {} issues", mapped.entries.len(), mapped.issues.len());
+    arrived.stages.push(stage("map", mapped.mapped_at, &made));
+    arrived.stages.push(stage("validate", now, "ok"));
     arrived.stages.push(stage("commit", now, "ok"));
     let deliveries = arrived.source.destinations.iter().map(|destination| {
         DeliveryChange::new(arrived.exchange, destination.as_str(), DeliveryState::Pending)

@@ -51,6 +51,7 @@ pub(super) fn take(app: &App, arrived: &Arrived, json: &Json, started: Timer) ->
         rules: None,
         loss: None,
         started,
+        mapped_at: app.clock.now(),
     })
 }
 

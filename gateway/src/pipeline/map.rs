@@ -6,6 +6,7 @@ use mappers::{Context, Package, SelectError, Selector};
 use model::bundle::resources;
 use model::json::Json;
 use model::outcome::Issue;
+use model::time::Instant;
 use store::{Expect, PatientLink};
 
 use super::arrive::{Arrived, Content};
@@ -41,6 +42,7 @@ pub(super) struct Mapped {
     /// Pieces of the input: all, mapped, kept elsewhere, dropped with a reason.
     pub(super) loss: Option<[usize; 4]>,
     pub(super) started: Timer,
+    pub(super) mapped_at: Instant,
 }
 
 /// Whether there is a package for the message; nothing is mapped.
@@ -92,6 +94,7 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
             digest: package.digest().to_owned(),
         }),
         started,
+        mapped_at: app.clock.now(),
     })
 }
 

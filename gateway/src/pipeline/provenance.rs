@@ -1,6 +1,7 @@
 //! Where stored resources come from: message, package, version and digest. FHIR R4 provenance.html.
 //!
-//! The builders of `typed` make a template for each source and package; what differs from message to message is put in
+//! A mapping makes its own Provenance, which names the package; the exchange is added to it here. What comes as FHIR gets
+//! one of ours: the builders of `typed` make a template for each source and package; what differs from message to message is put in
 //! here, so that a message does not pay for the builders.
 
 use std::collections::HashMap;
@@ -11,15 +12,34 @@ use model::time::Instant;
 use typed::{Party, Provenance, ProvenanceAgent, ProvenanceSource};
 
 use super::arrive::Arrived;
-use super::map::Rules;
+use super::map::{Entry, Rules};
 use crate::app::App;
-use crate::audit::PARTNER_SYSTEM;
+use crate::audit::{EXCHANGE_SYSTEM, PARTNER_SYSTEM};
 
 /// A place in the template that every message replaces.
 const PLACEHOLDER: &str = "0";
 
 /// Source name and package digest.
 type Key = (String, String);
+
+/// Adds the exchange to the Provenance that a mapping made; whether there is one.
+pub(super) fn complete(resources: &mut [Entry], arrived: &Arrived) -> bool {
+    let mut found = false;
+    for entry in resources.iter_mut() {
+        let Some(object) = entry.resource.as_object_mut() else { continue };
+        if object.get("resourceType").and_then(Json::as_str) != Some("Provenance") {
+            continue;
+        }
+        found = true;
+        let exchange = [("system", Json::from(EXCHANGE_SYSTEM)), ("value", Json::from(arrived.exchange.to_string()))];
+        let what = Json::object([("identifier", Json::object(exchange))]);
+        let entity = Json::object([("role", Json::from("source")), ("what", what)]);
+        if let Some(entities) = object.get_or_insert_with("entity", || Json::Array(Vec::new())).as_array_mut() {
+            entities.push(entity);
+        }
+    }
+    found
+}
 
 /// The Provenance of one message; `None` without a target.
 pub(super) fn of(app: &App, arrived: &Arrived, rules: Option<&Rules>, targets: &[String], now: Instant) -> Option<Json> {

@@ -45,7 +45,7 @@ pub(super) fn validate(app: &App, arrived: &Arrived, mut mapped: Mapped) -> Resu
             }
         }
     }
-    if matches!(arrived.content, Content::Hl7v2(_)) && mapped.patient.is_none() {
+    if matches!(arrived.content, Content::Hl7v2(_)) && !names_patient(&mapped) {
         found.push(Issue::error("required", "expected an identifier of the patient, found none").at("PID-3"));
     }
     if mapped.entries.is_empty() {
@@ -59,4 +59,13 @@ pub(super) fn validate(app: &App, arrived: &Arrived, mut mapped: Mapped) -> Resu
     mapped.issues.extend(found);
     app.metrics.stage("validate", started.elapsed());
     Ok(Validated { mapped })
+}
+
+/// Whether the message says by a number of some kind whom it is about: by name and birthday alone two people become one.
+fn names_patient(mapped: &Mapped) -> bool {
+    let Some(id) = &mapped.patient else { return false };
+    let patient = mapped.entries.iter().map(|entry| &entry.resource).find(|resource| {
+        model::resource::resource_type(resource) == Some("Patient") && model::resource::id(resource) == Some(id)
+    });
+    patient.is_some_and(|patient| !patient.items("identifier").is_empty())
 }

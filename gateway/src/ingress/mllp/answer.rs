@@ -53,11 +53,7 @@ fn positive(raw: &[u8], code: AckCode, exchange: ExchangeId, at: Instant) -> Ans
 }
 
 fn negative(app: &App, raw: &[u8], code: AckCode, refusal: &Refusal) -> Answer {
-    let reasons = refusal.issues().iter().filter(|issue| issue.is_error()).take(MOST_ERRORS);
-    let mut errors: Vec<AckError> = reasons.map(error).collect();
-    if errors.is_empty() {
-        errors.extend(refusal.issues().first().map(error));
-    }
+    let errors = errors(refusal);
     let now = app.clock.now();
     let text = match refusal.exchange() {
         Some(exchange) => format!("{}: exchange {exchange}", refusal.cause().as_str()),
@@ -66,6 +62,13 @@ fn negative(app: &App, raw: &[u8], code: AckCode, refusal: &Refusal) -> Answer {
     let control_id = own_control_id(refusal.exchange(), now);
     let acknowledgement = Acknowledgement { code, control_id: &control_id, time: &time(now), text: &text, errors: &errors };
     Answer { code, bytes: ack(&Origin::guess(raw), &acknowledgement) }
+}
+
+/// An ERR for each reason; what is only worth knowing is with the exchange.
+pub(super) fn errors(refusal: &Refusal) -> Vec<AckError> {
+    let reasons = refusal.issues().iter().filter(|issue| issue.is_error()).take(MOST_ERRORS);
+    let errors: Vec<AckError> = reasons.map(error).collect();
+    if errors.is_empty() { refusal.issues().first().map(error).into_iter().collect() } else { errors }
 }
 
 fn error(issue: &Issue) -> AckError {
