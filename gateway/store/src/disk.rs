@@ -1,6 +1,6 @@
 //! The store on disk: journal, index over it, one writer.
 
-mod group;
+pub(crate) mod group;
 mod lock;
 mod outbox;
 mod read;
@@ -71,9 +71,7 @@ impl DiskStore {
     }
 
     pub(crate) fn open_on(config: &Config, clock: Arc<dyn Clock>, space: Space) -> Result<Self, Error> {
-        let directory = store_directory(&config.directory);
-        std::fs::create_dir_all(&directory).map_err(|error| Error::io("make the store's directory", error))?;
-        let lock = lock::take(&directory, config.lock_timeout)?;
+        let (directory, lock) = lock(config)?;
         let journal = Arc::new(Journal::open(&directory.join("journal"), config.segment_bytes)?);
         let opened = OpenIndex::open(&directory.join("index"), journal.id(), config.cache_bytes, config.open_timeout)?;
         let applied = opened.applied;
@@ -157,6 +155,14 @@ impl Drop for Open {
         }
         self.shared.index.engine().close();
     }
+}
+
+/// Makes the store's directory where missing and takes its lock, which lasts as long as the file is held.
+pub(crate) fn lock(config: &Config) -> Result<(PathBuf, File), Error> {
+    let directory = store_directory(&config.directory);
+    std::fs::create_dir_all(&directory).map_err(|error| Error::io("make the store's directory", error))?;
+    let lock = lock::take(&directory, config.lock_timeout)?;
+    Ok((directory, lock))
 }
 
 /// The store's own directory inside the data directory.

@@ -54,6 +54,9 @@ pub enum Error {
         /// What was expected there.
         what: &'static str,
     },
+    /// An import was asked for into a store that holds something.
+    #[error("store is not empty")]
+    NotEmpty,
     /// The store is shutting down or its writer has ended.
     #[error("store is closed")]
     Closed,

@@ -66,11 +66,11 @@ pub(crate) enum Direction {
 }
 
 /// What a row adds to the memory of the overlay besides its bytes, roughly.
-const ROW_OVERHEAD: usize = 64;
+const ROW_OVERHEAD: usize = 144;
 
 impl Index {
     pub(crate) fn new(engine: Engine, cache_bytes: u64) -> Self {
-        let full_bytes = usize::try_from(cache_bytes / 32).unwrap_or(usize::MAX).clamp(64 << 10, 8 << 20);
+        let full_bytes = usize::try_from(cache_bytes / 24).unwrap_or(usize::MAX).clamp(64 << 10, 8 << 20);
         Self {
             engine,
             overlay: RwLock::default(),
@@ -207,7 +207,7 @@ impl Index {
     /// Whether so many rows wait that the writer should let sled catch up; waits at most `limit` for it.
     pub(crate) fn wait_for_room(&self, limit: Duration) -> Result<(), Error> {
         let over = |index: &Index| {
-            index.overlay.read().unwrap_or_else(PoisonError::into_inner).active_bytes >= 4 * index.full_bytes
+            index.overlay.read().unwrap_or_else(PoisonError::into_inner).active_bytes >= 2 * index.full_bytes
         };
         if over(self) {
             let signal = self.signal();

@@ -77,6 +77,11 @@ impl Journal {
         self.header.journal
     }
 
+    /// Bytes of all segments, the free end of the last ones included.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        (0..).take_while(|number| self.directory.join(segment_name(*number)).exists()).count() as u64 * self.header.size
+    }
+
     /// Position of the first frame.
     pub(crate) fn start(&self) -> u64 {
         SEGMENT_HEADER

@@ -15,9 +15,11 @@ mod grant;
 mod index;
 mod journal;
 mod ledger_queue;
+mod maintain;
 mod memory;
 mod open;
 mod outbox;
+mod portable;
 mod resource;
 #[cfg(test)]
 mod suite;
@@ -33,8 +35,10 @@ pub use exchange::{
 };
 pub use grant::{Grant, GrantChange};
 pub use ledger_queue::{LedgerRecord, NewLedgerRecord, Salt};
+pub use maintain::{CheckReport, CompactReport, check, compact};
 pub use open::Store;
 pub use outbox::{Claim, Delivery, DeliveryChange, DeliveryState};
+pub use portable::{PortableReport, export, import};
 pub use resource::{
     Author, Cursor, Effect, Expect, IndexRow, Match, NewVersion, Order, Page, PatientLink, RowKind, Search, Stored,
     Term, Test, VersionWritten,

@@ -13,6 +13,7 @@ use crate::grant::{Grant, GrantChange};
 use crate::index::{Index, Rows, keys};
 use crate::journal::{FRAME_HEADER, ITEM_HEADER, Journal, Pointer, open_item, put_item};
 use crate::outbox::Delivery;
+use crate::portable::Portable;
 use crate::resource::{Current, Effect, NewVersion, VersionWritten};
 
 /// Commits that share one frame, one sync and one answer time.
@@ -137,6 +138,99 @@ impl<'a> Group<'a> {
             self.rows.link(link, pointer);
         }
         Ok(Taken { committed: Committed { versions, ledger, at }, deliveries })
+    }
+
+    /// Takes a commit with everything assigned, as an import brings it; `false`: it does not fit under `limit`.
+    pub(crate) fn import(&mut self, commit: &Portable, limit: u64) -> Result<bool, Error> {
+        let (length, next) = (self.buffer.len(), self.next);
+        let taken = self.stage_import(commit);
+        let fits = self.payload_bytes() as u64 <= limit;
+        if taken.is_ok() && fits {
+            self.rows.accept();
+            self.commits += 1;
+            return Ok(true);
+        }
+        self.rows.refuse();
+        self.buffer.truncate(length);
+        self.next = next;
+        taken.map(|()| false)
+    }
+
+    fn stage_import(&mut self, commit: &Portable) -> Result<(), Error> {
+        let refused = |what| Error::Damaged { file: "import".to_owned(), offset: 0, what };
+        self.item(kind::COMMIT, |out| CommitItem { at: commit.at }.put(out));
+        for version in &commit.versions {
+            let row = self.get(&keys::current(&version.resource_type, &version.id))?;
+            let row: Option<CurrentRow> = row.map(|row| self.decoded(row)).transpose()?;
+            if version.version != row.map_or(0, |row| row.version) + 1 {
+                return Err(refused("version number is not the next one"));
+            }
+            let item = VersionItem { previous: row.map(|row| row.pointer), ..version.clone() };
+            let pointer = self.item(kind::VERSION, |out| item.put(out));
+            self.rows.version(&item, pointer, None);
+        }
+        let mut ledger = Vec::with_capacity(commit.ledger.len());
+        for item in &commit.ledger {
+            if item.index != self.next.ledger {
+                return Err(refused("ledger index is not the next one"));
+            }
+            self.next.ledger += 1;
+            let pointer = self.item(kind::LEDGER, |out| item.put(out));
+            self.rows.ledger(item, pointer);
+            ledger.push((item.exchange, item.index, pointer));
+        }
+        for exchange in &commit.exchanges {
+            let mut touched = Vec::new();
+            let old = match self.touch(&mut touched, &exchange.item.id, commit.at) {
+                Ok(_) => touched.pop(),
+                Err(Error::NotFound { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            if old.is_none() {
+                if exchange.item.number != self.next.exchange {
+                    return Err(refused("exchange number is not the next one"));
+                }
+                self.next.exchange += 1;
+            }
+            let mut item = exchange.item.clone();
+            let before = match old {
+                Some(old) => {
+                    item.raw = old.item.raw;
+                    item.answer = old.item.answer;
+                    item.detail = old.item.detail;
+                    item.issues = old.item.issues;
+                    item.resources = old.item.resources;
+                    item.ledger = old.item.ledger;
+                    old.before
+                }
+                None => Before::Nothing,
+            };
+            let mut blob = |bytes: &Option<Bytes>| {
+                bytes.as_ref().map(|bytes| self.item(kind::BLOB, |out| out.extend_from_slice(bytes)))
+            };
+            item.raw = blob(&exchange.raw).or(item.raw);
+            item.answer = blob(&exchange.answer).or(item.answer);
+            item.detail = blob(&exchange.detail).or(item.detail);
+            for issues in &exchange.issues {
+                item.issues.push(self.item(kind::ISSUES, |out| issues.put(out)));
+            }
+            for resources in &exchange.resources {
+                item.resources.push(self.item(kind::RESOURCES, |out| resources.put(out)));
+            }
+            let own = ledger.iter().filter(|(id, _, _)| *id == item.id);
+            item.ledger.extend(own.map(|(_, index, pointer)| (*index, *pointer)));
+            let pointer = self.item(kind::EXCHANGE, |out| item.put(out));
+            self.rows.exchange(&item, pointer, &before);
+        }
+        for grant in &commit.grants {
+            let pointer = self.item(kind::GRANT, |out| grant.put(out));
+            self.rows.grant(grant, pointer);
+        }
+        for link in &commit.links {
+            let pointer = self.item(kind::LINK, |out| link.put(out));
+            self.rows.link(link, pointer);
+        }
+        Ok(())
     }
 
     fn open_exchange(&mut self, touched: &mut Vec<Touched>, change: &ExchangeChange, at: Instant) -> Result<(), Error> {

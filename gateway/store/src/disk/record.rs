@@ -40,7 +40,7 @@ pub(crate) struct CommitItem {
 }
 codec!(CommitItem { at });
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct VersionItem {
     pub(crate) resource_type: String,
     pub(crate) id: String,
@@ -307,7 +307,7 @@ pub(crate) struct CurrentRow {
 codec!(CurrentRow { version, deleted, pointer });
 
 /// Value of a patient's row: what one group of commits wrote about the patient.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct PatientRow {
     pub(crate) exchanges: Vec<u64>,
     pub(crate) entries: Vec<([u8; 2], Pointer)>,

@@ -5,7 +5,7 @@ use model::time::Instant;
 
 use crate::codec::Codec;
 use crate::disk::group::Counters;
-use crate::disk::record::{CommitItem, ExchangeItem, LedgerItem, VersionItem, kind};
+use crate::disk::record::{CommitItem, ExchangeItem, LedgerItem, Line, VersionItem, kind};
 use crate::disk::rows::{Before, GroupRows};
 use crate::error::Error;
 use crate::index::{Applied, Direction, Flow, Index, Rows, keys};
@@ -26,10 +26,11 @@ pub(crate) fn replay(journal: &Journal, index: &Index, applied: Option<Applied>)
     let start = Applied { position: journal.start(), sequence: 0, last: 0, at: Instant::from_millis(0) };
     let mut applied = applied.unwrap_or(start);
     check_last(journal, applied)?;
+    let history = if applied.sequence == 0 { History::Whole } else { History::Tail };
     let mut frames = journal.frames(applied.position, applied.sequence);
     let mut count: u64 = 0;
     while let Some(frame) = frames.next()? {
-        let (rows, at) = rows_of(journal, &frame)?;
+        let (rows, at) = rows_of(journal, index, &frame, history)?;
         let (position, sequence) = frames.place();
         applied = Applied { position, sequence, last: frame.position, at: at.unwrap_or(applied.at) };
         index.put(rows, applied);
@@ -42,6 +43,30 @@ pub(crate) fn replay(journal: &Journal, index: &Index, applied: Option<Applied>)
         }
     }
     Ok(Replayed { applied, next: counters(index)? })
+}
+
+/// Where a replay begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum History {
+    /// At the beginning, into an empty index: rows come out as they did when they were first written.
+    Whole,
+    /// Somewhere: the index may already hold some of what follows.
+    Tail,
+}
+
+/// What the index and the group so far hold of an exchange.
+fn before(index: &Index, rows: &GroupRows, number: u64) -> Result<Before, Error> {
+    let key = keys::line(number);
+    let line = match rows.get(&key) {
+        Some(row) => row.clone(),
+        None => index.get(&key)?,
+    };
+    match line {
+        Some(line) => {
+            Line::decoded(Bytes::copy_from_slice(&line)).map(Before::Was).map_err(|_| Error::unreadable_row())
+        }
+        None => Ok(Before::Nothing),
+    }
 }
 
 /// The frame that the index saw last must be where it was.
@@ -70,7 +95,12 @@ pub(crate) fn counters(index: &Index) -> Result<Counters, Error> {
     Ok(Counters { exchange: after_last(keys::EXCHANGES)?, ledger: after_last(keys::LEDGER)? })
 }
 
-fn rows_of(journal: &Journal, frame: &Frame) -> Result<(Rows, Option<Instant>), Error> {
+fn rows_of(
+    journal: &Journal,
+    index: &Index,
+    frame: &Frame,
+    history: History,
+) -> Result<(Rows, Option<Instant>), Error> {
     let mut rows = GroupRows::default();
     let mut at = None;
     for item in Items::of(frame) {
@@ -85,7 +115,11 @@ fn rows_of(journal: &Journal, frame: &Frame) -> Result<(Rows, Option<Instant>), 
             kind::VERSION => rows.version(&VersionItem::decoded(payload).map_err(unreadable)?, pointer, None),
             kind::EXCHANGE => {
                 let item = ExchangeItem::decoded(payload).map_err(unreadable)?;
-                rows.exchange(&item, pointer, &Before::Unknown);
+                let before = match history {
+                    History::Whole => before(index, &rows, item.number)?,
+                    History::Tail => Before::Unknown,
+                };
+                rows.exchange(&item, pointer, &before);
             }
             kind::LEDGER => rows.ledger(&LedgerItem::decoded(payload).map_err(unreadable)?, pointer),
             kind::GRANT => rows.grant(&Codec::decoded(payload).map_err(unreadable)?, pointer),

@@ -1,1 +1,166 @@
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+
+use super::*;
+use crate::suite::{Both, Hand, arrival, exchange_id, version};
+use crate::*;
+
+fn filled() -> Both {
+    let both = Both::new();
+    for number in 0..40_u8 {
+        let id = exchange_id(number);
+        let mut exchange = ExchangeChange::open(id, arrival("lab", &format!("m{number}")));
+        exchange.state = Some(StateChange::FromDeliveries);
+        exchange.patient = Some("p".to_owned());
+        exchange.issues = vec!["{}".to_owned()];
+        exchange.answer = Some(Bytes::from_static(b"AA"));
+        let author = Author { source: "lab".to_owned(), exchange: Some(id) };
+        let resources = ["a", "b", &format!("own{number}")].map(|id| NewVersion {
+            author: author.clone(),
+            patients: vec!["p".to_owned()],
+            ..version("Observation", id, &"text ".repeat(100))
+        });
+        let record = NewLedgerRecord { exchange: id, bytes: Bytes::from(vec![number; 300]), salts: Vec::new() };
+        both.commit(Commit {
+            resources: resources.to_vec(),
+            exchanges: vec![exchange],
+            deliveries: vec![DeliveryChange::new(id, "north", DeliveryState::Pending)],
+            ledger: vec![record],
+            links: vec![PatientLink { replaced: format!("old{number}"), replaced_by: "p".to_owned() }],
+            ..Commit::default()
+        })
+        .unwrap();
+    }
+    both
+}
+
+fn same(both: &Both) {
+    both.ask(|store| store.exchanges(&ExchangeQuery { limit: 100, ..ExchangeQuery::default() }));
+    both.ask(|store| store.of_patient("p", &[]).map(crate::suite::plain));
+    both.ask(|store| store.history("Observation", "a", None, 100).map(crate::suite::plain));
+    both.ask(|store| store.ledger_records(0, 1000));
+    both.ask(|store| store.links("p"));
+    both.ask(|store| store.pending("north"));
+    for number in 0..40 {
+        both.ask(|store| store.exchange(&exchange_id(number)));
+    }
+}
+
+#[test]
+fn a_lost_or_damaged_index_is_rebuilt_from_the_journal() {
+    let mut both = filled();
+    let index = store_directory(both.directory.path()).join("index");
+    both.disk = None;
+    std::fs::remove_dir_all(&index).unwrap();
+    both.reopen();
+    same(&both);
+    both.disk = None;
+    for entry in std::fs::read_dir(&index).unwrap().flatten() {
+        let db = std::fs::OpenOptions::new().write(true).open(entry.path().join("db")).unwrap();
+        db.write_all_at(&[0x5a; 4096], 0).unwrap();
+        db.write_all_at(&[0x5a; 4096], 64 << 10).unwrap();
+    }
+    both.reopen();
+    same(&both);
+    both.disk = None;
+    assert_eq!(check(&both.config(), &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_second_process_is_told_and_damage_is_named() {
+    let mut both = filled();
+    let config = Config { lock_timeout: Duration::from_millis(20), ..both.config() };
+    assert!(matches!(Store::open(&config, both.clock.clone()), Err(Error::Locked { .. })));
+    assert!(matches!(check(&config, &mut |_, _| {}), Err(Error::Locked { .. })));
+    both.disk = None;
+    let journal = store_directory(both.directory.path()).join("journal");
+    let segment = std::fs::OpenOptions::new().write(true).open(journal.join(crate::journal::segment_name(0))).unwrap();
+    segment.write_all_at(b"damage", 5000).unwrap();
+    let report = check(&config, &mut |_, _| {}).unwrap();
+    assert!(report.problems[0].starts_with("journal/000000000000.seg is damaged at byte "), "{:?}", report.problems);
+    std::fs::remove_dir_all(store_directory(both.directory.path()).join("index")).unwrap();
+    assert!(matches!(Store::open(&config, both.clock.clone()), Err(Error::Damaged { .. })));
+}
+
+#[test]
+fn a_journal_that_ends_before_the_index_is_damage() {
+    let mut both = filled();
+    both.disk = None;
+    let journal = store_directory(both.directory.path()).join("journal");
+    for number in 1..20 {
+        let _ = std::fs::remove_file(journal.join(crate::journal::segment_name(number)));
+    }
+    assert!(matches!(Store::open(&both.config(), both.clock.clone()), Err(Error::Damaged { .. })));
+}
+
+#[test]
+fn export_and_import_keep_everything() {
+    let mut both = filled();
+    both.disk = None;
+    let mut stream = Vec::new();
+    let exported = export(&both.config(), &mut stream, &mut |_, _| {}).unwrap();
+    assert_eq!((exported.commits, exported.bytes), (40, stream.len() as u64));
+    let other = tempfile::tempdir().unwrap();
+    let config = Config { directory: other.path().to_owned(), ..both.config() };
+    assert_eq!(import(&config, &mut stream.as_slice(), &mut |_| {}).unwrap(), exported);
+    assert!(matches!(import(&config, &mut stream.as_slice(), &mut |_| {}), Err(Error::NotEmpty)));
+    both.disk = Some(Store::open(&config, both.clock.clone()).unwrap());
+    same(&both);
+    both.disk = None;
+    assert_eq!(check(&config, &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
+    let before = compact(&config).unwrap();
+    assert!(before.after_bytes > 0);
+    both.disk = Some(Store::open(&config, both.clock.clone()).unwrap());
+    same(&both);
+    for cut in [4, 20, stream.len() / 2, stream.len() - 1] {
+        let empty = tempfile::tempdir().unwrap();
+        let config = Config { directory: empty.path().to_owned(), ..config.clone() };
+        let refused = import(&config, &mut stream.get(..cut).unwrap(), &mut |_| {});
+        assert!(matches!(refused, Err(Error::Damaged { .. })), "cut at {cut}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_commits_and_lets_reads_go_on_until_there_is_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let free = Arc::new(AtomicU64::new(1000));
+    let seen = Arc::clone(&free);
+    let space = Space::with(Box::new(move || Ok(seen.load(Ordering::Relaxed))));
+    let config = Config { min_free_bytes: 500, segment_bytes: 64 << 10, ..Config::sled(directory.path()) };
+    let store = DiskStore::open_on(&config, Arc::new(Hand::default()), space).unwrap();
+    let commit = |id: &str| Commit { resources: vec![version("Basic", id, "x")], ..Commit::default() };
+    store.commit_blocking(commit("a")).unwrap();
+    free.store(499, Ordering::Relaxed);
+    // What was measured last stands for a tenth of a second.
+    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    let refused = loop {
+        match store.commit_blocking(commit("b")) {
+            Err(error) => break error,
+            Ok(_) => assert!(std::time::Instant::now() < deadline),
+        }
+    };
+    assert!(matches!(refused, Error::Full { free: 499, needed: 500 }) && refused.is_retryable());
+    assert!(store.read("Basic", "a").unwrap().is_some());
+    free.store(1000, Ordering::Relaxed);
+    store.commit_blocking(commit("c")).unwrap();
+}
+
+#[test]
+fn a_commit_larger_than_a_segment_is_refused_and_the_next_is_taken() {
+    let both = Both::new();
+    let large = |bytes: usize| {
+        let new = NewVersion { index: Vec::new(), ..version("Basic", "a", &"x".repeat(bytes)) };
+        Commit { resources: vec![new], ..Commit::default() }
+    };
+    for _ in 0..9 {
+        assert!(matches!(both.disk().commit_blocking(large(70 << 10)), Err(Error::TooLarge { .. })));
+    }
+    let journal = std::fs::read_dir(store_directory(both.directory.path()).join("journal")).unwrap();
+    assert!(journal.count() <= 3, "a commit that is refused uses up no room");
+    both.commit(large(55 << 10)).unwrap();
+    both.commit(large(55 << 10)).unwrap();
+    both.commit(large(10)).unwrap();
+    assert_eq!(both.ask(|store| store.history("Basic", "a", None, 9).map(crate::suite::plain)).len(), 3);
+}

@@ -136,16 +136,10 @@ impl Writer {
                     // Alone and too long for the rest of this segment: it opens the next one, or is too long for any.
                     let (_, _, buffer) = group.finish();
                     let limit = shared.journal.frame_limit();
-                    match self.tail.payload_position(&shared.journal, room + 1) {
-                        Ok(base) if room < limit => {
-                            group = Group::new(&shared.journal, &shared.index, base, self.next, buffer);
-                            waiting = Some(request);
-                            continue;
-                        }
-                        Ok(base) => {
-                            answers.push((request.answer, Err(Error::TooLarge { bytes: limit + 1, limit })));
-                            group = Group::new(&shared.journal, &shared.index, base, self.next, buffer);
-                        }
+                    let fits_next = room < limit;
+                    let moved = self.tail.payload_position(&shared.journal, if fits_next { limit } else { 1 });
+                    match moved {
+                        Ok(base) => group = Group::new(&shared.journal, &shared.index, base, self.next, buffer),
                         Err(error) => {
                             answers.push((request.answer, Err(error)));
                             self.buffer = buffer;
@@ -153,6 +147,11 @@ impl Writer {
                             return None;
                         }
                     }
+                    if fits_next {
+                        waiting = Some(request);
+                        continue;
+                    }
+                    answers.push((request.answer, Err(Error::TooLarge { bytes: limit + 1, limit })));
                 }
                 // Told only when what it was measured against is durable and visible.
                 Err(error) => answers.push((request.answer, Err(error))),
@@ -190,9 +189,9 @@ impl Writer {
         self.next = next;
         self.shared.index.put(rows, self.applied);
         self.shared.exchanges.store(next.exchange, Ordering::Release);
-        self.answer(answers);
-        // After the answers: whoever waits for records need not be told before who waits for the commit.
         self.shared.ledger.send_if_modified(|seen| std::mem::replace(seen, next.ledger) != next.ledger);
+        // Last: whoever is answered sees what was committed by every way of reading.
+        self.answer(answers);
         if buffer.capacity() <= KEPT_BUFFER {
             self.buffer = buffer;
         }

@@ -184,16 +184,7 @@ impl OpenIndex {
         cache_bytes: u64,
         timeout: Duration,
     ) -> Result<Self, Error> {
-        let scan = |error| Error::io("list the index directory", error);
-        std::fs::create_dir_all(directory).map_err(scan)?;
-        let mut generations: Vec<(u64, PathBuf)> = Vec::new();
-        for entry in std::fs::read_dir(directory).map_err(scan)? {
-            let entry = entry.map_err(scan)?;
-            if let Ok(generation) = entry.file_name().to_string_lossy().parse() {
-                generations.push((generation, entry.path()));
-            }
-        }
-        generations.sort();
+        let mut generations = generations(directory)?;
         let newest = generations.pop();
         for (_, old) in generations {
             // A thread that hangs in it may still hold files; what cannot go now goes next time.
@@ -215,6 +206,19 @@ impl OpenIndex {
         opened.map_err(Error::Index)
     }
 
+    /// Begins a new, empty index beside the one there is, which the next opening leaves aside.
+    pub(crate) fn begin(directory: &Path, cache_bytes: u64, timeout: Duration) -> Result<Self, Error> {
+        let newest = generations(directory)?.last().map_or(0, |(generation, _)| *generation);
+        let path = directory.join((newest + 1).to_string());
+        let db = open_watched(&path, cache_bytes, timeout).map_err(Error::Index)?;
+        Ok(Self { db, directory: path, applied: None })
+    }
+
+    /// Bytes that the index takes on disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        disk_bytes(&self.directory)
+    }
+
     fn check(db: Db, path: &Path, journal: [u8; 16]) -> Result<Self, String> {
         let meta = db.get(keys::META).map_err(|error| error.to_string())?;
         let applied = match meta {
@@ -233,6 +237,21 @@ impl OpenIndex {
         };
         Ok(Self { db, directory: path.to_owned(), applied })
     }
+}
+
+/// The indexes there are, oldest first.
+fn generations(directory: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
+    let list = |error| Error::io("list the index directory", error);
+    std::fs::create_dir_all(directory).map_err(list)?;
+    let mut generations: Vec<(u64, PathBuf)> = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(list)? {
+        let entry = entry.map_err(list)?;
+        if let Ok(generation) = entry.file_name().to_string_lossy().parse() {
+            generations.push((generation, entry.path()));
+        }
+    }
+    generations.sort();
+    Ok(generations)
 }
 
 /// Opens sled on a thread of its own: a damaged file can keep it busy for minutes without an error, or make it panic.

@@ -1,0 +1,231 @@
+//! Checking and compacting a store that nobody has open.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::codec::Codec;
+use crate::config::Config;
+use crate::disk::record::{CommitItem, ExchangeItem, LedgerItem, PatientRow, VersionItem, kind};
+use crate::disk::replay::{self, Items};
+use crate::disk::{self};
+use crate::error::Error;
+use crate::index::{Direction, Engine, Flow, Index, OpenIndex};
+use crate::journal::{Frame, Journal};
+
+/// Findings after which a check stops listing.
+const MOST_PROBLEMS: usize = 20;
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// Commits read.
+    pub commits: u64,
+    /// Versions read.
+    pub versions: u64,
+    /// Exchanges opened.
+    pub exchanges: u64,
+    /// Ledger records read.
+    pub ledger_records: u64,
+    /// Journal bytes read.
+    pub journal_bytes: u64,
+    /// Index rows compared.
+    pub rows: u64,
+    /// What is wrong, each naming file and offset or the kind of row; empty: the store is whole.
+    pub problems: Vec<String>,
+}
+
+impl CheckReport {
+    fn problem(&mut self, problem: String) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// Reads the whole journal, verifies every checksum, the order of ledger records and versions, and compares the index with
+/// one built anew from the journal. Needs the store closed and as much free space as the index takes.
+///
+/// `progress` is called now and then with bytes done and bytes in all.
+///
+/// # Errors
+/// [`Error::Locked`] if a process has the store open; [`Error::Io`] if the disk refuses. Damage is no error but a problem
+/// in the report.
+pub fn check(config: &Config, progress: &mut dyn FnMut(u64, u64)) -> Result<CheckReport, Error> {
+    let (directory, _lock) = disk::lock(config)?;
+    let mut report = CheckReport::default();
+    let journal = match Journal::open(&directory.join("journal"), config.segment_bytes) {
+        Ok(journal) => journal,
+        Err(error @ Error::Damaged { .. }) => {
+            report.problem(error.to_string());
+            return Ok(report);
+        }
+        Err(error) => return Err(error),
+    };
+    let total = journal.disk_bytes();
+    let mut frames = journal.frames(journal.start(), 0);
+    loop {
+        let frame = match frames.next() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
+            Err(error) => {
+                report.problem(error.to_string());
+                return Ok(report);
+            }
+        };
+        report.journal_bytes += frame.payload.len() as u64;
+        if let Err(error) = check_frame(&journal, &frame, &mut report) {
+            report.problem(error.to_string());
+        }
+        progress(frame.position, total);
+    }
+    if report.problems.is_empty() {
+        check_index(config, &directory, &journal, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn check_frame(journal: &Journal, frame: &Frame, report: &mut CheckReport) -> Result<(), Error> {
+    for item in Items::of(frame) {
+        let (pointer, kind, payload) =
+            item.ok_or_else(|| journal.damaged(frame.position, "item fails its checksum"))?;
+        let unreadable = |_| journal.damaged(pointer.position, "item is not readable");
+        let expect = |holds: bool, what| if holds { Ok(()) } else { Err(journal.damaged(pointer.position, what)) };
+        match kind {
+            kind::COMMIT => {
+                CommitItem::decoded(payload).map_err(unreadable)?;
+                report.commits += 1;
+            }
+            kind::VERSION => {
+                let item = VersionItem::decoded(payload).map_err(unreadable)?;
+                report.versions += 1;
+                let before = match item.previous {
+                    Some(previous) => {
+                        expect(previous.position < pointer.position, "version follows a later one")?;
+                        let before: VersionItem = journal.decoded(previous, kind::VERSION)?;
+                        expect(
+                            (&before.resource_type, &before.id) == (&item.resource_type, &item.id),
+                            "version follows another resource",
+                        )?;
+                        before.version
+                    }
+                    None => 0,
+                };
+                expect(item.version == before + 1, "version number is not the next one")?;
+            }
+            kind::EXCHANGE => {
+                let item = ExchangeItem::decoded(payload).map_err(unreadable)?;
+                expect(item.number <= report.exchanges, "exchange number is not the next one")?;
+                report.exchanges = report.exchanges.max(item.number + 1);
+            }
+            kind::LEDGER => {
+                let item = LedgerItem::decoded(payload).map_err(unreadable)?;
+                expect(item.index == report.ledger_records, "ledger index is not the next one")?;
+                report.ledger_records += 1;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Compares the index, brought up to the journal's end, with one built from the beginning.
+fn check_index(
+    config: &Config,
+    directory: &std::path::Path,
+    journal: &Journal,
+    report: &mut CheckReport,
+) -> Result<(), Error> {
+    let beside = directory.join("index-check");
+    let _ = std::fs::remove_dir_all(&beside);
+    let compared = (|| {
+        let opened = OpenIndex::open(&directory.join("index"), journal.id(), config.cache_bytes, config.open_timeout)?;
+        let actual = caught_up(config, journal, opened)?;
+        let opened = OpenIndex::begin(&beside, config.cache_bytes, config.open_timeout)?;
+        let expected = caught_up(config, journal, opened)?;
+        compare(&expected, &actual, report)
+    })();
+    let _ = std::fs::remove_dir_all(&beside);
+    match compared {
+        Err(error @ (Error::Damaged { .. } | Error::Index(_))) => {
+            report.problem(error.to_string());
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn caught_up(config: &Config, journal: &Journal, opened: OpenIndex) -> Result<Index, Error> {
+    let applied = opened.applied;
+    let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes);
+    replay::replay(journal, &index, applied)?;
+    index.move_down()?;
+    Ok(index)
+}
+
+fn compare(expected: &Index, actual: &Index, report: &mut CheckReport) -> Result<(), Error> {
+    let label = |key: &[u8]| key.first().map_or('?', |kind| char::from(*kind));
+    let mut problems = Vec::new();
+    expected.walk(b"", None, Direction::Up, &mut |key, value| {
+        report.rows += 1;
+        let found = actual.get(key)?;
+        let same = match (&found, key.first()) {
+            (Some(found), Some(b'p')) => same_patient_row(value, found),
+            (Some(found), _) => found.as_ref() == value,
+            (None, _) => false,
+        };
+        if !same {
+            problems.push(format!("index: row of kind {} differs from the journal", label(key)));
+        }
+        Ok(if problems.len() < MOST_PROBLEMS { Flow::On } else { Flow::Stop })
+    })?;
+    actual.walk(b"", None, Direction::Up, &mut |key, value| {
+        // A replay after a crash may note an exchange of a patient once more, under the later frame.
+        let again = key.first() == Some(&b'p') && same_patient_row(&PatientRow::default().encoded(), value);
+        if !again && expected.get(key)?.is_none() {
+            problems.push(format!("index: row of kind {} is not in the journal", label(key)));
+        }
+        Ok(if problems.len() < MOST_PROBLEMS { Flow::On } else { Flow::Stop })
+    })?;
+    problems.into_iter().for_each(|problem| report.problem(problem));
+    Ok(())
+}
+
+/// The same versions, and at least the expected exchanges.
+fn same_patient_row(expected: &[u8], actual: &[u8]) -> bool {
+    let decoded = |bytes: &[u8]| PatientRow::decoded(bytes::Bytes::copy_from_slice(bytes)).ok();
+    let (Some(expected), Some(actual)) = (decoded(expected), decoded(actual)) else { return false };
+    let noted: BTreeSet<u64> = actual.exchanges.into_iter().collect();
+    expected.entries == actual.entries && expected.exchanges.iter().all(|number| noted.contains(number))
+}
+
+/// What compacting did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompactReport {
+    /// Bytes of the index before.
+    pub before_bytes: u64,
+    /// Bytes of the index after.
+    pub after_bytes: u64,
+    /// Bytes of the journal, which is kept whole: every version and every message stays.
+    pub journal_bytes: u64,
+}
+
+/// Builds the index anew from the journal and drops the old one. Needs the store closed. The journal is not touched:
+/// history is kept.
+///
+/// # Errors
+/// [`Error::Locked`] if a process has the store open, [`Error::Damaged`] if the journal is.
+pub fn compact(config: &Config) -> Result<CompactReport, Error> {
+    let (directory, _lock) = disk::lock(config)?;
+    let journal = Arc::new(Journal::open(&directory.join("journal"), config.segment_bytes)?);
+    let indexes = directory.join("index");
+    let before_bytes = OpenIndex::open(&indexes, journal.id(), config.cache_bytes, config.open_timeout)?.disk_bytes();
+    let opened = OpenIndex::begin(&indexes, config.cache_bytes, config.open_timeout)?;
+    let index = caught_up(config, &journal, opened)?;
+    index.engine().sync()?;
+    index.engine().close();
+    // Opening drops every older one.
+    let opened = OpenIndex::open(&indexes, journal.id(), config.cache_bytes, config.open_timeout)?;
+    Ok(CompactReport { before_bytes, after_bytes: opened.disk_bytes(), journal_bytes: journal.disk_bytes() })
+}
