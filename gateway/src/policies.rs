@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use consent::{Links, Policies as Compiled, ResourceFacts, SensitivityMap};
+use consent::{Links, Policies as Compiled, SensitivityMap};
 use model::json::{Json, Limits, parse};
 use store::{Resources, Search, Store, Stored};
 
@@ -104,24 +104,10 @@ impl Policies {
     }
 }
 
-/// The facts of a resource, with its labels and with the links that the policies ask for.
-///
-/// # Errors
-/// [`PolicyError`] if a resource that decides could not be read.
-pub fn facts(
-    store: &Store,
-    policies: &Compiled,
-    labels: Option<&SensitivityMap>,
-    resource: &Json,
-) -> Result<ResourceFacts, PolicyError> {
-    let mut facts = ResourceFacts::from(resource);
-    if let Some(map) = labels {
-        facts.map_labels(map);
-    }
-    if policies.asks_for_links() {
-        facts.link(&links(store, policies)?);
-    }
-    Ok(facts)
+/// The map from codes to sensitivity labels that `labelling = "map"` runs; read once.
+pub fn sensitivity_map() -> &'static SensitivityMap {
+    static MAP: OnceLock<SensitivityMap> = OnceLock::new();
+    MAP.get_or_init(SensitivityMap::embedded)
 }
 
 /// What the instances say that the policies name.

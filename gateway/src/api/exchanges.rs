@@ -169,10 +169,7 @@ fn moment(name: &str, value: &str) -> Result<Instant, Failure> {
 
 /// Whether something of the message has no place in the mapping; the pipeline notes it with the exchange.
 fn has_unmapped(exchange: &Exchange) -> bool {
-    let Some(detail) = exchange.detail.as_deref().and_then(|text| parse(text.as_bytes(), &Limits::default()).ok())
-    else {
-        return false;
-    };
+    let Some(detail) = detail(exchange) else { return false };
     let count = |name: &str| match detail.at(&["loss", name]) {
         Some(Json::Array(items)) => items.len() as u64,
         Some(Json::Number(number)) => number.as_u64().unwrap_or(0),

@@ -7,7 +7,7 @@ use model::outcome::operation_outcome;
 use store::ExchangeState;
 
 use super::outcome::Failure;
-use super::{Call, Who, accepts_json, answer};
+use super::{Call, Who, answer};
 use crate::config::SourceTransport;
 use crate::layers::Response;
 use crate::pipeline::{Answer, Inbound, Transport};
@@ -16,7 +16,6 @@ use crate::pipeline::{Answer, Inbound, Transport};
 const LEDGER_RECEIPT: HeaderName = HeaderName::from_static("ledger-receipt");
 
 pub(super) async fn ingest(call: &mut Call, who: &Who) -> Result<Response, Failure> {
-    accepts_json(call, None)?;
     who.must(Action::Ingest)?;
     let name = call.params.text("source").to_owned();
     let known = call.app.config.source(&name).is_some_and(|source| source.transport == SourceTransport::Http);

@@ -172,7 +172,7 @@ impl<'a> Asking<'a> {
             settings: &self.app.consent,
             now: self.now,
             links: Some(&rules.links),
-            map: None,
+            map: Some(crate::policies::sensitivity_map()),
         }
     }
 
@@ -206,14 +206,15 @@ impl<'a> Asking<'a> {
                 used.push(grant);
             }
         }
-        let mut exchange = None;
-        for grant in &used {
-            let (_, id): (AuditWritten, ExchangeId) =
-                crate::emergency::summary::record_use(self.app, self.who, grant, self.now).await?;
-            exchange = Some(id);
-        }
         if used.is_empty() {
             super::audited(self.app, event).await?;
+            return Ok(None);
+        }
+        let (mut exchange, mut event) = (None, Some(event));
+        for grant in &used {
+            let (_, id): (AuditWritten, ExchangeId) =
+                crate::emergency::summary::record_use(self.app, self.who, grant, self.now, event.take()).await?;
+            exchange = Some(id);
         }
         Ok(exchange)
     }

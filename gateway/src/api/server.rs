@@ -180,3 +180,6 @@ where
     // An error here is the peer's: it went away or spoke no HTTP. The requests were logged above it.
     let _ = watcher.watch(connection).await;
 }
+
+#[cfg(test)]
+mod tests;

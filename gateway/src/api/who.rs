@@ -1,6 +1,8 @@
 //! The caller, with what handlers, decisions and audit need of them.
 
 use auth::{Access, Action as Reach, Caller, Fingerprint, Role};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use consent::{AccessRequest, Action, Actor, Interaction, Purpose};
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, StatusCode};
@@ -92,11 +94,13 @@ impl Who {
     /// What consents are asked.
     pub fn request(&self, action: Action, interaction: Interaction, config: &Config) -> AccessRequest {
         let actor = self.0.as_ref().map(actor).unwrap_or_default();
+        let named = &config.consent.custodian;
         AccessRequest {
             actor,
             purposes: self.purposes(),
             action,
-            custodian: Some(config.consent.custodian.iter().map(|reference| reference.as_str().into()).collect()),
+            // Not configured is not known: a deny that names a custodian then holds.
+            custodian: (!named.is_empty()).then(|| named.iter().map(|reference| reference.as_str().into()).collect()),
             btg: None,
             patient: None,
             interaction,
@@ -138,11 +142,15 @@ fn actor(caller: &Caller) -> Actor {
     }
 }
 
-/// The holder of the token in the `Authorization` header.
+/// The holder of the token in the `Authorization` header, or the source whose name and secret stand there.
 pub(super) fn by_header(call: &Call, shown: Option<&str>) -> Result<Who, Failure> {
     let Some(shown) = shown else {
         return Err(Failure::unauthenticated("this address needs a token: Authorization: Bearer TOKEN"));
     };
+    if let Some(name) = basic_name(shown) {
+        let caller = call.app.secrets.check(&name, shown);
+        return caller.map(|caller| Who(Some(caller))).map_err(|error| Failure::unauthenticated(error.to_string()));
+    }
     if call.app.config.auth.mode != crate::config::AuthMode::Development {
         return Err(Failure::unauthenticated("tokens of development are not taken here"));
     }
@@ -158,6 +166,17 @@ pub(super) fn by_header(call: &Call, shown: Option<&str>) -> Result<Who, Failure
             ))
         }
     }
+}
+
+/// The user of a Basic credential (RFC 7617).
+fn basic_name(shown: &str) -> Option<String> {
+    let (scheme, value) = shown.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(value.trim()).ok()?;
+    let name = decoded.split(|byte| *byte == b':').next()?;
+    Some(String::from_utf8_lossy(name).into_owned())
 }
 
 /// The source of the path by its secret, else the holder of a token.

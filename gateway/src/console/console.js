@@ -30,6 +30,11 @@ class Refused extends Error {
   constructor(status, text) { super(text); this.status = status; }
 }
 
+// Clinical numbers keep their digits (1.50 is not 1.5): each number of a JSON text becomes a text.
+function digitsKept(text) {
+  return text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (piece) => piece.startsWith('"') ? piece : '"' + piece + '"');
+}
+
 async function call(path, options = {}) {
   const headers = { Accept: 'application/json' };
   if (token) headers.Authorization = 'Bearer ' + token;
@@ -42,7 +47,7 @@ async function call(path, options = {}) {
   }
   const text = await answer.text();
   let json = null;
-  try { json = text ? JSON.parse(text) : null; } catch { json = null; }
+  try { json = text ? JSON.parse(options.exact ? digitsKept(text) : text) : null; } catch { json = null; }
   if (answer.ok) return json;
   const issue = json && json.issue && json.issue[0];
   throw new Refused(answer.status, (issue && issue.diagnostics) || 'The gateway answered ' + answer.status + '.');
@@ -191,7 +196,7 @@ async function declare(candidate) {
   if (candidate.birthYear) body.confirm = { birthYear: candidate.birthYear };
   try {
     grant = await call('/emergency/declare', { method: 'POST', body });
-    const summary = await call('/emergency/grants/' + grant.id + '/summary');
+    const summary = await call('/emergency/grants/' + grant.id + '/summary', { exact: true });
     $('grant').textContent = 'Emergency access until ' + when(grant.expires) + '. It is recorded, the patient is told, and a colleague reviews it. Do not pass on what you read.';
     $('end').hidden = false;
     $('summary-body').replaceChildren(...render(summary));

@@ -3,8 +3,8 @@
 use super::*;
 
 #[test]
-fn serves_its_three_files_under_a_strict_policy() {
-    for name in ["", "index.html", "console.css", "console.js"] {
+fn serves_its_files_under_a_strict_policy() {
+    for name in ["", "index.html", "console.css", "console.js", "icon.svg"] {
         let response = file(name).unwrap();
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{name}: {policy}");
@@ -14,9 +14,10 @@ fn serves_its_three_files_under_a_strict_policy() {
 
 #[test]
 fn has_no_inline_script_or_style_and_no_address_of_elsewhere() {
-    let page = FILES[0].2;
+    let content = |name: &str| FILES.iter().find(|file| file.0 == name).unwrap().2;
+    let page = content("index.html");
     for forbidden in ["<style", "style=", "onclick=", "http://", "//cdn"] {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
-    assert!(!FILES[2].2.contains("innerHTML"));
+    assert!(!content("console.js").contains("innerHTML"));
 }

@@ -16,6 +16,7 @@ use super::declare::{ended, exchange, use_event};
 use crate::api::outcome::Failure;
 use crate::api::{Call, Who, answer, ips};
 use crate::app::App;
+use crate::audit::Event;
 use crate::layers::Response;
 use crate::pipeline::Refusal;
 
@@ -30,7 +31,7 @@ pub(crate) async fn summary(call: &Call, who: &Who) -> Result<Response, Failure>
         return Err(ended());
     }
     super::declare::authorised(&call.app, who)?;
-    let (written, exchange) = record_use(&call.app, who, &grant, now).await?;
+    let (written, exchange) = record_use(&call.app, who, &grant, now, None).await?;
     let body = read(call, &written, who, &grant, now)?;
     call.app.metrics.emergency("summary");
     let mut response = answer::fhir(StatusCode::OK, body);
@@ -46,12 +47,14 @@ pub(super) fn own_grant(call: &Call, who: &Who) -> Result<Grant, Failure> {
         .ok_or_else(|| Failure::unknown("this grant"))
 }
 
-/// Puts a use on record: audit event, exchange and ledger record, durable when this returns.
+/// Puts a use on record: audit event, exchange and ledger record, durable when this returns; with it what `more` tells of
+/// the request.
 pub(crate) async fn record_use(
     app: &App,
     who: &Who,
     grant: &Grant,
     now: Instant,
+    more: Option<Event>,
 ) -> Result<(AuditWritten, ExchangeId), Failure> {
     let id = crate::pipeline::exchange_id()?;
     let record = app
@@ -61,7 +64,7 @@ pub(crate) async fn record_use(
         .map_err(Refusal::from)?
         .build();
     let commit = Commit {
-        resources: vec![use_event(who, grant, id, now).version()],
+        resources: std::iter::once(use_event(who, grant, id, now)).chain(more).map(|event| event.version()).collect(),
         exchanges: vec![exchange(id, ExchangeKind::EmergencyUse, &grant.person, now, Bytes::new(), &grant.patient)],
         ledger: vec![record],
         ..Commit::default()
@@ -83,7 +86,7 @@ fn read(call: &Call, _: &AuditWritten, who: &Who, grant: &Grant, now: Instant) -
         settings: &app.consent,
         now,
         links: Some(&links),
-        map: None,
+        map: Some(crate::policies::sensitivity_map()),
     };
     let record = ips::record(app, &grant.patient)?;
     let candidates = record.into_iter().map(|json| Candidate { json, text: None, selected_by: Vec::new() });
