@@ -1,0 +1,17 @@
+//! The one integration binary: evidence that crosses crates, against the real program where that is what users run.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected ends; its helpers are no #[test] functions, which the lints leave alone"
+)]
+
+mod architecture;
+mod bad_input;
+mod consent;
+mod crash;
+mod demo;
+mod emergency;
+mod flow;
+mod http;
+mod privacy;
