@@ -72,7 +72,6 @@ static FUNCTIONS: &[Function] = &[
     Function { name: "phone", arguments: 3, forward: phone, backward: None },
     Function { name: "mime", arguments: 1, forward: mime, backward: Some(mime_parts) },
     Function { name: "base64", arguments: 1, forward: base64, backward: Some(base64_parts) },
-    Function { name: "separator", arguments: 0, forward: separator, backward: Some(same) },
 ];
 
 /// Prefix of URIs made of the name of an assigning authority that has no universal id.
@@ -348,8 +347,18 @@ fn yes_or_no(value: &str) -> Option<Vec<String>> {
     }
 }
 
+/// FHIR R4 datatypes.html, "oid": arcs of digits without leading zeros, the first 0, 1 or 2.
 fn is_oid(text: &str) -> bool {
-    text.contains('.') && text.split('.').all(|arc| !arc.is_empty() && arc.bytes().all(|b| b.is_ascii_digit()))
+    let arc = |arc: &str| {
+        !arc.is_empty() && arc.bytes().all(|b| b.is_ascii_digit()) && (arc.len() == 1 || !arc.starts_with('0'))
+    };
+    text.contains('.') && text.split('.').all(arc) && matches!(text.as_bytes(), [b'0'..=b'2', b'.', ..])
+}
+
+/// RFC 9562, section 4: 8-4-4-4-12 hexadecimal digits.
+fn is_uuid(text: &str) -> bool {
+    let groups: Vec<usize> = text.split('-').map(str::len).collect();
+    groups == [8, 4, 4, 4, 12] && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
 }
 
 /// HL7 v2.8.2 chapter 2A, "HD" and table 0301 "Universal ID Type": an OID, a UUID or a URI becomes a URI.
@@ -362,7 +371,11 @@ fn universal_id(call: &Call<'_>) -> Result<Output, Failure> {
     match kind {
         "ISO" if is_oid(value) => exact(format_smolstr!("urn:oid:{value}")),
         "" if is_oid(value) => Ok(Output { value: format_smolstr!("urn:oid:{value}"), lossy: Some("") }),
-        "UUID" | "GUID" => exact(format_smolstr!("urn:uuid:{}", value.to_ascii_lowercase())),
+        "UUID" | "GUID" if is_uuid(value) => {
+            let lower = value.to_ascii_lowercase();
+            let lossy = (kind != "UUID" || lower != value).then_some("");
+            Ok(Output { value: format_smolstr!("urn:uuid:{lower}"), lossy })
+        }
         "URI" | "URL" => exact(value),
         "" => exact(format_smolstr!("{AUTHORITY}{}", escaped(value))),
         other => exact(format_smolstr!("{AUTHORITY}{}:{}", escaped(other), escaped(value))),
@@ -468,11 +481,6 @@ fn comparator_of(call: &Call<'_>) -> Result<Output, Failure> {
 fn number_of(call: &Call<'_>) -> Result<Output, Failure> {
     let (_, number) = compared(call.value).ok_or(Failure("expected a comparator and a number"))?;
     decimal(&Call { value: number, ..*call })
-}
-
-/// SN.3: `-` a range, `/` or `:` a ratio.
-fn separator(call: &Call<'_>) -> Result<Output, Failure> {
-    exact(call.value.trim())
 }
 
 /// XTN.7 with country (XTN.5), area (XTN.6) and extension (XTN.8).

@@ -15,6 +15,8 @@ pub(crate) struct Piece<'m> {
     pub(crate) component: u32,
     pub(crate) subcomponent: u32,
     pub(crate) raw: &'m str,
+    /// Without escape sequences and control characters: its text is as it stands.
+    plain: bool,
     pub(crate) place: hl7v2::Place,
 }
 
@@ -24,6 +26,9 @@ pub(crate) struct Seg<'m> {
     pub(crate) view: Segment<'m>,
     pub(crate) lo: u32,
     pub(crate) hi: u32,
+    /// Where its fields stand in `Input::fields`.
+    fields: u32,
+    field_count: u32,
 }
 
 /// How deep a range goes.
@@ -60,6 +65,8 @@ pub(crate) struct Input<'m> {
     pub(crate) message: &'m Message,
     pub(crate) segments: Vec<Seg<'m>>,
     pub(crate) pieces: Vec<Piece<'m>>,
+    /// Range of the pieces of each field, segment after segment.
+    fields: Vec<(u32, u32)>,
     /// Places of the null values (`""`).
     pub(crate) nulls: Vec<hl7v2::Place>,
     /// Whether the delimiters are the recommended ones, so that raw text reads the same anywhere.
@@ -71,15 +78,27 @@ impl<'m> Input<'m> {
     pub(crate) fn new(message: &'m Message, compiled: &Compiled) -> Self {
         let mut pieces = Vec::with_capacity(message.text().len() / 6);
         let mut nulls = Vec::new();
+        let escape = message.delimiters().escape;
+        let special = |b: u8| Some(b) == escape || (b < b' ' && !matches!(b, b'\r' | b'\n' | b'\t')) || b == 0x7F;
+        let mut fields: Vec<(u32, u32)> = Vec::with_capacity(message.text().len() / 6);
         let mut segments = Vec::with_capacity(message.segments().len());
         for view in message.segments() {
             let lo = count(&pieces);
+            let first_field = narrow(fields.len());
             for leaf in view.leaves() {
                 if leaf.raw == "\"\"" {
                     nulls.push(leaf.place);
                     continue;
                 }
+                let at = count(&pieces);
+                while narrow(fields.len()) < first_field.saturating_add(leaf.place.field) {
+                    fields.push((at, at));
+                }
+                if let Some(last) = fields.last_mut() {
+                    last.1 = at + 1;
+                }
                 pieces.push(Piece {
+                    plain: !leaf.raw.bytes().any(special),
                     field: leaf.place.field,
                     repetition: leaf.place.repetition.unwrap_or(1),
                     component: leaf.place.component.unwrap_or(1),
@@ -89,12 +108,13 @@ impl<'m> Input<'m> {
                 });
             }
             let id = compiled.segments.get(view.name()).copied().unwrap_or(UNKNOWN);
-            segments.push(Seg { id, view, lo, hi: count(&pieces) });
+            let field_count = narrow(fields.len()) - first_field;
+            segments.push(Seg { id, view, lo, hi: count(&pieces), fields: first_field, field_count });
         }
         let d = message.delimiters();
         let usual = (d.field, d.component, d.repetition, d.escape, d.subcomponent)
             == (b'|', Some(b'^'), Some(b'~'), Some(b'\\'), Some(b'&'));
-        Self { message, segments, pieces, nulls, usual }
+        Self { message, segments, pieces, fields, nulls, usual }
     }
 
     pub(crate) fn pieces(&self, range: std::ops::Range<u32>) -> &[Piece<'m>] {
@@ -104,11 +124,11 @@ impl<'m> Input<'m> {
     /// The pieces of a field, all repetitions.
     pub(crate) fn field(&self, segment: u32, field: u32) -> std::ops::Range<u32> {
         let Some(seg) = self.segments.get(segment as usize) else { return 0..0 };
-        let pieces = self.pieces(seg.lo..seg.hi);
-        let from = pieces.partition_point(|piece| piece.field < field);
-        let length = pieces.iter().skip(from).take_while(|piece| piece.field == field).count();
-        let lo = seg.lo + narrow(from);
-        lo..lo + narrow(length)
+        if field == 0 || field > seg.field_count {
+            return seg.lo..seg.lo;
+        }
+        let (lo, hi) = self.fields.get((seg.fields + field - 1) as usize).copied().unwrap_or((seg.lo, seg.lo));
+        lo..hi
     }
 
     /// The pieces of one repetition of a field.
@@ -157,7 +177,7 @@ impl<'m> Input<'m> {
     pub(crate) fn text(&self, value: Cursor) -> Cow<'m, str> {
         match self.pieces(value.range()) {
             [] => Cow::Borrowed(""),
-            [piece] if Self::leads(piece, value.depth) => self.clean(piece.raw),
+            [piece] if Self::leads(piece, value.depth) => self.piece_text(piece),
             [piece, ..] => {
                 let Some(seg) = self.segments.get(value.segment as usize) else { return Cow::Borrowed("") };
                 let repetition = seg.view.field(piece.field as usize).repetition(piece.repetition as usize);
@@ -198,7 +218,11 @@ impl<'m> Input<'m> {
     }
 
     /// A piece's text without escape sequences and control characters.
-    pub(crate) fn clean(&self, raw: &'m str) -> Cow<'m, str> {
+    pub(crate) fn piece_text(&self, piece: &Piece<'m>) -> Cow<'m, str> {
+        if piece.plain { Cow::Borrowed(piece.raw) } else { self.clean(piece.raw) }
+    }
+
+    fn clean(&self, raw: &'m str) -> Cow<'m, str> {
         let text = unescape(raw, self.message.delimiters(), self.message.charset());
         let forbidden = |c: char| (c < ' ' && !matches!(c, '\r' | '\n' | '\t')) || c == '\u{7F}';
         if text.contains(forbidden) { Cow::Owned(text.replace(forbidden, "")) } else { text }

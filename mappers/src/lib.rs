@@ -28,3 +28,6 @@ pub use package::{LoadError, Package, Packages};
 pub use select::{SelectError, Selector};
 pub use trace::{Explained, Loss};
 pub use types::{CONVERT_NAMESPACE, Context, Mapped, Merge, RenderContext, Rendered};
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::compile::Compiled;
 use crate::eval::{KEPT, KEPT_RAW, SEGMENT_SYSTEM, zone};
 use crate::map::{AliasId, Driver, MessageRow, MessageTable, Row, SELF, Source, Via};
 use crate::package::Package;
-use crate::reverse::{Base, Library, Pieces, Reverse, Roles, address, own_items, resolve, role};
+use crate::reverse::{Base, Library, Pieces, Reverse, Roles, address, own_items, resolve, role, says};
 use crate::trace::Loss;
 use crate::types::{RenderContext, Rendered};
 
@@ -31,14 +31,16 @@ struct Render<'a, 'b> {
 }
 
 pub(crate) fn render(package: &Package, bundle: &Json, context: &RenderContext) -> Rendered {
-    run(package, bundle, context).0
+    run(package, bundle, context, None)
 }
 
 pub(crate) fn render_with_loss(package: &Package, bundle: &Json, context: &RenderContext) -> (Rendered, Loss) {
-    run(package, bundle, context)
+    let mut loss = Loss::default();
+    let rendered = run(package, bundle, context, Some(&mut loss));
+    (rendered, loss)
 }
 
-fn run(package: &Package, bundle: &Json, context: &RenderContext) -> (Rendered, Loss) {
+fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Option<&mut Loss>) -> Rendered {
     let compiled: &Compiled = &package.compiled;
     let library = Library::new(bundle);
     let mut issues = Vec::new();
@@ -53,8 +55,7 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext) -> (Rendered, 
     };
     let Some(table) = number.and_then(|number| compiled.messages.get(number)) else {
         issues.push(Issue::error("not-supported", "the package has no table to write a message with"));
-        let rendered = Rendered { bytes: Vec::new(), issues };
-        return (rendered, Loss::default());
+        return Rendered { bytes: Vec::new(), issues };
     };
     let reverse = Reverse { compiled, library: &library, taken: Vec::new(), read: Vec::new(), segment: 0 };
     let used = vec![false; library.resources.len()];
@@ -85,8 +86,10 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext) -> (Rendered, 
             issues.push(Issue::new(Severity::Information, "not-supported", text).at(kind));
         }
     }
-    let loss = loss(compiled, bundle, &render.reverse);
-    (Rendered { bytes: builder.to_bytes(), issues }, loss)
+    if let Some(account) = account {
+        *account = loss(compiled, bundle, &render.reverse);
+    }
+    Rendered { bytes: builder.to_bytes(), issues }
 }
 
 /// What became of each leaf of the Bundle's resources.
@@ -422,6 +425,7 @@ impl<'b> Render<'_, 'b> {
         let above = |line: &&Line| line.name == name;
         let since = match name {
             "OBX" => self.lines.iter().rposition(|line| matches!(line.name.as_str(), "OBR" | "SPM" | "PID")),
+            "SPM" => self.lines.iter().rposition(|line| line.name == "OBR"),
             "OBR" | "NK1" | "AL1" | "DG1" | "PR1" | "GT1" | "IN1" | "PV1" => {
                 self.lines.iter().rposition(|line| line.name == "PID")
             }
@@ -538,22 +542,6 @@ impl<'b> Render<'_, 'b> {
                 self.lines.push(Line { name: name.into(), pieces });
             }
         }
-    }
-}
-
-/// Whether an element says what a constant says.
-fn says(there: &Json, wanted: &Json) -> bool {
-    match wanted {
-        Json::Object(wanted) => {
-            wanted.iter().filter(|(name, _)| *name != "display").all(|(name, value)| match (there.get(name), value) {
-                (Some(Json::Array(items)), Json::Array(wanted)) => {
-                    wanted.iter().all(|wanted| items.iter().any(|item| says(item, wanted)))
-                }
-                (Some(there), value) => says(there, value),
-                (None, _) => false,
-            })
-        }
-        _ => there == wanted,
     }
 }
 

@@ -463,21 +463,24 @@ fn has_const(base: &Object, root: &Object, with: &crate::map::With) -> bool {
     let Some(there) = resolve(base, &with.target.steps, None, None) else { return false };
     match &with.value {
         WithValue::Copy(steps) => resolve(root, steps, None, None) == Some(there),
-        WithValue::Literal(Json::Object(wanted)) => fits(there, wanted),
-        WithValue::Literal(json) => there == json,
+        WithValue::Literal(json) => says(there, json),
     }
 }
 
-/// Whether an element says what a constant says; displays and further members do not count.
-fn fits(there: &Json, wanted: &Object) -> bool {
-    wanted.iter().filter(|(name, _)| *name != "display").all(|(name, value)| match (there.get(name), value) {
-        (Some(Json::Array(items)), Json::Array(wanted)) => wanted
-            .iter()
-            .all(|wanted| wanted.as_object().is_some_and(|wanted| items.iter().any(|item| fits(item, wanted)))),
-        (Some(there), Json::Object(wanted)) => fits(there, wanted),
-        (Some(there), value) => there == value,
-        (None, _) => false,
-    })
+/// Whether an element says what a constant says.
+pub(crate) fn says(there: &Json, wanted: &Json) -> bool {
+    match wanted {
+        Json::Object(wanted) => {
+            wanted.iter().filter(|(name, _)| *name != "display").all(|(name, value)| match (there.get(name), value) {
+                (Some(Json::Array(items)), Json::Array(wanted)) => {
+                    wanted.iter().all(|wanted| items.iter().any(|item| says(item, wanted)))
+                }
+                (Some(there), value) => says(there, value),
+                (None, _) => false,
+            })
+        }
+        _ => there == wanted,
+    }
 }
 
 /// The item of another resource's `[$]` array that refers to this table's resource.

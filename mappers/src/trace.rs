@@ -191,6 +191,22 @@ impl Trace {
         out
     }
 
+    /// Pieces in all, mapped, kept and dropped, without saying which.
+    pub(crate) fn counts(&self) -> [usize; 4] {
+        let mut fates: Vec<Option<Fate>> = vec![None; self.places.len()];
+        for event in &self.events {
+            if let Some(slot) = fates.get_mut(event.piece as usize)
+                && *slot != Some(Fate::Mapped)
+            {
+                *slot = Some(event.fate);
+            }
+        }
+        let of = |fate| fates.iter().filter(|slot| **slot == Some(fate)).count();
+        let (mapped, kept) = (of(Fate::Mapped), of(Fate::Kept));
+        let total = self.places.len() + self.nulls.len();
+        [total, mapped, kept, total - mapped - kept]
+    }
+
     pub(crate) fn loss(&self) -> Loss {
         let mut fates: Vec<Option<(Fate, Node)>> = vec![None; self.places.len()];
         for event in &self.events {

@@ -145,7 +145,7 @@ impl Eval<'_, '_> {
         from: Node,
         rule: u32,
     ) {
-        if let Some(system) = system {
+        if let (Some(system), None) = (system, &mapped) {
             let own = match table.root.as_str() {
                 "Coding" => Some(&mut *built),
                 _ => built

@@ -28,7 +28,7 @@ impl Eval<'_, '_> {
             if let Some(subcomponent) = subcomponent {
                 url.push_str(&format!(".{subcomponent}"));
             }
-            let text = self.input.clean(piece.raw);
+            let text = self.input.piece_text(&piece);
             self.keep(number, &url, &text, built, at);
         }
     }
@@ -91,7 +91,7 @@ impl Eval<'_, '_> {
                 if let Some(subcomponent) = place.subcomponent {
                     url.push_str(&format!(".{subcomponent}"));
                 }
-                let text = self.input.clean(piece.raw);
+                let text = self.input.piece_text(&piece);
                 self.keep(number, &url, &text, &mut object, node);
             }
         }

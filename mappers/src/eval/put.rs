@@ -54,7 +54,12 @@ pub(super) fn beside(object: &mut Object, steps: &[Step], indexes: &Indexes, url
     let parent = if before.is_empty() {
         Some(object)
     } else {
-        build::slot(object, before, indexes).and_then(Json::as_object_mut)
+        build::slot(object, before, indexes).and_then(|slot| {
+            if !matches!(slot, Json::Object(_)) {
+                *slot = Json::Object(Object::new());
+            }
+            slot.as_object_mut()
+        })
     };
     let Some(parent) = parent else { return };
     let companion = parent.get_or_insert_with(&format!("_{}", last.name), || Json::Object(Object::new()));

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use crate::map::{AliasId, Place, Row, SELF, Source, Table, Via, Way};
 use crate::path::{At, Step};
 
-use super::{PLACE, Reverse, Share, appends, has_const};
+use super::{PLACE, Reverse, Share, appends, has_const, resolve, says};
 
 impl Reverse<'_, '_> {
     /// Gives the items of each appended array to the rows: by their constants first, the rest to the first row without.
@@ -44,6 +44,18 @@ impl Reverse<'_, '_> {
                     Some(At::AppendExtension(url)) => item.get("url").and_then(Json::as_str) == Some(url.as_str()),
                     _ => true,
                 };
+                // A constant of the table says this item: no piece is behind it.
+                let constant =
+                    table.rows.iter().any(|row| match (&row.source, &row.via, row.target.steps.as_slice()) {
+                        (Source::Constant, Via::Literal(wanted), [step]) => {
+                            path.as_slice() == [step.name.as_str()] && says(item, wanted)
+                        }
+                        _ => false,
+                    });
+                if constant {
+                    continue;
+                }
+                let there = |row: &Row| resolve(object, &row.target.steps, Some(index), None).is_some();
                 let of_type = |row: &Row| match (&row.via, reference_in(item, &row.target.steps)) {
                     (Via::Table { table, .. }, Some(reference)) => {
                         let root = self
@@ -69,12 +81,13 @@ impl Reverse<'_, '_> {
                     of_url(row)
                         && of_type(row)
                         && free(*number, row, &out)
-                        && base.is_some_and(|base| consts_fit(row, base, object))
+                        && there(row)
+                        && consts_fit(row, object, index)
                 });
                 let rest = || {
-                    among
-                        .iter()
-                        .find(|(number, row)| of_url(row) && of_type(row) && free(*number, row, &out) && hard(row) == 0)
+                    among.iter().find(|(number, row)| {
+                        of_url(row) && of_type(row) && there(row) && free(*number, row, &out) && hard(row) == 0
+                    })
                 };
                 let primitive_rest = || among.iter().rfind(|(_, row)| of_url(row) && hard(row) == 0 && base.is_none());
                 let chosen = by_const.or_else(rest).or_else(primitive_rest).map(|(number, _)| *number);
@@ -88,7 +101,10 @@ impl Reverse<'_, '_> {
 }
 
 /// Whether a row's constants are there. The name of a place alone decides.
-fn consts_fit(row: &Row, base: &Object, root: &Object) -> bool {
+fn consts_fit(row: &Row, root: &Object, item: usize) -> bool {
+    let anchor = row.target.steps.get(..row.target.anchor);
+    let base = anchor.and_then(|anchor| resolve(root, anchor, Some(item), None)).and_then(Json::as_object);
+    let Some(base) = base else { return false };
     let place = row
         .with
         .iter()

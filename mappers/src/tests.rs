@@ -1,0 +1,326 @@
+use std::sync::OnceLock;
+
+use formats::hl7v2::Message;
+use model::json::Json;
+
+use crate::{CONVERT_NAMESPACE, Context, Mapped, Packages, RenderContext, SelectError, Selector};
+
+const HEADER: &str = "MSH|^~\\&|LAB|NORTH|GATE|SOUTH|20240312140000+0100||ORU^R01^ORU_R01|C-1|P|2.5.1\r";
+const PID: &str = "PID|1||N1^^^NORTH^MR||Muster^Erika||19800102|F\r";
+
+/// Loaded once: most tests want the same.
+fn packages() -> &'static Packages {
+    static PACKAGES: OnceLock<Packages> = OnceLock::new();
+    PACKAGES.get_or_init(|| Packages::embedded().unwrap())
+}
+
+fn parsed(text: &str) -> Message {
+    Message::parse(text.as_bytes()).unwrap().message
+}
+
+fn map_in(text: &str, timezone: Option<&str>) -> Mapped {
+    let packages = packages();
+    let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone, received: None };
+    packages.named("hl7v2-base").unwrap().map(&parsed(text), &context)
+}
+
+fn map(text: &str) -> Mapped {
+    map_in(text, None)
+}
+
+fn resources<'j>(mapped: &'j Mapped, kind: &str) -> Vec<&'j Json> {
+    model::bundle::resources(&mapped.bundle).filter(|json| model::resource::resource_type(json) == Some(kind)).collect()
+}
+
+/// Maps one OBX in a report and looks into its Observation.
+#[track_caller]
+fn check(obx: &str, path: &[&str], expect: &str) {
+    let mapped = map(&format!("{HEADER}{PID}OBR|1|||24323-8^Panel^LN\r{obx}\r"));
+    let observations = resources(&mapped, "Observation");
+    let found = observations.first().and_then(|observation| observation.at(path)).map(Json::to_text);
+    assert_eq!(found.as_deref(), Some(expect), "{obx} at {path:?} in {}", observations[0]);
+}
+
+#[test]
+fn a_numeric_result_keeps_its_trailing_zero() {
+    check("OBX|1|NM|2823-3^K^LN||4.50|mmol/L|||||F", &["valueQuantity", "value"], "4.50");
+}
+
+#[test]
+fn a_comparator_is_told_from_its_number() {
+    check("OBX|1|NM|2160-0^Crea^LN||<0.50|mg/dL|||||F", &["valueQuantity", "comparator"], "\"<\"");
+    check("OBX|1|NM|2160-0^Crea^LN||<0.50|mg/dL|||||F", &["valueQuantity", "value"], "0.50");
+}
+
+#[test]
+fn a_code_without_a_system_gets_none() {
+    check("OBX|1|NM|2823-3||4.5||||||F", &["code", "coding", "0"], r#"{"code":"2823-3"}"#);
+}
+
+#[test]
+fn a_unit_without_a_system_is_only_a_text() {
+    check("OBX|1|NM|1^K^LN||4.5|mmol/L|||||F", &["valueQuantity"], r#"{"value":4.5,"unit":"mmol/L"}"#);
+}
+
+#[test]
+fn every_repetition_of_a_coded_value_is_kept() {
+    let obx = "OBX|1|CWE|600-7^Bacteria^LN||1^One^L~2^Two^L||||||F";
+    check(obx, &["component", "1", "valueCodeableConcept", "coding", "0", "code"], "\"2\"");
+    check(obx, &["component", "1", "code", "coding", "0", "code"], "\"600-7\"");
+}
+
+#[test]
+fn a_time_without_zone_says_its_date_and_keeps_its_text() {
+    let obx = "OBX|1|TS|1^T^L||202403120930||||||F";
+    check(obx, &["valueDateTime"], "\"2024-03-12\"");
+    check(obx, &["_valueDateTime", "extension", "0", "valueString"], "\"202403120930\"");
+}
+
+#[test]
+fn the_zone_of_the_source_makes_an_instant_of_it() {
+    let text = format!("{HEADER}{PID}OBR|1|||24323-8^Panel^LN\rOBX|1|TS|1^T^L||202407120930||||||F\r");
+    let mapped = map_in(&text, Some("Europe/Berlin"));
+    let value = resources(&mapped, "Observation")[0].get("valueDateTime").and_then(Json::as_str).unwrap().to_owned();
+    assert_eq!(value, "2024-07-12T09:30:00+02:00");
+}
+
+#[test]
+fn an_unreadable_result_costs_only_itself_and_says_where() {
+    let text =
+        format!("{HEADER}{PID}OBR|1|||24323-8^Panel^LN\rOBX|1|DT|1^A^L||not a date||||||F\rOBX|2|NM|2^B^L||7||||||F\r");
+    let mapped = map(&text);
+    assert_eq!(resources(&mapped, "Observation").len(), 2);
+    assert_eq!(resources(&mapped, "Observation")[1].at(&["valueQuantity", "value"]).unwrap().to_text(), "7");
+    assert_eq!(resources(&mapped, "Observation")[0].get("valueString").and_then(Json::as_str), Some("not a date"));
+    let loss = mapped.loss();
+    assert!(loss.mapped.iter().any(|(at, to)| at == "OBX[1]-5" && to.ends_with("Observation.valueString")), "{loss:?}");
+}
+
+#[test]
+fn a_status_the_message_does_not_say_is_unknown_with_an_issue() {
+    let mapped = map(&format!("{HEADER}{PID}OBR|1|||24323-8^Panel^LN\rOBX|1|NM|1^K^L||4.5\r"));
+    let observation = resources(&mapped, "Observation")[0];
+    assert_eq!(observation.get("status").and_then(Json::as_str), Some("unknown"));
+    let issue = mapped.issues.iter().find(|issue| issue.at.as_deref() == Some("OBX")).unwrap();
+    assert!(issue.rule.as_deref().unwrap().starts_with("hl7v2-base/segments/OBX-Observation.csv:"));
+}
+
+#[test]
+fn null_never_reaches_the_output() {
+    let mapped = map(&format!("{HEADER}PID|1||N1^^^NORTH^MR||Muster^\"\"||\"\"|F|||\"\"^\"\"^Ort\r"));
+    assert!(!mapped.bundle.to_text().contains("\\\"\\\""));
+    assert!(mapped.loss().dropped.iter().any(|(at, why)| at == "PID-7" && why.starts_with("null")));
+}
+
+#[test]
+fn notes_follow_what_they_stand_below() {
+    let text = format!(
+        "{HEADER}{PID}NTE|1||on the patient\rOBR|1|||1^P^L\rNTE|1||on the order\rOBX|1|NM|1^K^L||4\rNTE|1||on the result\r"
+    );
+    let mapped = map(&text);
+    let note = |kind: &str, path: &[&str]| resources(&mapped, kind)[0].at(path).unwrap().to_text();
+    assert_eq!(note("Patient", &["extension", "0", "valueAnnotation", "text"]), "\"on the patient\"");
+    assert_eq!(note("ServiceRequest", &["note", "0", "text"]), "\"on the order\"");
+    assert_eq!(note("Observation", &["note", "0", "text"]), "\"on the result\"");
+}
+
+#[test]
+fn equal_results_of_one_order_stay_two() {
+    let text = format!("{HEADER}{PID}OBR|1||F-1|1^P^L\rOBX|1|NM|1^K^L||4\rOBX|2|NM|1^K^L||4\r");
+    assert_eq!(resources(&map(&text), "Observation").len(), 2);
+}
+
+#[test]
+fn two_patients_with_the_same_order_number_share_nothing() {
+    let order = "OBR|1||F-1|1^P^L\rOBX|1|NM|1^K^L||4\r";
+    let text = format!("{HEADER}{PID}{order}PID|2||N2^^^NORTH^MR||Beispiel^Max\r{order}");
+    let mapped = map(&text);
+    let ids: std::collections::BTreeSet<&str> =
+        model::bundle::resources(&mapped.bundle).filter_map(model::resource::id).collect();
+    assert_eq!(ids.len(), model::bundle::resources(&mapped.bundle).count());
+    let subject =
+        |n: usize| resources(&mapped, "Observation")[n].text_at(&["subject", "reference"]).unwrap().to_owned();
+    assert_ne!(subject(0), subject(1));
+}
+
+#[test]
+fn ids_come_from_what_the_message_says() {
+    let text = format!("{HEADER}{PID}");
+    let again = text.replace("C-1", "C-2");
+    assert_eq!(map(&text).patient, map(&again).patient);
+    assert_eq!(map(&text).bundle.to_bytes(), map(&text).bundle.to_bytes());
+    let packages = packages();
+    let context = Context { namespace: &CONVERT_NAMESPACE, source: "other", timezone: None, received: None };
+    let other = packages.named("hl7v2-base").unwrap().map(&parsed(&text), &context);
+    assert_ne!(map(&text).patient, other.patient);
+}
+
+#[test]
+fn a_merge_retires_the_prior_record() {
+    let text = "MSH|^~\\&|ADT|NORTH|||20240312140000+0100||ADT^A40^ADT_A39|C-1|P|2.5.1\r\
+                PID|1||N1^^^NORTH^MR||Muster^Erika\rMRG|N9^^^NORTH^MR\r";
+    let mapped = map(text);
+    assert_eq!(mapped.merges.len(), 1);
+    assert_eq!(Some(&mapped.merges[0].survivor), mapped.patient.as_ref());
+    let retired = resources(&mapped, "Patient")[1];
+    assert_eq!(retired.get("active").and_then(Json::as_bool), Some(false));
+    assert_eq!(retired.text_at(&["link", "0", "type"]), Some("replaced-by"));
+    assert_eq!(resources(&mapped, "Patient")[0].text_at(&["link", "0", "type"]), Some("replaces"));
+}
+
+#[test]
+fn a_merge_into_itself_retires_nobody() {
+    let text = "MSH|^~\\&|ADT|NORTH|||20240312140000+0100||ADT^A40^ADT_A39|C-1|P|2.5.1\r\
+                PID|1||N1^^^NORTH^MR||Muster^Erika\rMRG|N1^^^NORTH^MR\r";
+    let mapped = map(text);
+    assert!(mapped.merges.is_empty());
+    assert!(mapped.issues.iter().any(|issue| issue.code == "duplicate"));
+}
+
+#[test]
+fn a_segment_nobody_knows_is_kept_and_comes_back() {
+    let mapped = map(&format!("{HEADER}{PID}ZZ9|a^b&c|d\r"));
+    assert_eq!(resources(&mapped, "Basic").len(), 1);
+    let packages = packages();
+    let rendered = packages.named("hl7v2-base").unwrap().render(&mapped.bundle, &RenderContext::default());
+    assert!(String::from_utf8(rendered.bytes).unwrap().contains("\rZZ9|a^b&c|d\r"));
+}
+
+#[test]
+fn an_unknown_type_is_refused_unless_only_translated() {
+    let packages = packages();
+    let message = parsed("MSH|^~\\&|A|B|C|D|20240312||XYZ^X01|C-1|P|2.5.1\rPID|1||N1\r");
+    let selector = Selector { names: &[], format: "hl7v2", message: &message };
+    assert_eq!(packages.select(&selector).unwrap_err(), SelectError::UnknownMessageType);
+    assert_eq!(SelectError::UnknownMessageType.to_string(), "unknown message type");
+    assert!(packages.select_by_segments(&selector).is_ok());
+    let names = ["nobody".to_owned()];
+    let wrong = Selector { names: &names, ..selector };
+    assert!(matches!(packages.select(&wrong), Err(SelectError::UnknownPackage { .. })));
+}
+
+#[test]
+fn ordinary_fhir_becomes_a_message() {
+    let bundle = br#"{"resourceType":"Bundle","type":"collection","entry":[
+        {"fullUrl":"urn:uuid:1b","resource":{"resourceType":"Patient","id":"p1","identifier":[{"system":"urn:oid:1.2.3","value":"A|7"}],
+         "name":[{"family":"O^Neil","given":["Ann","Mary","Jo"]}],"gender":"female","birthDate":"1980-01-02"}},
+        {"resource":{"resourceType":"Observation","id":"o1","status":"final","subject":{"reference":"urn:uuid:1b"},
+         "code":{"coding":[{"system":"http://loinc.org","code":"2823-3"}]},"valueQuantity":{"value":4.50,"unit":"mmol/L"}}}]}"#;
+    let bundle = model::json::parse(bundle, &model::json::Limits::default()).unwrap();
+    let packages = packages();
+    let rendered = packages.named("hl7v2-base").unwrap().render(&bundle, &RenderContext::default());
+    let text = String::from_utf8(rendered.bytes).unwrap();
+    assert!(text.contains("ORU^R01^ORU_R01"), "{text}");
+    assert!(text.contains("|A\\F\\7^^^&1.2.3&ISO|") && text.contains("|O\\S\\Neil^Ann^Mary Jo|"), "{text}");
+    assert!(text.contains("|19800102|F"), "{text}");
+    assert!(text.contains("OBX|1|NM|2823-3^^LN||4.50|mmol/L|||||F"), "{text}");
+}
+
+#[test]
+fn the_context_names_sender_type_and_time() {
+    let packages = packages();
+    let mapped = map(&format!("{HEADER}{PID}"));
+    let context = RenderContext {
+        message_code: "ADT".to_owned(),
+        trigger: "A08".to_owned(),
+        sending_application: "ANCHOR".to_owned(),
+        control_id: "X1".to_owned(),
+        time: Some(model::time::Instant::parse("2024-03-12T13:00:00Z").unwrap()),
+        timezone: Some("+01:00".to_owned()),
+        ..RenderContext::default()
+    };
+    let text = String::from_utf8(packages.named("hl7v2-base").unwrap().render(&mapped.bundle, &context).bytes).unwrap();
+    assert!(
+        text.starts_with("MSH|^~\\&|ANCHOR|NORTH|GATE|SOUTH|20240312140000+0100||ADT^A08^ADT_A01|X1|P|2.5.1\r"),
+        "{text}"
+    );
+}
+
+#[test]
+fn counts_agree_with_the_full_account() {
+    let mapped = map(&format!("{HEADER}{PID}ZZ9|a^b\rOBR|1|||1^P^L\r"));
+    let loss = mapped.loss();
+    assert_eq!(mapped.loss_counts(), [loss.total(), loss.mapped.len(), loss.kept.len(), loss.dropped.len()]);
+}
+
+#[test]
+fn every_row_that_made_an_element_is_named() {
+    let mapped = map(&format!("{HEADER}{PID}"));
+    let explained = mapped.explain();
+    let family = explained.iter().find(|explained| explained.to.ends_with("#Patient.name[0].family")).unwrap();
+    assert_eq!(family.from, ["PID-5.1"]);
+    assert!(family.rule.starts_with("hl7v2-base/datatypes/XPN-HumanName.csv:"), "{}", family.rule);
+}
+
+/// A package of one file on top of the base.
+fn load(path: &str, text: &str) -> Vec<String> {
+    let manifest = "name = \"x\"\nversion = \"1\"\nformat = \"hl7v2\"\ndescription = \"x\"\nextends = \"hl7v2-base\"\n";
+    let mut files = vec![(format!("x/{path}"), text.as_bytes().to_vec())];
+    if path != "package.toml" {
+        files.push(("x/package.toml".to_owned(), manifest.as_bytes().to_vec()));
+    }
+    match Packages::load(files) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[track_caller]
+fn refuses(path: &str, text: &str, expect: &str) {
+    let errors = load(path, text);
+    assert!(errors.iter().any(|error| error.contains(expect)), "{errors:?}");
+}
+
+const COLUMNS: &str = "source,target,via,with,when,way,guide\n";
+
+#[test]
+fn what_a_table_gets_wrong_is_named_with_file_and_line() {
+    let row = |row: &str| format!("{COLUMNS}{row}\n");
+    let pid = "segments/PID-Patient.csv";
+    refuses(
+        pid,
+        &row("PID-8.1,Patient.shoeSize,text,,,,own"),
+        "x/segments/PID-Patient.csv:2: unknown target: Patient has no element shoeSize",
+    );
+    refuses(pid, &row("PID-8.1,Patient.gender,guess,,,,own"), ":2: unknown function or table \"guess\"");
+    refuses(pid, &row("PID-8.1,Patient.gender,code:Nothing,,,,own"), ":2: unknown vocabulary map Nothing");
+    refuses(pid, &row("PID-5,Patient.name[+],CX-Identifier,,,,own"), ":2: CX-Identifier builds Identifier");
+    refuses(pid, &row("PID-5,Patient.name,XPN-HumanName,,,,own"), ":2: name repeats");
+    refuses(pid, &row("PID-8.1,Patient.gender,text,,,,"), ":2: expected the guide's row");
+    refuses(pid, &row("PID-8.1,Patient.gender,text,,,sideways,own"), ":2: unknown way sideways");
+    refuses(
+        pid,
+        &row("PID-8.1,Patient.gender,text,,,,own\nPID-8.1,Patient.gender,code,,,,own"),
+        ":3: duplicate key: line 2",
+    );
+    refuses(pid, &row("PID-99,Patient.gender,,,,off,own"), ":2: off takes out a row");
+    refuses(pid, "source,target,via\n", ":1: unknown column");
+    refuses(
+        "package.toml",
+        "name = \"x\"\nversion = \"1\"\nflavour = 3\n",
+        "x/package.toml:3: unknown field `flavour`",
+    );
+    refuses(
+        "messages/ADT.csv",
+        "group,segment,tables,mode,when,from,guide\n,ZZZ,Patient,,,,own\n",
+        ":2: unknown table ZZZ-Patient",
+    );
+}
+
+#[test]
+fn an_overlay_changes_only_what_it_names() {
+    assert_eq!(load("segments/PID-Patient.csv", &format!("{COLUMNS}PID-30,Patient.active,boolean,,,,own\n")), [""; 0]);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_content_makes_a_map_or_its_way_back_panic(fields in proptest::collection::vec("[ -~éß]{0,12}", 0..40), name in "(PID|PV1|OBX|OBR|NTE|MRG|ZZ1|EVN|IN1|SPM)") {
+        let text = format!("{HEADER}{PID}{name}|{}\r", fields.join("|"));
+        let mapped = map(&text);
+        let pieces: usize = parsed(&text).segments().map(|segment| segment.leaves().count()).sum();
+        proptest::prop_assert_eq!(mapped.loss().total(), pieces);
+        let packages = packages();
+        let _ = packages.named("hl7v2-base").unwrap().render_with_loss(&mapped.bundle, &RenderContext::default());
+    }
+}

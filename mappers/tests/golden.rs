@@ -1,0 +1,149 @@
+//! Every package's examples give what stands in `expected/`; adding a package edits no Rust.
+//!
+//! `UPDATE_GOLDEN=1` writes the files anew; the difference is read before it is committed.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at what it does not expect")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use formats::hl7v2::Message;
+use mappers::{CONVERT_NAMESPACE, Context, Package, Packages};
+use model::json::{Json, Limits, parse};
+
+fn packages() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("packages")
+}
+
+fn sorted(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut out: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    out.sort();
+    out
+}
+
+/// Each example of each package.
+fn examples() -> Vec<(String, PathBuf)> {
+    let mut out = Vec::new();
+    for package in sorted(&packages()) {
+        let name = package.file_name().unwrap().to_string_lossy().into_owned();
+        out.extend(sorted(&package.join("examples")).into_iter().map(|example| (name.clone(), example)));
+    }
+    out
+}
+
+fn convert(package: &Package, raw: &[u8]) -> Json {
+    let message = Message::parse(raw).unwrap().message;
+    let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+    package.map(&message, &context).bundle
+}
+
+/// Differences as `path: expected, found`, at most twenty.
+fn differences(path: &str, expected: &Json, found: &Json, out: &mut Vec<String>) {
+    match (expected, found) {
+        (Json::Object(left), Json::Object(right)) => {
+            for (name, value) in left.iter() {
+                differences(&format!("{path}.{name}"), value, right.get(name).unwrap_or(&Json::Null), out);
+            }
+            for (name, value) in right.iter().filter(|(name, _)| !left.contains_key(name)) {
+                out.push(format!("{path}.{name}: expected nothing, found {value}"));
+            }
+        }
+        (Json::Array(left), Json::Array(right)) if left.len() == right.len() => {
+            for (n, (left, right)) in left.iter().zip(right).enumerate() {
+                differences(&format!("{path}[{n}]"), left, right, out);
+            }
+        }
+        _ if expected == found => {}
+        _ => out.push(format!("{path}: expected {expected}, found {found}")),
+    }
+    out.truncate(20);
+}
+
+#[test]
+fn examples_give_what_is_expected() {
+    let packages = Packages::embedded().unwrap();
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut problems = Vec::new();
+    for (name, example) in examples() {
+        let package = packages.named(&name).unwrap();
+        let bundle = convert(package, &fs::read(&example).unwrap());
+        let stem = example.file_stem().unwrap().to_string_lossy().into_owned();
+        let file = example.parent().unwrap().parent().unwrap().join("expected").join(format!("{stem}.json"));
+        if update {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, bundle.pretty() + "\n").unwrap();
+            continue;
+        }
+        let expected = parse(&fs::read(&file).unwrap_or_default(), &Limits::default()).unwrap_or(Json::Null);
+        let mut out = Vec::new();
+        differences(&format!("{name}/{stem}"), &expected, &bundle, &mut out);
+        problems.append(&mut out);
+    }
+    assert!(problems.is_empty(), "UPDATE_GOLDEN=1 rewrites the files.\n{}", problems.join("\n"));
+}
+
+/// Every piece of an example is mapped, kept or dropped, once.
+#[test]
+fn examples_account_for_every_piece() {
+    let packages = Packages::embedded().unwrap();
+    for (name, example) in examples() {
+        let message = Message::parse(&fs::read(&example).unwrap()).unwrap().message;
+        let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+        let loss = packages.named(&name).unwrap().map(&message, &context).loss();
+        let mut said: Vec<&String> =
+            loss.mapped.iter().chain(&loss.kept).chain(&loss.dropped).map(|(at, _)| at).collect();
+        said.sort();
+        let mut pieces: Vec<String> =
+            message.segments().flat_map(|segment| segment.leaves().map(|leaf| leaf.place.to_string())).collect();
+        pieces.sort();
+        assert_eq!(said, pieces.iter().collect::<Vec<_>>(), "{}", example.display());
+    }
+}
+
+/// What goes there comes back: each piece of an example stands in its place again, set ids and nulls apart.
+#[test]
+fn examples_come_back_field_by_field() {
+    let packages = Packages::embedded().unwrap();
+    let mut lost = Vec::new();
+    for (name, example) in examples() {
+        let package = packages.named(&name).unwrap();
+        let raw = fs::read(&example).unwrap();
+        let bundle = convert(package, &raw);
+        let rendered = package.render(&bundle, &mappers::RenderContext::default());
+        let before = Message::parse(&raw).unwrap().message;
+        let after = Message::parse(&rendered.bytes).unwrap().message;
+        let dropped: Vec<String> = {
+            let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+            package.map(&before, &context).loss().dropped.into_iter().map(|(at, _)| at).collect()
+        };
+        for segment in before.segments() {
+            let again =
+                after.segments().find(|other| other.name() == segment.name() && other.ordinal() == segment.ordinal());
+            for leaf in segment.leaves().filter(|leaf| !dropped.contains(&leaf.place.to_string())) {
+                let found = again.is_some_and(|again| {
+                    again.leaves().any(|other| {
+                        let key = |place: &formats::hl7v2::Place| {
+                            (
+                                place.field,
+                                place.repetition.unwrap_or(1),
+                                place.component.unwrap_or(1),
+                                place.subcomponent.unwrap_or(1),
+                            )
+                        };
+                        key(&other.place) == key(&leaf.place) && other.raw == leaf.raw
+                    })
+                });
+                if !found {
+                    lost.push(format!(
+                        "{name}/{}: {} {:?}",
+                        example.file_name().unwrap().display(),
+                        leaf.place,
+                        leaf.raw
+                    ));
+                }
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
+}
