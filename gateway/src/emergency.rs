@@ -3,12 +3,12 @@
 //!
 //! Audit first: what is read takes an [`AuditWritten`], and only [`audit::write`](write) makes one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::time::Instant;
-use store::{Commit, Commits, Conflict, EmergencyJournal, Error, Grant, GrantChange, Grants, Store};
+use store::{Commit, Commits, Conflict, EmergencyJournal, Error, ExchangeId, Grant, GrantChange, Grants, Store};
 
 use crate::metrics::Metrics;
 
@@ -41,6 +41,7 @@ pub struct Emergency {
 struct Overlay {
     grants: HashMap<String, Grant>,
     ended: HashMap<String, Instant>,
+    exchanges: HashSet<ExchangeId>,
     unwritten: bool,
 }
 
@@ -70,6 +71,10 @@ impl AuditWritten {
     }
 }
 
+fn exchanges_of(commit: &Commit) -> Vec<ExchangeId> {
+    commit.exchanges.iter().map(|change| change.id).collect()
+}
+
 impl Emergency {
     /// The path over this journal. Grants that stand in the journal alone are open again.
     ///
@@ -85,7 +90,7 @@ impl Emergency {
         };
         let (entries, _) = emergency.journal.entries()?;
         for commit in entries.iter().filter_map(|bytes| entry::read(bytes)) {
-            emergency.remember(&commit.grants);
+            emergency.remember(&commit.grants, &exchanges_of(&commit));
         }
         Ok(emergency)
     }
@@ -114,7 +119,7 @@ impl Emergency {
     pub async fn write(&self, store: &Store, commit: Commit) -> Result<AuditWritten, Error> {
         // Encoded before the store is asked: should it refuse, nothing may fail for want of memory or time.
         let fallback = entry::write(&commit);
-        let grants = commit.grants.clone();
+        let (grants, exchanges) = (commit.grants.clone(), exchanges_of(&commit));
         match tokio::time::timeout(STORE_TIMEOUT, store.commit(commit)).await {
             Ok(Ok(_)) => {
                 self.overlay().unwritten = false;
@@ -141,7 +146,7 @@ impl Emergency {
                 Kept::StandardError
             }
         };
-        self.remember(&grants);
+        self.remember(&grants, &exchanges);
         Ok(AuditWritten { kept })
     }
 
@@ -159,14 +164,20 @@ impl Emergency {
         tracing::error!(alarm = true, grants = ?ids, why, "an emergency access is recorded in this line alone");
     }
 
-    fn remember(&self, grants: &[GrantChange]) {
+    fn remember(&self, grants: &[GrantChange], exchanges: &[ExchangeId]) {
         let mut overlay = self.overlay();
+        overlay.exchanges.extend(exchanges);
         for change in grants {
             match change {
                 GrantChange::Open(grant) => drop(overlay.grants.insert(grant.id.clone(), grant.clone())),
                 GrantChange::End { id, at } => drop(overlay.ended.insert(id.clone(), *at)),
             }
         }
+    }
+
+    /// Whether an exchange stands in the journal alone: it is known, but the ledger has no record of it yet.
+    pub fn is_waiting(&self, id: &ExchangeId) -> bool {
+        self.overlay().exchanges.contains(id)
     }
 
     /// A grant, wherever it stands.
@@ -255,7 +266,7 @@ impl Emergency {
                 tracing::error!("an entry of the emergency journal is none of ours and was left out");
                 continue;
             };
-            let changed = commit.grants.clone();
+            let (changed, exchanges) = (commit.grants.clone(), exchanges_of(&commit));
             match store.commit(commit).await {
                 // The same entry was replayed before a crash.
                 Ok(_)
@@ -264,6 +275,7 @@ impl Emergency {
                 Err(error) => return Err(error),
             }
             let mut overlay = self.overlay();
+            overlay.exchanges.retain(|id| !exchanges.contains(id));
             for change in changed {
                 match change {
                     GrantChange::Open(grant) => drop(overlay.grants.remove(&grant.id)),

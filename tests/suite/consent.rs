@@ -207,3 +207,34 @@ fn the_audit_log_is_never_rewritten() {
     let path = format!("/fhir/AuditEvent/{}", event["id"].as_str().unwrap());
     assert_eq!(site.administrator.put(&path, &event).status, 403);
 }
+
+#[test]
+fn clinicians_write_where_consents_let_them_and_patients_their_own_consent() {
+    let site = site();
+    site.permit_to_the_clinician("p1");
+    let observation = |patient: &str| {
+        json!({"resourceType": "Observation", "status": "final", "code": {"text": "new"},
+               "subject": {"reference": format!("Patient/{patient}")}})
+    };
+    let created = site.clinician.post("/fhir/Observation", &observation("p1"));
+    assert_eq!(created.status, 201, "{}", created.text());
+    assert_eq!(site.clinician.post("/fhir/Observation", &observation("p2")).status, 403);
+    let mut changed = created.json();
+    changed["status"] = json!("amended");
+    let path = format!("/fhir/Observation/{}", changed["id"].as_str().unwrap());
+    assert_eq!(site.clinician.put(&path, &changed).status, 200);
+    // Handing a resource over to a patient who did not permit it is no way around their consent.
+    changed["subject"] = json!({"reference": "Patient/p2"});
+    assert_eq!(site.clinician.put(&path, &changed).status, 403);
+
+    let arguments = ["--role", "patient", "--purpose", "PATRQT", "--actor", "Patient/p1", "--patient", "p1"];
+    let patient = site.http.with(&site._gateway.token(&arguments));
+    let mut consent = site.administrator.get("/fhir/Consent/permit").json();
+    consent["provision"] = json!({"type": "deny"});
+    let revoked = patient.put("/fhir/Consent/permit", &consent);
+    assert_eq!(revoked.status, 200, "{}", revoked.text());
+    assert_eq!(site.clinician.get("/fhir/Patient/p1").status, 404);
+    consent["patient"] = json!({"reference": "Patient/p2"});
+    assert_eq!(patient.put("/fhir/Consent/permit", &consent).status, 403);
+    assert_eq!(patient.post("/fhir/Observation", &observation("p1")).status, 403);
+}

@@ -352,3 +352,34 @@ fn serves_the_console_under_a_strict_policy() {
     }
     assert_eq!(http.get("/console").header("location"), Some("/console/"));
 }
+
+#[test]
+fn knows_a_source_by_its_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("portal.secret");
+    std::fs::write(&secret, "correct horse battery\n").unwrap();
+    let gateway = Gateway::start(&configuration(&format!(
+        "[[source]]\nname = \"portal\"\ntransport = \"http\"\nformat = \"hl7v2\"\ncredentials = {:?}\n\n\
+         [[source]]\nname = \"other\"\ntransport = \"http\"\nformat = \"hl7v2\"\n",
+        secret.to_str().unwrap()
+    )));
+    let http = Http::to(gateway.http.unwrap());
+    let kind = ("Content-Type", "application/hl7-v2");
+    let send = |path: &str, authorization: &str| {
+        http.send("POST", path, &[kind, ("Authorization", authorization)], ADMISSION.as_bytes())
+    };
+    // "portal:correct horse battery", "portal:wrong horse battery!!", in base64.
+    let (right, wrong) =
+        ("Basic cG9ydGFsOmNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==", "Basic cG9ydGFsOndyb25nIGhvcnNlIGJhdHRlcnkhIQ==");
+    let taken = send("/ingest/portal", right);
+    assert_eq!(taken.status, 201, "{}", taken.text());
+    assert_eq!(send("/ingest/portal", "Bearer correct horse battery").status, 200);
+    let refusal = send("/ingest/portal", wrong);
+    refused(&refusal, 401, "login");
+    assert!(refusal.header("www-authenticate").unwrap().contains("Basic"));
+    assert!(matches!(send("/ingest/other", right).status, 401 | 403));
+    let own = http.send("GET", taken.header("location").unwrap(), &[("Authorization", right)], b"");
+    assert_eq!(own.status, 200, "{}", own.text());
+    let stolen = http.send("GET", taken.header("location").unwrap(), &[("Authorization", wrong)], b"");
+    assert_eq!(stolen.status, 401);
+}

@@ -3,8 +3,7 @@
 use auth::Action;
 use http::header::LOCATION;
 use http::{HeaderName, StatusCode};
-use model::outcome::operation_outcome;
-use store::ExchangeState;
+use model::outcome::{Issue, Severity, operation_outcome};
 
 use super::outcome::Failure;
 use super::{Call, Who, answer};
@@ -36,11 +35,13 @@ pub(super) async fn ingest(call: &mut Call, who: &Who) -> Result<Response, Failu
         Answer::New(outcome) => (StatusCode::CREATED, outcome),
         Answer::Repeat(outcome) => (StatusCode::OK, outcome),
     };
-    let mut response = if outcome.state == ExchangeState::Accepted && outcome.issues.is_empty() {
-        answer::empty(status)
-    } else {
-        answer::fhir(status, operation_outcome(&outcome.issues).to_bytes())
-    };
+    let mut issues = outcome.issues;
+    for (number, part) in outcome.parts.iter().enumerate() {
+        // A batch has one answer; each of its messages has an exchange of its own.
+        let text = format!("message {} of the batch is exchange {part}", number + 1);
+        issues.push(Issue::new(Severity::Information, "informational", text));
+    }
+    let mut response = answer::fhir(status, operation_outcome(&issues).to_bytes());
     answer::header(&mut response, LOCATION, &format!("/exchanges/{}", outcome.exchange));
     if let Some(index) = outcome.ledger_index
         && matches!(call.app.ledger.receipt(index), Ok(Some(_)))

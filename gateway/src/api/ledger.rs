@@ -36,8 +36,11 @@ pub(super) fn tile(call: &Call) -> Result<Response, Failure> {
 pub(super) fn receipt(call: &Call) -> Result<Response, Failure> {
     let unknown = || Failure::unknown("this exchange");
     let id = ExchangeId::parse(call.params.text("id")).ok_or_else(unknown)?;
-    let exchange = call.app.store.exchange(&id)?.ok_or_else(unknown)?;
-    let sealed = match exchange.ledger.first() {
+    let exchange = call.app.store.exchange(&id)?;
+    if exchange.is_none() && !call.app.emergency.is_waiting(&id) {
+        return Err(unknown());
+    }
+    let sealed = match exchange.as_ref().and_then(|exchange| exchange.ledger.first()) {
         Some(index) => call.app.ledger.receipt(*index).map_err(|error| broken(&error))?,
         None => None,
     };

@@ -77,6 +77,7 @@ async fn keeps_an_access_in_the_journal_when_the_disk_is_full_and_hands_it_over_
     let emergency = open(directory.path());
     assert_eq!(emergency.write(&full, declaration("g")).await.unwrap().kept(), Kept::Journal);
     assert!(!emergency.has_unwritten());
+    assert!(emergency.is_waiting(&ExchangeId::from_random([7; 16])));
     assert_eq!(emergency.open_grants(&full, "jti:1", now()).unwrap().len(), 1);
     assert!(emergency.open_grants(&full, "jti:2", now()).unwrap().is_empty());
 
@@ -88,6 +89,7 @@ async fn keeps_an_access_in_the_journal_when_the_disk_is_full_and_hands_it_over_
     emergency.replay(&room).await.unwrap();
     emergency.replay(&room).await.unwrap();
     assert!(room.grant("g").unwrap().is_some());
+    assert!(!emergency.is_waiting(&ExchangeId::from_random([7; 16])));
     assert_eq!(room.of_patient("p", &["AuditEvent"]).unwrap().len(), 1);
 }
 
