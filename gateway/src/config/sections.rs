@@ -159,13 +159,6 @@ fn read_consent(table: Table, findings: &mut Findings) -> Consent {
         labelling: section.word("labelling", &labelling).unwrap_or(Labelling::Complete),
         custodian: section.texts("custodian", "[\"Organization/hospital\"]").unwrap_or_default(),
     };
-    if consent.labelling == Labelling::Map {
-        section.findings.notice(
-            "consent.labelling",
-            "the sensitivity map is not in this release: everything counts as unlabelled",
-            "write \"complete\" if meta.security can be trusted",
-        );
-    }
     section.finish();
     consent
 }

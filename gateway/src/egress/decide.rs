@@ -76,7 +76,7 @@ pub(super) fn decide(app: &App, destination: &Destination, exchange: &Exchange, 
         settings: &app.consent,
         now,
         links: Some(&links),
-        map: None,
+        map: Some(policies::sensitivity_map()),
     };
     let total = resources.len();
     let candidates = resources.into_iter().map(|(stored, json)| Candidate { json, text: Some(text(&stored)), selected_by: Vec::new() });
@@ -98,6 +98,7 @@ pub(super) fn decide(app: &App, destination: &Destination, exchange: &Exchange, 
 }
 
 fn request(app: &App, destination: &Destination, exchange: &Exchange) -> AccessRequest {
+    let custodian = &app.config.consent.custodian;
     AccessRequest {
         actor: Actor {
             refs: destination.recipient.iter().map(Into::into).collect(),
@@ -106,7 +107,8 @@ fn request(app: &App, destination: &Destination, exchange: &Exchange) -> AccessR
         },
         purposes: destination.purpose.iter().map(|code| Purpose::parse(code)).collect(),
         action: Action::Disclose,
-        custodian: Some(app.config.consent.custodian.iter().map(Into::into).collect()),
+        // Not known rather than nobody: a deny that names a custodian then holds.
+        custodian: Some(custodian.iter().map(Into::into).collect()).filter(|_: &Vec<_>| !custodian.is_empty()),
         btg: None,
         patient: exchange.patient.as_ref().map(|id| format!("Patient/{id}").into()),
         interaction: Interaction::Forward,

@@ -69,7 +69,7 @@ fn what_is_durable_is_sealed_and_has_a_receipt() {
     assert!(ledger.checkpoint().unwrap().starts_with("test.example/log\n3\n"));
     let receipt = ledger.receipt(2).unwrap().unwrap();
     let mut trusted = ledger::checkpoint::TrustedKeys::none();
-    trusted.add_plain(ledger.public_key());
+    trusted.add_plain(*ledger.public_key());
     assert!(ledger::command::verify_receipt(receipt.as_bytes(), &trusted, None).is_ok());
     assert_eq!(ledger.receipt(3).unwrap(), None);
 }
