@@ -165,12 +165,8 @@ fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) 
     })?;
     let selector = Selector { names: &request.packages, format: "hl7v2", message: &parsed.message };
     let package = packages.select(&selector).map_err(|error| vec![select_issue(&error)])?;
-    let context = Context {
-        namespace: &CONVERT_NAMESPACE,
-        source: "",
-        timezone: request.timezone.as_deref(),
-        received: None,
-    };
+    let context =
+        Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: request.timezone.as_deref(), received: None };
     let mapped = package.map(&parsed.message, &context);
     let mut issues: Vec<Issue> = parsed.issues.iter().map(format_issue).collect();
     issues.extend(mapped.issues.iter().cloned());
@@ -187,8 +183,8 @@ fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) 
 }
 
 fn fhir(packages: &Packages, request: &Conversion, to: Format, input: &[u8]) -> Result<Output, Vec<Issue>> {
-    let tree = json::parse(input, &Limits::default())
-        .map_err(|error| vec![Issue::error("structure", error.to_string())])?;
+    let tree =
+        json::parse(input, &Limits::default()).map_err(|error| vec![Issue::error("structure", error.to_string())])?;
     let mut issues = conformance::structure::validate(&tree);
     if model::outcome::any_error(&issues) {
         return Err(issues);

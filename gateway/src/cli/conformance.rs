@@ -34,9 +34,8 @@ fn lint(format: ReportFormat, packages: &[std::path::PathBuf], reporter: Reporte
 }
 
 fn score(corpus: &Path, report: Option<&Path>, format: ReportFormat, reporter: Reporter) -> Result<(), Failure> {
-    let packages = Packages::embedded().map_err(|errors| {
-        Failure::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })?;
+    let packages = Packages::embedded()
+        .map_err(|errors| Failure::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
     let options = Options { validate: Some(structure::validate), ..Options::default() };
     let mut progress = None;
     let found = score::score(corpus, &packages, &options, &mut |done, all| {

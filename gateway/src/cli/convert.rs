@@ -18,9 +18,8 @@ use crate::convert::{Conversion, Format, Output, Part, convert};
 
 pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(), Failure> {
     let stems = stems(options)?;
-    let packages = Packages::embedded().map_err(|errors| {
-        Failure::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })?;
+    let packages = Packages::embedded()
+        .map_err(|errors| Failure::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
     let request = Conversion {
         from: from(options.from),
         to: to(options.to),
@@ -122,7 +121,12 @@ fn take(
     }
 }
 
-fn write_outcome(options: &ConvertArguments, stem: &str, issues: &[Issue], number: Option<usize>) -> Result<(), Failure> {
+fn write_outcome(
+    options: &ConvertArguments,
+    stem: &str,
+    issues: &[Issue],
+    number: Option<usize>,
+) -> Result<(), Failure> {
     let Some(out) = &options.out else { return Ok(()) };
     let mut text = operation_outcome(issues).pretty();
     text.push('\n');
@@ -150,7 +154,9 @@ fn stems(options: &ConvertArguments) -> Result<Vec<String>, Failure> {
             path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
         };
         if !seen.insert(stem.clone()) {
-            return Err(Failure::Usage(format!("two inputs would be written as {stem}: rename one or convert them apart")));
+            return Err(Failure::Usage(format!(
+                "two inputs would be written as {stem}: rename one or convert them apart"
+            )));
         }
         stems.push(stem);
     }
@@ -200,7 +206,12 @@ impl Sinks {
                 })
                 .transpose()
         };
-        Ok(Self { outcome: open(&options.outcome)?, loss: open(&options.loss)?, explain: open(&options.explain)?, count: 0 })
+        Ok(Self {
+            outcome: open(&options.outcome)?,
+            loss: open(&options.loss)?,
+            explain: open(&options.explain)?,
+            count: 0,
+        })
     }
 
     fn take(&mut self, output: &Output, number: Option<usize>) -> Result<(), Failure> {

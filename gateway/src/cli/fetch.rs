@@ -40,10 +40,9 @@ impl Remote {
     /// # Errors
     /// If it is no address.
     pub(crate) fn new(base: &str, authorities: Option<&Path>) -> Result<Self, Failure> {
-        let base: Uri = base
-            .trim_end_matches('/')
-            .parse()
-            .map_err(|_| Failure::usage("--log: expected a directory or an address such as https://host:8443/ledger"))?;
+        let base: Uri = base.trim_end_matches('/').parse().map_err(|_| {
+            Failure::usage("--log: expected a directory or an address such as https://host:8443/ledger")
+        })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::refused)?;
         Ok(Self { runtime, base, authorities: authorities.map(Path::to_owned), connection: None })
     }

@@ -98,7 +98,8 @@ fn prove(data: &Path, record: &str, reporter: &Reporter) -> Result<(), Failure> 
     let index = match record.parse::<u64>() {
         Ok(index) if record.len() < 20 => index,
         _ => {
-            let exchange = ExchangeId::parse(record).map_err(|_| Failure::usage("expected an index or an exchange id"))?;
+            let exchange =
+                ExchangeId::parse(record).map_err(|_| Failure::usage("expected an index or an exchange id"))?;
             command::find_exchange(&view, &exchange.to_string())
                 .map_err(Failure::refused)?
                 .ok_or_else(|| Failure::refused("no record of this exchange is sealed"))?
@@ -110,10 +111,8 @@ fn prove(data: &Path, record: &str, reporter: &Reporter) -> Result<(), Failure> 
 fn export(data: &Path, out: &Path, reporter: &Reporter) -> Result<(), Failure> {
     let files = command::export(&view(data)?, |path, bytes| -> Result<(), ledger::Error> {
         let target = out.join(path);
-        let written = target
-            .parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&target, bytes));
+        let written =
+            target.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&target, bytes));
         written.map_err(|source| {
             ledger::Error::Store(ledger::store::StoreError::Io { action: "write", path: target, source })
         })

@@ -20,7 +20,9 @@ impl Progress {
         } else {
             ProgressBar::hidden()
         };
-        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
+        {
             bar.set_style(style);
         }
         // A bar that flashes for an instant is noise: the first tick comes after a second.
@@ -28,10 +30,12 @@ impl Progress {
         Self { bar }
     }
 
-    /// Says that `bytes` more are done.
+    /// Says that `bytes` more are done, and how many files; 0 where files are not counted.
     pub(crate) fn advance(&self, bytes: u64, files: usize) {
         self.bar.inc(bytes);
-        self.bar.set_message(format!("{files} files"));
+        if files > 0 {
+            self.bar.set_message(format!("{files} files"));
+        }
     }
 }
 

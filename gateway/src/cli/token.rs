@@ -24,8 +24,7 @@ pub(crate) fn run(options: &TokenArguments, reporter: &Reporter) -> Result<(), F
     let key = keys::token_key(&options.data).map_err(Failure::usage)?;
     let verifier = Verifier::of_data_directory(&key);
     let now = SystemClock.now().millis().div_euclid(1000);
-    let token =
-        auth::issue(&key, &verifier, &request(options)?, now, &SystemRandom::new()).map_err(Failure::usage)?;
+    let token = auth::issue(&key, &verifier, &request(options)?, now, &SystemRandom::new()).map_err(Failure::usage)?;
     reporter.line(&token)
 }
 
