@@ -1,5 +1,8 @@
 //! Break-glass over real sockets: who may, what is left behind, what it opens and when it ends.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::http::{Answer, Http};
 use tests::process::{Gateway, configuration, wait_until};
@@ -316,4 +319,58 @@ fn somebody_else_closes_the_review() {
     let path = format!("/fhir/Task/{}", review["id"].as_str().unwrap());
     assert_eq!(staff.put(&path, &review).status, 403);
     assert_eq!(site.administrator.put(&path, &review).status, 200);
+}
+
+#[test]
+fn a_flood_of_results_does_not_keep_staff_waiting() {
+    let gateway = Gateway::start(
+        "[listen]\nhttp = \"127.0.0.1:0\"\nconcurrency = 2\n\n[auth]\nmode = \"development\"\n\n\
+         [[source]]\nname = \"portal\"\ntransport = \"http\"\nformat = \"hl7v2\"\n",
+    );
+    let http = Http::to(gateway.http.unwrap());
+    let source = http.with(&gateway.token(&["--role", "source", "--purpose", "TREAT", "--actor", "Device/portal"]));
+    let message = |number: usize| {
+        format!(
+            "MSH|^~\\&|LAB|NORTH|A|B|20260301101500+0100||ADT^A01^ADT_A01|F{number}|P|2.5.1\rEVN|A01|20260301101400+0100\r\
+             PID|1||{number}^^^NORTH^MR||Flood^Many||19800101|F\rPV1|1|I|W1^2^A\r"
+        )
+    };
+    let kind = [("Content-Type", "application/hl7-v2")];
+    assert_eq!(source.send("POST", "/ingest/portal", &kind, message(0).as_bytes()).status, 201);
+    let staff = http.with(&gateway.token(&[
+        "--role",
+        "emergency",
+        "--purpose",
+        "BTG",
+        "--actor",
+        "Practitioner/e",
+        "--emergency-authorised",
+    ]));
+    let stop = AtomicBool::new(false);
+    let sent = AtomicUsize::new(1);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let number = sent.fetch_add(1, Ordering::Relaxed);
+                    let answer = source.try_send("POST", "/ingest/portal", &kind, message(number).as_bytes());
+                    assert!(answer.is_err() || matches!(answer.unwrap().status, 201 | 503));
+                }
+            });
+        }
+        let mut slowest = Duration::ZERO;
+        for _ in 0..5 {
+            let started = std::time::Instant::now();
+            let found = staff.post("/emergency/find", &json!({"identifier": {"value": "0"}}));
+            let patient = found.json()["candidates"][0]["patient"].as_str().unwrap().to_owned();
+            let body = json!({"patient": patient, "reason": "unconscious after a fall"});
+            let (grant, _) = declared(&staff.post("/emergency/declare", &body));
+            assert_eq!(staff.get(&format!("/emergency/grants/{grant}/summary")).status, 200);
+            slowest = slowest.max(started.elapsed());
+        }
+        stop.store(true, Ordering::Relaxed);
+        // Three requests, each with its own sync, on a machine that is busy with sixteen senders and other tests.
+        assert!(slowest < Duration::from_secs(10), "{slowest:?}");
+    });
+    assert!(sent.load(Ordering::Relaxed) > 16);
 }

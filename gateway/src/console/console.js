@@ -71,7 +71,7 @@ const when = (text) => text ? new Date(text).toLocaleString() : '';
 function chip(label, mood) { return node('span', { class: 'chip ' + (mood || '') }, label); }
 
 function path(exchange) {
-  const chips = [chip('received', 'good')];
+  const chips = exchange.kind === 'audit-digest' ? [] : [chip('received', 'good')];
   const stage = (name) => (exchange.stages || []).find((s) => s.name === name);
   const state = exchange.state;
   const deliveries = exchange.deliveries || [];
@@ -81,8 +81,8 @@ function path(exchange) {
   else if (exchange.kind) chips.push(chip(kinds[exchange.kind] || exchange.kind, 'good'));
   if (exchange.issue_count) chips.push(chip(exchange.issue_count + (exchange.issue_count === 1 ? ' finding' : ' findings'), 'wait'));
   for (const delivery of deliveries) {
-    const [verb, mood] = { delivered: ['delivered', 'good'], withheld: ['withheld', 'bad'], dead: ['given up', 'bad'], pending: ['waiting', 'wait'] }[delivery.state] || [delivery.state, ''];
-    if (delivery.decision) chips.push(chip('decision: ' + delivery.decision.split(/[:(]/)[0].trim(), delivery.decision.startsWith('permit') ? 'good' : 'bad'));
+    const [verb, mood] = { delivered: ['delivered', 'good'], withheld: ['withheld', 'wait'], dead: ['given up', 'bad'], pending: ['waiting', 'wait'] }[delivery.state] || [delivery.state, ''];
+    if (delivery.decision) chips.push(chip('decision: ' + delivery.decision.split(/[:(]/)[0].trim(), delivery.decision.startsWith('permit') ? 'good' : 'wait'));
     chips.push(chip(verb + ' → ' + delivery.destination, mood));
   }
   if (exchange.kind === 'arrival' && !deliveries.length && state === 'stored') chips.push(chip('no destination'));
