@@ -9,13 +9,13 @@ use super::print::Tone;
 use super::scene::{Fate, Scene, met};
 use super::{Error, Unmet, samples};
 
-const REGISTRATION: &str = "A patient is registered. She has not yet said who may see what";
+const REGISTRATION: &str = "A patient is registered (HL7 v2 ADT^A04); she has not yet said who may see what";
 const CONSENTS: &str = "She decides, the front desk files it (FHIR Consent), and the registration is replayed";
-const RESULTS: &str = "An old laboratory sends four results: HL7 v2.3, no time zone, and one that cannot be read";
+const RESULTS: &str = "An old laboratory sends four results (HL7 v2.3 ORU^R01): no time zone, and one cannot be read";
 const REPEAT: &str = "The laboratory sends the same bytes again";
 const WEIGHT: &str = "Her scale at home sends a weight, as FHIR over HTTPS";
-const UPDATE: &str = "She changes her mind about the insurer; then a new address arrives";
-const MERGE: &str = "A number given in a hurry, HURRY-0815, turns out to be hers: the two records are merged";
+const UPDATE: &str = "She changes her mind about the insurer; then a new address arrives (ADT^A08)";
+const MERGE: &str = "A number given in a hurry, HURRY-0815, is hers too: the two records are merged (ADT^A40)";
 
 pub(super) async fn tell(scene: &mut Scene) -> Result<(), Error> {
     let registered = registration(scene).await.map_err(|unmet| unmet.in_step(REGISTRATION))?;
@@ -30,7 +30,7 @@ pub(super) async fn tell(scene: &mut Scene) -> Result<(), Error> {
 /// Ends with the id of the exchange.
 async fn registration(scene: &mut Scene) -> Result<String, Unmet> {
     scene.reporter.step(REGISTRATION);
-    let exchange = taken(scene, "registration", "ADT^A04", samples::REGISTRATION).await?.1;
+    let exchange = taken(scene, "registration", samples::REGISTRATION).await?.1;
     scene.reporter.fact("answered", "AA (accepted), which is never said before all of it is on disk");
     let patient = exchange.text_at(&["patient"]).unwrap_or_default();
     scene.patient = patient.strip_prefix("Patient/").unwrap_or_default().to_owned();
@@ -63,7 +63,7 @@ async fn consents(scene: &mut Scene, registered: &str) -> Result<(), Unmet> {
 
 async fn results(scene: &mut Scene) -> Result<Acknowledged, Unmet> {
     scene.reporter.step(RESULTS);
-    let (answer, exchange) = taken(scene, "laboratory results", "ORU^R01", samples::RESULTS).await?;
+    let (answer, exchange) = taken(scene, "laboratory results", samples::RESULTS).await?;
     let about_potassium = |issue: &&Json| place(issue) == "OBX[3]-14";
     let issue = exchange.items("issues").iter().find(about_potassium);
     let issue = issue.ok_or_else(|| Unmet::new("an issue about OBX[3]-14", "none"))?;
@@ -118,7 +118,7 @@ async fn update(scene: &mut Scene) -> Result<(), Unmet> {
     let consent = samples::about(samples::CONSENT_INSURER_YES, &scene.patient);
     scene.put("consent for the insurer, changed", "Consent/for-insurer", consent, 200).await?;
     scene.reporter.fact("filed", "Consent/for-insurer, version 2: the insurer may, for payment. It holds from now on");
-    let exchange = taken(scene, "update", "ADT^A08", samples::UPDATE).await?.1;
+    let exchange = taken(scene, "update", samples::UPDATE).await?.1;
     scene.delivery(&exchange, "clinic", Fate::Sent("as FHIR"))?;
     scene.delivery(&exchange, "insurer", Fate::Sent("as HL7 v2, its own format"))?;
     got(scene, 4, 1)?;
@@ -133,7 +133,7 @@ async fn update(scene: &mut Scene) -> Result<(), Unmet> {
 
 async fn merge(scene: &mut Scene) -> Result<(), Unmet> {
     scene.reporter.step(MERGE);
-    let exchange = taken(scene, "merge", "ADT^A40", samples::MERGE).await?.1;
+    let exchange = taken(scene, "merge", samples::MERGE).await?.1;
     let patient = exchange.text_at(&["patient"]).unwrap_or_default();
     met(patient == format!("Patient/{}", scene.patient), "the patient's own record as the survivor", patient)?;
     scene.delivery(&exchange, "clinic", Fate::Sent("as FHIR"))?;
@@ -143,7 +143,7 @@ async fn merge(scene: &mut Scene) -> Result<(), Unmet> {
 }
 
 /// Sends a message that must be taken; tells how it was read and stored. The answer, and the exchange at its end.
-async fn taken(scene: &mut Scene, what: &'static str, kind: &str, sample: &str) -> Result<(Acknowledged, Json), Unmet> {
+async fn taken(scene: &mut Scene, what: &'static str, sample: &str) -> Result<(Acknowledged, Json), Unmet> {
     let answer = mllp(scene.mllp, &samples::on_the_wire(sample)).await?;
     met(answer.code == "AA", "the acknowledgement AA", format!("{} {}", answer.code, answer.reason))?;
     scene.keep(what, &answer.exchange);
@@ -161,7 +161,7 @@ async fn taken(scene: &mut Scene, what: &'static str, kind: &str, sample: &str) 
     let is_content = |text: &&Json| !text.as_str().is_some_and(|it| ACCOUNT.iter().any(|kind| it.starts_with(kind)));
     let resources = exchange.items("resources").iter().filter(is_content).count();
     let text = format!(
-        "{total} values of {kind} into {resources} FHIR resources: {mapped} mapped, {kept} kept as they came, {dropped} mere framing"
+        "{total} values into {resources} FHIR resources: {mapped} mapped, {kept} kept as they came, {dropped} delimiters and line numbers"
     );
     scene.reporter.fact("received", &text);
     Ok((answer, exchange))

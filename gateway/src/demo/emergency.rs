@@ -63,7 +63,7 @@ async fn declare(scene: &mut Scene, patient: &str) -> Result<String, Unmet> {
     let until = until.get(11..16).unwrap_or(&until);
     scene.reporter.fact(
         "declare",
-        &format!("with a reason, her birth year confirmed (a wrong one is refused): her record, until {until} UTC"),
+        &format!("with a reason, her birth year confirmed (a wrong one is refused); open until {until} UTC"),
     );
     Ok(id)
 }

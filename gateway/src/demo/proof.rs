@@ -63,7 +63,7 @@ async fn proof(scene: &mut Scene) -> Result<(), Unmet> {
     match verify_receipt(&forged, &keys, None) {
         Ok(_) => return Err(Unmet::new("a forged receipt to be refused", "it was taken")),
         Err(refusal) => {
-            scene.reporter.told("forged", Tone::Stopped, &format!("one word of it changed: refused, {refusal}"));
+            scene.reporter.told("forged", Tone::Stopped, &format!("one word changed: refused, {refusal}"));
         }
     }
     for (name, got) in

@@ -29,7 +29,7 @@ async fn refusals(scene: &mut Scene) -> Result<(), Unmet> {
         (answer.diagnostics(), answer.header("location").rsplit('/').next().unwrap_or_default().to_owned());
     refused(scene, "C-CDA document", &id).await?;
     met(reason.contains("ccda"), "a reason that names C-CDA", &reason)?;
-    scene.reporter.told("C-CDA", Tone::Stopped, &format!("415 (not read): {reason}; a later release will"));
+    scene.reporter.told("C-CDA", Tone::Stopped, &format!("415 (not read): {reason}; a later one will"));
     let sent = (scene.clinic.got.count(), scene.insurer.got.count());
     met(sent == (5, 2), "nothing of it at the partners", format!("{} and {}", sent.0, sent.1))
 }
