@@ -1,6 +1,7 @@
 //! Runs the rows of a package over a message and fills the resources.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::tz::{Offset, TimeZone};
@@ -58,6 +59,10 @@ pub(crate) struct Eval<'a, 'm> {
     context: &'a Context<'a>,
     zone: Option<TimeZone>,
     pub(crate) resources: Vec<Resource>,
+    /// Numbers of the resources by `Type/id`.
+    by_name: HashMap<SmolStr, usize>,
+    /// How often an identity was met, by the first one's name.
+    repeats: HashMap<SmolStr, u32>,
     scopes: Scopes,
     used: Vec<bool>,
     pub(crate) trace: Trace,
@@ -89,6 +94,8 @@ impl<'a, 'm> Eval<'a, 'm> {
             context,
             zone: None,
             resources: Vec::with_capacity(16),
+            by_name: HashMap::new(),
+            repeats: HashMap::new(),
             scopes: Scopes::new(),
             used: vec![false; input.pieces.len()],
             trace,
@@ -198,8 +205,9 @@ impl<'a, 'm> Eval<'a, 'm> {
         let mut parts: Vec<&str> = vec![self.context.source, kind];
         parts.extend(seed.iter().map(String::as_str));
         let mut id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
-        let mut count = 1u32;
-        while let Some(same) = self.resources.iter().position(|other| other.id == id.as_str() && other.kind == kind) {
+        let first = format_smolstr!("{kind}/{id}");
+        let mut count = self.repeats.get(&first).copied().unwrap_or(1);
+        while let Some(same) = self.by_name.get(format_smolstr!("{kind}/{id}").as_str()).copied() {
             if !identity.each {
                 let role = self.resources.get(same).map(|resource| resource.alias);
                 if role != Some(alias) {
@@ -211,6 +219,7 @@ impl<'a, 'm> Eval<'a, 'm> {
                 return Some(same);
             }
             count += 1;
+            self.repeats.insert(first.clone(), count);
             let again = format!("again {count}");
             let mut parts = parts.clone();
             parts.push(&again);
@@ -219,10 +228,26 @@ impl<'a, 'm> Eval<'a, 'm> {
         Some(self.add(kind, id.as_str(), alias))
     }
 
+    /// Takes the last resource out again; others may already be referred to.
+    fn take_back(&mut self, number: usize) -> bool {
+        if number + 1 != self.resources.len() {
+            return false;
+        }
+        self.resources.pop();
+        if let Some(name) = self.trace.resources.pop()
+            && self.by_name.get(&name) == Some(&number)
+        {
+            self.by_name.remove(&name);
+        }
+        true
+    }
+
     fn add(&mut self, kind: &str, id: &str, alias: AliasId) -> usize {
         let number = u32::try_from(self.resources.len()).unwrap_or(u32::MAX);
         let node = self.trace.root(number, kind);
-        self.trace.resources.push(format_smolstr!("{kind}/{id}"));
+        let name = format_smolstr!("{kind}/{id}");
+        self.by_name.entry(name.clone()).or_insert(self.resources.len());
+        self.trace.resources.push(name);
         let mut object = Object::new();
         object.insert("resourceType", kind);
         object.insert("id", id);

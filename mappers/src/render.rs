@@ -1,5 +1,7 @@
 //! From a Bundle to a message: the same rows the other way, group by group of the message's table.
 
+use std::collections::BTreeMap;
+
 use formats::hl7v2::{Delimiters, MessageBuilder};
 use model::json::{Json, Object};
 use model::outcome::{Issue, Severity};
@@ -26,8 +28,10 @@ struct Render<'a, 'b> {
     table: &'a MessageTable,
     used: Vec<bool>,
     lines: Vec<Line>,
-    /// For counting segments by name in the group around them.
-    counts: Vec<(u16, u32)>,
+    /// Segments written, by name, since what they belong to.
+    counts: BTreeMap<SmolStr, u32>,
+    /// Rows of constants without conditions, by role.
+    constants: Vec<Vec<&'a Row>>,
 }
 
 pub(crate) fn render(package: &Package, bundle: &Json, context: &RenderContext) -> Rendered {
@@ -59,8 +63,17 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
     };
     let reverse = Reverse { compiled, library: &library, taken: Vec::new(), read: Vec::new(), segment: 0 };
     let used = vec![false; library.resources.len()];
-    let mut render =
-        Render { compiled, library: &library, reverse, table, used, lines: Vec::new(), counts: Vec::new() };
+    let constants = constants(compiled);
+    let mut render = Render {
+        compiled,
+        library: &library,
+        reverse,
+        table,
+        used,
+        lines: Vec::new(),
+        counts: BTreeMap::new(),
+        constants,
+    };
     render.group(0, &Roles::new());
     render.basics();
     let header = Header { bundle, code: &code, trigger: &trigger, structure: &structure, context };
@@ -78,8 +91,13 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
             segment.set_raw(narrow(*field), raw);
         }
     }
+    for number in &render.reverse.read {
+        if let Some(used) = render.used.get_mut(*number) {
+            *used = true;
+        }
+    }
     for (number, resource) in library.resources.iter().enumerate() {
-        let read = render.used.get(number).copied().unwrap_or(false) || render.reverse.read.contains(&number);
+        let read = render.used.get(number).copied().unwrap_or(false);
         let kind = model::resource::resource_type(resource).unwrap_or_default();
         if !read && !matches!(kind, "Provenance" | "MessageHeader") {
             let text = "no segment of the message says this resource";
@@ -90,6 +108,18 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
         *account = loss(compiled, bundle, &render.reverse);
     }
     Rendered { bytes: builder.to_bytes(), issues }
+}
+
+/// The rows of each role that set a constant whatever the message says.
+fn constants(compiled: &Compiled) -> Vec<Vec<&Row>> {
+    let mut out: Vec<Vec<&Row>> = vec![Vec::new(); compiled.aliases.len()];
+    for row in compiled.tables.iter().flat_map(|table| table.rows.iter().filter(|row| row.alias == table.alias)) {
+        let constant = row.when.is_empty() && matches!((&row.source, &row.via), (Source::Constant, Via::Literal(_)));
+        if let (true, Some(rows)) = (constant, out.get_mut(usize::from(row.alias))) {
+            rows.push(row);
+        }
+    }
+    out
 }
 
 /// What became of each leaf of the Bundle's resources.
@@ -185,7 +215,6 @@ impl<'b> Render<'_, 'b> {
     /// Writes a group once, for the roles given.
     fn group(&mut self, group: usize, roles: &Roles) {
         let mut roles = roles.clone();
-        let counts = std::mem::take(&mut self.counts);
         let table = self.table;
         let mut bound = Vec::new();
         if let Some(group) = table.groups.get(group) {
@@ -210,7 +239,6 @@ impl<'b> Render<'_, 'b> {
                 self.instances(child, &roles);
             }
         }
-        self.counts = counts;
     }
 
     /// The child of `group` that holds `inner`.
@@ -294,9 +322,10 @@ impl<'b> Render<'_, 'b> {
                     return Vec::new();
                 };
                 let mut found = Vec::new();
+                let mut seen = vec![false; self.library.resources.len()];
                 follow(resource, path, &mut |reference| {
                     if let Some(number) = self.library.find(reference)
-                        && !found.contains(&number)
+                        && !std::mem::replace(seen.get_mut(number).unwrap_or(&mut true), true)
                         && self.plays(number, *alias)
                     {
                         found.push(number);
@@ -339,22 +368,17 @@ impl<'b> Render<'_, 'b> {
         })
     }
 
-    fn constants(&self, alias: AliasId) -> impl Iterator<Item = &Row> {
-        let tables = self.compiled.tables.iter().filter(move |table| table.alias == alias);
-        tables.flat_map(|table| &table.rows).filter(move |row| {
-            row.alias == alias
-                && row.when.is_empty()
-                && matches!((&row.source, &row.via), (Source::Constant, Via::Literal(_)))
-        })
+    fn constants(&self, alias: AliasId) -> &[&Row] {
+        self.constants.get(usize::from(alias)).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a role has constants of its own at all.
     fn marks(&self, alias: AliasId) -> bool {
-        self.constants(alias).next().is_some()
+        !self.constants(alias).is_empty()
     }
 
     fn has_constants(&self, alias: AliasId, object: &Object) -> bool {
-        self.constants(alias).all(|row| {
+        self.constants(alias).iter().all(|row| {
             let Via::Literal(wanted) = &row.via else { return true };
             match row.target.steps.as_slice() {
                 [only] => match object.get(&only.name) {
@@ -419,23 +443,22 @@ impl<'b> Render<'_, 'b> {
         }
     }
 
-    /// The number the segment has: groups of one segment count within their parent, so by lines already written.
+    /// The number the segment has: how many of its name stand since what it belongs to.
     fn count(&self, segment: u16) -> u32 {
         let name = self.compiled.segment_names.get(usize::from(segment)).map_or("", SmolStr::as_str);
-        let above = |line: &&Line| line.name == name;
-        let since = match name {
-            "OBX" => self.lines.iter().rposition(|line| matches!(line.name.as_str(), "OBR" | "SPM" | "PID")),
-            "SPM" => self.lines.iter().rposition(|line| line.name == "OBR"),
-            "OBR" | "NK1" | "AL1" | "DG1" | "PR1" | "GT1" | "IN1" | "PV1" => {
-                self.lines.iter().rposition(|line| line.name == "PID")
-            }
-            _ => None,
-        };
-        let written = self.lines.iter().skip(since.map_or(0, |at| at + 1)).filter(above).count();
-        if name == "PID" && self.lines.iter().any(|line| line.name == "MRG") {
-            return 1;
+        self.counts.get(name).map_or(1, |count| count + 1)
+    }
+
+    /// Counts a line, and starts the count of what belongs to it anew.
+    fn counted(&mut self, name: &SmolStr) {
+        *self.counts.entry(name.clone()).or_insert(0) += 1;
+        match name.as_str() {
+            "PID" => self.counts.retain(|name, _| name == "PID"),
+            "MRG" => self.counts.clear(),
+            "OBR" => self.counts.retain(|name, _| name != "OBX" && name != "SPM"),
+            "SPM" => self.counts.retain(|name, _| name != "OBX"),
+            _ => {}
         }
-        u32::try_from(written + 1).unwrap_or(1)
     }
 
     /// Whether the references of a table's rows point to the roles at hand.
@@ -517,6 +540,7 @@ impl<'b> Render<'_, 'b> {
         if pieces.is_empty() || (ordinal && only_ordinal) || numbers_only {
             return;
         }
+        self.counted(name);
         self.lines.push(Line { name: name.clone(), pieces });
     }
 

@@ -56,6 +56,23 @@ impl<'b> Library<'b> {
     }
 }
 
+impl Library<'_> {
+    /// The resource of a type a Reference leads to: itself, or what its PractitionerRole names.
+    fn find_as(&self, reference: &Json, kind: &str) -> Option<usize> {
+        let number = self.find(reference)?;
+        let resource = self.resources.get(number)?;
+        let member = match (model::resource::resource_type(resource)?, kind) {
+            (same, _) if same == kind => return Some(number),
+            ("PractitionerRole", "Practitioner") => "practitioner",
+            ("PractitionerRole", "Organization") if resource.get("practitioner").is_none() => "organization",
+            _ => return None,
+        };
+        let found = self.find(resource.get(member)?)?;
+        let fits = self.resources.get(found).and_then(|json| model::resource::resource_type(json)) == Some(kind);
+        fits.then_some(found)
+    }
+}
+
 /// One way back.
 pub(crate) struct Reverse<'a, 'b> {
     pub(crate) compiled: &'a Compiled,
@@ -218,7 +235,8 @@ impl<'b> Reverse<'_, 'b> {
             let Some(inner) = compiled.tables.get(*table) else { return };
             let map = map.and_then(|map| compiled.maps.get(map));
             if inner.resource {
-                if let Some(number) = self.library.find(value) {
+                if let Some(number) = self.library.find_as(value, &inner.root) {
+                    self.read.extend(self.library.find(value));
                     self.read.push(number);
                     if let Some(object) = self.library.resources.get(number).and_then(|json| json.as_object()) {
                         self.part_table(inner, object, at, None, out);

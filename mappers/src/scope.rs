@@ -14,6 +14,8 @@ struct Open {
     resources: Vec<(AliasId, usize)>,
     segments: Vec<(SegmentId, u32)>,
     counts: Vec<(SegmentId, u32)>,
+    /// Segments met in this group itself.
+    met: u32,
     /// For one segment that the table does not place.
     passing: bool,
 }
@@ -21,7 +23,7 @@ struct Open {
 impl Open {
     fn new(group: usize, passing: bool) -> Self {
         let (resources, segments, counts) = (Vec::new(), Vec::new(), Vec::new());
-        Self { group, progress: None, resources, segments, counts, passing }
+        Self { group, progress: None, resources, segments, counts, met: 0, passing }
     }
 }
 
@@ -130,10 +132,14 @@ impl Scopes {
     /// Notes a segment; gives back its number among those of its name in the group around it.
     pub(crate) fn add_segment(&mut self, segment: SegmentId, number: u32) -> u32 {
         let Some(open) = self.open.last_mut() else { return 1 };
-        open.segments.push((segment, number));
+        match open.segments.iter_mut().find(|(name, _)| *name == segment) {
+            Some((_, latest)) => *latest = number,
+            None => open.segments.push((segment, number)),
+        }
+        open.met += 1;
         // A segment that opens a group of its own is counted in the group above.
         let depth = self.open.len().saturating_sub(2);
-        let repeats = self.open.last().is_some_and(|open| open.segments.len() == 1) && self.open.len() > 1;
+        let repeats = self.open.last().is_some_and(|open| open.met == 1) && self.open.len() > 1;
         let holder = if repeats { self.open.get_mut(depth) } else { self.open.last_mut() };
         let Some(holder) = holder else { return 1 };
         match holder.counts.iter_mut().find(|(name, _)| *name == segment) {

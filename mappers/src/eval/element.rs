@@ -12,7 +12,7 @@ use crate::path::At;
 use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node};
 
 use super::put::{coding, put, reference};
-use super::{Eval, Here, LEXEME, Resource};
+use super::{Eval, Here, LEXEME};
 
 impl Eval<'_, '_> {
     /// Builds a complex element by a datatype's table.
@@ -205,23 +205,18 @@ impl Eval<'_, '_> {
             resource.object = object;
         }
         if !built {
-            // Nothing was said of it: as if it had not been tried. Only the last resource can be taken back.
-            if own + 1 == self.resources.len() {
-                self.resources.pop();
-                self.trace.resources.pop();
-            }
+            // Nothing was said of it: as if it had not been tried.
+            self.take_back(own);
             return None;
         }
-        let same_id = |resource: &Resource| resource.id == id.as_str() && resource.kind == table.root;
-        let earlier = self.resources.iter().position(same_id).filter(|earlier| *earlier < own);
+        let name = format_smolstr!("{}/{id}", table.root);
+        let earlier = self.by_name.get(&name).copied().filter(|earlier| *earlier < own);
         if let Some(earlier) = earlier {
             let equal = match (self.resources.get(earlier), self.resources.get(own)) {
                 (Some(left), Some(right)) => left.object == right.object,
                 _ => false,
             };
-            if equal && own + 1 == self.resources.len() {
-                self.resources.pop();
-                self.trace.resources.pop();
+            if equal && self.take_back(own) {
                 self.trace.set_resource(node, u32::try_from(earlier).unwrap_or(u32::MAX));
                 return Some((reference(&table.root, id.as_str()), earlier));
             }
@@ -234,8 +229,10 @@ impl Eval<'_, '_> {
                 resource.id = other.as_str().into();
                 resource.object.insert("id", other.as_str());
             }
-            if let Some(name) = self.trace.resources.get_mut(own) {
-                *name = format_smolstr!("{}/{other}", table.root);
+            let name = format_smolstr!("{}/{other}", table.root);
+            self.by_name.entry(name.clone()).or_insert(own);
+            if let Some(old) = self.trace.resources.get_mut(own) {
+                *old = name;
             }
             return Some((reference(&table.root, other.as_str()), own));
         }

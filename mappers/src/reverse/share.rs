@@ -3,7 +3,7 @@
 use model::json::{Json, Object};
 use smol_str::SmolStr;
 
-use crate::map::{AliasId, Place, Row, SELF, Source, Table, Via, Way};
+use crate::map::{AliasId, Place, Row, SELF, Source, Table, Via, Way, With};
 use crate::path::{At, Step};
 
 use super::{PLACE, Reverse, Share, appends, has_const, resolve, says};
@@ -64,11 +64,9 @@ impl Reverse<'_, '_> {
                             .get(*table)
                             .filter(|table| table.resource)
                             .map(|table| table.root.as_str());
-                        let resource =
-                            self.library.find(reference).and_then(|number| self.library.resources.get(number));
-                        root.is_none()
-                            || resource.is_none()
-                            || resource.and_then(|json| model::resource::resource_type(json)) == root
+                        root.is_none_or(|root| {
+                            self.library.find(reference).is_none() || self.library.find_as(reference, root).is_some()
+                        })
                     }
                     _ => true,
                 };
@@ -90,7 +88,18 @@ impl Reverse<'_, '_> {
                     })
                 };
                 let primitive_rest = || among.iter().rfind(|(_, row)| of_url(row) && hard(row) == 0 && base.is_none());
-                let chosen = by_const.or_else(rest).or_else(primitive_rest).map(|(number, _)| *number);
+                // An identifier without a type: no constant speaks for a row, and none against it.
+                let untold = || {
+                    among.iter().find(|(number, row)| {
+                        let open = |with: &With| {
+                            let first = with.target.steps.first();
+                            first.is_some_and(|step| step.name != "extension" && item.get(&step.name).is_none())
+                        };
+                        let open = base.is_some() && row.with.iter().filter(|with| !with.soft).all(open);
+                        open && of_url(row) && of_type(row) && there(row) && free(*number, row, &out)
+                    })
+                };
+                let chosen = by_const.or_else(rest).or_else(untold).or_else(primitive_rest).map(|(number, _)| *number);
                 if let Some(number) = chosen {
                     out.of.entry(number).or_default().push(index);
                 }
