@@ -171,7 +171,9 @@ impl Index {
 
     /// Has the engine opened again if it failed.
     fn noted<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        if let Err(Error::Index(reason)) = &result {
+        if let Err(Error::Index(reason)) = &result
+            && reason != engine::REOPENING
+        {
             self.fail(reason.clone());
         }
         result

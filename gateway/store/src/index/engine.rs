@@ -18,6 +18,9 @@ use crate::error::Error;
 /// Version of the rows' layout: an index of another version is made anew.
 const FORMAT: u32 = 1;
 
+/// What a read is told while the engine is closed to be opened again.
+pub(super) const REOPENING: &str = "is being opened again";
+
 /// Blocks and rows in one sled batch.
 const BATCH_BLOCKS: usize = 32;
 const BATCH_ROWS: usize = 1024;
@@ -163,7 +166,7 @@ impl Engine {
     fn with<T>(&self, call: impl FnOnce(&Db) -> sled::Result<T>) -> Result<T, Error> {
         let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
         let Some(opened) = guard.as_ref() else {
-            return Err(Error::Index("is being opened again".to_owned()));
+            return Err(Error::Index(REOPENING.to_owned()));
         };
         call(&opened.db).map_err(|error| Error::Index(error.to_string()))
     }
