@@ -27,6 +27,9 @@ use crate::tls;
 
 pub use crate::app::StartError;
 
+#[cfg(test)]
+mod tests;
+
 /// How long senders and sealer may take to end after the listeners.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 

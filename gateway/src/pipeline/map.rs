@@ -3,7 +3,6 @@
 use std::time::Instant as Timer;
 
 use mappers::{Context, Package, SelectError, Selector};
-use model::bundle::resources;
 use model::json::Json;
 use model::outcome::Issue;
 use model::time::Instant;
@@ -72,12 +71,9 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
     };
     let mapped = package.map(message, &context);
     let loss = mapped.loss();
-    let entries = resources(&mapped.bundle)
-        .map(|resource| Entry { place: place(resource), resource: resource.clone(), expect: Expect::Any })
-        .collect();
     Ok(Mapped {
-        entries,
         loss: Some([loss.total(), loss.mapped.len(), loss.kept.len(), loss.dropped.len()]),
+        entries: take_resources(mapped.bundle),
         issues: mapped.issues,
         patient: mapped.patient.map(|id| id.as_str().to_owned()),
         merges: mapped
@@ -114,6 +110,16 @@ fn package<'a>(app: &'a App, arrived: &Arrived) -> Result<&'a Package, Refusal> 
         }
         other => Refusal::new(Cause::UnknownType, Issue::error("not-supported", other.to_string()).at("MSH-9")),
     })
+}
+
+/// The resources of a Bundle by value: a copy of each would cost as much as mapping some of them.
+fn take_resources(mut bundle: Json) -> Vec<Entry> {
+    let Some(Json::Array(entries)) = bundle.as_object_mut().and_then(|bundle| bundle.remove("entry")) else {
+        return Vec::new();
+    };
+    let resource = |mut entry: Json| entry.as_object_mut().and_then(|entry| entry.remove("resource"));
+    let resources = entries.into_iter().filter_map(resource);
+    resources.map(|resource| Entry { place: place(&resource), resource, expect: Expect::Any }).collect()
 }
 
 fn place(resource: &Json) -> String {
