@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::tz::{Offset, TimeZone};
-use model::id::{ResourceId, uuid_v5};
+
 use model::json::{Json, Number, Object};
 use model::outcome::{Issue, Severity};
 use smol_str::{SmolStr, format_smolstr};
@@ -14,16 +14,16 @@ use crate::build::{self, Indexes, Shared};
 use crate::compile::Compiled;
 use crate::function::{self, Call, Output};
 use crate::input::{Cursor, Depth, Input};
-use crate::map::{
-    AliasId, Form, Identity, MessageTable, Part, Place, Row, Source, Term, Test, UNKNOWN, Via, Way, With, WithValue,
-};
+use crate::map::{AliasId, MessageTable, Place, Row, Source, Test, UNKNOWN, Via, Way, With, WithValue};
 use crate::path::{At, Holds};
 use crate::scope::Scopes;
 use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node, Trace};
 use crate::types::Context;
 
 mod element;
+mod identity;
 mod keep;
+mod places;
 mod put;
 
 pub(crate) use put::reference;
@@ -197,180 +197,6 @@ impl<'a, 'm> Eval<'a, 'm> {
         if let Some(target) = self.resources.get_mut(resource) {
             target.object = object;
         }
-    }
-
-    /// The resource an identity names: a new one, or the same again.
-    fn identified(&mut self, kind: &str, alias: AliasId, identity: &Identity, here: Here) -> Option<usize> {
-        let seed = self.seed(identity, here)?;
-        let mut parts: Vec<&str> = vec![self.context.source, kind];
-        parts.extend(seed.iter().map(String::as_str));
-        let mut id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
-        let first = format_smolstr!("{kind}/{id}");
-        let mut count = self.repeats.get(&first).copied().unwrap_or(1);
-        while let Some(same) = self.by_name.get(format_smolstr!("{kind}/{id}").as_str()).copied() {
-            if !identity.each {
-                let role = self.resources.get(same).map(|resource| resource.alias);
-                if role != Some(alias) {
-                    let text = "two roles of the message name the same record";
-                    let issue = Issue::warning("duplicate", text).at(self.segment_place(here.segment));
-                    self.issues.push(issue.rule(self.compiled.rule(identity.rule)));
-                    return None;
-                }
-                return Some(same);
-            }
-            count += 1;
-            self.repeats.insert(first.clone(), count);
-            let again = format!("again {count}");
-            let mut parts = parts.clone();
-            parts.push(&again);
-            id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
-        }
-        Some(self.add(kind, id.as_str(), alias))
-    }
-
-    /// Takes the last resource out again; others may already be referred to.
-    fn take_back(&mut self, number: usize) -> bool {
-        if number + 1 != self.resources.len() {
-            return false;
-        }
-        self.resources.pop();
-        if let Some(name) = self.trace.resources.pop()
-            && self.by_name.get(&name) == Some(&number)
-        {
-            self.by_name.remove(&name);
-        }
-        true
-    }
-
-    fn add(&mut self, kind: &str, id: &str, alias: AliasId) -> usize {
-        let number = u32::try_from(self.resources.len()).unwrap_or(u32::MAX);
-        let node = self.trace.root(number, kind);
-        let name = format_smolstr!("{kind}/{id}");
-        self.by_name.entry(name.clone()).or_insert(self.resources.len());
-        self.trace.resources.push(name);
-        let mut object = Object::new();
-        object.insert("resourceType", kind);
-        object.insert("id", id);
-        self.resources.push(Resource { kind: kind.into(), id: id.into(), object, node, alias });
-        self.resources.len() - 1
-    }
-
-    fn seed(&self, identity: &Identity, here: Here) -> Option<Vec<String>> {
-        for alternative in &identity.alternatives {
-            let mut parts = Vec::with_capacity(alternative.len());
-            let mut decided = None;
-            for part in alternative {
-                let text = match part {
-                    Part::Alias(alias) => {
-                        let resource = self.scopes.resource(*alias).and_then(|number| self.resources.get(number));
-                        parts.push(resource.map_or_else(String::new, |resource| resource.id.to_string()));
-                        continue;
-                    }
-                    Part::Position => {
-                        decided = decided.or(Some(true));
-                        parts.extend(self.message.iter().cloned());
-                        let name = self.segment_name(here.segment);
-                        let ordinal = self.input.segments.get(here.segment as usize).map_or(0, |s| s.view.ordinal());
-                        let mut at = format!("{name}[{ordinal}]");
-                        if let Some(piece) = here.value.and_then(|value| self.input.pieces(value.range()).first()) {
-                            at.push_str(&format!("-{}[{}]", piece.field, piece.repetition));
-                        }
-                        parts.push(at);
-                        continue;
-                    }
-                    Part::Place(place) => self.text(place, here).trim().to_owned(),
-                };
-                decided = decided.or(Some(!text.is_empty()));
-                parts.push(text);
-            }
-            if decided != Some(false) {
-                return Some(parts);
-            }
-        }
-        None
-    }
-
-    /// The value at a place: of the first repetition that has one.
-    fn first(&self, place: &Place, here: Here) -> Cursor {
-        let none = Cursor { segment: here.segment, lo: 0, hi: 0, depth: Depth::Repetition };
-        match place {
-            Place::Own { field, repetition, component, subcomponent } => {
-                let range = self.input.field(here.segment, *field);
-                self.of_field(here.segment, range, *repetition, *component, *subcomponent)
-            }
-            Place::Other { segment, field, component, subcomponent } => match self.scopes.segment(*segment) {
-                Some(number) => {
-                    let range = self.input.field(number, *field);
-                    self.of_field(number, range, 0, *component, *subcomponent)
-                }
-                None => none,
-            },
-            Place::Part { component, subcomponent } => match here.value {
-                Some(value) => self.input.part(value, *component, *subcomponent),
-                None => none,
-            },
-        }
-    }
-
-    fn of_field(&self, segment: u32, range: std::ops::Range<u32>, repetition: u32, c: u32, s: u32) -> Cursor {
-        if repetition > 0 {
-            return self.input.part(self.input.repetition(segment, &range, repetition), c, s);
-        }
-        let mut from = range.start;
-        while let Some(value) = self.input.next_repetition(segment, &range, from) {
-            let part = self.input.part(value, c, s);
-            if !part.is_empty() {
-                return part;
-            }
-            from = value.hi;
-        }
-        Cursor { segment, lo: range.start, hi: range.start, depth: Depth::Repetition }
-    }
-
-    fn text(&self, place: &Place, here: Here) -> Cow<'m, str> {
-        self.input.text(self.first(place, here))
-    }
-
-    fn holds(&self, terms: &[Term], here: Here, repetition: Option<Cursor>) -> bool {
-        terms.iter().all(|term| {
-            let holds = match &term.test {
-                Test::Exists(place) => !self.within(place, here, repetition).is_empty(),
-                Test::In(place, values) => {
-                    let text = self.input.text(self.within(place, here, repetition));
-                    let text = text.trim();
-                    values.iter().any(|value| value.eq_ignore_ascii_case(text))
-                }
-                Test::Repeats(place) => match place {
-                    Place::Own { field, .. } => {
-                        let range = self.input.field(here.segment, *field);
-                        let pieces = self.input.pieces(range);
-                        pieces.first().map(|piece| piece.repetition) != pieces.last().map(|piece| piece.repetition)
-                    }
-                    _ => false,
-                },
-                Test::Form(form, place) => {
-                    let text = self.input.text(self.within(place, here, repetition));
-                    match form {
-                        Form::Number => function::is_number(&text),
-                        Form::Compared => function::compared(&text).is_some(),
-                        Form::Timestamp => function::is_timestamp(&text),
-                        Form::Time => function::is_time(&text),
-                    }
-                }
-                Test::Alias(alias) => self.scopes.resource(*alias).is_some(),
-            };
-            holds != term.negated
-        })
-    }
-
-    /// A place as a condition sees it: within the repetition the row is at.
-    fn within(&self, place: &Place, here: Here, repetition: Option<Cursor>) -> Cursor {
-        if let (Place::Own { field, repetition: 0, component, subcomponent }, Some(value)) = (place, repetition)
-            && self.input.pieces(value.range()).first().is_some_and(|piece| piece.field == *field)
-        {
-            return self.input.part(value, *component, *subcomponent);
-        }
-        self.first(place, here)
     }
 
     /// Runs one row into an object.

@@ -1,0 +1,101 @@
+//! Values at places, and whether conditions hold there.
+
+use std::borrow::Cow;
+
+use crate::function;
+use crate::input::{Cursor, Depth};
+use crate::map::{Form, Place, Term, Test};
+
+use super::{Eval, Here};
+
+impl<'m> Eval<'_, 'm> {
+    /// The value at a place: of the first repetition that has one.
+    pub(super) fn first(&self, place: &Place, here: Here) -> Cursor {
+        let none = Cursor { segment: here.segment, lo: 0, hi: 0, depth: Depth::Repetition };
+        match place {
+            Place::Own { field, repetition, component, subcomponent } => {
+                let range = self.input.field(here.segment, *field);
+                self.of_field(here.segment, range, *repetition, *component, *subcomponent)
+            }
+            Place::Other { segment, field, component, subcomponent } => match self.scopes.segment(*segment) {
+                Some(number) => {
+                    let range = self.input.field(number, *field);
+                    self.of_field(number, range, 0, *component, *subcomponent)
+                }
+                None => none,
+            },
+            Place::Part { component, subcomponent } => match here.value {
+                Some(value) => self.input.part(value, *component, *subcomponent),
+                None => none,
+            },
+        }
+    }
+
+    pub(super) fn of_field(
+        &self,
+        segment: u32,
+        range: std::ops::Range<u32>,
+        repetition: u32,
+        c: u32,
+        s: u32,
+    ) -> Cursor {
+        if repetition > 0 {
+            return self.input.part(self.input.repetition(segment, &range, repetition), c, s);
+        }
+        let mut from = range.start;
+        while let Some(value) = self.input.next_repetition(segment, &range, from) {
+            let part = self.input.part(value, c, s);
+            if !part.is_empty() {
+                return part;
+            }
+            from = value.hi;
+        }
+        Cursor { segment, lo: range.start, hi: range.start, depth: Depth::Repetition }
+    }
+
+    pub(super) fn text(&self, place: &Place, here: Here) -> Cow<'m, str> {
+        self.input.text(self.first(place, here))
+    }
+
+    pub(super) fn holds(&self, terms: &[Term], here: Here, repetition: Option<Cursor>) -> bool {
+        terms.iter().all(|term| {
+            let holds = match &term.test {
+                Test::Exists(place) => !self.within(place, here, repetition).is_empty(),
+                Test::In(place, values) => {
+                    let text = self.input.text(self.within(place, here, repetition));
+                    let text = text.trim();
+                    values.iter().any(|value| value.eq_ignore_ascii_case(text))
+                }
+                Test::Repeats(place) => match place {
+                    Place::Own { field, .. } => {
+                        let range = self.input.field(here.segment, *field);
+                        let pieces = self.input.pieces(range);
+                        pieces.first().map(|piece| piece.repetition) != pieces.last().map(|piece| piece.repetition)
+                    }
+                    _ => false,
+                },
+                Test::Form(form, place) => {
+                    let text = self.input.text(self.within(place, here, repetition));
+                    match form {
+                        Form::Number => function::is_number(&text),
+                        Form::Compared => function::compared(&text).is_some(),
+                        Form::Timestamp => function::is_timestamp(&text),
+                        Form::Time => function::is_time(&text),
+                    }
+                }
+                Test::Alias(alias) => self.scopes.resource(*alias).is_some(),
+            };
+            holds != term.negated
+        })
+    }
+
+    /// A place as a condition sees it: within the repetition the row is at.
+    pub(super) fn within(&self, place: &Place, here: Here, repetition: Option<Cursor>) -> Cursor {
+        if let (Place::Own { field, repetition: 0, component, subcomponent }, Some(value)) = (place, repetition)
+            && self.input.pieces(value.range()).first().is_some_and(|piece| piece.field == *field)
+        {
+            return self.input.part(value, *component, *subcomponent);
+        }
+        self.first(place, here)
+    }
+}

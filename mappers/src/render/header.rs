@@ -1,0 +1,81 @@
+//! What MSH says besides its table.
+
+use model::json::Json;
+
+use crate::eval::zone;
+use crate::reverse::{Base, Pieces};
+use crate::types::RenderContext;
+
+use super::Line;
+
+/// What MSH says besides its table.
+pub(super) struct Header<'a> {
+    pub(super) bundle: &'a Json,
+    pub(super) code: &'a str,
+    pub(super) trigger: &'a str,
+    pub(super) structure: &'a str,
+    pub(super) context: &'a RenderContext,
+}
+
+impl Header<'_> {
+    /// Puts MSH first and fills what the context says.
+    pub(super) fn complete(&self, lines: &mut Vec<Line>) {
+        let at = lines.iter().position(|line| line.name == "MSH");
+        let mut header = match at {
+            Some(at) => lines.remove(at),
+            None => Line { name: "MSH".into(), pieces: Pieces::default() },
+        };
+        let context = self.context;
+        let pieces = &mut header.pieces;
+        let places = [
+            (3, &context.sending_application),
+            (4, &context.sending_facility),
+            (5, &context.receiving_application),
+            (6, &context.receiving_facility),
+        ];
+        for (field, text) in places {
+            pieces.replace(field, text);
+        }
+        if let Some(time) = context.time {
+            pieces.replace(7, &stamp(&time.to_rfc3339(), context.timezone.as_deref()));
+        } else if let Some(text) = self.bundle.get("timestamp").and_then(Json::as_str) {
+            pieces.set(Base::field(7, 1), &stamp(text, context.timezone.as_deref()));
+        }
+        let control = self.bundle.text_at(&["identifier", "value"]).unwrap_or_default();
+        if !context.control_id.is_empty() {
+            pieces.replace(10, &context.control_id);
+        } else {
+            pieces.set(Base::field(10, 1), control);
+        }
+        if !self.code.is_empty() {
+            let asked = !context.message_code.is_empty();
+            if asked {
+                pieces.replace(9, self.code);
+            }
+            pieces.set(Base::field(9, 1), self.code);
+            pieces.set(Base::field(9, 1).within(2, 0), self.trigger);
+            pieces.set(Base::field(9, 1).within(3, 0), self.structure);
+        }
+        pieces.set(Base::field(11, 1), "P");
+        pieces.set(Base::field(12, 1), "2.5.1");
+        lines.insert(0, header);
+    }
+}
+
+/// An instant as HL7 v2 writes it, in a zone if one is asked for.
+fn stamp(rfc3339: &str, zone_name: Option<&str>) -> String {
+    let zoned = zone_name.and_then(zone).and_then(|zone| {
+        let timestamp: jiff::Timestamp = rfc3339.parse().ok()?;
+        Some(timestamp.to_zoned(zone).strftime("%Y%m%d%H%M%S%z").to_string())
+    });
+    zoned.unwrap_or_else(|| {
+        let text = rfc3339.replace('Z', "+0000");
+        let (clock, zone) = match text.rfind(['+', '-']).filter(|at| *at > 10).and_then(|at| text.split_at_checked(at))
+        {
+            Some((clock, zone)) => (clock, zone),
+            None => (text.as_str(), ""),
+        };
+        let digits: String = clock.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+        format!("{}{}", digits.strip_suffix(".000").unwrap_or(&digits), zone.replace(':', ""))
+    })
+}
