@@ -4,8 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::Journal;
 use crate::error::Error;
@@ -15,6 +18,8 @@ pub(crate) const SEGMENT_HEADER: u64 = 64;
 
 const MAGIC: &[u8; 8] = b"ALJRNL01";
 const FILL: usize = 1 << 20;
+/// At 1 MiB a turn this makes some 100 MiB a second: more than is ever committed.
+const PAUSE: Duration = Duration::from_millis(8);
 
 /// What is the same in every segment of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +76,7 @@ pub(super) fn open_directory(directory: &Path, segment_bytes: u64) -> Result<Seg
             journal: random_id().map_err(made)?,
             size: segment_bytes.clamp(MIN_SIZE, MAX_SIZE).next_multiple_of(8),
         };
-        make(directory, &header, 0).map_err(made)?;
+        make(directory, &header, 0, &AtomicBool::new(true)).map_err(made)?;
     }
     let file = File::open(&path).map_err(|error| Error::io("open a journal segment", error))?;
     SegmentHeader::read(&file, segment_label(0), 0)
@@ -122,9 +127,9 @@ pub(super) fn wipe(journal: &Journal, position: u64) -> Result<(), Error> {
 }
 
 /// Makes a segment whole under another name and renames it: a crash leaves no half-made segment.
-fn make(directory: &Path, header: &SegmentHeader, number: u64) -> io::Result<()> {
+fn make(directory: &Path, header: &SegmentHeader, number: u64, hurry: &AtomicBool) -> io::Result<()> {
     let temporary = directory.join(format!("{}.new", segment_name(number)));
-    let made = fill(&temporary, header, number)
+    let made = fill(&temporary, header, number, hurry)
         .and_then(|()| std::fs::rename(&temporary, directory.join(segment_name(number))))
         .and_then(|()| File::open(directory)?.sync_all());
     if made.is_err() {
@@ -134,7 +139,8 @@ fn make(directory: &Path, header: &SegmentHeader, number: u64) -> io::Result<()>
     made
 }
 
-fn fill(path: &Path, header: &SegmentHeader, number: u64) -> io::Result<()> {
+/// Fills in small synced pieces with pauses between, unless the writer waits: one long flush would hold up every commit.
+fn fill(path: &Path, header: &SegmentHeader, number: u64, hurry: &AtomicBool) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(&header.bytes(number))?;
     let zeros = vec![0; FILL];
@@ -143,6 +149,10 @@ fn fill(path: &Path, header: &SegmentHeader, number: u64) -> io::Result<()> {
         let length = usize::try_from(left).unwrap_or(FILL).min(FILL);
         file.write_all(zeros.get(..length).unwrap_or(&zeros))?;
         left -= length as u64;
+        if !hurry.load(Ordering::Relaxed) {
+            file.sync_data()?;
+            std::thread::sleep(PAUSE);
+        }
     }
     file.sync_all()
 }
@@ -158,6 +168,8 @@ pub(super) struct Preparer {
     orders: Option<SyncSender<u64>>,
     made: Receiver<(u64, io::Result<()>)>,
     outstanding: bool,
+    /// Set while the writer waits for a segment.
+    hurry: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -166,16 +178,18 @@ impl Preparer {
     pub(super) fn start(directory: PathBuf, header: SegmentHeader, next: u64) -> Self {
         let (orders, ordered) = sync_channel(1);
         let (done, made) = sync_channel(1);
+        let hurry = Arc::new(AtomicBool::new(false));
+        let hurried = Arc::clone(&hurry);
         let thread = std::thread::Builder::new().name("journal-prepare".to_owned()).spawn(move || {
             for number in ordered {
                 let exists = directory.join(segment_name(number)).exists();
-                let result = if exists { Ok(()) } else { make(&directory, &header, number) };
+                let result = if exists { Ok(()) } else { make(&directory, &header, number, &hurried) };
                 if done.send((number, result)).is_err() {
                     break;
                 }
             }
         });
-        let mut preparer = Self { orders: Some(orders), made, outstanding: false, thread: thread.ok() };
+        let mut preparer = Self { orders: Some(orders), made, outstanding: false, hurry, thread: thread.ok() };
         preparer.order(next);
         preparer
     }
@@ -208,12 +222,16 @@ impl Preparer {
         if !std::mem::take(&mut self.outstanding) {
             return None;
         }
-        self.made.recv().ok()
+        self.hurry.store(true, Ordering::Relaxed);
+        let made = self.made.recv().ok();
+        self.hurry.store(false, Ordering::Relaxed);
+        made
     }
 }
 
 impl Drop for Preparer {
     fn drop(&mut self) {
+        self.hurry.store(true, Ordering::Relaxed);
         self.orders = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
