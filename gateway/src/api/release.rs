@@ -115,6 +115,31 @@ impl<'a> Asking<'a> {
         }
     }
 
+    /// Does for an id that is not there what a decision about one that is withheld costs, so that the time of a 404 does
+    /// not tell the two apart. What it decides is dropped.
+    ///
+    /// # Errors
+    /// As [`Asking::release`]: also a failure must not tell.
+    pub(crate) fn release_nothing(&self, resource_type: &str, id: &str) -> Result<(), Failure> {
+        let patient = if resource_type == "Patient" { id } else { "nobody" };
+        let body = format!(
+            r#"{{"resourceType":"{resource_type}","id":"{id}","status":"final","subject":{{"reference":"Patient/{patient}"}},"code":{{"text":"nothing"}},"identifier":[{{"system":"urn:nothing","value":"nothing"}}],"name":[{{"family":"nobody"}}]}}"#
+        );
+        let nothing = Stored {
+            resource_type: resource_type.to_owned(),
+            id: id.to_owned(),
+            version: 1,
+            last_updated: self.now,
+            deleted: false,
+            author: store::Author { source: String::new(), exchange: None },
+            patients: vec![patient.to_owned()],
+            index: Vec::new(),
+            body: Bytes::from(body),
+            cursor: store::Cursor(0),
+        };
+        self.release(&nothing).map(drop)
+    }
+
     /// Whether the consents permit a write of this content.
     ///
     /// # Errors

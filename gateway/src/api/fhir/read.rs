@@ -1,5 +1,7 @@
 //! read, vread and history (FHIR R4 http.html, "read", "vread", "history").
 
+use std::time::{Duration, Instant};
+
 use auth::Action;
 use consent::Interaction;
 use http::StatusCode;
@@ -17,6 +19,8 @@ use crate::layers::Response;
 
 /// Versions of a history.
 const HISTORY: usize = 200;
+/// What answers 404 does so in steps of this: what is left of the difference between withheld and unknown is lost in it.
+const STEP: Duration = Duration::from_millis(10);
 
 /// `GET /fhir/{type}/{id}`
 pub(in crate::api) async fn read(call: &Call, who: &Who) -> Result<Response, Failure> {
@@ -48,11 +52,16 @@ async fn one(
     interaction: Interaction,
     reference: &str,
 ) -> Result<Response, Failure> {
+    let started = Instant::now();
     let asking = Asking::new(&call.app, who, interaction)?;
     let (released, gone) = match &stored {
         Some(stored) if stored.deleted => (None, could_read(call, &asking, stored)?),
         Some(stored) => (asking.release(stored)?, false),
-        None => (None, false),
+        None => {
+            let (resource_type, id) = reference.split_once('/').unwrap_or_default();
+            asking.release_nothing(resource_type, id)?;
+            (None, false)
+        }
     };
     let mut event = who.event(kind, call.app.clock.now());
     for patient in stored.iter().flat_map(|stored| &stored.patients) {
@@ -60,10 +69,15 @@ async fn one(
     }
     let event = match &released {
         Some(released) => traced(event.entity(format!("{reference}/_history/{}", released.version())), released),
-        None => event.entity(reference).outcome(Outcome::Refused, "not released"),
+        // As many members for an id that is not there as for one that is withheld.
+        None => {
+            let event = if stored.is_none() { event.detail("known", "no") } else { event };
+            event.entity(reference).outcome(Outcome::Refused, "not released")
+        }
     };
     let exchange = asking.record(event, released.as_slice()).await?;
     let Some(released) = released else {
+        to_the_next_step(started).await;
         return Err(match gone {
             true => Failure::new(StatusCode::GONE, "deleted", format!("{reference} was deleted")),
             false => Failure::unknown(reference),
@@ -80,6 +94,14 @@ async fn one(
         name_exchange(&mut response, exchange);
     }
     Ok(response)
+}
+
+/// Waits for the next multiple of [`STEP`] since `started`.
+async fn to_the_next_step(started: Instant) {
+    let step = STEP.as_micros().max(1);
+    let over = started.elapsed().as_micros() % step;
+    let wait = u64::try_from(step - over).unwrap_or(0);
+    tokio::time::sleep(Duration::from_micros(wait)).await;
 }
 
 /// `GET /fhir/{type}/{id}/_history`
