@@ -37,7 +37,7 @@ pub fn program() -> &'static Path {
         String::from_utf8_lossy(&output.stdout)
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+            .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
             .expect("cargo names the executable")
     })
 }

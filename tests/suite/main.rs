@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test that meets the unexpected ends; its helpers are no #[test] functions, which the lints leave alone"
 )]
 
