@@ -164,3 +164,23 @@ fn a_commit_larger_than_a_segment_is_refused_and_the_next_is_taken() {
     both.commit(large(10)).unwrap();
     assert_eq!(both.ask(|store| store.history("Basic", "a", None, 9).map(crate::suite::plain)).len(), 3);
 }
+
+#[test]
+fn a_failed_index_engine_is_opened_again_inside_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config { min_free_bytes: 0, segment_bytes: 64 << 10, ..Config::sled(directory.path()) };
+    let store = DiskStore::open(&config, Arc::new(Hand::default())).unwrap();
+    let commit = |id: &str| Commit { resources: vec![version("Basic", id, "x")], ..Commit::default() };
+    for number in 0..200 {
+        store.commit_blocking(commit(&format!("before{number}"))).unwrap();
+    }
+    store.shared().index.fail("input/output error".to_owned());
+    store.commit_blocking(commit("after")).unwrap();
+    assert_eq!(store.shared().index.failure(), None);
+    assert!(store.read("Basic", "after").unwrap().is_some());
+    let all = store.search(&Search { types: vec!["Basic".to_owned()], ..Search::default() }, 1000).unwrap();
+    assert_eq!(all.entries.len(), 201);
+    // The index stands for itself too: nothing of this rests on what the process remembers.
+    drop(store);
+    assert_eq!(check(&config, &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
+}
