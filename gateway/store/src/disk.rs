@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     exchanges: AtomicU64,
     ledger: watch::Sender<u64>,
     claims: Mutex<HashMap<String, HashSet<u64>>>,
+    /// Why commits are refused at present.
+    refusal: Mutex<Option<String>>,
 }
 
 impl DiskStore {
@@ -86,6 +88,7 @@ impl DiskStore {
             exchanges: AtomicU64::new(next.exchange),
             ledger: watch::Sender::new(next.ledger),
             claims: Mutex::default(),
+            refusal: Mutex::default(),
         });
         let (queue, requests) = sync_channel(config.queue.max(1));
         let writer = Writer::new(Arc::clone(&shared), clock, space, tail, replayed);
@@ -105,6 +108,10 @@ impl DiskStore {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.open.shared
+    }
+
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.shared().refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn send(&self, commit: Commit) -> Result<oneshot::Receiver<Result<Committed, Error>>, Error> {
@@ -129,6 +136,20 @@ impl Commits for DiskStore {
 }
 
 impl Shared {
+    /// Notes whether commits are taken, and says so in the log when that changes.
+    fn note<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        let reason = result.as_ref().err().map(ToString::to_string);
+        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&reason, refusal.is_some()) {
+            (Some(reason), false) => tracing::error!(%reason, "commits are refused"),
+            (None, true) => tracing::info!("commits are taken again"),
+            _ => {}
+        }
+        *refusal = reason;
+        drop(refusal);
+        result
+    }
+
     /// Claims end when their deliveries change.
     fn end_claims(&self, deliveries: &[(String, u64)]) {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);

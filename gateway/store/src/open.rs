@@ -48,6 +48,16 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Why commits are refused at present, `None` while they are taken: for readiness. Never older than some seconds.
+    pub fn refusal(&self) -> Option<String> {
+        match &self.engine {
+            Engine::Memory(_) => None,
+            Engine::Disk(engine) => engine.refusal(),
+        }
+    }
+}
+
 /// Passes a call to the engine that is open.
 macro_rules! engine {
     ($store:expr, $engine:ident => $call:expr) => {

@@ -143,8 +143,10 @@ fn a_full_disk_refuses_commits_and_lets_reads_go_on_until_there_is_room() {
     };
     assert!(matches!(refused, Error::Full { free: 499, needed: 500 }) && refused.is_retryable());
     assert!(store.read("Basic", "a").unwrap().is_some());
+    assert_eq!(store.refusal().as_deref(), Some("disk is full: 499 bytes free, 500 needed"));
     free.store(1000, Ordering::Relaxed);
     store.commit_blocking(commit("c")).unwrap();
+    assert_eq!(store.refusal(), None);
 }
 
 #[test]

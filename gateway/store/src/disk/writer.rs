@@ -67,7 +67,7 @@ impl Writer {
                 None => match requests.recv_timeout(IDLE) {
                     Ok(request) => request,
                     Err(RecvTimeoutError::Timeout) => {
-                        let _ = self.ready_index();
+                        let _ = self.ready();
                         continue;
                     }
                     Err(RecvTimeoutError::Disconnected) => return,
@@ -83,9 +83,9 @@ impl Writer {
 
     /// Whether commits can be taken now.
     fn ready(&mut self) -> Result<(), Error> {
-        self.space.check(self.shared.config.min_free_bytes)?;
-        self.ready_index()?;
-        self.shared.index.wait_for_room(ROOM_WAIT)
+        let space = self.space.check(self.shared.config.min_free_bytes);
+        let ready = space.and_then(|()| self.ready_index()).and_then(|()| self.shared.index.wait_for_room(ROOM_WAIT));
+        self.shared.note(ready)
     }
 
     /// After an error of the index engine: closes it, opens it again and replays what it does not hold.
