@@ -195,8 +195,9 @@ pub(crate) struct Group {
 /// Where the resources come from for which a group is repeated on the way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Driver {
-    /// Every resource of the role's type that is not used yet, referring to the resource of another role if named.
-    Each { alias: AliasId, by: Option<(SmolStr, AliasId)> },
+    /// Every resource of the role's type that is not used yet, referring to the resource of another role if named,
+    /// and without a reference in the member named last to anything else of the Bundle.
+    Each { alias: AliasId, by: Option<(SmolStr, AliasId)>, without: Option<SmolStr> },
     /// Those another resource refers to.
     Follow { alias: AliasId, from: AliasId, path: Vec<SmolStr> },
     /// Once, without a resource.

@@ -79,6 +79,9 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
         constants,
     };
     render.group(0, &Roles::new());
+    if let Some(fallback) = compiled.fallback.and_then(|number| compiled.messages.get(number)) {
+        render.rest(fallback);
+    }
     render.basics();
     let header = Header { bundle, code: &code, trigger: &trigger, structure: &structure, context };
     let mut builder = MessageBuilder::new(Delimiters::default());
@@ -215,7 +218,7 @@ fn kept<'j>(resource: &'j Json, place: &str) -> Option<&'j str> {
     item.get("valueString").and_then(Json::as_str)
 }
 
-impl<'b> Render<'_, 'b> {
+impl<'a, 'b> Render<'a, 'b> {
     /// Writes a group once, for the roles given.
     fn group(&mut self, group: usize, roles: &Roles) {
         let mut roles = roles.clone();
@@ -241,6 +244,27 @@ impl<'b> Render<'_, 'b> {
             {
                 children.push(child);
                 self.instances(child, &roles);
+            }
+        }
+    }
+
+    /// Writes by the fallback table what the message's own table has no group for.
+    fn rest(&mut self, fallback: &'a MessageTable) {
+        if std::ptr::eq(self.table, fallback) {
+            return;
+        }
+        self.table = fallback;
+        let patient = self.compiled.alias("Patient");
+        let number = patient.and_then(|alias| {
+            (0..self.library.resources.len())
+                .find(|number| self.used.get(*number).copied().unwrap_or(false) && self.plays(*number, alias))
+        });
+        let roles: Roles = patient.zip(number).into_iter().collect();
+        let outer = fallback.groups.iter().position(|group| group.name == "PATIENT");
+        for (number, group) in fallback.groups.iter().enumerate().skip(1) {
+            let within = group.parent == Some(0) || (group.parent.is_some() && group.parent == outer);
+            if within && Some(number) != outer {
+                self.instances(number, &roles);
             }
         }
     }
@@ -306,18 +330,23 @@ impl<'b> Render<'_, 'b> {
     fn driven(&self, driver: &Driver, roles: &Roles) -> Vec<usize> {
         match driver {
             Driver::Once => Vec::new(),
-            Driver::Each { alias, by } => {
+            Driver::Each { alias, by, without } => {
                 let all = (0..self.library.resources.len()).filter(|number| self.fits(*number, *alias));
-                all.filter(|number| match by {
-                    Some((path, other)) => {
-                        let reference = self.library.resources.get(*number).and_then(|json| json.get(path));
-                        match reference.and_then(|reference| self.library.find(reference)) {
-                            Some(found) => Some(found) == role(roles, *other),
-                            // A Bundle of one patient may leave the reference out, or point outside.
-                            None => reference.is_none(),
-                        }
+                all.filter(|number| {
+                    let Some(resource) = self.library.resources.get(*number) else { return false };
+                    let elsewhere =
+                        |member: &SmolStr| self.refers(resource, member).is_some_and(|found| !found.is_empty());
+                    if without.as_ref().is_some_and(elsewhere) {
+                        return false;
                     }
-                    None => true,
+                    let Some((path, other)) = by else { return true };
+                    match self.refers(resource, path) {
+                        Some(found) if !found.is_empty() => {
+                            role(roles, *other).is_some_and(|role| found.contains(&role))
+                        }
+                        // A Bundle of one patient may leave the subject out; what points outside is not ours.
+                        found => found.is_none() && self.compiled.alias_type(*other) == "Patient",
+                    }
                 })
                 .collect()
             }
@@ -342,6 +371,15 @@ impl<'b> Render<'_, 'b> {
                 found
             }
         }
+    }
+
+    /// What a member refers to within the Bundle; none if there is no such member.
+    fn refers(&self, resource: &Json, member: &str) -> Option<Vec<usize>> {
+        let references = match resource.get(member)? {
+            Json::Array(items) => items.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        Some(references.iter().filter_map(|reference| self.library.find(reference)).collect())
     }
 
     fn is_of(&self, number: usize, alias: AliasId) -> bool {

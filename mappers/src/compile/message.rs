@@ -83,12 +83,16 @@ impl Compiler<'_> {
             let path: Vec<SmolStr> = path.split('.').map(SmolStr::new).collect();
             return Ok(Driver::Follow { alias: self.alias(alias)?, from: self.alias(from)?, path });
         }
+        let (text, without) = match text.split_once('!') {
+            Some((text, member)) => (text, Some(SmolStr::new(member))),
+            None => (text, None),
+        };
         match text.split_once(':') {
             Some((alias, by)) => {
                 let (path, other) = by.split_once('=').ok_or("expected Role:path=Role")?;
-                Ok(Driver::Each { alias: self.alias(alias)?, by: Some((path.into(), self.alias(other)?)) })
+                Ok(Driver::Each { alias: self.alias(alias)?, by: Some((path.into(), self.alias(other)?)), without })
             }
-            None => Ok(Driver::Each { alias: self.alias(text)?, by: None }),
+            None => Ok(Driver::Each { alias: self.alias(text)?, by: None, without }),
         }
     }
 }
