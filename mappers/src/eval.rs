@@ -16,7 +16,7 @@ use crate::function::{self, Call, Output};
 use crate::input::{Cursor, Depth, Input};
 use crate::map::{AliasId, MessageTable, Place, Row, Source, Test, UNKNOWN, Via, Way, With, WithValue};
 use crate::path::{At, Holds};
-use crate::scope::Scopes;
+use crate::scope::{Layer, Scopes};
 use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node, Trace};
 use crate::types::Context;
 
@@ -118,13 +118,15 @@ impl<'a, 'm> Eval<'a, 'm> {
     /// Runs every segment through the message table, what it does not have through the fallback.
     pub(crate) fn run(&mut self, table: &MessageTable, fallback: Option<&MessageTable>) {
         for (number, segment) in (0u32..).zip(&self.input.segments) {
-            let row = if segment.id == UNKNOWN { None } else { self.scopes.enter(table, segment.id) };
-            let row = match row {
-                Some(row) => Some(row),
-                None => {
-                    self.scopes.pass();
-                    fallback.and_then(|fallback| fallback.rows.iter().find(|row| row.segment == segment.id))
+            let row = match fallback {
+                _ if segment.id == UNKNOWN => None,
+                Some(fallback) if self.scopes.stays(fallback, segment.id) => {
+                    self.scopes.enter(fallback, Layer::Fallback, segment.id)
                 }
+                _ => self
+                    .scopes
+                    .enter(table, Layer::Own, segment.id)
+                    .or_else(|| fallback.and_then(|fallback| self.scopes.enter(fallback, Layer::Fallback, segment.id))),
             };
             self.ordinal = self.scopes.add_segment(segment.id, number);
             let here = Here { segment: number, value: None };

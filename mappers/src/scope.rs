@@ -5,6 +5,15 @@
 
 use crate::map::{AliasId, MessageRow, MessageTable, SegmentId};
 
+/// Which table a group is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layer {
+    /// The message's own.
+    Own,
+    /// The fallback, for what the message's own table does not have.
+    Fallback,
+}
+
 /// One open group.
 #[derive(Debug)]
 struct Open {
@@ -16,14 +25,13 @@ struct Open {
     counts: Vec<(SegmentId, u32)>,
     /// Segments met in this group itself.
     met: u32,
-    /// For one segment that the table does not place.
-    passing: bool,
+    layer: Layer,
 }
 
 impl Open {
-    fn new(group: usize, passing: bool) -> Self {
+    fn new(group: usize, layer: Layer) -> Self {
         let (resources, segments, counts) = (Vec::new(), Vec::new(), Vec::new());
-        Self { group, progress: None, resources, segments, counts, met: 0, passing }
+        Self { group, progress: None, resources, segments, counts, met: 0, layer }
     }
 }
 
@@ -35,17 +43,19 @@ pub(crate) struct Scopes {
 
 impl Scopes {
     pub(crate) fn new() -> Self {
-        Self { open: vec![Open::new(0, false)] }
+        Self { open: vec![Open::new(0, Layer::Own)] }
     }
 
     /// Finds the row for a segment and opens or closes groups for it.
-    pub(crate) fn enter<'t>(&mut self, table: &'t MessageTable, segment: SegmentId) -> Option<&'t MessageRow> {
-        if self.open.last().is_some_and(|open| open.passing) {
-            self.open.pop();
-        }
+    pub(crate) fn enter<'t>(
+        &mut self,
+        table: &'t MessageTable,
+        layer: Layer,
+        segment: SegmentId,
+    ) -> Option<&'t MessageRow> {
         let mut best: Option<(usize, bool, usize)> = None;
         for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.segment == segment) {
-            let (depth, inside) = self.attach(table, row.group);
+            let (depth, inside) = self.attach(table, layer, row.group);
             if best.is_none_or(|(best, was_inside, _)| depth > best || (depth == best && inside && !was_inside)) {
                 best = Some((depth, inside, number));
             }
@@ -58,10 +68,10 @@ impl Scopes {
                 row.opens && self.open.get(depth).and_then(|open| open.progress).is_some_and(|met| met >= number);
             if again && depth > 0 {
                 self.open.pop();
-                self.open.push(Open::new(row.group, false));
+                self.open.push(Open::new(row.group, layer));
             }
         } else {
-            self.descend(table, row.group);
+            self.descend(table, layer, row.group);
         }
         if let Some(open) = self.open.last_mut()
             && row.opens
@@ -71,38 +81,38 @@ impl Scopes {
         Some(row)
     }
 
-    /// Opens a place for one segment the message table does not have.
-    pub(crate) fn pass(&mut self) {
-        if self.open.last().is_some_and(|open| open.passing) {
-            self.open.pop();
-        }
-        let group = self.open.last().map_or(0, |open| open.group);
-        self.open.push(Open::new(group, true));
+    /// Whether a segment belongs to a group that the fallback table has opened below the patient (a note to an order).
+    pub(crate) fn stays(&self, fallback: &MessageTable, segment: SegmentId) -> bool {
+        let below =
+            |group: usize| fallback.groups.get(group).and_then(|group| group.parent).is_some_and(|parent| parent != 0);
+        let open = |group: usize| self.open.iter().any(|open| open.layer == Layer::Fallback && open.group == group);
+        fallback.rows.iter().any(|row| row.segment == segment && below(row.group) && open(row.group))
     }
 
     /// How deep the nearest open ancestor of a group is, and whether it is the group itself.
-    fn attach(&self, table: &MessageTable, group: usize) -> (usize, bool) {
+    fn attach(&self, table: &MessageTable, layer: Layer, group: usize) -> (usize, bool) {
         let mut at = Some(group);
         while let Some(number) = at {
-            if let Some(depth) = self.open.iter().rposition(|open| open.group == number) {
+            if let Some(depth) = self.open.iter().rposition(|open| open.layer == layer && open.group == number) {
                 return (depth, number == group);
             }
             at = table.groups.get(number).and_then(|group| group.parent);
         }
-        (0, false)
+        let own = self.open.iter().filter(|open| open.layer == Layer::Own).count();
+        (own.saturating_sub(1), false)
     }
 
-    fn descend(&mut self, table: &MessageTable, group: usize) {
+    fn descend(&mut self, table: &MessageTable, layer: Layer, group: usize) {
         let mut chain = Vec::new();
         let mut at = Some(group);
         while let Some(number) = at {
-            if self.open.iter().any(|open| open.group == number) {
+            if self.open.iter().any(|open| open.layer == layer && open.group == number) {
                 break;
             }
             chain.push(number);
             at = table.groups.get(number).and_then(|group| group.parent);
         }
-        self.open.extend(chain.into_iter().rev().map(|number| Open::new(number, false)));
+        self.open.extend(chain.into_iter().rev().map(|number| Open::new(number, layer)));
     }
 
     /// The nearest resource of a role.

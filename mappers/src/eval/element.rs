@@ -85,11 +85,13 @@ impl Eval<'_, '_> {
             let system = self.input.part(value, 3, 0);
             match code_map.forward(&code) {
                 Some(concept) => {
-                    let coding = coding(concept.system.as_str(), &concept.target, &concept.display);
                     let same = code_map.backward(Some(&concept.system), &concept.target).map(SmolStr::as_str)
                         == Some(code.trim());
                     let plain = value.hi == first.hi || (self.input.part(value, 2, 0).is_empty() && system.is_empty());
-                    mapped = Some((coding, first));
+                    // A bare code of the table stays one: the way back must not add what the sender did not say.
+                    let bare = same && plain && code_map.table.as_ref() == Some(&concept.system);
+                    let display = if bare { "" } else { concept.display.as_str() };
+                    mapped = Some((coding(concept.system.as_str(), &concept.target, display), first));
                     if same && (plain || table.root == "Coding") {
                         value.lo = first.hi;
                     }

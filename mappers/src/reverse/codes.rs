@@ -69,12 +69,12 @@ impl<'b> Reverse<'_, 'b> {
                     self.take(member, at);
                 }
                 out.set(at, &code);
-                self.codings(table, &own, 1, base, out);
+                self.codings(table, map, &own, 1, base, out);
                 self.text_of(object, base, out);
                 return;
             }
         }
-        self.codings(table, &own, 0, base, out);
+        self.codings(table, map, &own, 0, base, out);
         self.text_of(object, base, out);
     }
 
@@ -86,7 +86,16 @@ impl<'b> Reverse<'_, 'b> {
     }
 
     /// Codings into CWE.1-3, CWE.4-6 and CWE.10-12, from the n-th triplet on.
-    pub(super) fn codings(&mut self, table: &Table, codings: &[&'b Json], from: usize, base: Base, out: &mut Pieces) {
+    pub(super) fn codings(
+        &mut self,
+        table: &Table,
+        map: &CodeMap,
+        codings: &[&'b Json],
+        from: usize,
+        base: Base,
+        out: &mut Pieces,
+    ) {
+        let table_uri = map.table.as_ref().map(SmolStr::as_str);
         const TRIPLETS: [(u32, u32); 3] = [(1, 7), (4, 8), (10, 13)];
         for (coding, (first, version)) in codings.iter().zip(TRIPLETS.iter().skip(from)) {
             for row in &table.rows {
@@ -108,6 +117,13 @@ impl<'b> Reverse<'_, 'b> {
                 let component = if last.name == "version" { *version } else { first + wanted - 1 };
                 let Some(at) = base.part(component, 0) else { continue };
                 self.take(member, at);
+                let bare = last.name == "system"
+                    && member.as_str() == table_uri
+                    && coding.get("display").is_none()
+                    && coding.get("_system").is_none();
+                if bare {
+                    continue;
+                }
                 let text = match (&row.via, extension_of(coding, &format!("_{}", last.name))) {
                     (_, Some(lexeme)) => lexeme.to_owned(),
                     (Via::System { map }, None) => self
