@@ -334,6 +334,10 @@ impl<'a, 'm> Eval<'a, 'm> {
                 self.issue_at(Severity::Information, "value", why, value, row.rule);
             }
         }
+        if row.when.iter().any(|term| term.negated && matches!(term.test, Test::Form(..))) {
+            let why = "the value is not of the form its type asks for: kept as text";
+            self.issue_at(Severity::Warning, "value", why, value, row.rule);
+        }
         self.settle(row, object, &indexes, at, here);
     }
 

@@ -92,6 +92,9 @@ fn an_unreadable_result_costs_only_itself_and_says_where() {
     assert_eq!(resources(&mapped, "Observation").len(), 2);
     assert_eq!(resources(&mapped, "Observation")[1].at(&["valueQuantity", "value"]).unwrap().to_text(), "7");
     assert_eq!(resources(&mapped, "Observation")[0].get("valueString").and_then(Json::as_str), Some("not a date"));
+    let issue = mapped.issues.iter().find(|issue| issue.at.as_deref() == Some("OBX[1]-5")).unwrap();
+    assert_eq!(issue.severity, model::outcome::Severity::Warning);
+    assert!(issue.rule.as_deref().unwrap().starts_with("hl7v2-base/segments/OBX-Observation.csv:"));
     let loss = mapped.loss();
     assert!(loss.mapped.iter().any(|(at, to)| at == "OBX[1]-5" && to.ends_with("Observation.valueString")), "{loss:?}");
 }
