@@ -15,8 +15,10 @@ use crate::reverse::{Base, Library, Pieces, Reverse, Roles, address, own_items, 
 use crate::trace::Loss;
 use crate::types::{RenderContext, Rendered};
 
+mod account;
 mod header;
 
+use account::loss;
 use header::Header;
 
 /// A segment that is ready to be written.
@@ -127,49 +129,6 @@ fn constants(compiled: &Compiled) -> Vec<Vec<&Row>> {
         }
     }
     out
-}
-
-/// What became of each leaf of the Bundle's resources.
-fn loss(compiled: &Compiled, bundle: &Json, reverse: &Reverse<'_, '_>) -> Loss {
-    let mut taken: Vec<(usize, String)> = reverse
-        .taken
-        .iter()
-        .map(|(address, segment, (field, repetition, component, subcomponent))| {
-            let name = compiled.segment_names.get(usize::from(*segment)).map_or("", SmolStr::as_str);
-            (*address, format!("{name}-{field}[{repetition}].{component}.{subcomponent}"))
-        })
-        .collect();
-    taken.sort();
-    let mut out = Loss::default();
-    for resource in model::bundle::resources(bundle) {
-        let kind = model::resource::resource_type(resource).unwrap_or_default();
-        let id = model::resource::id(resource).unwrap_or_default();
-        walk(resource, &format!("{kind}/{id}#{kind}"), &taken, &mut out);
-    }
-    out
-}
-
-fn walk(json: &Json, path: &str, taken: &[(usize, String)], out: &mut Loss) {
-    match json {
-        Json::Object(object) => {
-            for (name, value) in object.iter() {
-                walk(value, &format!("{path}.{name}"), taken, out);
-            }
-        }
-        Json::Array(items) => {
-            for (n, item) in items.iter().enumerate() {
-                walk(item, &format!("{path}[{n}]"), taken, out);
-            }
-        }
-        _ => {
-            let at = address(json);
-            let from = taken.partition_point(|(address, _)| *address < at);
-            match taken.get(from).filter(|(address, _)| *address == at) {
-                Some((_, place)) => out.mapped.push((path.to_owned(), place.clone())),
-                None => out.dropped.push((path.to_owned(), "no field of the message says it".to_owned())),
-            }
-        }
-    }
 }
 
 /// MSH-9.1 and MSH-9.2: as asked, else as the MessageHeader says, else by what the Bundle holds.
