@@ -190,27 +190,44 @@ pub async fn accept(app: &App, inbound: Inbound) -> Result<Accepted, Refusal> {
 /// # Errors
 /// [`Refusal`] with [`Cause::Held`] if it waits for a person now, else if it could not be committed.
 pub async fn process(app: &App, arrived: Arrived) -> Result<Outcome, Refusal> {
-    let (arrived, mapped) = if arrived.raw.len() > LARGE_BYTES {
+    let prepared = if arrived.raw.len() > LARGE_BYTES {
         let worker = app.clone();
-        let mapping = tokio::task::spawn_blocking(move || {
-            let mapped = map::map(&worker, &arrived);
-            (arrived, mapped)
-        });
-        mapping.await.map_err(|_| {
+        tokio::task::spawn_blocking(move || prepare(&worker, arrived)).await.map_err(|_| {
             app.metrics.alarm("map-panic");
             Refusal::new(Cause::Storage, Issue::error("exception", "the message could not be mapped"))
         })?
     } else {
-        let mapped = map::map(app, &arrived);
-        (arrived, mapped)
+        prepare(app, arrived)
     };
-    let mapped = match mapped {
+    match prepared {
+        Prepared::Ready(assembled) => commit::commit(app, *assembled).await.map(Committed::into_outcome),
+        Prepared::Held(arrived, invalid) => Err(commit::hold(app, *arrived, invalid).await),
+        Prepared::Refused(arrived, refusal) => Err(commit::refuse(app, *arrived, refusal).await),
+        Prepared::Failed(refusal) => Err(refusal),
+    }
+}
+
+/// What mapping and validation leave to do with the store.
+enum Prepared {
+    Ready(Box<commit::Assembled>),
+    Held(Box<Arrived>, validate::Invalid),
+    Refused(Box<Arrived>, Refusal),
+    /// Nothing can be written at all.
+    Failed(Refusal),
+}
+
+/// Everything between arrival and commit: CPU only, no waiting.
+fn prepare(app: &App, arrived: Arrived) -> Prepared {
+    let mapped = match map::map(app, &arrived) {
         Ok(mapped) => mapped,
-        Err(refusal) => return Err(commit::refuse(app, arrived, refusal).await),
+        Err(refusal) => return Prepared::Refused(Box::new(arrived), refusal),
     };
     match validate::validate(app, &arrived, mapped) {
-        Ok(validated) => commit::commit(app, arrived, validated).await.map(|committed| committed.into_outcome()),
-        Err(held) => Err(commit::hold(app, arrived, held).await),
+        Ok(validated) => match commit::assemble(app, arrived, validated) {
+            Ok(assembled) => Prepared::Ready(Box::new(assembled)),
+            Err(refusal) => Prepared::Failed(refusal),
+        },
+        Err(invalid) => Prepared::Held(Box::new(arrived), invalid),
     }
 }
 

@@ -48,12 +48,21 @@ pub(super) struct Kept<'a> {
     pub(super) header: Header,
 }
 
-/// Stores resources, Provenance, AuditEvent, one undecided delivery for each destination, the ledger record and the
-/// exchange.
+/// A message as it will be written.
+#[derive(Debug)]
+pub(super) struct Assembled {
+    commit: Commit,
+    outcome: Outcome,
+    /// Where each resource stands in the input, for conflicts.
+    places: Vec<(String, String, String)>,
+}
+
+/// Puts together resources, Provenance, AuditEvent, one undecided delivery for each destination, the ledger record and
+/// the exchange. CPU only.
 ///
 /// # Errors
-/// [`Refusal`] if the store refuses: nothing was written then. [`Cause::Conflict`] names the entry.
-pub(super) async fn commit(app: &App, mut arrived: Arrived, validated: Validated) -> Result<Committed, Refusal> {
+/// [`Refusal`] if the system gives no randomness for the salts.
+pub(super) fn assemble(app: &App, mut arrived: Arrived, validated: Validated) -> Result<Assembled, Refusal> {
     let started = Timer::now();
     let mut mapped = validated.into_mapped();
     let now = app.clock.now();
@@ -64,12 +73,16 @@ pub(super) async fn commit(app: &App, mut arrived: Arrived, validated: Validated
     let author = Author { source: arrived.source.name.clone(), exchange: Some(arrived.exchange) };
 
     let mut resources: Vec<NewVersion> = Vec::with_capacity(mapped.entries.len() + 2);
-    let mut targets = Vec::with_capacity(mapped.entries.len());
+    let mut places = Vec::new();
     for entry in &mapped.entries {
         let version = version(&entry.resource, author.clone(), entry.expect.clone());
-        targets.push(format!("{}/{}", version.resource_type, version.id));
+        if entry.expect != Expect::Any {
+            places.push((version.resource_type.clone(), version.id.clone(), entry.place.clone()));
+        }
         resources.push(version);
     }
+    let target = |version: &NewVersion| format!("{}/{}", version.resource_type, version.id);
+    let targets: Vec<String> = if has_provenance { Vec::new() } else { resources.iter().map(target).collect() };
     if !has_provenance && let Some(provenance) = provenance::of(app, &arrived, mapped.rules.as_ref(), &targets, now) {
         resources.push(version(&provenance, author, Expect::Any));
     }
@@ -105,21 +118,32 @@ pub(super) async fn commit(app: &App, mut arrived: Arrived, validated: Validated
         links: mapped.merges.clone(),
         ..Commit::default()
     };
-    let committed = app.store.commit(commit).await.map_err(|error| name_entry(error, &mapped))?;
+    let outcome = Outcome {
+        exchange: arrived.exchange,
+        state: if has_deliveries { ExchangeState::Delivering } else { ExchangeState::Stored },
+        issues: findings,
+        ledger_index: None,
+        received_at: arrived.received_at,
+        parts: Vec::new(),
+    };
+    app.metrics.stage("assemble", started.elapsed());
+    Ok(Assembled { commit, outcome, places })
+}
+
+/// Writes it: everything, or nothing.
+///
+/// # Errors
+/// [`Refusal`] if the store refuses: nothing was written then. [`Cause::Conflict`] names the entry.
+pub(super) async fn commit(app: &App, assembled: Assembled) -> Result<Committed, Refusal> {
+    let started = Timer::now();
+    let Assembled { commit, outcome, places } = assembled;
+    let has_deliveries = !commit.deliveries.is_empty();
+    let committed = app.store.commit(commit).await.map_err(|error| name_entry(error, &places))?;
     app.metrics.stage("commit", started.elapsed());
     if has_deliveries {
         app.outbox.send_modify(|commits| *commits += 1);
     }
-    Ok(Committed {
-        outcome: Outcome {
-            exchange: arrived.exchange,
-            state: if has_deliveries { ExchangeState::Delivering } else { ExchangeState::Stored },
-            issues: findings,
-            ledger_index: committed.ledger.first().copied(),
-            received_at: arrived.received_at,
-            parts: Vec::new(),
-        },
-    })
+    Ok(Committed { outcome: Outcome { ledger_index: committed.ledger.first().copied(), ..outcome } })
 }
 
 /// Makes the bytes durable before anything is made of them.
@@ -279,17 +303,15 @@ fn detail(mapped: &Mapped) -> Option<String> {
 }
 
 /// A conflict is about one resource: its place in the input tells the sender which.
-fn name_entry(error: store::Error, mapped: &Mapped) -> Refusal {
+fn name_entry(error: store::Error, places: &[(String, String, String)]) -> Refusal {
     let store::Error::Conflict(
         store::Conflict::Author { resource_type: kind, id } | store::Conflict::Version { resource_type: kind, id, .. },
     ) = &error
     else {
         return error.into();
     };
-    let wanted = |entry: &&super::map::Entry| {
-        resource_type(&entry.resource) == Some(kind) && model::resource::id(&entry.resource) == Some(id)
-    };
-    let place = mapped.entries.iter().find(wanted).map_or_else(|| format!("{kind}/{id}"), |entry| entry.place.clone());
+    let place = places.iter().find(|(known_kind, known_id, _)| known_kind == kind && known_id == id);
+    let place = place.map_or_else(|| format!("{kind}/{id}"), |(_, _, place)| place.clone());
     let text = "the id is taken by a resource of another source";
     Refusal::new(Cause::Conflict, Issue::error("conflict", text).at(place))
 }
