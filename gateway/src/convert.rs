@@ -164,7 +164,8 @@ fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) 
         }]
     })?;
     let selector = Selector { names: &request.packages, format: "hl7v2", message: &parsed.message };
-    let package = packages.select(&selector).map_err(|error| vec![select_issue(&error)])?;
+    // A type without a table of its own is translated by what its segments say: nothing is stored here.
+    let package = packages.select_by_segments(&selector).map_err(|error| vec![select_issue(&error)])?;
     let context =
         Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: request.timezone.as_deref(), received: None };
     let mapped = package.map(&parsed.message, &context);
@@ -199,12 +200,12 @@ fn fhir(packages: &Packages, request: &Conversion, to: Format, input: &[u8]) -> 
         .named(name)
         .ok_or_else(|| vec![select_issue(&SelectError::UnknownPackage { name: name.to_owned() })])?;
     let context = RenderContext { timezone: request.timezone.clone(), ..RenderContext::default() };
-    let rendered = package.render(&tree, &context);
+    let (rendered, loss) = package.render_with_loss(&tree, &context);
     issues.extend(rendered.issues);
     if rendered.bytes.is_empty() {
         return Err(issues);
     }
-    Ok(Output { bytes: rendered.bytes, issues, loss: Json::Null, explain: Json::array([]) })
+    Ok(Output { bytes: rendered.bytes, issues, loss: loss.to_json(), explain: Json::array([]) })
 }
 
 /// A finding of the lexer as an issue of an OperationOutcome.
