@@ -70,7 +70,7 @@ const ROW_OVERHEAD: usize = 144;
 
 impl Index {
     pub(crate) fn new(engine: Engine, cache_bytes: u64) -> Self {
-        let full_bytes = usize::try_from(cache_bytes / 24).unwrap_or(usize::MAX).clamp(64 << 10, 8 << 20);
+        let full_bytes = usize::try_from(cache_bytes / 48).unwrap_or(usize::MAX).clamp(64 << 10, 8 << 20);
         Self {
             engine,
             overlay: RwLock::default(),

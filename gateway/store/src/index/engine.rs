@@ -25,6 +25,9 @@ pub(super) const REOPENING: &str = "is being opened again";
 const BATCH_BLOCKS: usize = 32;
 const BATCH_ROWS: usize = 1024;
 
+/// Blocks after which sled's writes are waited for.
+const UNWRITTEN_BLOCKS: usize = 512;
+
 /// Up to where the journal has been worked into the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Applied {
@@ -123,7 +126,7 @@ impl Engine {
     pub(crate) fn apply(&self, rows: &Rows, applied: Applied) -> Result<(), Error> {
         let mut changes = Changes::of(rows);
         let mut batch = Batch::default();
-        let mut batched = 0;
+        let (mut batched, mut unwritten) = (0, 0);
         while let Some(first) = changes.first() {
             let block = self.with(|db| block_of(db, first))?;
             let beyond = (Bound::Excluded(first.as_ref()), Bound::Unbounded);
@@ -145,13 +148,19 @@ impl Engine {
             if cut || batched >= BATCH_BLOCKS {
                 let full = std::mem::take(&mut batch);
                 self.with(|db| db.apply_batch(full))?;
+                unwritten += batched;
                 batched = 0;
+                // sled queues its writes without a bound: a slow disk must slow this down, not fill the memory.
+                if unwritten >= UNWRITTEN_BLOCKS {
+                    self.with(|db| db.flush().map(drop))?;
+                    unwritten = 0;
+                }
             }
         }
         self.with(|db| db.apply_batch(batch))?;
         let Applied { position, sequence, last, at } = applied;
         let meta = Meta { format: FORMAT, journal: self.journal, position, sequence, last, at };
-        self.with(|db| db.insert(keys::META, meta.encoded()).map(drop))
+        self.with(|db| db.insert(keys::META, meta.encoded()).and_then(|_| db.flush()).map(drop))
     }
 
     /// Writes what sled holds in memory and syncs its file: `flush` alone is no fsync on Linux.
