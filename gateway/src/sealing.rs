@@ -29,6 +29,8 @@ use crate::config;
 
 /// Records read from the store and given to the log at a time.
 const CHUNK: usize = 4096;
+/// How often within the interval the sealer looks whether the policy's number waits already.
+const LOOKS: u32 = 4;
 /// Wait before a failed seal is tried again, doubled up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
@@ -231,7 +233,7 @@ impl Sealer {
                 continue;
             }
             if !stopping {
-                wait_for_more(&app.store, current.log.size(), current.policy, &mut records, &mut stop).await;
+                wait_for_more(&app.store, current.log.size(), current.policy, &mut stop).await;
             }
             let store = app.store.clone();
             let work = move || {
@@ -304,21 +306,16 @@ enum Failure {
 }
 
 /// Lets a batch gather: until the policy's number waits, or its time is over.
-async fn wait_for_more(
-    store: &Store,
-    sealed: u64,
-    policy: Policy,
-    records: &mut watch::Receiver<u64>,
-    stop: &mut watch::Receiver<bool>,
-) {
+///
+/// It looks a few times instead of waiting for each commit: to be woken by every message costs more than it brings.
+async fn wait_for_more(store: &Store, sealed: u64, policy: Policy, stop: &mut watch::Receiver<bool>) {
     let full = sealed.saturating_add(u64::try_from(policy.max_records).unwrap_or(u64::MAX));
-    let until = tokio::time::sleep(policy.interval);
-    tokio::pin!(until);
-    while store.ledger_size() < full {
+    let until = tokio::time::Instant::now() + policy.interval;
+    let look = (policy.interval / LOOKS).max(Duration::from_millis(1));
+    while store.ledger_size() < full && tokio::time::Instant::now() < until {
         tokio::select! {
-            () = &mut until => return,
+            () = tokio::time::sleep_until(until.min(tokio::time::Instant::now() + look)) => {}
             _ = stop.changed() => return,
-            changed = records.changed() => if changed.is_err() { return },
         }
     }
 }

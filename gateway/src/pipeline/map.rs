@@ -70,9 +70,8 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
         received: Some(arrived.received_at),
     };
     let mapped = package.map(message, &context);
-    let loss = mapped.loss();
     Ok(Mapped {
-        loss: Some([loss.total(), loss.mapped.len(), loss.kept.len(), loss.dropped.len()]),
+        loss: Some(mapped.loss_counts()),
         entries: take_resources(mapped.bundle),
         issues: mapped.issues,
         patient: mapped.patient.map(|id| id.as_str().to_owned()),
