@@ -82,7 +82,11 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`], naming what is wrong and where.
-    pub fn open(config: Config, data: DataDirectory, clock: Arc<dyn Clock>) -> Result<(Self, Option<Sealer>), StartError> {
+    pub fn open(
+        config: Config,
+        data: DataDirectory,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Option<Sealer>), StartError> {
         let keys = data.keys(config.ledger.key_file.as_deref(), config.ledger.origin.as_deref())?;
         let packages = mappers::Packages::embedded().map_err(|errors| {
             StartError::Packages(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))

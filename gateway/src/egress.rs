@@ -119,7 +119,10 @@ async fn attempt(app: &App, destination: &Destination, sender: &Sender, delivery
         Ok(verdict) => verdict,
         Err(decide::DecideError::Store(error)) => return Err(error.into()),
         Err(decide::DecideError::Damaged) => {
-            let change = DeliveryChange { attempts: Some(attempts), ..end(delivery, DeliveryState::Dead, "a stored resource could not be read back") };
+            let change = DeliveryChange {
+                attempts: Some(attempts),
+                ..end(delivery, DeliveryState::Dead, "a stored resource could not be read back")
+            };
             return finish(app, destination, &exchange, change, "dead").await;
         }
     };
@@ -188,7 +191,13 @@ fn later(destination: &Destination, delivery: &Delivery, attempts: u32, now: Ins
     }
 }
 
-async fn finish(app: &App, destination: &Destination, exchange: &Exchange, change: DeliveryChange, outcome: &str) -> Result<(), Next> {
+async fn finish(
+    app: &App,
+    destination: &Destination,
+    exchange: &Exchange,
+    change: DeliveryChange,
+    outcome: &str,
+) -> Result<(), Next> {
     commit(app, Commit { deliveries: vec![change], ..Commit::default() }, exchange).await?;
     app.metrics.delivery(&destination.name, outcome);
     Ok(())
@@ -196,7 +205,9 @@ async fn finish(app: &App, destination: &Destination, exchange: &Exchange, chang
 
 /// Commits a change of a delivery, with the state of its exchange that follows from it.
 async fn commit(app: &App, mut commit: Commit, exchange: &Exchange) -> Result<store::Committed, store::Error> {
-    commit.exchanges.push(ExchangeChange { state: Some(StateChange::FromDeliveries), ..ExchangeChange::update(exchange.id) });
+    commit
+        .exchanges
+        .push(ExchangeChange { state: Some(StateChange::FromDeliveries), ..ExchangeChange::update(exchange.id) });
     app.store.commit(commit).await
 }
 

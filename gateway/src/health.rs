@@ -26,15 +26,18 @@ pub(crate) fn ready(app: &App) -> Response {
         Status::CatchingUp => "catching-up",
         Status::Late(_) => "late",
         Status::Refusing(_) => {
-            problems.push("the ledger refuses to seal until an operator decides");
+            problems.push("the ledger refuses to seal until an operator decides".to_owned());
             "refusing"
         }
     };
     if app.emergency.has_unwritten() {
-        problems.push("an emergency access could be recorded in the log alone");
+        problems.push("an emergency access could be recorded in the log alone".to_owned());
     }
     if app.store.pending("").is_err() {
-        problems.push("the store does not answer");
+        problems.push("the store does not answer".to_owned());
+    }
+    if let Some(reason) = app.store.refusal() {
+        problems.push(format!("nothing is taken in: {reason}"));
     }
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut body = Object::new();

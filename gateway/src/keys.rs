@@ -58,7 +58,9 @@ pub enum KeyError {
         expected: &'static str,
     },
     /// The configured name of the log is not the one its key was made for.
-    #[error("ledger.origin is {configured}, but this directory's log is named {kept}: write that, or start a new directory")]
+    #[error(
+        "ledger.origin is {configured}, but this directory's log is named {kept}: write that, or start a new directory"
+    )]
     Origin {
         /// In the configuration.
         configured: String,

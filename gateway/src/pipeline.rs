@@ -271,7 +271,9 @@ async fn receive_batch(app: &App, inbound: &Inbound, parts: Vec<Bytes>) -> Resul
             let outcome = Outcome { issues: findings, parts: all, ..outcome };
             Ok(if repeat { Answer::Repeat(outcome) } else { Answer::New(outcome) })
         }
-        (None, None) => Err(Refusal::new(Cause::Unreadable, Issue::error("structure", "expected at least one message"))),
+        (None, None) => {
+            Err(Refusal::new(Cause::Unreadable, Issue::error("structure", "expected at least one message")))
+        }
     }
 }
 

@@ -334,5 +334,6 @@ fn open_log(folder: &Path, key: &LogKey, policy: Policy, in_memory: bool) -> Res
 /// A log that covers more than the store holds was not written by this store: sealing would fork it.
 fn restored_from_old_backup(log: &Log<Tiles>, store: &Store) -> Option<String> {
     let (log, store) = (log.signed_size(), store.ledger_size());
-    (log > store).then(|| format!("the log covers {log} records, the store holds {store}: it was restored from an older copy"))
+    (log > store)
+        .then(|| format!("the log covers {log} records, the store holds {store}: it was restored from an older copy"))
 }

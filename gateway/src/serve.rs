@@ -120,10 +120,14 @@ pub async fn start(config: Config, data: &Path, clock: Arc<dyn Clock>) -> Result
     });
     let (app, sealer) = opened.await.map_err(io::Error::other)??;
     if let Status::Refusing(reason) = app.ledger.status() {
-        tracing::error!(reason, "the ledger disagrees with the disk: nothing is taken in or sealed; reads and emergency go on");
+        tracing::error!(
+            reason,
+            "the ledger disagrees with the disk: nothing is taken in or sealed; reads and emergency go on"
+        );
         app.metrics.alarm("ledger-refused");
     }
-    let (stop_listening, stop_sending, stop_sealing) = (watch::Sender::new(false), watch::Sender::new(false), watch::Sender::new(false));
+    let (stop_listening, stop_sending, stop_sealing) =
+        (watch::Sender::new(false), watch::Sender::new(false), watch::Sender::new(false));
     let sealer = sealer.map(|sealer| tokio::spawn(sealer.run(app.clone(), stop_sealing.subscribe())));
     let mut senders = Vec::new();
     for destination in &app.config.destinations {
@@ -243,7 +247,8 @@ async fn bind(app: &App) -> Result<Bound, ServeError> {
     };
     if let Some(address) = listen.https {
         let settings = tls::server(&certificate, &key, None, &api::server::PROTOCOLS)?;
-        bound.https = Some(api::server::Listener::bind(address, Some(settings)).await.map_err(failed("https", address))?);
+        bound.https =
+            Some(api::server::Listener::bind(address, Some(settings)).await.map_err(failed("https", address))?);
     }
     if let Some(address) = listen.mllp {
         let settings = if listen.mllp_tls || !address.ip().is_loopback() {

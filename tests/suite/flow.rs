@@ -82,7 +82,10 @@ impl Partner {
                 bytes.extend_from_slice(&buffer[..read]);
                 let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
                 let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok())
+                    .unwrap_or(0);
                 break (end + 4, length);
             };
             while bytes.len() < end + length {
@@ -375,7 +378,8 @@ fn a_merge_links_the_records_and_consents_follow() {
 fn a_batch_over_http_is_an_exchange_for_each_message() {
     let site = Site::start();
     let body = format!("FHS|^~\\&|X\rBHS|^~\\&|X\r{}{}BTS|2\rFTS|1\r", admission("B1", "1"), admission("B2", "2"));
-    let answer = site.administrator().send("POST", "/ingest/upload", &[("Content-Type", "application/hl7-v2")], body.as_bytes());
+    let answer =
+        site.administrator().send("POST", "/ingest/upload", &[("Content-Type", "application/hl7-v2")], body.as_bytes());
     assert_eq!(answer.status, 201, "{}", answer.text());
     assert!(answer.header("location").unwrap().starts_with("/exchanges/"));
     for control_id in ["B1", "B2"] {

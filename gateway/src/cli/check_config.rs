@@ -20,6 +20,6 @@ pub(crate) fn run(options: &CheckConfigArguments, reporter: &Reporter) -> Result
             let count = problems.len();
             Err(Failure::Refused(format!("{}: {count} to mend", options.file.display())))
         }
-        Err(other) => Err(Failure::Usage(format!("{}: {other}", options.file.display()))),
+        Err(other) => Err(Failure::usage(other)),
     }
 }

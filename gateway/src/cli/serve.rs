@@ -9,7 +9,7 @@ use crate::config::Config;
 pub(crate) fn serve(options: ServeArguments, log_format: LogFormat) -> Result<(), Failure> {
     logging(log_format, "info");
     let config = match &options.config {
-        Some(path) => Config::load(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?,
+        Some(path) => Config::load(path).map_err(Failure::usage)?,
         None => Config::embedded(),
     };
     crate::serve::run(config, &options.data).map_err(|error| Failure::Usage(super::chain(&error)))

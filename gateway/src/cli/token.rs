@@ -12,7 +12,7 @@ use crate::keys;
 
 pub(crate) fn run(options: &TokenArguments, reporter: &Reporter) -> Result<(), Failure> {
     let config = match &options.config {
-        Some(path) => Config::load(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?,
+        Some(path) => Config::load(path).map_err(Failure::usage)?,
         None => Config::embedded(),
     };
     if !config.is_loopback() {

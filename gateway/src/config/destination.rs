@@ -52,11 +52,20 @@ const PATIENT: Retry = Retry {
     longest: Duration::from_secs(900),
     timeout: Duration::from_secs(30),
 };
-const STANDARD: Retry =
-    Retry { attempts: 20, first: Duration::from_secs(1), longest: Duration::from_secs(300), timeout: Duration::from_secs(30) };
-const QUICK: Retry =
-    Retry { attempts: 4, first: Duration::from_millis(100), longest: Duration::from_secs(2), timeout: Duration::from_secs(5) };
-const ONCE: Retry = Retry { attempts: 1, first: Duration::ZERO, longest: Duration::ZERO, timeout: Duration::from_secs(30) };
+const STANDARD: Retry = Retry {
+    attempts: 20,
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(300),
+    timeout: Duration::from_secs(30),
+};
+const QUICK: Retry = Retry {
+    attempts: 4,
+    first: Duration::from_millis(100),
+    longest: Duration::from_secs(2),
+    timeout: Duration::from_secs(5),
+};
+const ONCE: Retry =
+    Retry { attempts: 1, first: Duration::ZERO, longest: Duration::ZERO, timeout: Duration::from_secs(30) };
 
 /// A configured receiver.
 #[derive(Debug, Clone)]
@@ -81,73 +90,102 @@ pub struct Destination {
 
 pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> Vec<Destination> {
     let mut names = HashSet::new();
-    tables.into_iter().enumerate().map(|(index, table)| {
-        let mut section = Section::new(format!("destination[{}]", index + 1), table, findings);
-        let name = name(&mut section, &mut names, "\"clinic\"");
-        let transports =
-            [("fhir", Some(DestinationTransport::Fhir)), ("mllp", Some(DestinationTransport::Mllp)), ("file", None)];
-        let given = section.word("transport", &transports);
-        match given {
-            Some(Some(_)) => {}
-            Some(None) => {
-                let key = section.key("transport");
-                section.findings.error(key, "destinations that are folders are not in this release", "write \"fhir\" or \"mllp\"");
+    tables
+        .into_iter()
+        .enumerate()
+        .map(|(index, table)| {
+            let mut section = Section::new(format!("destination[{}]", index + 1), table, findings);
+            let name = name(&mut section, &mut names, "\"clinic\"");
+            let transports = [
+                ("fhir", Some(DestinationTransport::Fhir)),
+                ("mllp", Some(DestinationTransport::Mllp)),
+                ("file", None),
+            ];
+            let given = section.word("transport", &transports);
+            match given {
+                Some(Some(_)) => {}
+                Some(None) => {
+                    let key = section.key("transport");
+                    section.findings.error(
+                        key,
+                        "destinations that are folders are not in this release",
+                        "write \"fhir\" or \"mllp\"",
+                    );
+                }
+                None => required(&mut section, "transport", "write \"fhir\" or \"mllp\""),
             }
-            None => required(&mut section, "transport", "write \"fhir\" or \"mllp\""),
-        }
-        let transport = given.flatten().unwrap_or(DestinationTransport::Fhir);
-        let example = match transport {
-            DestinationTransport::Fhir => "\"https://clinic.example/fhir\"",
-            DestinationTransport::Mllp => "\"127.0.0.1:6661\" or \"mllps://clinic.example:2575\"",
-        };
-        let address = section.take("address", example, |value| address(value.as_str().unwrap_or_default(), transport));
-        if address.is_none() && given.is_some() {
-            required(&mut section, "address", &format!("for example {example}"));
-        }
-        let formats: &[(&str, DestinationTransport)] = &[("fhir-r4", DestinationTransport::Fhir), ("hl7v2", DestinationTransport::Mllp)];
-        if let Some(format) = section.word("format", formats)
-            && format != transport
-        {
-            let key = section.key("format");
-            section.findings.error(key, "this transport carries another format", "fhir carries fhir-r4, mllp carries hl7v2");
-        }
-        let ca_file = section.text("ca_file", "\"partner-ca.pem\"").map(|text| base.join(text));
-        if let Some(path) = &ca_file
-            && !path.is_file()
-        {
-            let key = section.key("ca_file");
-            section.findings.error(key, format!("no file at {}", path.display()), "paths are relative to the configuration file");
-        }
-        let recipient = section.texts("recipient", "[\"Organization/clinic\"]").unwrap_or_default();
-        if recipient.is_empty() {
-            let key = section.key("recipient");
-            section.findings.notice(key, "is not given: no consent can permit, all is withheld", "for example [\"Organization/clinic\"]");
-        }
-        let purpose = section.texts("purpose", "[\"TREAT\"]").unwrap_or_else(|| vec!["TREAT".to_owned()]);
-        if purpose.is_empty() || purpose.iter().any(String::is_empty) {
-            let key = section.key("purpose");
-            section.findings.error(key, "expected at least one purpose", "for example [\"TREAT\"]");
-        }
-        if purpose.iter().any(|code| code.rsplit('|').next().is_some_and(|code| code.eq_ignore_ascii_case("BTG"))) {
-            let key = section.key("purpose");
-            // Break-glass is one person's act for one patient; a standing feed cannot declare it.
-            section.findings.error(key, "BTG cannot be the purpose of a destination", "use TREAT or ETREAT");
-        }
-        let retries = [("standard", STANDARD), ("patient", PATIENT), ("quick", QUICK), ("once", ONCE)];
-        let destination = Destination {
-            name,
-            transport,
-            address: address.unwrap_or(PeerAddress { host: String::new(), port: 0, tls: false, path: String::new() }),
-            ca_file,
-            recipient,
-            roles: section.texts("roles", "[\"clinician\"]").unwrap_or_default(),
-            purpose,
-            retry: section.word("retry", &retries).unwrap_or(STANDARD),
-        };
-        section.finish();
-        destination
-    })
-    .collect()
+            let transport = given.flatten().unwrap_or(DestinationTransport::Fhir);
+            let example = match transport {
+                DestinationTransport::Fhir => "\"https://clinic.example/fhir\"",
+                DestinationTransport::Mllp => "\"127.0.0.1:6661\" or \"mllps://clinic.example:2575\"",
+            };
+            let address =
+                section.take("address", example, |value| address(value.as_str().unwrap_or_default(), transport));
+            if address.is_none() && given.is_some() {
+                required(&mut section, "address", &format!("for example {example}"));
+            }
+            let formats: &[(&str, DestinationTransport)] =
+                &[("fhir-r4", DestinationTransport::Fhir), ("hl7v2", DestinationTransport::Mllp)];
+            if let Some(format) = section.word("format", formats)
+                && format != transport
+            {
+                let key = section.key("format");
+                section.findings.error(
+                    key,
+                    "this transport carries another format",
+                    "fhir carries fhir-r4, mllp carries hl7v2",
+                );
+            }
+            let ca_file = section.text("ca_file", "\"partner-ca.pem\"").map(|text| base.join(text));
+            if let Some(path) = &ca_file
+                && !path.is_file()
+            {
+                let key = section.key("ca_file");
+                section.findings.error(
+                    key,
+                    format!("no file at {}", path.display()),
+                    "paths are relative to the configuration file",
+                );
+            }
+            let recipient = section.texts("recipient", "[\"Organization/clinic\"]").unwrap_or_default();
+            if recipient.is_empty() {
+                let key = section.key("recipient");
+                section.findings.notice(
+                    key,
+                    "is not given: no consent can permit, all is withheld",
+                    "for example [\"Organization/clinic\"]",
+                );
+            }
+            let purpose = section.texts("purpose", "[\"TREAT\"]").unwrap_or_else(|| vec!["TREAT".to_owned()]);
+            if purpose.is_empty() || purpose.iter().any(String::is_empty) {
+                let key = section.key("purpose");
+                section.findings.error(key, "expected at least one purpose", "for example [\"TREAT\"]");
+            }
+            if purpose.iter().any(|code| code.rsplit('|').next().is_some_and(|code| code.eq_ignore_ascii_case("BTG"))) {
+                let key = section.key("purpose");
+                // Break-glass is one person's act for one patient; a standing feed cannot declare it.
+                section.findings.error(key, "BTG cannot be the purpose of a destination", "use TREAT or ETREAT");
+            }
+            let retries = [("standard", STANDARD), ("patient", PATIENT), ("quick", QUICK), ("once", ONCE)];
+            let destination = Destination {
+                name,
+                transport,
+                address: address.unwrap_or(PeerAddress {
+                    host: String::new(),
+                    port: 0,
+                    tls: false,
+                    path: String::new(),
+                }),
+                ca_file,
+                recipient,
+                roles: section.texts("roles", "[\"clinician\"]").unwrap_or_default(),
+                purpose,
+                retry: section.word("retry", &retries).unwrap_or(STANDARD),
+            };
+            section.finish();
+            destination
+        })
+        .collect()
 }
 
 fn address(text: &str, transport: DestinationTransport) -> Result<PeerAddress, String> {

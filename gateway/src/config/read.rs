@@ -125,7 +125,11 @@ impl<'a> Section<'a> {
             Some(Value::Table(table)) => table,
             Some(other) => {
                 let key = self.key(key);
-                self.findings.error(&key, format!("expected a section, found {}", other.type_str()), format!("write [{key}]"));
+                self.findings.error(
+                    &key,
+                    format!("expected a section, found {}", other.type_str()),
+                    format!("write [{key}]"),
+                );
                 Table::new()
             }
         }

@@ -9,7 +9,8 @@ use toml::{Table, Value};
 use super::read::{Findings, Section};
 use super::units::{Rate, rate, size, wait};
 use super::{
-    Auth, AuthMode, Backend, BreakGlass, Config, Consent, ImplicitPolicy, Labelling, Ledger, Listen, Store, destination, source,
+    Auth, AuthMode, Backend, BreakGlass, Config, Consent, ImplicitPolicy, Labelling, Ledger, Listen, Store,
+    destination, source,
 };
 
 const HTTPS: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 8443));
@@ -89,7 +90,11 @@ fn read_listen(table: Table, base: &Path, findings: &mut Findings) -> Listen {
         must_exist(&mut section, key, path.as_deref());
     }
     if listen.cert_file.is_some() != listen.key_file.is_some() {
-        section.findings.error("listen.cert_file", "a certificate and its key go together", "set cert_file and key_file, or neither");
+        section.findings.error(
+            "listen.cert_file",
+            "a certificate and its key go together",
+            "set cert_file and key_file, or neither",
+        );
     }
     section.finish();
     listen
@@ -97,7 +102,8 @@ fn read_listen(table: Table, base: &Path, findings: &mut Findings) -> Listen {
 
 fn read_store(table: Table, findings: &mut Findings) -> Store {
     let mut section = Section::new("store", table, findings);
-    let backend = section.word("backend", &[("sled", Some(Backend::Sled)), ("memory", Some(Backend::Memory)), ("postgres", None)]);
+    let backend = section
+        .word("backend", &[("sled", Some(Backend::Sled)), ("memory", Some(Backend::Memory)), ("postgres", None)]);
     if backend == Some(None) {
         section.findings.error("store.backend", "postgres is not in this release", "write \"sled\"");
     }
@@ -125,7 +131,8 @@ fn read_ledger(table: Table, base: &Path, findings: &mut Findings) -> Ledger {
     let witnesses = section.tables("witness").unwrap_or_default();
     for (index, table) in witnesses.into_iter().enumerate() {
         let mut witness = Section::new(format!("ledger.witness[{}]", index + 1), table, section.findings);
-        let (url, key) = (witness.text("url", "\"https://witness.example/\""), witness.text("key", "\"name+hash+key\""));
+        let (url, key) =
+            (witness.text("url", "\"https://witness.example/\""), witness.text("key", "\"name+hash+key\""));
         if url.is_none() || key.is_none() {
             let key = witness.key("url");
             witness.findings.error(key, "a witness needs url and key", "set both");
@@ -150,7 +157,8 @@ fn read_consent(table: Table, findings: &mut Findings) -> Consent {
         ("permit-all", ImplicitPolicy::PermitAll),
     ];
     let btg = [("override", BreakGlass::Override), ("consent-only", BreakGlass::ConsentOnly), ("off", BreakGlass::Off)];
-    let labelling = [("complete", Labelling::Complete), ("map", Labelling::Map), ("unavailable", Labelling::Unavailable)];
+    let labelling =
+        [("complete", Labelling::Complete), ("map", Labelling::Map), ("unavailable", Labelling::Unavailable)];
     let consent = Consent {
         implicit_policy: section.word("implicit_policy", &policies).unwrap_or(ImplicitPolicy::Deny),
         btg: section.word("btg", &btg).unwrap_or(BreakGlass::Override),
@@ -166,7 +174,8 @@ fn read_consent(table: Table, findings: &mut Findings) -> Consent {
 fn read_auth(table: Table, listen: &Listen, findings: &mut Findings) -> Auth {
     let mut section = Section::new("auth", table, findings);
     let modes = [("smart", AuthMode::Smart), ("development", AuthMode::Development), ("open", AuthMode::Open)];
-    let loopback = [listen.http, listen.https, listen.mllp].into_iter().flatten().all(|address| address.ip().is_loopback());
+    let loopback =
+        [listen.http, listen.https, listen.mllp].into_iter().flatten().all(|address| address.ip().is_loopback());
     // The mode that a file does not name is the strictest that can work there.
     let absent = if loopback { AuthMode::Development } else { AuthMode::Smart };
     let mode = section.word("mode", &modes).unwrap_or(absent);
@@ -189,13 +198,21 @@ fn check_loopback(config: &Config, findings: &mut Findings) {
     }
     if outside(listen.mllp) {
         if listen.client_ca_file.is_none() {
-            findings.error("listen.client_ca_file", "MLLP off loopback needs client certificates", "name the authority of your partners");
+            findings.error(
+                "listen.client_ca_file",
+                "MLLP off loopback needs client certificates",
+                "name the authority of your partners",
+            );
         }
         if listen.cert_file.is_none() {
             findings.error("listen.cert_file", "MLLP off loopback needs a certificate", "set cert_file and key_file");
         }
     } else if listen.mllp_tls && listen.client_ca_file.is_none() {
-        findings.error("listen.client_ca_file", "MLLP in TLS needs client certificates", "name the authority of your partners");
+        findings.error(
+            "listen.client_ca_file",
+            "MLLP in TLS needs client certificates",
+            "name the authority of your partners",
+        );
     }
     let mode = match config.auth.mode {
         AuthMode::Smart => None,
@@ -205,12 +222,20 @@ fn check_loopback(config: &Config, findings: &mut Findings) {
     if let Some(mode) = mode {
         for (key, address) in [("listen.https", listen.https), ("listen.mllp", listen.mllp)] {
             if outside(address) {
-                findings.error(key, format!("auth.mode \"{mode}\" is for loopback only"), "listen on 127.0.0.1, or set auth.mode = \"smart\"");
+                findings.error(
+                    key,
+                    format!("auth.mode \"{mode}\" is for loopback only"),
+                    "listen on 127.0.0.1, or set auth.mode = \"smart\"",
+                );
             }
         }
     }
     if !config.ledger.sealing && (mode.is_none() || !config.is_loopback()) {
-        findings.error("ledger.sealing", "off is for measuring: loopback with development or open only", "write \"on\"");
+        findings.error(
+            "ledger.sealing",
+            "off is for measuring: loopback with development or open only",
+            "write \"on\"",
+        );
     }
     if listen.http.is_none() && listen.https.is_none() && listen.mllp.is_none() {
         findings.error("listen.https", "nothing is listened on", "set https, mllp or http");
@@ -238,7 +263,9 @@ fn truth(value: &Value) -> Result<bool, String> {
 /// A log's origin is a key name of a signed note: no blanks, no plus (C2SP signed-note, "Format").
 fn origin(value: &Value) -> Result<String, String> {
     match value.as_str() {
-        Some(text) if !text.is_empty() && !text.contains('+') && !text.contains(char::is_whitespace) => Ok(text.to_owned()),
+        Some(text) if !text.is_empty() && !text.contains('+') && !text.contains(char::is_whitespace) => {
+            Ok(text.to_owned())
+        }
         _ => Err("expected a name without blanks and plus signs".to_owned()),
     }
 }
@@ -252,6 +279,10 @@ fn must_exist(section: &mut Section<'_>, key: &str, path: Option<&Path>) {
         && !path.is_file()
     {
         let key = section.key(key);
-        section.findings.error(key, format!("no file at {}", path.display()), "paths are relative to the configuration file");
+        section.findings.error(
+            key,
+            format!("no file at {}", path.display()),
+            "paths are relative to the configuration file",
+        );
     }
 }

@@ -104,13 +104,19 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
     for (index, table) in tables.into_iter().enumerate() {
         let mut section = Section::new(format!("source[{}]", index + 1), table, findings);
         let name = name(&mut section, &mut names, "\"laboratory\"");
-        let transport = section
-            .word("transport", &[("mllp", Some(SourceTransport::Mllp)), ("http", Some(SourceTransport::Http)), ("file", None)]);
+        let transport = section.word(
+            "transport",
+            &[("mllp", Some(SourceTransport::Mllp)), ("http", Some(SourceTransport::Http)), ("file", None)],
+        );
         match transport {
             Some(Some(_)) => {}
             Some(None) => {
                 let key = section.key("transport");
-                section.findings.error(key, "sources that are folders are not in this release", "write \"http\" or \"mllp\"");
+                section.findings.error(
+                    key,
+                    "sources that are folders are not in this release",
+                    "write \"http\" or \"mllp\"",
+                );
             }
             None => required(&mut section, "transport", "write \"mllp\" or \"http\""),
         }
@@ -119,20 +125,25 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
             None => required(&mut section, "format", "write \"hl7v2\" or \"fhir-r4\""),
             Some(SourceFormat::Later(name)) => {
                 let key = section.key("format");
-                section.findings.notice(key, format!("{name} is not in this release: what arrives is refused"), "use hl7v2 or fhir-r4");
+                section.findings.notice(
+                    key,
+                    format!("{name} is not in this release: what arrives is refused"),
+                    "use hl7v2 or fhir-r4",
+                );
             }
             Some(_) => {}
         }
         let matches = section.table("match");
-        let validation = [
-            ("off", Some(Validation::Off)),
-            ("structure", Some(Validation::Structure)),
-            ("profile", None),
-        ];
+        let validation =
+            [("off", Some(Validation::Off)), ("structure", Some(Validation::Structure)), ("profile", None)];
         let validation = match section.word("validation", &validation) {
             Some(None) => {
                 let key = section.key("validation");
-                section.findings.notice(key, "profiles are not in this release: structure is checked", "write \"structure\"");
+                section.findings.notice(
+                    key,
+                    "profiles are not in this release: structure is checked",
+                    "write \"structure\"",
+                );
                 Validation::Structure
             }
             other => other.flatten().unwrap_or(Validation::Structure),
@@ -155,7 +166,11 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
             && !path.is_file()
         {
             let key = section.key("credentials");
-            section.findings.error(key, format!("no file at {}", path.display()), "put the secret alone into this file");
+            section.findings.error(
+                key,
+                format!("no file at {}", path.display()),
+                "put the secret alone into this file",
+            );
         }
         let matches_key = section.key("match");
         section.finish();
@@ -163,8 +178,11 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
         source.matches = Match {
             sending_application: section.text("sending_application", "\"LAB\""),
             sending_facility: section.text("sending_facility", "\"HOSPITAL\""),
-            client_certificate: section
-                .take("client_certificate", "the SHA-256 of the certificate, 64 hex digits", fingerprint),
+            client_certificate: section.take(
+                "client_certificate",
+                "the SHA-256 of the certificate, 64 hex digits",
+                fingerprint,
+            ),
         };
         section.finish();
         sources.push(source);
@@ -190,7 +208,11 @@ pub(super) fn name(section: &mut Section<'_>, names: &mut HashSet<String>, examp
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
         let key = section.key("name");
-        section.findings.error(key, "expected 1 to 64 letters, digits, `-`, `_` or `.`", format!("for example {example}"));
+        section.findings.error(
+            key,
+            "expected 1 to 64 letters, digits, `-`, `_` or `.`",
+            format!("for example {example}"),
+        );
     }
     if !names.insert(name.clone()) {
         let key = section.key("name");

@@ -42,12 +42,17 @@ fn unknown_keys_come_with_the_closest_known_one() {
     check("[listen]\nhtps = 'x'", "listen.htps", "did you mean `http");
     check("[lisen]", "lisen", "did you mean `listen`?");
     check("[store]\nrepeat-window = '1d'", "store.repeat-window", "did you mean `repeat_window`?");
-    check("[[source]]\nname='a'\ntransport='mllp'\nformat='hl7v2'\nmatch={sending_app='X'}", "source[1].match.sending_app", "sending_application");
+    check(
+        "[[source]]\nname='a'\ntransport='mllp'\nformat='hl7v2'\nmatch={sending_app='X'}",
+        "source[1].match.sending_app",
+        "sending_application",
+    );
 }
 
 #[test]
 fn every_problem_is_told_at_once() {
-    let found = problems("[listen]\nhtps = 'x'\n[store]\ncache = 5\n[consent]\nbtg = 'overide'\n[[destination]]\nname = 'd'");
+    let found =
+        problems("[listen]\nhtps = 'x'\n[store]\ncache = 5\n[consent]\nbtg = 'overide'\n[[destination]]\nname = 'd'");
     let keys: Vec<_> = found.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["listen.htps", "store.cache", "consent.btg", "destination[1].transport"]);
     assert!(found.iter().all(|problem| !problem.suggestion.is_empty()));
@@ -55,7 +60,10 @@ fn every_problem_is_told_at_once() {
 
 #[test]
 fn units_are_asked_for() {
-    let config = parse("[ledger]\nseal_interval='50ms'\n[store]\nrepeat_window='30d'\nmin_free='1GiB'\n[consent]\nbtg_rate='7/d'").unwrap();
+    let config = parse(
+        "[ledger]\nseal_interval='50ms'\n[store]\nrepeat_window='30d'\nmin_free='1GiB'\n[consent]\nbtg_rate='7/d'",
+    )
+    .unwrap();
     assert_eq!(config.ledger.seal_interval, Duration::from_millis(50));
     assert_eq!(config.store.repeat_window, Duration::from_secs(30 * 86_400));
     assert_eq!(config.store.min_free_bytes, 1 << 30);
@@ -84,7 +92,9 @@ fn the_mode_that_is_not_named_is_the_strictest_that_works() {
 #[test]
 fn break_glass_is_no_purpose_of_a_destination() {
     let destination = |purpose: &str| {
-        format!("[[destination]]\nname='d'\ntransport='mllp'\naddress='127.0.0.1:1'\nrecipient=['Organization/x']\npurpose=['{purpose}']")
+        format!(
+            "[[destination]]\nname='d'\ntransport='mllp'\naddress='127.0.0.1:1'\nrecipient=['Organization/x']\npurpose=['{purpose}']"
+        )
     };
     check(&destination("BTG"), "destination[1].purpose", "BTG");
     check(&destination("http://terminology.hl7.org/CodeSystem/v3-ActReason|BTG"), "destination[1].purpose", "BTG");
@@ -116,7 +126,8 @@ fn destinations_of_a_source_exist() {
 
 #[test]
 fn several_fhir_sources_get_ids_of_their_own() {
-    let source = |name: &str, more: &str| format!("[[source]]\nname='{name}'\ntransport='http'\nformat='fhir-r4'\n{more}\n");
+    let source =
+        |name: &str, more: &str| format!("[[source]]\nname='{name}'\ntransport='http'\nformat='fhir-r4'\n{more}\n");
     let config = parse(&(source("a", "") + &source("b", "ids='kept'"))).unwrap();
     assert_eq!((config.sources[0].ids, config.sources[1].ids), (Ids::Scoped, Ids::Kept));
     assert_eq!(parse(&source("a", "")).unwrap().sources[0].ids, Ids::Kept);

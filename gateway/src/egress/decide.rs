@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use consent::{AccessRequest, Action, Actor, Candidate, Content, Context, Decision, Effect, Interaction, Permitted, Purpose, release_all};
+use consent::{
+    AccessRequest, Action, Actor, Candidate, Content, Context, Decision, Effect, Interaction, Permitted, Purpose,
+    release_all,
+};
 use model::json::{Json, Limits, parse};
 use model::time::Instant;
 use store::{Exchange, Resources, Stored};
@@ -50,7 +53,12 @@ impl From<PolicyError> for DecideError {
 }
 
 /// Reads what the exchange wrote and decides each resource by the consents of this moment.
-pub(super) fn decide(app: &App, destination: &Destination, exchange: &Exchange, now: Instant) -> Result<Verdict, DecideError> {
+pub(super) fn decide(
+    app: &App,
+    destination: &Destination,
+    exchange: &Exchange,
+    now: Instant,
+) -> Result<Verdict, DecideError> {
     let mut resources = Vec::with_capacity(exchange.resources.len());
     let mut patients = BTreeSet::new();
     for reference in &exchange.resources {
@@ -58,7 +66,9 @@ pub(super) fn decide(app: &App, destination: &Destination, exchange: &Exchange, 
             continue;
         }
         // The version the exchange wrote: a newer one belongs to the exchange that wrote that.
-        let Some(stored) = app.store.vread(&reference.resource_type, &reference.id, reference.version)? else { continue };
+        let Some(stored) = app.store.vread(&reference.resource_type, &reference.id, reference.version)? else {
+            continue;
+        };
         if stored.deleted {
             continue;
         }
@@ -79,7 +89,11 @@ pub(super) fn decide(app: &App, destination: &Destination, exchange: &Exchange, 
         map: Some(policies::sensitivity_map()),
     };
     let total = resources.len();
-    let candidates = resources.into_iter().map(|(stored, json)| Candidate { json, text: Some(text(&stored)), selected_by: Vec::new() });
+    let candidates = resources.into_iter().map(|(stored, json)| Candidate {
+        json,
+        text: Some(text(&stored)),
+        selected_by: Vec::new(),
+    });
     let released = release_all(&context, candidates);
     let decisions: Vec<&Decision> = released
         .permitted
@@ -94,7 +108,11 @@ pub(super) fn decide(app: &App, destination: &Destination, exchange: &Exchange, 
     let leaves = permitted.iter().any(about_patient) || (exchange.patient.is_none() && !permitted.is_empty());
     let count = if leaves { permitted.len() } else { 0 };
     let decision = decided(&decisions, count, total, patients.into_iter().collect());
-    Ok(if leaves { Verdict::Release(Release { contents: released.permitted, decision }) } else { Verdict::Withhold(decision) })
+    Ok(if leaves {
+        Verdict::Release(Release { contents: released.permitted, decision })
+    } else {
+        Verdict::Withhold(decision)
+    })
 }
 
 fn request(app: &App, destination: &Destination, exchange: &Exchange) -> AccessRequest {

@@ -78,7 +78,10 @@ fn judge(status: StatusCode, body: &[u8]) -> Result<(), Failure> {
             let looks_like_json = body.trim_ascii().is_empty() || body.trim_ascii().starts_with(b"{");
             if looks_like_json { Ok(()) } else { Err(Failure::Garbage("200 and no FHIR")) }
         }
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS | StatusCode::UNAUTHORIZED
+        StatusCode::REQUEST_TIMEOUT
+        | StatusCode::TOO_EARLY
+        | StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::UNAUTHORIZED
         | StatusCode::FORBIDDEN => Err(Failure::NotNow(format!("HTTP {}", status.as_u16()))),
         // Conflicts come from concurrent writers at the partner and pass.
         StatusCode::CONFLICT => Err(Failure::NotNow("HTTP 409".to_owned())),
@@ -100,7 +103,8 @@ pub(super) async fn secure(
     address: &PeerAddress,
     config: &Arc<ClientConfig>,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Failure> {
-    let name = ServerName::try_from(address.host.clone()).map_err(|_| Failure::Garbage("a name that no certificate can hold"))?;
+    let name = ServerName::try_from(address.host.clone())
+        .map_err(|_| Failure::Garbage("a name that no certificate can hold"))?;
     let connector = TlsConnector::from(config.clone());
     connector.connect(name, stream).await.map_err(|error| Failure::Connect(error.kind()))
 }

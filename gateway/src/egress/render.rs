@@ -26,7 +26,12 @@ pub(super) struct Rendered {
 ///
 /// # Errors
 /// One sentence for the delivery: what cannot be written in the partner's format.
-pub(super) fn render(app: &App, destination: &Destination, exchange: &Exchange, release: Release) -> Result<Rendered, &'static str> {
+pub(super) fn render(
+    app: &App,
+    destination: &Destination,
+    exchange: &Exchange,
+    release: Release,
+) -> Result<Rendered, &'static str> {
     let name = uuid_v5(&app.namespace, &["delivery", &destination.name, &exchange.id.to_string()]);
     let control_id: String = name.simple().to_string().chars().take(20).collect();
     let resources: Vec<Json> = release.contents.into_inner().into_iter().map(|content| content.json).collect();

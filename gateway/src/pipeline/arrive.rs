@@ -279,7 +279,8 @@ fn answered(app: &App, repeat: &Repeat) -> Result<Outcome, Refusal> {
             .kept_as(repeat.exchange));
     };
     let exchange = app.store.exchange(&repeat.exchange)?;
-    let findings = exchange.iter().flat_map(|exchange| &exchange.issues).filter_map(|text| issues::read(text)).collect();
+    let findings =
+        exchange.iter().flat_map(|exchange| &exchange.issues).filter_map(|text| issues::read(text)).collect();
     match std::str::from_utf8(answer).ok().and_then(Cause::parse) {
         Some(cause) => Err(Refusal::of(cause, findings).kept_as(repeat.exchange)),
         None => Ok(Outcome {
@@ -311,7 +312,9 @@ fn parse_fhir(raw: &[u8]) -> Result<Content, Refusal> {
 fn check_content_type(format: SourceFormat, content_type: Option<&str>) -> Result<(), Refusal> {
     let given = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let fits: &[&str] = match format {
-        SourceFormat::Hl7v2 => &["application/hl7-v2", "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain"],
+        SourceFormat::Hl7v2 => {
+            &["application/hl7-v2", "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain"]
+        }
         SourceFormat::FhirR4 => &["application/fhir+json", "application/json"],
         // Refused by the caller with the name of the format.
         SourceFormat::Later(_) => return Ok(()),

@@ -10,8 +10,8 @@ use model::outcome::Issue;
 use model::resource::{id, patients_of, resource_type};
 use model::time::Instant;
 use store::{
-    Arrival as Opening, Author, Commit, Commits, DeliveryChange, DeliveryState, ExchangeChange, ExchangeId, ExchangeKind,
-    ExchangeState, Expect, NewVersion, Stage, StateChange,
+    Arrival as Opening, Author, Commit, Commits, DeliveryChange, DeliveryState, ExchangeChange, ExchangeId,
+    ExchangeKind, ExchangeState, Expect, NewVersion, Stage, StateChange,
 };
 
 use super::arrive::{Arrived, Header};
@@ -86,20 +86,26 @@ pub(super) fn assemble(app: &App, mut arrived: Arrived, validated: Validated) ->
     if !has_provenance && let Some(provenance) = provenance::of(app, &arrived, mapped.rules.as_ref(), &targets, now) {
         resources.push(version(&provenance, author, Expect::Any));
     }
-    let mut event = audit::Event::new(audit::Kind::Receive, now).source(arrived.source.name.as_str()).exchange(arrived.exchange);
+    let mut event =
+        audit::Event::new(audit::Kind::Receive, now).source(arrived.source.name.as_str()).exchange(arrived.exchange);
     if let Some(patient) = &patient {
         event = event.patient(patient.as_str());
     }
     resources.push(event.version());
 
-    let rules = mapped.rules.as_ref().map_or_else(|| "as it stands".to_owned(), |rules| format!("{} {}", rules.name, rules.version));
+    let rules = mapped
+        .rules
+        .as_ref()
+        .map_or_else(|| "as it stands".to_owned(), |rules| format!("{} {}", rules.name, rules.version));
     let made = format!("{} resources by {rules}, {} issues", mapped.entries.len(), mapped.issues.len());
     arrived.stages.push(stage("map", mapped.mapped_at, &made));
     arrived.stages.push(stage("validate", now, "ok"));
     arrived.stages.push(stage("commit", now, "ok"));
-    let deliveries = arrived.source.destinations.iter().map(|destination| {
-        DeliveryChange::new(arrived.exchange, destination.as_str(), DeliveryState::Pending)
-    });
+    let deliveries = arrived
+        .source
+        .destinations
+        .iter()
+        .map(|destination| DeliveryChange::new(arrived.exchange, destination.as_str(), DeliveryState::Pending));
     let deliveries: Vec<_> = deliveries.collect();
     let has_deliveries = !deliveries.is_empty();
 
@@ -175,17 +181,20 @@ pub(super) async fn refuse(app: &App, mut arrived: Arrived, refusal: Refusal) ->
 /// Keeps bytes that could not be read, or are of nobody.
 pub(super) async fn refuse_unread(app: &App, kept: Kept<'_>, refusal: Refusal) -> Refusal {
     let now = app.clock.now();
-    let mut change = ExchangeChange::open(kept.exchange, Opening {
-        kind: ExchangeKind::Arrival,
-        source: kept.source.to_owned(),
-        format: kept.format.to_owned(),
-        received: kept.received_at,
-        message_control_id: kept.header.message_control_id,
-        sending_application: kept.header.sending_application,
-        sending_facility: kept.header.sending_facility,
-        raw: kept.raw,
-        sha256: kept.sha256,
-    });
+    let mut change = ExchangeChange::open(
+        kept.exchange,
+        Opening {
+            kind: ExchangeKind::Arrival,
+            source: kept.source.to_owned(),
+            format: kept.format.to_owned(),
+            received: kept.received_at,
+            message_control_id: kept.header.message_control_id,
+            sending_application: kept.header.sending_application,
+            sending_facility: kept.header.sending_facility,
+            raw: kept.raw,
+            sha256: kept.sha256,
+        },
+    );
     change.state = Some(StateChange::Set(ExchangeState::Refused));
     change.stages = vec![stage("parse", now, refusal.cause().as_str())];
     change.issues = refusal.issues().iter().map(issues::write).collect();
@@ -204,7 +213,8 @@ pub(super) async fn refuse_unread(app: &App, kept: Kept<'_>, refusal: Refusal) -
 
 async fn end(app: &App, mut arrived: Arrived, state: ExchangeState, refusal: Refusal) -> Refusal {
     let now = app.clock.now();
-    let record = app.ledger.record(arrived.exchange, Kind::Arrival, state.as_str(), now).commit(Label::In, &arrived.sha256);
+    let record =
+        app.ledger.record(arrived.exchange, Kind::Arrival, state.as_str(), now).commit(Label::In, &arrived.sha256);
     let record = match record {
         Ok(record) => record.build(),
         Err(error) => return error.into(),
@@ -234,17 +244,20 @@ async fn end(app: &App, mut arrived: Arrived, state: ExchangeState, refusal: Ref
 fn change<'i>(arrived: &Arrived, findings: impl Iterator<Item = &'i Issue>) -> ExchangeChange {
     let mut change = match arrived.opened {
         Some(state) => ExchangeChange { expect: Some(state), ..ExchangeChange::update(arrived.exchange) },
-        None => ExchangeChange::open(arrived.exchange, Opening {
-            kind: ExchangeKind::Arrival,
-            source: arrived.source.name.clone(),
-            format: arrived.source.format.as_str().to_owned(),
-            received: arrived.received_at,
-            message_control_id: arrived.header.message_control_id.clone(),
-            sending_application: arrived.header.sending_application.clone(),
-            sending_facility: arrived.header.sending_facility.clone(),
-            raw: arrived.raw.clone(),
-            sha256: arrived.sha256,
-        }),
+        None => ExchangeChange::open(
+            arrived.exchange,
+            Opening {
+                kind: ExchangeKind::Arrival,
+                source: arrived.source.name.clone(),
+                format: arrived.source.format.as_str().to_owned(),
+                received: arrived.received_at,
+                message_control_id: arrived.header.message_control_id.clone(),
+                sending_application: arrived.header.sending_application.clone(),
+                sending_facility: arrived.header.sending_facility.clone(),
+                raw: arrived.raw.clone(),
+                sha256: arrived.sha256,
+            },
+        ),
     };
     change.stages.clone_from(&arrived.stages);
     change.issues = findings.map(issues::write).collect();
@@ -259,7 +272,8 @@ fn record(
     mapped: &Mapped,
     now: Instant,
 ) -> Result<store::NewLedgerRecord, Refusal> {
-    let mut record = app.ledger.record(arrived.exchange, Kind::Arrival, outcome, now).commit(Label::In, &arrived.sha256)?;
+    let mut record =
+        app.ledger.record(arrived.exchange, Kind::Arrival, outcome, now).commit(Label::In, &arrived.sha256)?;
     if let Some(rules) = &mapped.rules {
         record = record.rules(&rules.digest);
     }

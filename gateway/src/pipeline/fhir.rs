@@ -21,8 +21,16 @@ const SOURCE_ID_SYSTEM: &str = "urn:gateway:source-id:";
 
 /// R4 types whose `identifier` is a list: a scoped resource of another type keeps its old id in its Provenance only.
 const WITHOUT_IDENTIFIER_LIST: [&str; 10] = [
-    "Binary", "Bundle", "Composition", "QuestionnaireResponse", "Provenance", "AuditEvent", "OperationOutcome", "Parameters",
-    "MessageHeader", "Linkage",
+    "Binary",
+    "Bundle",
+    "Composition",
+    "QuestionnaireResponse",
+    "Provenance",
+    "AuditEvent",
+    "OperationOutcome",
+    "Parameters",
+    "MessageHeader",
+    "Linkage",
 ];
 
 /// Takes FHIR as it stands.
@@ -71,7 +79,11 @@ struct Name {
 
 fn resources<'j>(json: &'j Json, issues: &mut Vec<Issue>) -> Vec<Item<'j>> {
     if resource_type(json) != Some("Bundle") {
-        return vec![Item { resource: json, full_url: None, place: resource_type(json).unwrap_or("Resource").to_owned() }];
+        return vec![Item {
+            resource: json,
+            full_url: None,
+            place: resource_type(json).unwrap_or("Resource").to_owned(),
+        }];
     }
     let mut found = Vec::new();
     for entry in entries(json) {
@@ -79,7 +91,10 @@ fn resources<'j>(json: &'j Json, issues: &mut Vec<Issue>) -> Vec<Item<'j>> {
         match (entry.resource(), entry.method().unwrap_or("PUT")) {
             (Some(resource), "PUT" | "POST") => found.push(Item { resource, full_url: entry.full_url(), place }),
             (_, "DELETE" | "PATCH") => {
-                issues.push(Issue::error("not-supported", "expected resources to keep: a source cannot delete or patch").at(place));
+                issues.push(
+                    Issue::error("not-supported", "expected resources to keep: a source cannot delete or patch")
+                        .at(place),
+                );
             }
             (_, "GET" | "HEAD") => {}
             _ => issues.push(Issue::error("required", "expected a resource").at(place)),
@@ -93,7 +108,10 @@ fn names(app: &App, arrived: &Arrived, items: &[Item<'_>], issues: &mut Vec<Issu
     let mut seen: HashMap<(ResourceType, ResourceId), usize> = HashMap::new();
     for (index, item) in items.iter().enumerate() {
         let Some(kind) = resource_type(item.resource).and_then(|name| ResourceType::parse(name).ok()) else {
-            issues.push(Issue::error("structure", "expected the name of an R4 resource type").at(format!("{}.resourceType", item.place)));
+            issues.push(
+                Issue::error("structure", "expected the name of an R4 resource type")
+                    .at(format!("{}.resourceType", item.place)),
+            );
             continue;
         };
         let old = id(item.resource).map(str::to_owned);
@@ -107,7 +125,10 @@ fn names(app: &App, arrived: &Arrived, items: &[Item<'_>], issues: &mut Vec<Issu
             }
         };
         let Some(new) = new else {
-            issues.push(Issue::error("value", "expected an id of 1 to 64 letters, digits, `-` and `.`").at(format!("{}.id", item.place)));
+            issues.push(
+                Issue::error("value", "expected an id of 1 to 64 letters, digits, `-` and `.`")
+                    .at(format!("{}.id", item.place)),
+            );
             continue;
         };
         if let Some(first) = seen.insert((kind, new.clone()), index) {

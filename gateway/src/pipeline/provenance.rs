@@ -42,7 +42,13 @@ pub(super) fn complete(resources: &mut [Entry], arrived: &Arrived) -> bool {
 }
 
 /// The Provenance of one message; `None` without a target.
-pub(super) fn of(app: &App, arrived: &Arrived, rules: Option<&Rules>, targets: &[String], now: Instant) -> Option<Json> {
+pub(super) fn of(
+    app: &App,
+    arrived: &Arrived,
+    rules: Option<&Rules>,
+    targets: &[String],
+    now: Instant,
+) -> Option<Json> {
     if targets.is_empty() {
         return None;
     }

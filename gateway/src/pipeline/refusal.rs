@@ -53,7 +53,9 @@ impl Cause {
     /// The code of an application acknowledgement (HL7 table 0008): `AR` where sending it again cannot help.
     pub fn ack(self) -> AckCode {
         match self {
-            Self::UnknownSource | Self::UnsupportedFormat | Self::Unreadable | Self::UnknownType => AckCode::ApplicationReject,
+            Self::UnknownSource | Self::UnsupportedFormat | Self::Unreadable | Self::UnknownType => {
+                AckCode::ApplicationReject
+            }
             _ => AckCode::ApplicationError,
         }
     }

@@ -29,7 +29,9 @@ pub async fn resume(app: &App) -> Result<u64, store::Error> {
             let Some(exchange) = app.store.exchange(&summary.id)? else { continue };
             match again(app, &exchange).await {
                 Ok(()) => done += 1,
-                Err(refusal) => tracing::warn!(exchange = %exchange.id, cause = refusal.cause().as_str(), "not processed"),
+                Err(refusal) => {
+                    tracing::warn!(exchange = %exchange.id, cause = refusal.cause().as_str(), "not processed")
+                }
             }
         }
     }
@@ -42,14 +44,25 @@ pub async fn resume(app: &App) -> Result<u64, store::Error> {
 /// [`Cause::NotFound`] for an unknown id, [`Cause::Conflict`] if there is nothing to replay, else as [`super::process`].
 pub async fn replay(app: &App, id: &ExchangeId) -> Result<(), Refusal> {
     let exchange = app.store.exchange(id)?;
-    let exchange = exchange.ok_or_else(|| Refusal::new(Cause::NotFound, Issue::error("not-found", "no such exchange")))?;
+    let exchange =
+        exchange.ok_or_else(|| Refusal::new(Cause::NotFound, Issue::error("not-found", "no such exchange")))?;
     if exchange.kind != ExchangeKind::Arrival {
-        return Err(Refusal::new(Cause::Conflict, Issue::error("conflict", "only what a source has sent can be replayed")));
+        return Err(Refusal::new(
+            Cause::Conflict,
+            Issue::error("conflict", "only what a source has sent can be replayed"),
+        ));
     }
-    let stuck = exchange.deliveries.iter().any(|delivery| matches!(delivery.state, DeliveryState::Dead | DeliveryState::Withheld));
+    let stuck = exchange
+        .deliveries
+        .iter()
+        .any(|delivery| matches!(delivery.state, DeliveryState::Dead | DeliveryState::Withheld));
     match exchange.state {
-        ExchangeState::Dead | ExchangeState::Withheld | ExchangeState::PartlyWithheld if stuck => deliver_again(app, &exchange).await,
-        ExchangeState::Delivering => Err(Refusal::new(Cause::Conflict, Issue::error("conflict", "its deliveries are under way"))),
+        ExchangeState::Dead | ExchangeState::Withheld | ExchangeState::PartlyWithheld if stuck => {
+            deliver_again(app, &exchange).await
+        }
+        ExchangeState::Delivering => {
+            Err(Refusal::new(Cause::Conflict, Issue::error("conflict", "its deliveries are under way")))
+        }
         _ => match again(app, &exchange).await {
             Err(refusal) if refusal.exchange().is_none() => Err(refusal),
             // Held or refused again is a result, which the exchange shows.

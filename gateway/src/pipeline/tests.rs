@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use formats::hl7v2::AckCode;
 use model::time::{FixedClock, Instant};
-use store::{Exchanges, ExchangeState, Resources, Search};
+use store::{ExchangeState, Exchanges, Resources, Search};
 
 use super::*;
 use crate::config::Config;
@@ -197,7 +197,9 @@ async fn formats_of_later_releases_are_named() {
 #[tokio::test]
 async fn accepting_makes_the_bytes_durable_and_a_restart_does_the_rest() {
     let site = site();
-    let Accepted::New(arrived) = accept(&site.app, site.inbound("ward", ADMISSION)).await.unwrap() else { panic!("new") };
+    let Accepted::New(arrived) = accept(&site.app, site.inbound("ward", ADMISSION)).await.unwrap() else {
+        panic!("new")
+    };
     let id = arrived.exchange();
     assert_eq!((site.state(&id), site.count("Patient")), (ExchangeState::Accepted, 0));
     assert_eq!(resume(&site.app).await.unwrap(), 1);
@@ -211,7 +213,8 @@ async fn accepting_makes_the_bytes_durable_and_a_restart_does_the_rest() {
 async fn a_batch_is_an_exchange_for_each_message() {
     let site = site();
     let second = ADMISSION.replace("|C1|", "|C2|").replace("4711", "4712");
-    let answer = site.receive("ward", &format!("FHS|^~\\&|A\rBHS|^~\\&|A\r{ADMISSION}{second}BTS|2\rFTS|1\r")).await.unwrap();
+    let answer =
+        site.receive("ward", &format!("FHS|^~\\&|A\rBHS|^~\\&|A\r{ADMISSION}{second}BTS|2\rFTS|1\r")).await.unwrap();
     assert_eq!(answer.outcome().parts.len(), 2);
     assert_eq!(site.count("Patient"), 2);
     let bad = ADMISSION.replace("|C1|", "|C3|").replace("ADT^A01^ADT_A01", "ZZZ^Z99");

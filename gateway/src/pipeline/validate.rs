@@ -39,7 +39,8 @@ pub(super) fn validate(app: &App, arrived: &Arrived, mut mapped: Mapped) -> Resu
         for entry in &mapped.entries {
             for issue in conformance::structure::validate(&entry.resource) {
                 if found.len() < MOST_ISSUES {
-                    let at = issue.at.as_deref().map_or_else(|| entry.place.clone(), |at| format!("{}#{at}", entry.place));
+                    let at =
+                        issue.at.as_deref().map_or_else(|| entry.place.clone(), |at| format!("{}#{at}", entry.place));
                     found.push(Issue { at: Some(at), ..issue });
                 }
             }

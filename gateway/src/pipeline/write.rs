@@ -94,20 +94,24 @@ pub async fn write(app: &App, exchange: ExchangeId, write: FhirWrite) -> Result<
     if let Some(patient) = &patient {
         record = record.commit_content(Label::Patient, format!("Patient/{patient}").as_bytes())?;
     }
-    let mut opened = ExchangeChange::open(exchange, Arrival {
-        kind: ExchangeKind::Write,
-        source: write.source,
-        format: write.content_type,
-        received: write.received_at,
-        message_control_id: None,
-        sending_application: None,
-        sending_facility: None,
-        raw: write.raw,
-        sha256,
-    });
+    let mut opened = ExchangeChange::open(
+        exchange,
+        Arrival {
+            kind: ExchangeKind::Write,
+            source: write.source,
+            format: write.content_type,
+            received: write.received_at,
+            message_control_id: None,
+            sending_application: None,
+            sending_facility: None,
+            raw: write.raw,
+            sha256,
+        },
+    );
     opened.state = Some(StateChange::FromDeliveries);
     opened.patient = patient;
-    opened.stages = vec![Stage { name: "commit".to_owned(), at: now, outcome: format!("{} resources", write.changes.len()) }];
+    opened.stages =
+        vec![Stage { name: "commit".to_owned(), at: now, outcome: format!("{} resources", write.changes.len()) }];
     opened.issues = findings.iter().map(issues::write).collect();
     let commit = Commit { resources, exchanges: vec![opened], ledger: vec![record.build()], ..Commit::default() };
     let committed = app.store.commit(commit).await?;

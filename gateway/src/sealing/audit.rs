@@ -13,8 +13,8 @@ use model::json::{Json, Limits, parse};
 use model::time::Instant;
 use sha2::{Digest as _, Sha256};
 use store::{
-    Arrival, Commit, Commits, Cursor, ExchangeChange, ExchangeId, ExchangeKind, ExchangeQuery, ExchangeState, Exchanges, Order,
-    Resources, Search, StateChange,
+    Arrival, Commit, Commits, Cursor, ExchangeChange, ExchangeId, ExchangeKind, ExchangeQuery, ExchangeState,
+    Exchanges, Order, Resources, Search, StateChange,
 };
 
 use crate::app::App;
@@ -105,7 +105,12 @@ impl Digest {
         Ok((self.events > before).then_some(self))
     }
 
-    async fn commit(&mut self, app: &App, mut next: Self, now: Instant) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn commit(
+        &mut self,
+        app: &App,
+        mut next: Self,
+        now: Instant,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let detail = Json::object([
             ("digest", Json::from(ledger::tree::Hash::new(next.value).to_hex().as_str())),
             ("through", Json::from(next.through.map_or(0, |cursor| cursor.0))),
@@ -115,7 +120,14 @@ impl Digest {
             Some((id, records)) => (id, records, ExchangeChange::update(id)),
             None => {
                 let id = ExchangeId::from_random(crate::keys::random()?);
-                (id, 0, ExchangeChange { state: Some(StateChange::Set(ExchangeState::Done)), ..ExchangeChange::open(id, arrival(now)) })
+                (
+                    id,
+                    0,
+                    ExchangeChange {
+                        state: Some(StateChange::Set(ExchangeState::Done)),
+                        ..ExchangeChange::open(id, arrival(now))
+                    },
+                )
             }
         };
         change.detail = Some(detail.to_text());

@@ -26,9 +26,9 @@ impl Recorder {
         let time = Time::from_unix_ms(u64::try_from(at.millis()).unwrap_or(0));
         // Outcomes are words of ours; one of another form would be a slip in this crate and must not cost the record.
         let outcome = Outcome::parse(outcome).or_else(|_| Outcome::parse("other"));
-        let record = outcome.ok().map(|outcome| {
-            Record::new(self.origin.clone(), ExchangeId::new(*exchange.bits()), time, kind, outcome)
-        });
+        let record = outcome
+            .ok()
+            .map(|outcome| Record::new(self.origin.clone(), ExchangeId::new(*exchange.bits()), time, kind, outcome));
         RecordBuilder { exchange, record, salts: Vec::new() }
     }
 }
@@ -60,7 +60,8 @@ impl RecordBuilder {
         let salt = Salt::new(crate::keys::random::<32>()?);
         let commitment = commit_digest(&salt, label, &Hash::new(*digest));
         self.record = self.record.map(|record| record.with_commitment(label, commitment));
-        self.salts.push(store::Salt { label: label.as_str().to_owned(), salt: Bytes::copy_from_slice(salt.as_bytes()) });
+        self.salts
+            .push(store::Salt { label: label.as_str().to_owned(), salt: Bytes::copy_from_slice(salt.as_bytes()) });
         Ok(self)
     }
 

@@ -113,7 +113,9 @@ fn records_hold_no_content_and_two_never_alike() {
     let (site, store) = (Site::new(), memory());
     let (ledger, _sealer) = site.open(&store);
     let id = ExchangeId::from_random([1; 16]);
-    let build = || ledger.record(id, Kind::Arrival, "stored", NOW).commit_content(Label::Patient, b"Patient/1").unwrap().build();
+    let build = || {
+        ledger.record(id, Kind::Arrival, "stored", NOW).commit_content(Label::Patient, b"Patient/1").unwrap().build()
+    };
     let (one, other) = (build(), build());
     assert_ne!(one.bytes, other.bytes, "the salt differs");
     assert!(!String::from_utf8_lossy(&one.bytes).contains("Patient/1"));

@@ -46,7 +46,11 @@ async fn gateway(folder: &Path, more: &str) -> Running {
     start(config, &folder.join("data"), Arc::new(SystemClock)).await.unwrap()
 }
 
-async fn connect(running: &Running, folder: &Path, client: Option<&Authority>) -> tokio_rustls::client::TlsStream<TcpStream> {
+async fn connect(
+    running: &Running,
+    folder: &Path,
+    client: Option<&Authority>,
+) -> tokio_rustls::client::TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
     let server = folder.join("data/keys").join(tls::CERTIFICATE_FILE);
     roots.add(CertificateDer::from_pem_file(server).unwrap()).unwrap();

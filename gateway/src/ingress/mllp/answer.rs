@@ -41,7 +41,8 @@ pub(super) fn bad_frame(app: &App, error: &MllpError) -> Answer {
     let code = AckCode::ApplicationReject;
     let now = app.clock.now();
     let control_id = own_control_id(None, now);
-    let acknowledgement = Acknowledgement { code, control_id: &control_id, time: &time(now), text: "", errors: &[error] };
+    let acknowledgement =
+        Acknowledgement { code, control_id: &control_id, time: &time(now), text: "", errors: &[error] };
     Answer { code, bytes: ack(&Origin::guess(b""), &acknowledgement) }
 }
 
@@ -60,7 +61,8 @@ fn negative(app: &App, raw: &[u8], code: AckCode, refusal: &Refusal) -> Answer {
         None => refusal.cause().as_str().to_owned(),
     };
     let control_id = own_control_id(refusal.exchange(), now);
-    let acknowledgement = Acknowledgement { code, control_id: &control_id, time: &time(now), text: &text, errors: &errors };
+    let acknowledgement =
+        Acknowledgement { code, control_id: &control_id, time: &time(now), text: &text, errors: &errors };
     Answer { code, bytes: ack(&Origin::guess(raw), &acknowledgement) }
 }
 

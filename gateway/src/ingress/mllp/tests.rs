@@ -73,11 +73,14 @@ fn an_acknowledgement_is_sent_on_what_was_asked_for() {
 
 #[test]
 fn a_refusal_names_segment_field_and_reason_and_no_fhir_path_as_place() {
-    let refusal = Refusal::of(Cause::Held, vec![
-        Issue::warning("value", "not told"),
-        Issue::error("required", "expected an identifier").at("PID-3[2].1"),
-        Issue::error("value", "expected a date").at("Patient/1#Patient.birthDate"),
-    ]);
+    let refusal = Refusal::of(
+        Cause::Held,
+        vec![
+            Issue::warning("value", "not told"),
+            Issue::error("required", "expected an identifier").at("PID-3[2].1"),
+            Issue::error("value", "expected a date").at("Patient/1#Patient.birthDate"),
+        ],
+    );
     let errors = answer::errors(&refusal);
     assert_eq!(errors.len(), 2);
     assert_eq!((errors[0].at.as_deref(), errors[0].condition), (Some("PID-3[2].1"), 101));
