@@ -292,7 +292,7 @@ fn a_full_disk_stops_acknowledging_and_says_so() {
     let answer = mllp.send(&admission("F1")).unwrap();
     assert_eq!(field(&answer, "MSA", 1), "AE", "{answer:?}");
     let http = Http::to(gateway.http.unwrap());
-    assert_eq!(http.get("/health/ready").status, 503);
+    wait_until("readiness says so", || http.get("/health/ready").status == 503);
     assert_eq!(http.get("/health/live").status, 200);
     let written = http.with(&gateway.administrator()).post("/fhir/Patient", &json!({"resourceType": "Patient"}));
     assert!([503, 507].contains(&written.status), "{}", written.status);
@@ -333,7 +333,7 @@ fn fill_and_recover(disk: &std::path::Path) {
         field(&answer, "MSA", 1) == "AE"
     });
     let http = Http::to(gateway.http.unwrap());
-    assert_eq!(http.get("/health/ready").status, 503);
+    wait_until("readiness says so", || http.get("/health/ready").status == 503);
     drop(file);
     std::fs::remove_file(&ballast).unwrap();
     let mut tries = 0;

@@ -34,7 +34,7 @@ pub(crate) use space::Space;
 use writer::{Request, Writer};
 
 /// How long rows stay in memory before they go to sled.
-const INTERVAL: Duration = Duration::from_millis(1000);
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A store on disk. Clones share it; dropping the last one waits for the writer and closes the files.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use super::Rows;
 use crate::codec::{Codec, Malformed, Reader};
 
 /// A block that grows beyond this many bytes is split.
-pub(super) const BLOCK_BYTES: usize = 2048;
+pub(super) const BLOCK_BYTES: usize = 3584;
 
 /// Rows of a block, in order.
 pub(super) type Block = Vec<(IVec, IVec)>;
