@@ -327,3 +327,22 @@ proptest::proptest! {
         let _ = packages.named("hl7v2-base").unwrap().render_with_loss(&mapped.bundle, &RenderContext::default());
     }
 }
+
+/// What a consent lets through holds no Provenance, yet every ADT structure requires EVN.
+#[test]
+fn an_admission_of_clinical_resources_alone_still_has_its_event() {
+    let patient = Json::object([
+        ("resourceType", Json::from("Patient")),
+        ("id", Json::from("p1")),
+        ("gender", Json::from("female")),
+    ]);
+    let bundle = model::bundle::transaction(model::bundle::Request::put(patient));
+    let context = RenderContext {
+        message_code: "ADT".into(),
+        trigger: "A08".into(),
+        time: model::time::Instant::parse("2026-03-01T10:15:00Z").ok(),
+        ..RenderContext::default()
+    };
+    let text = String::from_utf8(packages().named("hl7v2-base").unwrap().render(&bundle, &context).bytes).unwrap();
+    assert!(text.contains("\rEVN|A08|20260301101500"), "{text}");
+}

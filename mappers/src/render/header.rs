@@ -36,10 +36,12 @@ impl Header<'_> {
         for (field, text) in places {
             pieces.replace(field, text);
         }
+        let zone = context.timezone.as_deref();
+        let written = self.bundle.get("timestamp").and_then(Json::as_str).map(|text| stamp(text, zone));
         if let Some(time) = context.time {
-            pieces.replace(7, &stamp(&time.to_rfc3339(), context.timezone.as_deref()));
-        } else if let Some(text) = self.bundle.get("timestamp").and_then(Json::as_str) {
-            pieces.set(Base::field(7, 1), &stamp(text, context.timezone.as_deref()));
+            pieces.replace(7, &stamp(&time.to_rfc3339(), zone));
+        } else if let Some(text) = &written {
+            pieces.set(Base::field(7, 1), text);
         }
         let control = self.bundle.text_at(&["identifier", "value"]).unwrap_or_default();
         if !context.control_id.is_empty() {
@@ -59,6 +61,17 @@ impl Header<'_> {
         pieces.set(Base::field(11, 1), "P");
         pieces.set(Base::field(12, 1), "2.5.1");
         lines.insert(0, header);
+        // Every ADT structure requires EVN and its EVN-2 (HL7 v2.5.1 ch. 3); what is forwarded has no Provenance to make
+        // it of. The time of the message is when this event was recorded here.
+        if self.code == "ADT" && !lines.iter().any(|line| line.name == "EVN") {
+            let recorded = context.time.map(|time| stamp(&time.to_rfc3339(), zone)).or(written);
+            if let Some(recorded) = recorded {
+                let mut event = Line { name: "EVN".into(), pieces: Pieces::default() };
+                event.pieces.set(Base::field(1, 1), self.trigger);
+                event.pieces.set(Base::field(2, 1), &recorded);
+                lines.insert(1, event);
+            }
+        }
     }
 }
 
