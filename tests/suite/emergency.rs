@@ -324,7 +324,7 @@ fn somebody_else_closes_the_review() {
 #[test]
 fn a_flood_of_results_does_not_keep_staff_waiting() {
     let gateway = Gateway::start(
-        "[listen]\nhttp = \"127.0.0.1:0\"\nconcurrency = 2\n\n[auth]\nmode = \"development\"\n\n\
+        "[listen]\nhttp = \"127.0.0.1:0\"\nhttps = \"127.0.0.1:0\"\nmllp = \"127.0.0.1:0\"\nconcurrency = 2\n\n[auth]\nmode = \"development\"\n\n\
          [[source]]\nname = \"portal\"\ntransport = \"http\"\nformat = \"hl7v2\"\n",
     );
     let http = Http::to(gateway.http.unwrap());

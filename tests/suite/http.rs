@@ -14,7 +14,9 @@ fn gateway() -> (Gateway, Http) {
 }
 
 fn open() -> (Gateway, Http) {
-    let gateway = Gateway::start("[listen]\nhttp = \"127.0.0.1:0\"\n\n[auth]\nmode = \"open\"\n");
+    let gateway = Gateway::start(
+        "[listen]\nhttp = \"127.0.0.1:0\"\nhttps = \"127.0.0.1:0\"\nmllp = \"127.0.0.1:0\"\n\n[auth]\nmode = \"open\"\n",
+    );
     let http = Http::to(gateway.http.unwrap());
     (gateway, http)
 }
