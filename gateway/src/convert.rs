@@ -100,6 +100,8 @@ pub struct Conversion {
 pub struct Part {
     /// Its number in the input, from 1.
     pub number: usize,
+    /// Whether the input is a batch: its parts are then always numbered, even if there is one.
+    pub of_batch: bool,
     /// What came of it, or why it was refused.
     pub result: Result<Output, Vec<Issue>>,
 }
@@ -124,7 +126,7 @@ pub fn convert(packages: &Packages, request: &Conversion, input: &[u8], mut take
         Format::Auto => Format::detect(input),
         given => Some(given),
     };
-    let refuse = |code, text: String| Part { number: 1, result: Err(vec![Issue::error(code, text)]) };
+    let refuse = |code, text: String| Part { number: 1, of_batch: false, result: Err(vec![Issue::error(code, text)]) };
     match (from, request.to) {
         (None, _) => {
             take(refuse("structure", "expected HL7 v2, FHIR JSON or C-CDA, found neither".into()));
@@ -144,12 +146,12 @@ pub fn convert(packages: &Packages, request: &Conversion, input: &[u8], mut take
                 {
                     output.issues.extend(envelope.iter().cloned());
                 }
-                take(Part { number: part.number, result });
+                take(Part { number: part.number, of_batch: batch.is_batch, result });
             }
             batch.is_batch
         }
         (Some(Format::FhirR4 | Format::Auto), to) => {
-            take(Part { number: 1, result: fhir(packages, request, to, input) });
+            take(Part { number: 1, of_batch: false, result: fhir(packages, request, to, input) });
             false
         }
     }

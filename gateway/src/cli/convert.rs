@@ -66,11 +66,10 @@ fn one(
     refused: &mut Refused,
     reporter: &Reporter,
 ) -> Result<(), Failure> {
-    let is_batch = request.from != Format::FhirR4 && formats::hl7v2::split_batch(bytes).is_batch;
     let mut failure = None;
     convert(packages, request, bytes, |part| {
         if failure.is_none() {
-            failure = take(options, &place, is_batch, part, sinks, refused, reporter).err();
+            failure = take(options, &place, part, sinks, refused, reporter).err();
         }
     });
     failure.map_or(Ok(()), Err)
@@ -79,16 +78,15 @@ fn one(
 fn take(
     options: &ConvertArguments,
     place: &Place<'_>,
-    is_batch: bool,
     part: Part,
     sinks: &mut Sinks,
     refused: &mut Refused,
     reporter: &Reporter,
 ) -> Result<(), Failure> {
-    let number = is_batch.then_some(part.number);
+    let number = part.of_batch.then_some(part.number);
     sinks.count += 1;
     // In the report files messages are counted through, over all inputs.
-    let counted = (is_batch || options.inputs.len() > 1).then_some(sinks.count);
+    let counted = (part.of_batch || options.inputs.len() > 1).then_some(sinks.count);
     match part.result {
         Err(issues) => {
             let reason = issues.first().map_or("refused", |issue| issue.diagnostics.as_str());
