@@ -1,6 +1,6 @@
 //! Structure of R4 resources: elements, types, cardinality, primitives' form, required bindings.
 //!
-//! Checked against the definitions of FHIR R4 (4.0.1) in `generated/r4.tables`: unknown elements, cardinality, the one
+//! Checked against the definitions of FHIR R4 (4.0.1) in [`model::types`]: unknown elements, cardinality, the one
 //! type of a choice, the JSON form of arrays and companions (json.html), the lexical form of primitives
 //! (datatypes.html), codes of required bindings that can be written out, the form and target type of references, and
 //! of the invariants those that belong to the form: ele-1, ext-1, dom-2 to dom-5. Not checked here: profiles, slicing,
@@ -10,7 +10,6 @@ mod element;
 mod primitive;
 mod reference;
 mod resource;
-mod table;
 mod xhtml;
 
 use std::collections::HashMap;
@@ -19,6 +18,7 @@ use std::fmt;
 use model::bundle;
 use model::json::Json;
 use model::outcome::Issue;
+use model::types;
 
 /// Every structural problem of a resource, in document order; empty if it has the structure of R4.
 ///
@@ -80,7 +80,7 @@ impl fmt::Display for Place<'_> {
 
 /// The state of one validation.
 pub(crate) struct Walk<'r> {
-    table: &'static table::Table,
+    table: &'static types::Table,
     issues: Vec<Issue>,
     /// Problems past the limit.
     more: usize,
@@ -90,7 +90,7 @@ pub(crate) struct Walk<'r> {
 
 impl Walk<'_> {
     fn new() -> Self {
-        Self { table: table::r4(), issues: Vec::new(), more: 0, contained: HashMap::new() }
+        Self { table: types::r4(), issues: Vec::new(), more: 0, contained: HashMap::new() }
     }
 
     fn problem(&mut self, issue: Issue, place: &Place<'_>) {

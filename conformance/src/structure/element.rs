@@ -2,9 +2,9 @@
 
 use model::json::{Json, Object};
 use model::outcome::Issue;
+use model::types::{Element, Kind, Primitive, Shape, Type};
 
 use super::reference::is_scheme;
-use super::table::{Element, Kind, Primitive, Shape, Type};
 use super::{Place, Walk, primitive, xhtml};
 
 impl<'r> Walk<'r> {

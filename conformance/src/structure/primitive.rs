@@ -2,8 +2,7 @@
 
 use model::json::Json;
 use model::time::{PartialDateTime, Precision};
-
-use super::table::Primitive;
+use model::types::Primitive;
 
 /// What is wrong with a value, as an issue code and what was expected. `None` if it has the form of its type.
 pub(crate) fn check(kind: Primitive, value: &Json) -> Option<(&'static str, &'static str)> {

@@ -19,17 +19,6 @@ fn check(text: &str, expect: &[&str]) {
 }
 
 #[test]
-fn the_tables_hold_every_type_of_r4() {
-    let table = table::r4();
-    for name in model::id::ResourceType::all() {
-        let shape = table.resource(name.as_str()).expect("a shape");
-        assert!(shape.find("id").is_some() && shape.find("meta").is_some(), "{name}");
-    }
-    assert!(table.largest_shape() <= 128, "the walk keeps 128 bits");
-    assert!(table::Table::read("r4.tables 1\nC\tElement\t-\ta\n.id\t?\tnosuchtype").is_err());
-}
-
-#[test]
 fn an_ordinary_patient_is_valid() {
     check(PATIENT, &[]);
 }
@@ -152,9 +141,9 @@ fn companions_stand_beside_primitives() {
 
 #[test]
 fn primitives_have_their_form() {
-    use table::Primitive::*;
+    use model::types::Primitive::{self, *};
     #[track_caller]
-    fn holds(kind: table::Primitive, good: &[&str], bad: &[&str]) {
+    fn holds(kind: Primitive, good: &[&str], bad: &[&str]) {
         for text in good {
             assert_eq!(primitive::check(kind, &read(text)), None, "{kind:?} {text}");
         }

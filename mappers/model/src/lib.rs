@@ -12,3 +12,4 @@ pub mod json;
 pub mod outcome;
 pub mod resource;
 pub mod time;
+pub mod types;

@@ -1,75 +1,100 @@
-//! The R4 tables, compiled once from `generated/r4.tables`.
+//! What R4 resources and data types are made of: elements, types, cardinality, required bindings.
+//!
+//! Compiled once from `generated/r4.tables`. FHIR R4 (4.0.1), StructureDefinitions of the core package. Profiles and
+//! invariants are not in here.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The text of the tables. Its grammar stands in conformance/generator/README.md.
-const TEXT: &str = include_str!("../../generated/r4.tables");
+/// The text of the tables. Its grammar stands in mappers/model/generator/README.md.
+const TEXT: &str = include_str!("../generated/r4.tables");
 
 /// The R4 tables; read at the first call.
 #[expect(clippy::expect_used, reason = "the text is part of the build and a test reads it")]
-pub(crate) fn r4() -> &'static Table {
+pub fn r4() -> &'static Table {
     static TABLE: LazyLock<Table> =
         LazyLock::new(|| Table::read(TEXT).expect("the embedded R4 tables are well formed"));
     &TABLE
 }
 
-pub(crate) struct Table {
+/// All types of R4.
+pub struct Table {
     shapes: Vec<Shape>,
     value_sets: Vec<ValueSet>,
     /// Concrete resource types, sorted.
     resources: Vec<(&'static str, ShapeId)>,
+    /// Every type and backbone element by its path, sorted.
+    paths: Vec<(String, ShapeId)>,
     element: ShapeId,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct ShapeId(u32);
+/// Names a [`Shape`] of the table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ShapeId(u32);
 
 /// The elements that an object may have: of a type, or of a backbone element.
 #[derive(Default)]
-pub(crate) struct Shape {
+pub struct Shape {
     /// `Patient`, `Patient.contact`, `HumanName`.
-    pub(crate) path: String,
-    pub(crate) is_resource: bool,
-    pub(crate) elements: Vec<Element>,
+    pub path: String,
+    /// Whether it is a resource type, and so has a `resourceType`.
+    pub is_resource: bool,
+    /// The type it is based on: `DomainResource` of `Patient`, `BackboneElement` of `Patient.contact`; none of `Element`.
+    pub base: Option<ShapeId>,
+    /// With those of the base, in the order of the specification.
+    pub elements: Vec<Element>,
     /// JSON names, sorted: index of the element and of its type.
     names: Vec<(String, u8, u8)>,
 }
 
-pub(crate) struct Element {
+/// One element of a shape.
+pub struct Element {
     /// Without `[x]`.
-    pub(crate) name: &'static str,
-    pub(crate) is_choice: bool,
-    pub(crate) min: u16,
+    pub name: &'static str,
+    /// Whether it is written `[x]` and its JSON name ends in the type.
+    pub is_choice: bool,
+    /// The least number of values.
+    pub min: u16,
     /// `u16::MAX`: any number.
-    pub(crate) max: u16,
-    pub(crate) types: Vec<Type>,
-    pub(crate) binding: Option<usize>,
+    pub max: u16,
+    /// More than one only for a choice.
+    pub types: Vec<Type>,
+    /// Its required binding, for [`Table::value_set`].
+    pub binding: Option<usize>,
 }
 
 impl Element {
-    pub(crate) fn repeats(&self) -> bool {
+    /// Whether JSON has an array for it.
+    pub fn repeats(&self) -> bool {
         self.max > 1
     }
 }
 
-pub(crate) struct Type {
+/// One of the types of an element.
+pub struct Type {
     /// `Quantity`, `dateTime`.
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub name: &'static str,
+    /// What its JSON is.
+    pub kind: Kind,
 }
 
+/// What the JSON of a type is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A scalar, with its companion (`_name`).
     Primitive(Primitive),
+    /// An object of that shape.
     Object(ShapeId),
     /// An object that is a Reference; the targets stand in the table as `A|B`, empty for any.
     Reference(ShapeId, &'static str),
+    /// An object that says its own type.
     Resource,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Primitive {
+/// The primitive types. FHIR R4 datatypes.html, "Primitive Types".
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the names are those of the specification")]
+pub enum Primitive {
     Base64Binary,
     Boolean,
     Canonical,
@@ -93,26 +118,29 @@ pub(crate) enum Primitive {
 }
 
 /// The codes of a required binding.
-pub(crate) struct ValueSet {
-    pub(crate) name: &'static str,
+pub struct ValueSet {
+    /// Its name in the specification.
+    pub name: &'static str,
     /// Codes by system, both sorted.
     systems: Vec<(&'static str, Vec<&'static str>)>,
     all: Vec<&'static str>,
 }
 
 impl ValueSet {
-    pub(crate) fn has_code(&self, code: &str) -> bool {
+    /// Whether any system has the code.
+    pub fn has_code(&self, code: &str) -> bool {
         self.all.binary_search(&code).is_ok()
     }
 
-    pub(crate) fn has(&self, system: &str, code: &str) -> bool {
+    /// Whether the system has the code in this value set.
+    pub fn has(&self, system: &str, code: &str) -> bool {
         self.systems.iter().any(|(name, codes)| *name == system && codes.binary_search(&code).is_ok())
     }
 }
 
 impl Shape {
     /// The element and type behind a JSON name.
-    pub(crate) fn find(&self, name: &str) -> Option<(usize, &Element, &Type)> {
+    pub fn find(&self, name: &str) -> Option<(usize, &Element, &Type)> {
         let index = self.names.binary_search_by(|(candidate, ..)| candidate.as_str().cmp(name)).ok()?;
         let (_, element, of_type) = self.names.get(index)?;
         let at = usize::from(*element);
@@ -124,36 +152,47 @@ impl Shape {
 /// A line of the table that is not as its grammar says.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {0} of the table is not as its grammar says")]
-pub(crate) struct BadLine(usize);
+struct BadLine(usize);
 
 impl Table {
-    pub(crate) fn shape(&self, id: ShapeId) -> &Shape {
+    /// The shape of an id of this table.
+    pub fn shape(&self, id: ShapeId) -> &Shape {
         #[expect(clippy::indexing_slicing, reason = "ids are made with their shapes and never leave the table")]
         &self.shapes[id.0 as usize]
     }
 
-    pub(crate) fn resource(&self, name: &str) -> Option<&Shape> {
+    /// A data type, a resource type (abstract ones too) or a backbone element: `HumanName`, `Patient.contact`.
+    pub fn find(&self, path: &str) -> Option<(ShapeId, &Shape)> {
+        let index = self.paths.binary_search_by(|(candidate, _)| candidate.as_str().cmp(path)).ok()?;
+        self.paths.get(index).map(|(_, id)| (*id, self.shape(*id)))
+    }
+
+    /// A concrete resource type.
+    pub fn resource(&self, name: &str) -> Option<&Shape> {
         let index = self.resources.binary_search_by(|(candidate, _)| (*candidate).cmp(name)).ok()?;
         self.resources.get(index).map(|(_, id)| self.shape(*id))
     }
 
     /// What a companion (`_birthDate`) may hold.
-    pub(crate) fn element(&self) -> &Shape {
+    pub fn element(&self) -> &Shape {
         self.shape(self.element)
     }
 
-    pub(crate) fn value_set(&self, index: usize) -> Option<&ValueSet> {
+    /// The codes of a required binding.
+    pub fn value_set(&self, index: usize) -> Option<&ValueSet> {
         self.value_sets.get(index)
     }
 
-    pub(crate) fn read(text: &'static str) -> Result<Self, BadLine> {
+    fn read(text: &'static str) -> Result<Self, BadLine> {
         let ids = shape_ids(text);
         let mut table = Self {
             shapes: std::iter::repeat_with(Shape::default).take(ids.len()).collect(),
             value_sets: Vec::new(),
             resources: Vec::new(),
+            paths: ids.iter().map(|(path, id)| (path.clone(), *id)).collect(),
             element: *ids.get("Element").ok_or(BadLine(0))?,
         };
+        table.paths.sort_unstable();
         let mut value_set_ids: HashMap<&str, usize> = HashMap::new();
         // Parents of the element at hand, by depth: the type, then backbone elements.
         let mut open: Vec<String> = Vec::new();
@@ -218,7 +257,7 @@ impl Table {
 
     /// The number of elements of the largest shape.
     #[cfg(test)]
-    pub(crate) fn largest_shape(&self) -> usize {
+    fn largest_shape(&self) -> usize {
         self.shapes.iter().map(|shape| shape.elements.len()).max().unwrap_or_default()
     }
 
@@ -235,6 +274,7 @@ impl Table {
         if let Some(shape) = self.shape_mut(id) {
             path.clone_into(&mut shape.path);
             shape.elements = elements;
+            shape.base = ids.get(parent).copied();
         }
     }
 }
@@ -352,7 +392,8 @@ fn kind(text: &'static str, path: &str, ids: &HashMap<String, ShapeId>) -> Optio
 }
 
 impl Primitive {
-    fn parse(name: &str) -> Option<Self> {
+    /// The primitive of that name.
+    pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "base64Binary" => Self::Base64Binary,
             "boolean" => Self::Boolean,
@@ -378,3 +419,6 @@ impl Primitive {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
