@@ -17,11 +17,30 @@ const EDGES: &[(&str, &[&str])] = &[
     ("search", &["model"]),
     ("mappers", &["model", "formats"]),
     ("consent", &["model"]),
-    ("conformance", &["model", "mappers", "formats"]),
+    ("definitions", &["model"]),
+    ("fhirpath", &["model"]),
+    ("terminology", &["model"]),
+    ("conformance", &["model", "mappers", "formats", "definitions", "fhirpath", "terminology"]),
+    ("suites", &["model", "formats", "fhirpath", "consent", "ledger", "conformance"]),
     ("store", &["model", "ledger"]),
     (
         "gateway",
-        &["model", "typed", "formats", "mappers", "ledger", "conformance", "auth", "consent", "search", "store"],
+        &[
+            "model",
+            "typed",
+            "formats",
+            "mappers",
+            "ledger",
+            "definitions",
+            "fhirpath",
+            "terminology",
+            "conformance",
+            "suites",
+            "auth",
+            "consent",
+            "search",
+            "store",
+        ],
     ),
     (
         "tests",
@@ -31,7 +50,11 @@ const EDGES: &[(&str, &[&str])] = &[
             "formats",
             "mappers",
             "ledger",
+            "definitions",
+            "fhirpath",
+            "terminology",
             "conformance",
+            "suites",
             "auth",
             "consent",
             "search",
@@ -46,14 +69,27 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
     ("fhir-sdk", &["typed"]),
     ("k256", &["ledger"]),
     ("sled", &["store"]),
-    ("hyper", &["gateway", "tests"]),
+    ("hyper", &["gateway", "suites", "tests"]),
     ("tower", &["gateway", "tests"]),
-    ("tokio-rustls", &["gateway", "tests"]),
+    ("tokio-rustls", &["gateway", "suites", "tests"]),
     ("rcgen", &["gateway", "tests"]),
 ];
 
 /// Crates that do no input or output: no async runtime, no sockets.
-const PURE: &[&str] = &["formats", "ledger", "auth", "model", "typed", "search", "mappers", "consent", "conformance"];
+const PURE: &[&str] = &[
+    "formats",
+    "ledger",
+    "auth",
+    "model",
+    "typed",
+    "search",
+    "mappers",
+    "consent",
+    "definitions",
+    "fhirpath",
+    "terminology",
+    "conformance",
+];
 
 /// Packages that must not be in the build at all, with the reason.
 const BANNED: &[(&str, &str)] = &[

@@ -1,0 +1,1 @@
+//! FHIR packages, StructureDefinitions and their snapshots: what resources are checked against.

@@ -1,0 +1,1 @@
+//! FHIRPath 2.0 over the lossless tree: compile once, evaluate many times.
