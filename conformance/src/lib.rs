@@ -1,6 +1,10 @@
-//! Rules: structure validation, mapping quality, package lint.
+//! Rules: validation of resources, mapping quality, package lint.
 
+pub mod file;
 pub mod lint;
+mod place;
+mod report;
+mod scope;
 pub mod score;
 pub mod structure;
 pub mod validate;

@@ -13,12 +13,13 @@ mod resource;
 mod xhtml;
 
 use std::collections::HashMap;
-use std::fmt;
 
 use model::bundle;
 use model::json::Json;
 use model::outcome::Issue;
 use model::types;
+
+use crate::place::Place;
 
 /// Every structural problem of a resource, in document order; empty if it has the structure of R4.
 ///
@@ -56,26 +57,6 @@ pub const MAX_ISSUES: usize = 500;
 /// A resource type as a root of a path; what is no type of R4 is not repeated.
 fn known_name(name: &str) -> &str {
     if model::id::ResourceType::parse(name).is_ok() { name } else { "Resource" }
-}
-
-/// Where the walk is. Written out only when there is a problem.
-pub(crate) enum Place<'p> {
-    Root(&'p str),
-    Member { parent: &'p Place<'p>, name: &'p str, of_type: Option<&'p str> },
-    Item { parent: &'p Place<'p>, index: usize },
-}
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Root(name) => formatter.write_str(name),
-            Self::Member { parent, name, of_type: None } => write!(formatter, "{parent}.{name}"),
-            Self::Member { parent, name, of_type: Some(of_type) } => {
-                write!(formatter, "{parent}.{name}.ofType({of_type})")
-            }
-            Self::Item { parent, index } => write!(formatter, "{parent}[{index}]"),
-        }
-    }
 }
 
 /// The state of one validation.

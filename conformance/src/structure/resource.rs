@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use model::json::{Json, Object};
 
-use super::{Place, Walk};
+use crate::place::Place;
+
+use super::Walk;
 
 impl<'r> Walk<'r> {
     /// A resource that stands by itself: at the top, in a Bundle entry, in Parameters.

@@ -1,6 +1,6 @@
 //! `anchorline validate`: FHIR files against the structure of R4, one line a file.
 
-use conformance::validate::{self, FileReport};
+use conformance::file::{self, FileReport};
 use model::json::Limits;
 
 use super::Failure;
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &ValidateArguments, reporter: &Reporter) -> Result<()
     for (number, path) in options.files.iter().enumerate() {
         let name = path.display().to_string();
         let (report, size) = match input::read(path) {
-            Ok(bytes) => (validate::file(&name, &bytes, &LIMITS), bytes.len()),
+            Ok(bytes) => (file::file(&name, &bytes, &LIMITS), bytes.len()),
             Err(failure) => (FileReport::unreadable(&name, &failure.to_string()), 0),
         };
         bad += usize::from(!report.valid);
