@@ -12,8 +12,8 @@ use std::fmt;
 
 use smol_str::{SmolStr, format_smolstr};
 
-pub(crate) use locate::skip_space;
 pub use locate::{Position, locate, member_span, position_of};
+pub(crate) use locate::{path_steps, skip_space};
 pub use parse::{ErrorKind, JsonError, Limits, parse};
 pub(crate) use write::{scalar as write_scalar, string as write_string};
 
@@ -175,6 +175,11 @@ impl Object {
     /// The n-th member.
     pub fn entry_at(&self, index: usize) -> Option<(&str, &Json)> {
         self.0.get(index).map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// An object of members whose names the caller has checked to differ.
+    pub(crate) fn from_distinct(members: Vec<(SmolStr, Json)>) -> Self {
+        Self(members)
     }
 
     /// Appends a member whose name the caller has checked to be new.

@@ -13,3 +13,4 @@ pub mod outcome;
 pub mod resource;
 pub mod time;
 pub mod types;
+pub mod xml;

@@ -31,6 +31,19 @@ pub fn position_of(text: &[u8], offset: usize) -> Position {
 /// named as in FHIRPath (`Observation.value.ofType(Quantity)`). `None` if the text has no such element; the text is
 /// expected to be well-formed JSON.
 pub fn locate(text: &[u8], path: &str) -> Option<Position> {
+    let steps = path_steps(path)?;
+    let mut at = skip_space(text, 0);
+    for (name, index) in &steps {
+        at = find_member(text, at, name)?.start;
+        if text.get(at) == Some(&b'[') {
+            at = find_item(text, at, *index)?;
+        }
+    }
+    Some(position_of(text, at))
+}
+
+/// The steps of a location after the type: JSON name and index (0 without). None if it is no such location.
+pub(crate) fn path_steps(path: &str) -> Option<Vec<(String, usize)>> {
     let mut steps: Vec<String> = Vec::new();
     for step in path.split('.').skip(1) {
         match step.strip_prefix("ofType(").and_then(|rest| rest.split_once(')')) {
@@ -44,18 +57,13 @@ pub fn locate(text: &[u8], path: &str) -> Option<Position> {
             None => steps.push(step.to_owned()),
         }
     }
-    let mut at = skip_space(text, 0);
-    for step in &steps {
-        let (name, index) = match step.split_once('[') {
-            Some((name, rest)) => (name, rest.strip_suffix(']')?.parse::<usize>().ok()?),
-            None => (step.as_str(), 0),
-        };
-        at = find_member(text, at, name)?.start;
-        if text.get(at) == Some(&b'[') {
-            at = find_item(text, at, index)?;
-        }
-    }
-    Some(position_of(text, at))
+    steps
+        .into_iter()
+        .map(|step| match step.split_once('[') {
+            Some((name, rest)) => Some((name.to_owned(), rest.strip_suffix(']')?.parse().ok()?)),
+            None => Some((step, 0)),
+        })
+        .collect()
 }
 
 /// The bytes of a member's value in the object that starts at `object` (blanks before it are skipped).
