@@ -1,0 +1,302 @@
+//! FHIR packages: an archive, a folder, a file of definitions, or resources at hand.
+//!
+//! FHIR Package specification (hl7.org/fhir/packages.html and the npm package layout it builds on): a gzipped tar whose
+//! folder `package` holds `package.json` and one JSON file a resource.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use model::json::{self, Json};
+use smol_str::SmolStr;
+
+mod archive;
+
+pub use archive::Limits;
+
+/// A set of definitions that are published together.
+#[derive(Debug, Default)]
+pub struct Package {
+    /// `hl7.fhir.us.core`; of single files, the file's name.
+    pub name: String,
+    /// `6.1.0`; empty where nothing says it.
+    pub version: String,
+    /// What it builds on, in the order of `package.json`.
+    pub dependencies: Vec<Dependency>,
+    /// The FHIR versions it is for; empty where nothing says it.
+    pub fhir_versions: Vec<String>,
+    /// Where the canonicals of its definitions start.
+    pub canonical: Option<String>,
+    entries: Vec<Entry>,
+}
+
+/// A package that another one builds on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dependency {
+    /// `hl7.fhir.r4.core`.
+    pub name: String,
+    /// `4.0.1`, `4.0.x`, `current`, `latest`.
+    pub version: String,
+}
+
+/// Why something is no package that can be used. Names files and places, never their content.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// The operating system's word; retryable if that says so.
+    #[error("{}: cannot be read", path.display())]
+    Read {
+        /// What was to be read.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The bytes are no gzipped tar.
+    #[error("the archive is damaged or no gzipped tar: {0}")]
+    Archive(&'static str),
+    /// It would unpack to more than is taken.
+    #[error("the archive goes beyond the limit of {0}")]
+    Limit(&'static str),
+    /// A name in the archive that would lead out of it, or a link.
+    #[error("the archive holds an entry that is refused: {0}")]
+    Refused(&'static str),
+    /// No definition could be read.
+    #[error("{file}: {why}")]
+    Content {
+        /// The file, in the package or on disk.
+        file: String,
+        /// What was expected.
+        why: String,
+    },
+}
+
+/// One definition of a package.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// `StructureDefinition`.
+    pub(crate) kind: SmolStr,
+    pub(crate) url: Box<str>,
+    pub(crate) version: Option<Box<str>>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Parsed(Arc<Json>),
+    /// Read when it is asked for: a guide has hundreds, a resource needs a few.
+    Text {
+        bytes: Box<[u8]>,
+        parsed: OnceLock<Option<Arc<Json>>>,
+    },
+}
+
+/// The limits of one definition. The deepest real ones (Questionnaires, value sets) stay well below.
+const DEFINITION: json::Limits = json::Limits { bytes: 256 << 20, depth: 128 };
+
+impl Package {
+    /// Reads a FHIR package from its archive.
+    ///
+    /// # Errors
+    /// [`PackageError`]: damaged, beyond [`Limits::default`], or with names that lead out of it.
+    pub fn read_tgz(bytes: &[u8]) -> Result<Self, PackageError> {
+        Self::read_tgz_within(bytes, &Limits::default())
+    }
+
+    /// Reads a FHIR package from its archive, within these limits.
+    ///
+    /// # Errors
+    /// As [`Package::read_tgz`].
+    pub fn read_tgz_within(bytes: &[u8], limits: &Limits) -> Result<Self, PackageError> {
+        let mut package = Self::default();
+        archive::read(bytes, limits, &mut |name, content| {
+            // Definitions lie directly in `package/`; examples, pages and schemas in other folders.
+            let Some(file) = name.strip_prefix("package/") else { return };
+            package.take_file(file, content);
+        })?;
+        Ok(package)
+    }
+
+    /// Reads a folder: an unpacked package (with or without its folder `package`), or a folder of definitions.
+    ///
+    /// # Errors
+    /// [`PackageError::Read`] if the folder or a file of it cannot be read.
+    pub fn read_dir(path: &Path) -> Result<Self, PackageError> {
+        let inner = path.join("package");
+        let folder = if inner.join("package.json").is_file() { inner } else { path.to_path_buf() };
+        let failed = |source| PackageError::Read { path: folder.clone(), source };
+        let mut names: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            names.push(entry.map_err(failed)?.path());
+        }
+        // The order of a folder is the file system's; ours is by name.
+        names.sort();
+        let mut package = Self::default();
+        for file in names {
+            let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
+            if name.ends_with(".json") && file.is_file() {
+                let bytes = std::fs::read(&file).map_err(|source| PackageError::Read { path: file.clone(), source })?;
+                package.take_file(name, bytes);
+            }
+        }
+        if package.name.is_empty() {
+            package.name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        }
+        Ok(package)
+    }
+
+    /// Reads what lies at a path: a folder, a package archive, one definition, or a Bundle of definitions.
+    ///
+    /// # Errors
+    /// [`PackageError`] if it cannot be read or is none of these.
+    pub fn read_file(path: &Path) -> Result<Self, PackageError> {
+        if path.is_dir() {
+            return Self::read_dir(path);
+        }
+        let bytes = std::fs::read(path).map_err(|source| PackageError::Read { path: path.to_path_buf(), source })?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Self::read_bytes(&name, &bytes)
+    }
+
+    /// Reads the bytes of a file: a package archive, one definition, or a Bundle of definitions.
+    ///
+    /// # Errors
+    /// [`PackageError`] if it is none of these.
+    pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Self, PackageError> {
+        if bytes.starts_with(&[0x1F, 0x8B]) {
+            return Self::read_tgz(bytes);
+        }
+        let failed = |why: String| PackageError::Content { file: name.to_owned(), why };
+        let definition = json::parse(without_mark(bytes), &DEFINITION).map_err(|error| failed(error.to_string()))?;
+        if definition.text_at(&["resourceType"]).is_none() {
+            return Err(failed("expected a FHIR resource".to_owned()));
+        }
+        let mut package = Self::from_resources(vec![definition]);
+        name.clone_into(&mut package.name);
+        Ok(package)
+    }
+
+    /// A package of resources at hand. A Bundle counts as what is in it.
+    pub fn from_resources(resources: Vec<Json>) -> Self {
+        let mut package = Self::default();
+        for resource in resources {
+            package.take(resource);
+        }
+        package
+    }
+
+    /// The number of definitions.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it defines nothing.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Its definitions: kind (`ValueSet`), canonical URL, version; in the order they were read.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
+        self.entries.iter().map(|entry| (entry.kind.as_str(), &*entry.url, entry.version.as_deref()))
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    fn take(&mut self, resource: Json) {
+        if resource.text_at(&["resourceType"]) == Some("Bundle") {
+            let Json::Object(mut bundle) = resource else { return };
+            let Some(Json::Array(entries)) = bundle.remove("entry") else { return };
+            for entry in entries {
+                let Json::Object(mut entry) = entry else { continue };
+                // One level: a Bundle of Bundles is no set of definitions.
+                match entry.remove("resource") {
+                    Some(resource) if resource.text_at(&["resourceType"]) != Some("Bundle") => self.take(resource),
+                    _ => {}
+                }
+            }
+            return;
+        }
+        let Some(kind) = resource.text_at(&["resourceType"]).map(SmolStr::new) else { return };
+        let Some(url) = self.canonical_of(&kind, resource.text_at(&["url"]), resource.text_at(&["id"])) else { return };
+        let version = resource.text_at(&["version"]).map(Box::from);
+        self.entries.push(Entry { kind, url, version, content: Content::Parsed(Arc::new(resource)) });
+    }
+
+    /// A file of a package's folder: `package.json`, or a definition, of which only the head is read here.
+    fn take_file(&mut self, name: &str, bytes: Vec<u8>) {
+        if name.contains('/') || !name.ends_with(".json") || name.starts_with('.') {
+            return;
+        }
+        let text = without_mark(&bytes);
+        if name == "package.json" {
+            if let Ok(manifest) = json::parse(text, &json::Limits::default()) {
+                self.take_manifest(&manifest);
+            }
+            return;
+        }
+        let head = |member: &str| -> Option<String> {
+            let value = text.get(json::member_span(text, 0, member)?)?;
+            json::parse(value, &json::Limits::default()).ok()?.as_str().map(str::to_owned)
+        };
+        let Some(kind) = head("resourceType") else { return };
+        if kind == "Bundle" {
+            if let Ok(bundle) = json::parse(text, &DEFINITION) {
+                self.take(bundle);
+            }
+            return;
+        }
+        let Some(url) = self.canonical_of(&kind, head("url").as_deref(), head("id").as_deref()) else { return };
+        let version = head("version").map(Box::from);
+        let content = Content::Text { bytes: Box::from(text), parsed: OnceLock::new() };
+        self.entries.push(Entry { kind: SmolStr::new(kind), url, version, content });
+    }
+
+    fn take_manifest(&mut self, manifest: &Json) {
+        let text = |name: &str| manifest.text_at(&[name]).map(str::to_owned);
+        self.name = text("name").unwrap_or_default();
+        self.version = text("version").unwrap_or_default();
+        self.canonical = text("canonical");
+        let versions = [manifest.items("fhirVersions"), manifest.items("fhir-version-list")].concat();
+        self.fhir_versions = versions.iter().filter_map(Json::as_str).map(str::to_owned).collect();
+        let dependencies = manifest.get("dependencies").and_then(Json::as_object);
+        self.dependencies = dependencies
+            .into_iter()
+            .flat_map(json::Object::iter)
+            .filter_map(|(name, version)| {
+                Some(Dependency { name: name.to_owned(), version: version.as_str()?.to_owned() })
+            })
+            .collect();
+    }
+
+    /// A NamingSystem of R4 has no URL: it goes by its id.
+    fn canonical_of(&self, kind: &str, url: Option<&str>, id: Option<&str>) -> Option<Box<str>> {
+        match (url, id) {
+            (Some(url), _) => Some(Box::from(url)),
+            (None, Some(id)) if kind == "NamingSystem" => {
+                let base = self.canonical.as_deref().unwrap_or("http://hl7.org/fhir");
+                Some(format!("{base}/{kind}/{id}").into_boxed_str())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Entry {
+    /// The definition; none if its text is no JSON.
+    pub(crate) fn json(&self) -> Option<Arc<Json>> {
+        match &self.content {
+            Content::Parsed(json) => Some(Arc::clone(json)),
+            Content::Text { bytes, parsed } => {
+                parsed.get_or_init(|| json::parse(bytes, &DEFINITION).ok().map(Arc::new)).clone()
+            }
+        }
+    }
+}
+
+/// Some publishing tools put a byte order mark before their files.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
+}
+
+#[cfg(test)]
+mod tests;
