@@ -139,15 +139,15 @@ impl<'t> Lexer<'t> {
 
     /// The namespace that a prefix stands for; the empty prefix: the default namespace, "" without.
     pub(super) fn namespace(&self, prefix: &str) -> Option<&str> {
+        let mut bindings = self.bindings.iter().rev();
+        // Apart, and not by comparing texts: comparing empty ones is slow on some processors.
+        if prefix.is_empty() {
+            return Some(bindings.find(|binding| binding.prefix.is_empty()).map_or("", |binding| &binding.uri));
+        }
         if prefix == "xml" {
             return Some("http://www.w3.org/XML/1998/namespace");
         }
-        let found = self.bindings.iter().rev().find(|binding| binding.prefix == prefix);
-        match found {
-            Some(binding) => Some(&binding.uri),
-            None if prefix.is_empty() => Some(""),
-            None => None,
-        }
+        bindings.find(|binding| binding.prefix == prefix).map(|binding| binding.uri.as_ref())
     }
 
     /// Whether the tag read last was written `<name/>`.
@@ -322,7 +322,7 @@ impl<'t> Lexer<'t> {
         }
         for attribute in &self.attributes {
             let (prefix, _) = split_name(attribute.name).ok_or((ErrorKind::Name, attribute.offset))?;
-            if prefix != "xmlns" && self.namespace(prefix).is_none() {
+            if !prefix.is_empty() && prefix != "xmlns" && self.namespace(prefix).is_none() {
                 return Err((ErrorKind::Prefix, attribute.offset));
             }
         }
@@ -396,7 +396,10 @@ impl<'t> Lexer<'t> {
         let mut changed: Option<String> = None;
         let mut run = start;
         loop {
-            let byte = *self.bytes.get(self.at).ok_or((ErrorKind::UnexpectedEnd, self.at))?;
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let plain = rest.iter().position(|byte| is(*byte, SPECIAL)).unwrap_or(rest.len());
+            self.at += plain;
+            let byte = *rest.get(plain).ok_or((ErrorKind::UnexpectedEnd, self.at))?;
             match byte {
                 _ if byte == quote => break,
                 b'<' => return Err((ErrorKind::Attribute, self.at)),
@@ -482,7 +485,7 @@ impl<'t> Lexer<'t> {
 
 /// `prefix:name`; none if a colon stands anywhere else.
 fn split_name(name: &str) -> Option<(&str, &str)> {
-    match name.split_once(':') {
+    match name.bytes().position(|byte| byte == b':').and_then(|at| Some((name.get(..at)?, name.get(at + 1..)?))) {
         None => Some(("", name)),
         Some((prefix, local)) => {
             let is_whole =
@@ -492,13 +495,50 @@ fn split_name(name: &str) -> Option<(&str, &str)> {
     }
 }
 
-/// Letters beyond ASCII are taken as XML 1.0 takes nearly all of them in names.
+/// What a byte can be; one look-up a byte, since every byte of the text passes here.
+const NAME_START: u8 = 1;
+const NAME: u8 = 2;
+/// Not as it is in the value of an attribute: the end, a reference, white space, `<`.
+const SPECIAL: u8 = 4;
+/// A control character that XML does not have, or the start of U+FFFE and U+FFFF.
+const SUSPECT: u8 = 8;
+
+static CLASS: [u8; 256] = classes();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut at = 0;
+    while at < classes.len() {
+        let byte = at as u8;
+        // Letters beyond ASCII are taken as XML 1.0 takes nearly all of them in names.
+        if byte.is_ascii_alphabetic() || byte == b'_' || byte == b':' || byte >= 0x80 {
+            classes[at] |= NAME_START | NAME;
+        }
+        if byte.is_ascii_digit() || byte == b'-' || byte == b'.' {
+            classes[at] |= NAME;
+        }
+        if matches!(byte, b'"' | b'\'' | b'&' | b'<' | b'\t' | b'\n' | b'\r') {
+            classes[at] |= SPECIAL;
+        }
+        if byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0xEF {
+            classes[at] |= SUSPECT;
+        }
+        at += 1;
+    }
+    classes
+}
+
+fn is(byte: u8, class: u8) -> bool {
+    CLASS.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
+}
+
 fn is_name_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_' || byte == b':' || byte >= 0x80
+    is(byte, NAME_START)
 }
 
 fn is_name_byte(byte: u8) -> bool {
-    is_name_start(byte) || byte.is_ascii_digit() || byte == b'-' || byte == b'.'
+    is(byte, NAME)
 }
 
 /// Whether the text can be the name of an element, without prefix.
@@ -512,13 +552,15 @@ pub(super) fn is_character(letter: char) -> bool {
 }
 
 fn forbidden_character(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().enumerate().position(|(at, byte)| match byte {
-        b'\t' | b'\n' | b'\r' => false,
-        0..=0x1F => true,
-        // U+FFFE and U+FFFF.
-        0xEF => matches!(bytes.get(at + 1..at + 3), Some([0xBF, 0xBE | 0xBF])),
-        _ => false,
-    })
+    let mut from = 0;
+    loop {
+        let at = from + bytes.get(from..)?.iter().position(|byte| is(*byte, SUSPECT))?;
+        let follow = bytes.get(at + 1..at + 3);
+        if bytes.get(at) != Some(&0xEF) || matches!(follow, Some([0xBF, 0xBE | 0xBF])) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 /// How many bytes after `from` the pattern starts.
