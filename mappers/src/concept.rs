@@ -43,6 +43,11 @@ impl CodeMap {
         map
     }
 
+    /// The rows in order of their codes' precedence.
+    pub(crate) fn rows(&self) -> &[Concept] {
+        &self.rows
+    }
+
     /// What a code becomes: as it stands, else in capitals (HL7 v2 codes are written both ways).
     pub(crate) fn forward(&self, code: &str) -> Option<&Concept> {
         let code = code.trim();

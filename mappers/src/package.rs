@@ -103,6 +103,11 @@ impl Packages {
         if errors.is_empty() { Ok(Self { packages }) } else { Err(errors) }
     }
 
+    /// The files of the packages that come with the program, by `package/path`.
+    pub fn embedded_files() -> BTreeMap<String, Vec<u8>> {
+        embedded_files(&EMBEDDED).into_iter().collect()
+    }
+
     /// Every package, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter()
@@ -222,5 +227,23 @@ impl Package {
     /// Like [`Package::render`], with what became of each leaf of the Bundle: `at` is `Type/id#path`.
     pub fn render_with_loss(&self, bundle: &Json, context: &RenderContext) -> (Rendered, Loss) {
         render::render_with_loss(self, bundle, context)
+    }
+
+    /// What each code of a vocabulary map becomes, and which code comes back: `system|target|display < code`, by code.
+    ///
+    /// `None` if there is no map of this name. For comparing with what is expected, by a golden file.
+    pub fn vocabulary(&self, map: &str) -> Option<Json> {
+        let map = self.compiled.maps.iter().find(|candidate| candidate.name == map)?;
+        let mut lines = BTreeMap::new();
+        for row in map.rows() {
+            let (line, target) = match map.forward(&row.code) {
+                Some(to) => (format!("{}|{}|{}", to.system, to.target, to.display), to),
+                None => (String::new(), row),
+            };
+            let system = Some(target.system.as_str()).filter(|system| !system.is_empty());
+            let back = map.backward(system, &target.target).map_or("", |code| code.as_str());
+            lines.insert(row.code.clone(), Json::from(format!("{line} < {back}")));
+        }
+        Some(Json::object(lines))
     }
 }
