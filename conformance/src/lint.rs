@@ -1,19 +1,27 @@
 //! What is wrong or doubtful in a mapping package, before a message meets it.
 //!
-//! Errors: whatever the strict loader refuses (unknown names, targets that R4 does not have, duplicate keys), examples
-//! that no longer give what is expected, examples whose output is not valid, pieces of an example that are accounted
-//! for nowhere. Warnings: tables that nothing refers to, codes without a target, examples without an expectation.
-//! Information: rows that no example has ever used.
+//! In turn: what the strict loader refuses; rows that can never do anything, proven from the tables; what rows build
+//! against the types of R4; codes against their systems; clinical plausibility; the package's own examples. All codes
+//! of findings stand in `docs/mapping-quality.md`. A finding names rows, elements and codes of tables, never the
+//! content of an example.
 
+mod clinical;
+mod codes;
 mod examples;
+mod reach;
 mod tables;
+mod target;
+mod view;
+mod when;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mappers::Packages;
 use model::json::Json;
-use model::outcome::Severity;
+use model::outcome::{Issue, Severity};
+
+use view::View;
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,29 +36,43 @@ pub struct Finding {
     pub line: usize,
     /// One sentence, without values of examples.
     pub message: String,
+    /// What to do about it, where that can be said.
+    pub suggestion: Option<String>,
 }
 
 impl Finding {
+    fn new(severity: Severity, code: &'static str, file: &str, line: usize, message: String) -> Self {
+        Self { severity, code, file: file.to_owned(), line, message, suggestion: None }
+    }
+
+    fn suggest(mut self, suggestion: &str) -> Self {
+        self.suggestion = Some(suggestion.to_owned());
+        self
+    }
+
     /// Whether a package with it must not be used.
     pub fn is_error(&self) -> bool {
         matches!(self.severity, Severity::Error | Severity::Fatal)
     }
 
-    /// `{"severity", "code", "file", "line", "message"}`
+    /// `{"severity", "code", "file", "line", "message", "suggestion"?}`
     pub fn to_json(&self) -> Json {
-        Json::object([
+        let mut members = vec![
             ("severity", Json::from(self.severity.as_str())),
             ("code", Json::from(self.code)),
             ("file", Json::from(self.file.as_str())),
             ("line", Json::from(self.line as u64)),
             ("message", Json::from(self.message.as_str())),
-        ])
+        ];
+        members.extend(self.suggestion.as_deref().map(|suggestion| ("suggestion", Json::from(suggestion))));
+        Json::object(members)
     }
 
     /// One line for a person.
     pub fn to_line(&self) -> String {
         let place = if self.line > 0 { format!("{}:{}", self.file, self.line) } else { self.file.clone() };
-        format!("{place}: {}: {} ({})", self.severity.as_str(), self.message, self.code)
+        let suggestion = self.suggestion.as_ref().map(|text| format!("; {text}")).unwrap_or_default();
+        format!("{place}: {}: {}{suggestion} ({})", self.severity.as_str(), self.message, self.code)
     }
 }
 
@@ -75,33 +97,64 @@ pub enum LintError {
 }
 
 /// Files by `package/path`.
-type Files = BTreeMap<String, Vec<u8>>;
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// Judges an output.
+type Validate<'v> = &'v dyn Fn(&Json) -> Vec<Issue>;
 
 /// Looks at packages, each the folder with its `package.toml`; gravest findings first, then by file and line.
 ///
-/// The embedded packages are there to be extended; one that lies beside a given folder is read from there.
+/// The embedded packages are there to be extended; one that lies beside a given folder is read from there. A path to a
+/// single file is looked at for clinical plausibility alone: an example, a FHIR resource, or the mapping of another
+/// program in JSON.
 ///
 /// # Errors
 /// [`LintError`] where a folder cannot be read. What is wrong inside of it is a finding.
-pub fn lint(folders: &[PathBuf]) -> Result<Vec<Finding>, LintError> {
+pub fn lint(paths: &[PathBuf]) -> Result<Vec<Finding>, LintError> {
     let mut files = Files::new();
     let mut names = Vec::new();
-    for folder in folders {
-        let name = package_name(folder)?;
-        read(folder, &name, &mut files)?;
+    let mut findings = Vec::new();
+    for path in paths {
+        if path.is_file() {
+            let bytes = std::fs::read(path).map_err(|source| LintError::Read { path: path.clone(), source })?;
+            clinical::file(&path.to_string_lossy(), &bytes, &mut findings);
+            continue;
+        }
+        let name = package_name(path)?;
+        read(path, &name, &mut files)?;
         names.push(name);
     }
     let mut bases = Files::new();
-    for folder in folders {
+    for folder in paths.iter().filter(|path| path.is_dir()) {
         neighbours(folder, &files, &mut bases)?;
     }
-    let mut findings = tables::findings(&names, &files, &bases);
-    let all = bases.into_iter().chain(files.clone());
-    match Packages::load(all) {
+    findings.extend(lint_files(&names, &files, &bases));
+    sort(&mut findings);
+    Ok(findings)
+}
+
+/// Like [`lint`], for packages in memory: `files` of those to be looked at, `bases` of those that lie beside.
+pub fn lint_files(names: &[String], files: &Files, bases: &Files) -> Vec<Finding> {
+    let mut all = Packages::embedded_files();
+    let given: Vec<&str> =
+        names.iter().map(String::as_str).chain(bases.keys().filter_map(|p| p.split('/').next())).collect();
+    all.retain(|path, _| path.split('/').next().is_none_or(|package| !given.contains(&package)));
+    let loaded: Vec<_> = bases.iter().chain(files).map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+    all.extend(loaded.iter().cloned());
+    let mut findings = Vec::new();
+    for name in names {
+        let view = View::of(name, &all);
+        tables::findings(&view, &all, &mut findings);
+        reach::findings(&view, &mut findings);
+        target::findings(&view, &mut findings);
+        codes::findings(&view, &NoSystems, &mut findings);
+        clinical::findings(&view, &all, &mut findings);
+    }
+    match Packages::load(loaded) {
         Ok(packages) => {
-            for name in &names {
+            for name in names {
                 if let Some(package) = packages.named(name) {
-                    examples::findings(package, name, &files, &mut findings);
+                    examples::findings(package, name, files, &crate::structure::validate, &mut findings);
                 }
             }
         }
@@ -111,8 +164,14 @@ pub fn lint(folders: &[PathBuf]) -> Result<Vec<Finding>, LintError> {
             file: error.file,
             line: error.line,
             message: error.message,
+            suggestion: None,
         })),
     }
+    sort(&mut findings);
+    findings
+}
+
+fn sort(findings: &mut Vec<Finding>) {
     let rank = |severity: Severity| match severity {
         Severity::Fatal => 0,
         Severity::Error => 1,
@@ -123,7 +182,16 @@ pub fn lint(folders: &[PathBuf]) -> Result<Vec<Finding>, LintError> {
         let key = |f: &Finding| (rank(f.severity), f.file.clone(), f.line, f.code, f.message.clone());
         key(a).cmp(&key(b))
     });
-    Ok(findings)
+    findings.dedup();
+}
+
+/// No code system is at hand.
+struct NoSystems;
+
+impl codes::CodeSystems for NoSystems {
+    fn display(&self, _: &str, _: &str) -> Option<Option<String>> {
+        None
+    }
 }
 
 fn package_name(folder: &Path) -> Result<String, LintError> {
@@ -134,7 +202,11 @@ fn package_name(folder: &Path) -> Result<String, LintError> {
     }
 }
 
-fn read(folder: &Path, prefix: &str, out: &mut Files) -> Result<(), LintError> {
+/// Reads a folder with all below it into `prefix/path`.
+///
+/// # Errors
+/// [`LintError::Read`] where a file or folder cannot be read.
+pub fn read(folder: &Path, prefix: &str, out: &mut Files) -> Result<(), LintError> {
     let error = |source| LintError::Read { path: folder.to_owned(), source };
     for entry in std::fs::read_dir(folder).map_err(error)? {
         let entry = entry.map_err(error)?;
@@ -157,9 +229,8 @@ fn neighbours(folder: &Path, given: &Files, bases: &mut Files) -> Result<(), Lin
     };
     loop {
         let manifest = format!("{name}/package.toml");
-        let Some(base) = given.get(&manifest).or_else(|| bases.get(&manifest)).and_then(|bytes| extends(bytes)) else {
-            return Ok(());
-        };
+        let found = given.get(&manifest).or_else(|| bases.get(&manifest));
+        let Some(base) = found.and_then(|bytes| view::extends(bytes)) else { return Ok(()) };
         let manifest = format!("{base}/package.toml");
         if given.contains_key(&manifest) || bases.contains_key(&manifest) {
             return Ok(());
@@ -171,13 +242,6 @@ fn neighbours(folder: &Path, given: &Files, bases: &mut Files) -> Result<(), Lin
         read(&beside, &base, bases)?;
         name = base;
     }
-}
-
-/// The value of `extends` in a manifest; the loader reads it properly, here it only says where to look.
-fn extends(manifest: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(manifest).ok()?;
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("extends"))?;
-    Some(line.trim_start().strip_prefix('=')?.trim().trim_matches('"').to_owned())
 }
 
 #[cfg(test)]

@@ -1,34 +1,30 @@
-//! What the package's own examples show: `examples/X.hl7` must give `expected/X.json`.
+//! What the package's own examples show: `examples/X.hl7` must give `expected/X.json`, and that `expected/X.hl7` again;
+//! the code tables must say what stands in `expected/codes.json`.
 
 use std::collections::BTreeSet;
 
-use formats::hl7v2::Message;
-use mappers::{CONVERT_NAMESPACE, Context, Package};
-use model::json::{Json, Limits, parse};
+use formats::hl7v2::{Message, Segment};
+use mappers::{CONVERT_NAMESPACE, Context, Package, RenderContext};
+use model::json::{Json, Limits, locate, parse};
 use model::outcome::Severity;
 
 use super::tables::rule_lines;
-use super::{Files, Finding};
-use crate::structure;
+use super::{Files, Finding, Validate};
 
-pub(super) fn findings(package: &Package, name: &str, files: &Files, out: &mut Vec<Finding>) {
+pub(super) fn findings(package: &Package, name: &str, files: &Files, validate: Validate<'_>, out: &mut Vec<Finding>) {
     let prefix = format!("{name}/examples/");
     let mut used = BTreeSet::new();
     let mut examples = 0;
     for (path, bytes) in files.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
         let Some(stem) = path.strip_prefix(&prefix).and_then(|file| file.strip_suffix(".hl7")) else { continue };
         examples += 1;
-        let expected = files.get(&format!("{name}/expected/{stem}.json"));
-        example(package, path, bytes, expected.map(Vec::as_slice), &mut used, out);
+        let mut example = Example { package, name, stem, path, files, validate, out };
+        example.run(bytes, &mut used);
     }
+    codes(package, name, files, out);
     if examples == 0 {
-        out.push(Finding {
-            severity: Severity::Warning,
-            code: "no-example",
-            file: format!("{name}/examples"),
-            line: 0,
-            message: "expected at least one example".to_owned(),
-        });
+        let text = "expected at least one example".to_owned();
+        out.push(Finding::new(Severity::Warning, "no-example", &format!("{name}/examples"), 0, text));
         return;
     }
     for (path, bytes) in files.iter().filter(|(path, _)| path.starts_with(&format!("{name}/"))) {
@@ -36,40 +32,117 @@ pub(super) fn findings(package: &Package, name: &str, files: &Files, out: &mut V
     }
 }
 
-fn example(
-    package: &Package,
-    path: &str,
-    bytes: &[u8],
-    expected: Option<&[u8]>,
-    used: &mut BTreeSet<String>,
-    out: &mut Vec<Finding>,
-) {
-    let mut find = |severity, code, message: String| {
-        out.push(Finding { severity, code, file: path.to_owned(), line: 0, message });
-    };
-    let message = match Message::parse(bytes) {
-        Ok(parsed) => parsed.message,
-        Err(error) => return find(Severity::Error, "example-unreadable", error.to_string()),
-    };
-    let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
-    let mapped = package.map(&message, &context);
-    used.extend(mapped.explain().into_iter().map(|explained| explained.rule));
-    let pieces: usize = message.segments().map(|segment| segment.leaves().count()).sum();
-    let accounted = mapped.loss().total();
-    if accounted != pieces {
-        find(Severity::Error, "example-loss", format!("{pieces} pieces in the message, {accounted} accounted for"));
+struct Example<'e> {
+    package: &'e Package,
+    name: &'e str,
+    stem: &'e str,
+    path: &'e str,
+    files: &'e Files,
+    validate: Validate<'e>,
+    out: &'e mut Vec<Finding>,
+}
+
+impl Example<'_> {
+    fn find(&mut self, severity: Severity, code: &'static str, message: String) {
+        self.out.push(Finding::new(severity, code, self.path, 0, message));
     }
-    for issue in structure::validate(&mapped.bundle).iter().filter(|issue| issue.is_error()) {
-        let at = issue.at.clone().unwrap_or_default();
-        find(Severity::Error, "example-invalid", format!("{at}: {}", issue.diagnostics));
+
+    fn run(&mut self, bytes: &[u8], used: &mut BTreeSet<String>) {
+        let message = match Message::parse(bytes) {
+            Ok(parsed) => parsed.message,
+            Err(error) => return self.find(Severity::Error, "example-unreadable", error.to_string()),
+        };
+        let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+        let mapped = self.package.map(&message, &context);
+        used.extend(mapped.explain().into_iter().map(|explained| explained.rule));
+        let pieces: usize = message.segments().map(|segment| segment.leaves().count()).sum();
+        let accounted = mapped.loss().total();
+        if accounted != pieces {
+            let text = format!("{pieces} pieces in the message, {accounted} accounted for");
+            self.find(Severity::Error, "example-loss", text);
+        }
+        for issue in (self.validate)(&mapped.bundle).iter().filter(|issue| issue.is_error()) {
+            let at = issue.at.clone().unwrap_or_default();
+            self.find(Severity::Error, "example-invalid", format!("{at}: {}", issue.diagnostics));
+        }
+        self.expected(&mapped.bundle);
+        self.back(&mapped.bundle);
     }
-    match expected.map(|bytes| parse(bytes, &Limits::default())) {
-        None => find(Severity::Warning, "example-without-expectation", "expected a file in expected/".to_owned()),
-        Some(Err(error)) => find(Severity::Error, "expectation-unreadable", error.to_string()),
-        Some(Ok(expected)) => {
-            if let Some(place) = difference("", &expected, &mapped.bundle) {
-                find(Severity::Error, "example-differs", format!("the output is not as expected at {place}"));
+
+    fn expected(&mut self, bundle: &Json) {
+        let file = format!("{}/expected/{}.json", self.name, self.stem);
+        let Some(bytes) = self.files.get(&file) else {
+            let text = "expected a file in expected/".to_owned();
+            return self.find(Severity::Warning, "example-without-expectation", text);
+        };
+        match parse(bytes, &Limits::default()) {
+            Err(error) => self.find(Severity::Error, "expectation-unreadable", error.to_string()),
+            Ok(expected) => {
+                for issue in (self.validate)(&expected).iter().filter(|issue| issue.is_error()) {
+                    let at = issue.at.clone().unwrap_or_default();
+                    let line = locate(bytes, &at).map_or(0, |at| at.line);
+                    let text = format!("{at}: {}", issue.diagnostics);
+                    self.out.push(Finding::new(Severity::Error, "expectation-invalid", &file, line, text));
+                }
+                if let Some(place) = difference("", &expected, bundle) {
+                    let line = locate(bytes, &format!("Bundle.{place}")).map_or(0, |at| at.line);
+                    let text = format!("{} no longer gives this at {place}", self.path);
+                    let finding = Finding::new(Severity::Error, "example-differs", &file, line, text);
+                    self.out.push(finding.suggest("mend the row, or accept it: UPDATE_GOLDEN=1 cargo test -p mappers"));
+                }
             }
+        }
+    }
+
+    /// The way back, segment by segment.
+    fn back(&mut self, bundle: &Json) {
+        let file = format!("{}/expected/{}.hl7", self.name, self.stem);
+        let Some(bytes) = self.files.get(&file) else { return };
+        let rendered = self.package.render(bundle, &RenderContext::default());
+        let (Ok(now), Ok(then)) = (Message::parse(&rendered.bytes), Message::parse(bytes)) else {
+            self.out.push(Finding::new(Severity::Error, "expectation-unreadable", &file, 0, "no message".to_owned()));
+            return;
+        };
+        let (now, then) = (&now.message, &then.message);
+        let mut pairs = then.segments().zip(now.segments());
+        let differs = |(a, b): &(Segment<'_>, Segment<'_>)| a.raw() != b.raw();
+        let place = pairs.find(differs).map(|(a, b)| (a.position() + 1, format!("{} or {}", a.name(), b.name())));
+        let lengths = (then.segments().len(), now.segments().len());
+        let place = place.or_else(|| (lengths.0 != lengths.1).then(|| (lengths.0, "its end".to_owned())));
+        if let Some((line, place)) = place {
+            let text = format!("{} no longer comes back like this, first at {place}", self.path);
+            let finding = Finding::new(Severity::Error, "example-back-differs", &file, line, text);
+            self.out.push(finding.suggest("mend the row, or accept it: UPDATE_GOLDEN=1 cargo test -p mappers"));
+        }
+    }
+}
+
+/// The code tables of a package against what is expected of them.
+fn codes(package: &Package, name: &str, files: &Files, out: &mut Vec<Finding>) {
+    let file = format!("{name}/expected/codes.json");
+    let Some(Ok(expected)) = files.get(&file).map(|bytes| parse(bytes, &Limits::default())) else { return };
+    let prefix = format!("{name}/codes/");
+    let own = files.range(prefix.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&prefix));
+    for path in own {
+        let Some(map) = path.strip_prefix(&prefix).and_then(|file| file.strip_suffix(".csv")) else { continue };
+        let now = package.vocabulary(map).unwrap_or(Json::Null);
+        let place = match expected.get(map) {
+            Some(expected) => difference("", expected, &now),
+            None => Some(map.to_owned()),
+        };
+        if let Some(code) = place {
+            let bytes = files.get(path).map(Vec::as_slice).unwrap_or_default();
+            let line =
+                super::view::rows(path, bytes).iter().find(|row| row.cell("code") == code).map_or(0, |row| row.line);
+            let text = format!("the code {code} no longer becomes, or comes back as, what {file} says");
+            let finding = Finding::new(Severity::Error, "codes-differ", path, line, text);
+            out.push(finding.suggest("mend the row, or accept it: UPDATE_GOLDEN=1 cargo test -p mappers"));
+        }
+    }
+    for (map, _) in expected.as_object().into_iter().flat_map(|object| object.iter()) {
+        if !files.contains_key(&format!("{prefix}{map}.csv")) {
+            let text = format!("expects the code table {map}, which is not there");
+            out.push(Finding::new(Severity::Error, "codes-differ", &file, 0, text));
         }
     }
 }
@@ -106,16 +179,10 @@ fn unused_rows(path: &str, bytes: &[u8], used: &BTreeSet<String>, out: &mut Vec<
     }
     let shown: Vec<String> = unused.iter().take(12).map(usize::to_string).collect();
     let more = if unused.len() > 12 { ", …" } else { "" };
-    out.push(Finding {
-        severity: Severity::Information,
-        code: "unused-rows",
-        file: path.to_owned(),
-        line: 0,
-        message: format!(
-            "{} of {} rows are used by no example: lines {}{more}",
-            unused.len(),
-            lines.len(),
-            shown.join(", ")
-        ),
-    });
+    let text =
+        format!("{} of {} rows are used by no example: lines {}{more}", unused.len(), lines.len(), shown.join(", "));
+    out.push(
+        Finding::new(Severity::Information, "unused-rows", path, 0, text)
+            .suggest("an example that needs them: only then a change of the row is seen"),
+    );
 }

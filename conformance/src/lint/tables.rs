@@ -1,48 +1,29 @@
-//! What the tables say by themselves: who refers to whom, which codes lead nowhere.
+//! Who refers to whom, and which fields no row reads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::outcome::Severity;
 
+use super::view::{Row, View, rows, table};
+use super::when::{At, terms};
 use super::{Files, Finding};
 
-/// A row of a table, cells by the names of its columns.
-struct Row {
-    line: usize,
-    cells: Vec<(String, String)>,
-}
-
-impl Row {
-    fn cell(&self, column: &str) -> &str {
-        self.cells.iter().find(|(name, _)| name == column).map_or("", |(_, cell)| cell)
-    }
-}
-
-pub(super) fn findings(names: &[String], files: &Files, bases: &Files) -> Vec<Finding> {
-    let referred: BTreeSet<String> =
-        files.iter().chain(bases).flat_map(|(path, bytes)| references(path, bytes)).collect();
-    let mut out = Vec::new();
-    for (path, bytes) in files {
-        let Some((package, level, stem)) = table(path) else { continue };
-        if !names.iter().any(|name| name == package) {
-            continue;
-        }
+pub(super) fn findings(view: &View, files: &Files, out: &mut Vec<Finding>) {
+    let referred: BTreeSet<String> = files.iter().flat_map(|(path, bytes)| references(path, bytes)).collect();
+    let prefix = format!("{}/", view.name);
+    for path in files.range(prefix.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&prefix)) {
+        let Some((_, level, stem)) = table(path) else { continue };
         // An overlay's table with the name of a base's table is the base's, changed.
-        let inherited = bases.keys().any(|base| table(base).is_some_and(|(_, l, s)| (l, s) == (level, stem)));
+        let inherited = view.tables.get(&format!("{level}/{stem}")).is_some_and(|rows| {
+            let other = |row: &Row| !row.is_of(&view.name);
+            rows.iter().any(other)
+        });
         if level != "messages" && !inherited && !referred.contains(&format!("{level}/{stem}")) {
-            out.push(Finding {
-                severity: Severity::Warning,
-                code: "unused-table",
-                file: path.clone(),
-                line: 0,
-                message: format!("no row refers to this table: expected its name in {}", place(level)),
-            });
-        }
-        if level == "codes" {
-            out.extend(codes(path, bytes));
+            let text = format!("no row refers to this table: expected its name in {}", place(level));
+            out.push(Finding::new(Severity::Warning, "unused-table", path, 0, text).suggest("use it, or delete it"));
         }
     }
-    out
+    read_places(view, out);
 }
 
 fn place(level: &str) -> &'static str {
@@ -53,19 +34,11 @@ fn place(level: &str) -> &'static str {
     }
 }
 
-/// `package`, `level`, `stem` of a table's path.
-fn table(path: &str) -> Option<(&str, &str, &str)> {
-    let (package, rest) = path.split_once('/')?;
-    let (level, file) = rest.split_once('/')?;
-    let known = matches!(level, "messages" | "segments" | "datatypes" | "codes");
-    known.then_some((package, level, file.strip_suffix(".csv")?))
-}
-
 /// The tables that the rows of a file refer to, as `level/stem`.
 fn references(path: &str, bytes: &[u8]) -> Vec<String> {
     let mut out = Vec::new();
     let Some((_, level, _)) = table(path) else { return out };
-    for row in rows(bytes) {
+    for row in rows(path, bytes) {
         match level {
             "messages" => {
                 let segment = row.cell("segment");
@@ -84,36 +57,130 @@ fn references(path: &str, bytes: &[u8]) -> Vec<String> {
     out
 }
 
-fn codes(path: &str, bytes: &[u8]) -> Vec<Finding> {
-    let mut out = Vec::new();
-    for row in rows(bytes) {
-        let special = row.cell("code").starts_with('@');
-        let unmatched = matches!(row.cell("equivalence"), "unmatched" | "off");
-        if !special && !unmatched && row.cell("target").is_empty() {
-            out.push(Finding {
-                severity: Severity::Warning,
-                code: "code-without-target",
-                file: path.to_owned(),
-                line: row.line,
-                message: "expected a target, or the equivalence unmatched".to_owned(),
-            });
+/// The number of fields of a segment, or of components of a data type, in the latest version of HL7 v2 that has it
+/// (HL7 v2.9 chapters 2 to 15, attribute tables). Senders may add to the end; nobody can have a field 99.
+const LENGTHS: &[(&str, u32)] = &[
+    ("ACC", 13),
+    ("AIG", 15),
+    ("AIL", 13),
+    ("AIP", 13),
+    ("AIS", 13),
+    ("AL1", 7),
+    ("ARV", 9),
+    ("CON", 27),
+    ("DG1", 26),
+    ("DRG", 33),
+    ("DSC", 2),
+    ("EVN", 8),
+    ("FT1", 56),
+    ("GT1", 57),
+    ("IAM", 30),
+    ("IN1", 56),
+    ("IN2", 73),
+    ("IN3", 29),
+    ("MRG", 7),
+    ("MSA", 8),
+    ("MSH", 28),
+    ("NK1", 42),
+    ("NTE", 9),
+    ("OBR", 57),
+    ("OBX", 33),
+    ("ORC", 38),
+    ("PD1", 23),
+    ("PID", 40),
+    ("PR1", 25),
+    ("PRB", 31),
+    ("PRD", 14),
+    ("PRT", 27),
+    ("PV1", 55),
+    ("PV2", 50),
+    ("ROL", 15),
+    ("RXA", 29),
+    ("RXC", 11),
+    ("RXD", 36),
+    ("RXE", 46),
+    ("RXG", 32),
+    ("RXO", 37),
+    ("RXR", 6),
+    ("SCH", 28),
+    ("SFT", 6),
+    ("SPM", 36),
+    ("TQ1", 14),
+    ("TXA", 28),
+    ("UB1", 23),
+    ("UB2", 17),
+    ("CNN", 11),
+    ("CQ", 2),
+    ("CWE", 22),
+    ("CX", 12),
+    ("DLN", 3),
+    ("DR", 2),
+    ("ED", 5),
+    ("EI", 4),
+    ("FN", 7),
+    ("HD", 3),
+    ("NR", 2),
+    ("PL", 11),
+    ("RP", 4),
+    ("SAD", 3),
+    ("SN", 4),
+    ("XAD", 23),
+    ("XCN", 25),
+    ("XON", 10),
+    ("XPN", 15),
+    ("XTN", 18),
+];
+
+/// Places that no message has, and, by segment, fields that no row reads.
+fn read_places(view: &View, out: &mut Vec<Finding>) {
+    let length = |name: &str| LENGTHS.iter().find(|(listed, _)| *listed == name).map(|(_, length)| *length);
+    let mut read: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    let mut named: BTreeMap<&str, String> = BTreeMap::new();
+    for level in ["segments", "datatypes"] {
+        for (stem, rows) in view.level(level) {
+            let own = stem.split('-').next().unwrap_or_default();
+            for row in rows {
+                let mut places: Vec<At> = terms(row.cell("when")).into_iter().map(|term| term.at).collect();
+                places.extend(At::read(row.cell("source")));
+                if row.cell("source") == "id" {
+                    places.extend(row.cell("target").split(['+', '|']).filter_map(At::read));
+                }
+                for at in places {
+                    let number = match at.field() {
+                        Some((segment, number)) => length(segment).map(|length| (segment.to_owned(), number, length)),
+                        None => length(&at.head).zip(at.parts().first().copied()).map(|(l, n)| (at.head.clone(), n, l)),
+                    };
+                    if let Some((name, number, length)) = number
+                        && row.is_of(&view.name)
+                        && number > length
+                    {
+                        let text = format!("{name} has no place {number}: it ends with {length}");
+                        let finding = Finding::new(Severity::Error, "no-such-place", &row.file, row.line, text);
+                        out.push(finding.suggest("a place of the segment or type, see HL7 v2.9"));
+                    }
+                    if let Some((segment, number)) = at.field().filter(|(segment, _)| *segment == own) {
+                        let _ = segment;
+                        read.entry(own).or_default().insert(number);
+                        if row.is_of(&view.name) {
+                            named.entry(own).or_insert_with(|| row.file.clone());
+                        }
+                    }
+                }
+            }
         }
     }
-    out
-}
-
-/// The rows of a table; what cannot be read is the loader's to say.
-fn rows(bytes: &[u8]) -> Vec<Row> {
-    let mut reader =
-        csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).flexible(true).from_reader(bytes);
-    let Ok(header) = reader.headers().cloned() else { return Vec::new() };
-    let records = reader.records().filter_map(Result::ok);
-    records
-        .map(|record| Row {
-            line: record.position().map_or(0, |at| usize::try_from(at.line()).unwrap_or(0)),
-            cells: header.iter().zip(&record).map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect(),
-        })
-        .collect()
+    for (segment, file) in named {
+        let (Some(length), Some(read)) = (length(segment), read.get(segment)) else { continue };
+        let unread: Vec<String> = (1..=length).filter(|n| !read.contains(n)).map(|n| n.to_string()).collect();
+        if !unread.is_empty() {
+            let text = format!(
+                "{} of {length} fields of {segment} are read by no row (kept as they are): {}",
+                unread.len(),
+                unread.join(" ")
+            );
+            out.push(Finding::new(Severity::Information, "unread-fields", &file, 0, text));
+        }
+    }
 }
 
 /// The lines of a table that hold rules, for telling which of them are used.
@@ -125,9 +192,9 @@ pub(super) fn rule_lines(path: &str, bytes: &[u8]) -> Vec<usize> {
                 matches!(row.cell("source"), "id" | "default")
                     || via == "ordinal"
                     || via.starts_with("drop:")
-                    || !row.cell("way").is_empty()
+                    || matches!(row.cell("way"), "<" | "off")
             };
-            rows(bytes).iter().filter(|row| !silent(row)).map(|row| row.line).collect()
+            rows(path, bytes).iter().filter(|row| !silent(row)).map(|row| row.line).collect()
         }
         _ => Vec::new(),
     }

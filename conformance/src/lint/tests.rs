@@ -15,7 +15,16 @@ fn check(files: &[(&str, &str)]) -> Vec<(String, &'static str, usize)> {
     findings.into_iter().map(|f| (f.file, f.code, f.line)).collect()
 }
 
-const MANIFEST: &str = "name = \"p\"\nversion = \"1\"\nformat = \"hl7v2\"\ndescription = \"a test\"\n";
+/// Codes and lines of the errors about one file of a package in memory.
+pub(super) fn errors(files: &[(&str, &str)], file: &str) -> Vec<(&'static str, usize)> {
+    let files: Files = files.iter().map(|(path, text)| (format!("p/{path}"), text.as_bytes().to_vec())).collect();
+    let findings = lint_files(&["p".to_owned()], &files, &Files::new());
+    let about =
+        findings.into_iter().filter(|finding| finding.file == file && finding.is_error() && finding.code != "load");
+    about.map(|finding| (finding.code, finding.line)).collect()
+}
+
+pub(super) const MANIFEST: &str = "name = \"p\"\nversion = \"1\"\nformat = \"hl7v2\"\ndescription = \"a test\"\n";
 
 #[test]
 fn reports_what_the_loader_refuses() {
