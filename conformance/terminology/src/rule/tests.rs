@@ -1,0 +1,61 @@
+use super::*;
+
+#[track_caller]
+fn check(system: &str, valid: &[&str], invalid: &[&str]) {
+    let rule = Rule::of(system).unwrap();
+    for code in valid {
+        assert_eq!(rule.check(code), Verdict::Valid, "{code}");
+    }
+    for code in invalid {
+        assert!(matches!(rule.check(code), Verdict::Invalid(_)), "{code}");
+    }
+}
+
+#[test]
+fn media_types_are_type_and_subtype() {
+    check(
+        "urn:ietf:bcp:13",
+        &["text/plain", "application/fhir+json", "text/cql; charset=utf-8", "image/*", "application/vnd.x.y-1"],
+        &["text", "text/", "/plain", "text/pl ain", "text/plain;charset", "json", ""],
+    );
+}
+
+#[test]
+fn language_tags_are_well_formed() {
+    check(
+        "urn:ietf:bcp:47",
+        &[
+            "en",
+            "en-US",
+            "zh-Hant-TW",
+            "de-CH-1996",
+            "sl-rozaj-biske",
+            "x-private",
+            "en-a-bbb-x-a",
+            "i-klingon",
+            "es-419",
+        ],
+        &["", "e", "en_US", "en-", "abcdefghi", "en-US-", "en-a", "en-x", "123", "zh-Hant-TWXY-"],
+    );
+}
+
+#[test]
+fn uris_have_a_scheme() {
+    check("urn:ietf:rfc:3986", &["http://a.b/c", "urn:oid:1.2.3", "mailto:a@b"], &["a", "", "http:", "1a:b", "a: b"]);
+}
+
+#[test]
+fn check_digits_are_checked() {
+    for code in ["8480-6", "8462-4", "2823-3", "LP7751-3", "LA6576-8", "39156-5"] {
+        assert_eq!(form("http://loinc.org", code), Ok(()), "{code}");
+    }
+    for code in ["8480-5", "84806", "8480-", "x-1", "8480-66"] {
+        assert!(form("http://loinc.org", code).is_err(), "{code}");
+    }
+    for code in ["73211009", "138875005", "900000000000207008", "44054006", "A+B"] {
+        assert_eq!(form("http://snomed.info/sct", code), Ok(()), "{code}");
+    }
+    for code in ["73211008", "12345", "44054007", "0123456"] {
+        assert!(form("http://snomed.info/sct", code).is_err(), "{code}");
+    }
+}
