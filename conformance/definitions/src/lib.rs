@@ -5,6 +5,7 @@
 
 pub mod profile;
 
+mod pack;
 mod package;
 mod set;
 

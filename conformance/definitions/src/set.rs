@@ -7,28 +7,72 @@ use model::json::Json;
 use smol_str::SmolStr;
 
 use crate::STRUCTURE;
+use crate::pack::Pack;
 use crate::package::{Entry, Package};
 use crate::profile::{Profile, ProfileError, compile};
 
 /// An immutable set of definitions: R4 itself and packages over it.
 ///
 /// Definitions are read and profiles compiled when they are first asked for, once; lookups take no lock afterwards and
-/// allocate nothing. Share it: it is `Send` and `Sync`.
+/// allocate nothing. Share it: it is `Send` and `Sync`. The compiled definitions of R4 are shared by all sets.
 #[derive(Debug)]
 pub struct Definitions {
     packages: Vec<Arc<Package>>,
     slots: Vec<Slot>,
     /// By canonical URL; of several, the one that counts first stands first.
     urls: HashMap<Box<str>, Vec<u32>>,
-    /// StructureDefinitions of the specification by the end of their URL: `Patient`.
-    types: HashMap<SmolStr, u32>,
+    /// StructureDefinitions of packages that stand for one of the specification, by the end of their URL: `Patient`.
+    types: HashMap<SmolStr, Place>,
 }
 
+/// A definition of a package.
 #[derive(Debug)]
 struct Slot {
     package: usize,
     entry: usize,
-    profile: OnceLock<Result<Arc<Profile>, ProfileError>>,
+    profile: Compiled,
+}
+
+type Compiled = OnceLock<Result<Arc<Profile>, ProfileError>>;
+
+/// Where a definition is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In a package: the slot.
+    Package(u32),
+    /// In the embedded pack: the entry.
+    Pack(u32),
+}
+
+/// The head of a definition.
+#[derive(Clone, Copy)]
+struct Head<'d> {
+    kind: &'d str,
+    version: Option<&'d str>,
+}
+
+/// R4's own profiles, compiled once for every set.
+fn pack_profile(entry: u32) -> Option<&'static Compiled> {
+    static PROFILES: LazyLock<Vec<Compiled>> =
+        LazyLock::new(|| Pack::r4().entries().iter().map(|_| OnceLock::new()).collect());
+    PROFILES.get(entry as usize)
+}
+
+/// R4's own types: `Patient`.
+fn pack_type(name: &str) -> Option<Place> {
+    static TYPES: LazyLock<HashMap<SmolStr, Place>> = LazyLock::new(|| {
+        let pack = Pack::r4();
+        let mut types = HashMap::new();
+        for (entry, at) in pack.entries().iter().zip(0..) {
+            let Some(name) = pack.url(entry).strip_prefix(STRUCTURE) else { continue };
+            let is_type = model::types::r4().find(name).is_some() || model::types::Primitive::parse(name).is_some();
+            if is_type {
+                types.insert(SmolStr::new(name), Place::Pack(at));
+            }
+        }
+        types
+    });
+    TYPES.get(name).copied()
 }
 
 impl Definitions {
@@ -61,7 +105,7 @@ impl Definitions {
                     None => drop(set.urls.insert(of.url.clone(), vec![slot])),
                 }
                 if let Some(name) = of.url.strip_prefix(STRUCTURE).filter(|_| of.kind == "StructureDefinition") {
-                    set.types.entry(SmolStr::new(name)).or_insert(slot);
+                    set.types.entry(SmolStr::new(name)).or_insert(Place::Package(slot));
                 }
             }
         }
@@ -74,8 +118,10 @@ impl Definitions {
     /// finds `4.0.1`); of several the newest. Without a version see [`Definitions::with`]. A fragment (`#id`) is left
     /// out of account.
     pub fn find(&self, kind: Option<&str>, canonical: &str) -> Option<Arc<Json>> {
-        let slot = self.locate(kind, canonical)?;
-        self.entry(self.slots.get(slot as usize)?)?.json()
+        match self.locate(kind, canonical)? {
+            Place::Package(slot) => self.entry(slot)?.json(),
+            Place::Pack(entry) => Pack::r4().json(Pack::r4().entries().get(entry as usize)?),
+        }
     }
 
     /// The compiled profile or type of a canonical.
@@ -84,63 +130,87 @@ impl Definitions {
     /// [`ProfileError::Unknown`] if no StructureDefinition of it is loaded, [`ProfileError::Broken`] if it is not
     /// usable: the author's fault.
     pub fn profile(&self, canonical: &str) -> Result<Arc<Profile>, ProfileError> {
-        let slot = self.locate(Some("StructureDefinition"), canonical).ok_or(ProfileError::Unknown)?;
-        self.compiled(slot)
+        self.compiled(self.locate(Some("StructureDefinition"), canonical).ok_or(ProfileError::Unknown)?)
     }
 
     /// The definition of a type: `Patient`, `HumanName`, `dateTime`.
     pub fn base(&self, type_name: &str) -> Option<Arc<Profile>> {
-        self.compiled(*self.types.get(type_name)?).ok()
+        self.compiled(self.types.get(type_name).copied().or_else(|| pack_type(type_name))?).ok()
     }
 
     /// Every definition of a kind: canonical URL and version, sorted; several versions of one stand apart.
     pub fn iter(&self, kind: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let slots = self.slots.iter().filter_map(|slot| self.entry(slot));
-        let mut found: Vec<(&str, Option<&str>)> =
-            slots.filter(|entry| entry.kind == kind).map(|entry| (&*entry.url, entry.version.as_deref())).collect();
+        let pack = Pack::r4();
+        let packages = self.packages.iter().flat_map(|package| package.iter());
+        let own = pack.entries().iter().map(|entry| (pack.kind(entry), pack.url(entry), pack.version(entry)));
+        let of_kind = packages.chain(own).filter(|(each, ..)| *each == kind);
+        let mut found: Vec<(&str, Option<&str>)> = of_kind.map(|(_, url, version)| (url, version)).collect();
         found.sort_unstable();
         found.dedup();
         found.into_iter()
     }
 
-    fn entry(&self, slot: &Slot) -> Option<&Entry> {
+    fn entry(&self, slot: u32) -> Option<&Entry> {
+        let slot = self.slots.get(slot as usize)?;
         self.packages.get(slot.package)?.entries().get(slot.entry)
     }
 
-    fn locate(&self, kind: Option<&str>, canonical: &str) -> Option<u32> {
+    /// Every definition of a URL, the one that counts first.
+    fn candidates<'s>(&'s self, url: &'s str) -> impl Iterator<Item = (Place, Head<'s>)> {
+        let pack = Pack::r4();
+        let packages = self.urls.get(url).into_iter().flatten().filter_map(|slot| {
+            let entry = self.entry(*slot)?;
+            let head = Head { kind: &entry.kind, version: entry.version.as_deref() };
+            Some((Place::Package(*slot), head))
+        });
+        packages.chain(pack.find(url).map(|(at, entry)| {
+            let head = Head { kind: pack.kind(entry), version: pack.version(entry) };
+            (Place::Pack(at), head)
+        }))
+    }
+
+    fn locate(&self, kind: Option<&str>, canonical: &str) -> Option<Place> {
         let canonical = canonical.split_once('#').map_or(canonical, |(url, _)| url);
         let (url, version) = match canonical.split_once('|') {
             Some((url, version)) => (url, Some(version)),
             None => (canonical, None),
         };
-        let entries = || {
-            let slots = self.urls.get(url).into_iter().flatten();
-            let found = slots.filter_map(|slot| Some((*slot, self.entry(self.slots.get(*slot as usize)?)?)));
-            found.filter(|(_, entry)| kind.is_none_or(|kind| entry.kind == kind))
-        };
-        let Some(version) = version else { return entries().next().map(|(slot, _)| slot) };
-        if let Some((slot, _)) = entries().find(|(_, entry)| entry.version.as_deref() == Some(version)) {
-            return Some(slot);
+        let of_kind = || self.candidates(url).filter(|(_, head)| kind.is_none_or(|kind| head.kind == kind));
+        let Some(version) = version else { return of_kind().next().map(|(place, _)| place) };
+        if let Some((place, _)) = of_kind().find(|(_, head)| head.version == Some(version)) {
+            return Some(place);
         }
-        let starts = |entry: &Entry| {
-            let rest = entry.version.as_deref().and_then(|whole| whole.strip_prefix(version));
-            rest.is_some_and(|rest| rest.starts_with(['.', '-']))
-        };
-        let partial = entries().filter(|(_, entry)| starts(entry));
-        let newest = |left: &Entry, right: &Entry| version_order(left.version.as_deref(), right.version.as_deref());
-        // `max_by` takes the last of equals; the first counts.
-        partial.collect::<Vec<_>>().into_iter().rev().max_by(|(_, a), (_, b)| newest(a, b)).map(|(slot, _)| slot)
+        let mut best: Option<(Place, Head<'_>)> = None;
+        for (place, head) in of_kind() {
+            let rest = head.version.and_then(|whole| whole.strip_prefix(version));
+            let newer = best.is_none_or(|(_, best)| version_order(head.version, best.version).is_gt());
+            if newer && rest.is_some_and(|rest| rest.starts_with(['.', '-'])) {
+                best = Some((place, head));
+            }
+        }
+        best.map(|(place, _)| place)
     }
 
-    fn compiled(&self, slot: u32) -> Result<Arc<Profile>, ProfileError> {
-        let slot = self.slots.get(slot as usize).ok_or(ProfileError::Unknown)?;
-        let make = || {
-            let definition = self.entry(slot).and_then(Entry::json);
-            let definition =
-                definition.ok_or_else(|| ProfileError::Broken("the definition is not readable JSON".to_owned()))?;
-            compile(&definition).map(Arc::new)
-        };
-        slot.profile.get_or_init(make).clone()
+    fn compiled(&self, place: Place) -> Result<Arc<Profile>, ProfileError> {
+        let unreadable = || ProfileError::Broken("the definition is not readable JSON".to_owned());
+        match place {
+            Place::Package(slot) => {
+                let of = self.slots.get(slot as usize).ok_or(ProfileError::Unknown)?;
+                let make = || {
+                    let definition = self.entry(slot).and_then(Entry::json).ok_or_else(unreadable)?;
+                    compile(&definition).map(Arc::new)
+                };
+                of.profile.get_or_init(make).clone()
+            }
+            Place::Pack(entry) => {
+                let make = || {
+                    let pack = Pack::r4();
+                    let definition = pack.entries().get(entry as usize).and_then(|entry| pack.parse(entry));
+                    compile(&definition.ok_or_else(unreadable)?).map(Arc::new)
+                };
+                pack_profile(entry).ok_or(ProfileError::Unknown)?.get_or_init(make).clone()
+            }
+        }
     }
 }
 
