@@ -3,6 +3,7 @@
 //! [`Definitions`] is the set that a validator asks: canonicals lead to definitions, and StructureDefinitions to
 //! compiled [`profile::Profile`]s. Under it lie [`Package`]s: those of R4 itself, and any implementation guide.
 
+pub mod cache;
 pub mod profile;
 
 mod pack;

@@ -9,7 +9,8 @@ use std::sync::{Arc, OnceLock};
 use model::json::{self, Json};
 use smol_str::SmolStr;
 
-mod archive;
+pub(crate) mod archive;
+pub(crate) mod index;
 
 pub use archive::Limits;
 
@@ -59,6 +60,28 @@ pub enum PackageError {
     /// A name in the archive that would lead out of it, or a link.
     #[error("the archive holds an entry that is refused: {0}")]
     Refused(&'static str),
+    /// Nothing of that name and version is installed.
+    #[error("{name} is not installed")]
+    NotInstalled {
+        /// As it was asked for.
+        name: String,
+    },
+    /// A short name that several packages end in.
+    #[error("{name} may be any of {ids}")]
+    Ambiguous {
+        /// As it was asked for.
+        name: String,
+        /// The ids.
+        ids: String,
+    },
+    /// Another content is installed under the same name and version.
+    #[error("{name}#{version} is installed with another content")]
+    Exists {
+        /// The id.
+        name: String,
+        /// Its version.
+        version: String,
+    },
     /// No definition could be read.
     #[error("{file}: {why}")]
     Content {
@@ -85,6 +108,11 @@ enum Content {
     /// Read when it is asked for: a guide has hundreds, a resource needs a few.
     Text {
         bytes: Box<[u8]>,
+        parsed: OnceLock<Option<Arc<Json>>>,
+    },
+    /// A file of a folder whose index says what is in it.
+    File {
+        path: PathBuf,
         parsed: OnceLock<Option<Arc<Json>>>,
     },
 }
@@ -123,18 +151,38 @@ impl Package {
         let inner = path.join("package");
         let folder = if inner.join("package.json").is_file() { inner } else { path.to_path_buf() };
         let failed = |source| PackageError::Read { path: folder.clone(), source };
-        let mut names: Vec<PathBuf> = Vec::new();
+        let mut names: Vec<String> = Vec::new();
         for entry in std::fs::read_dir(&folder).map_err(failed)? {
-            names.push(entry.map_err(failed)?.path());
+            let name = entry.map_err(failed)?.file_name();
+            // A name that is no text is no name of a definition.
+            names.extend(name.into_string().ok().filter(|name| is_definition(name) || name == "package.json"));
         }
         // The order of a folder is the file system's; ours is by name.
         names.sort();
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|source| PackageError::Read { path, source })
+        };
         let mut package = Self::default();
-        for file in names {
-            let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
-            if name.ends_with(".json") && file.is_file() {
-                let bytes = std::fs::read(&file).map_err(|source| PackageError::Read { path: file.clone(), source })?;
-                package.take_file(name, bytes);
+        if let Ok(at) = names.binary_search_by(|name| name.as_str().cmp("package.json")) {
+            let name = names.remove(at);
+            package.take_file(&name, read(&name)?);
+        }
+        let listed = std::fs::read(folder.join(".index.json")).ok();
+        match listed.and_then(|listed| index::read(without_mark(&listed), &names)) {
+            Some(heads) => {
+                for head in heads {
+                    let canonical = package.canonical_of(&head.kind, head.url.as_deref(), head.id.as_deref());
+                    let Some(url) = canonical else { continue };
+                    let content = Content::File { path: folder.join(&head.file), parsed: OnceLock::new() };
+                    let version = head.version.map(String::into_boxed_str);
+                    package.entries.push(Entry { kind: SmolStr::new(head.kind), url, version, content });
+                }
+            }
+            None => {
+                for name in names {
+                    package.take_file(&name, read(&name)?);
+                }
             }
         }
         if package.name.is_empty() {
@@ -224,14 +272,14 @@ impl Package {
 
     /// A file of a package's folder: `package.json`, or a definition, of which only the head is read here.
     fn take_file(&mut self, name: &str, bytes: Vec<u8>) {
-        if name.contains('/') || !name.ends_with(".json") || name.starts_with('.') {
-            return;
-        }
         let text = without_mark(&bytes);
         if name == "package.json" {
             if let Ok(manifest) = json::parse(text, &json::Limits::default()) {
                 self.take_manifest(&manifest);
             }
+            return;
+        }
+        if !is_definition(name) {
             return;
         }
         let head = |member: &str| -> Option<String> {
@@ -289,8 +337,23 @@ impl Entry {
             Content::Text { bytes, parsed } => {
                 parsed.get_or_init(|| json::parse(bytes, &DEFINITION).ok().map(Arc::new)).clone()
             }
+            Content::File { path, parsed } => parsed.get_or_init(|| self.read(path).map(Arc::new)).clone(),
         }
     }
+
+    /// The file, if it is still what the index said: it may have changed since.
+    fn read(&self, path: &Path) -> Option<Json> {
+        let bytes = std::fs::read(path).ok()?;
+        let definition = json::parse(without_mark(&bytes), &DEFINITION).ok()?;
+        let same = definition.text_at(&["resourceType"]) == Some(&self.kind)
+            && definition.text_at(&["url"]).is_none_or(|url| url == &*self.url);
+        same.then_some(definition)
+    }
+}
+
+/// Whether a file of a package's folder may be a definition; `.index.json` and what lies deeper is none.
+fn is_definition(name: &str) -> bool {
+    name.ends_with(".json") && !name.contains('/') && !name.starts_with('.') && name != "package.json"
 }
 
 /// Some publishing tools put a byte order mark before their files.
@@ -299,4 +362,4 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

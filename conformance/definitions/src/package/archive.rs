@@ -32,7 +32,7 @@ const BLOCK: usize = 512;
 const FREE_BYTES: u64 = 16 << 20;
 
 /// Gives each regular file (its name with `/`, its content) to `take`, in the order of the archive.
-pub(super) fn read(bytes: &[u8], limits: &Limits, take: &mut dyn FnMut(&str, Vec<u8>)) -> Result<(), PackageError> {
+pub(crate) fn read(bytes: &[u8], limits: &Limits, take: &mut dyn FnMut(&str, Vec<u8>)) -> Result<(), PackageError> {
     let most = (bytes.len() as u64).saturating_mul(limits.ratio).max(FREE_BYTES).min(limits.bytes);
     let mut reader = Reader { from: MultiGzDecoder::new(bytes).take(most.saturating_add(1)), most, done: 0 };
     let mut long_name: Option<String> = None;

@@ -3,7 +3,7 @@ use std::io::Write;
 use super::*;
 
 /// A tar of these files, gzipped.
-fn tgz(files: &[(&str, u8, &[u8])]) -> Vec<u8> {
+pub(crate) fn tgz(files: &[(&str, u8, &[u8])]) -> Vec<u8> {
     let mut tar = Vec::new();
     for (name, kind, content) in files {
         let mut header = [0_u8; 512];
