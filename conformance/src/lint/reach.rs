@@ -115,13 +115,16 @@ fn shadowed(view: &View, rows: &[Row], out: &mut Vec<Finding>) {
 }
 
 /// Whether a condition of either row speaks of the field whose repetitions a row goes through: it may then hold for
-/// one repetition and not for another, and nothing is proven.
+/// one repetition and not for another, and nothing is proven. Two rows of one source see the same repetition.
 fn sees_repetitions(one: &Row, other: &Row) -> bool {
+    if one.cell("source") == other.cell("source") {
+        return false;
+    }
     let field =
         |row: &Row| At::read(row.cell("source")).map(|at| at.head).filter(|_| row.cell("target").contains("[+"));
     let fields: Vec<String> = [one, other].into_iter().filter_map(field).collect();
     let speaks = |row: &Row| terms(row.cell("when")).iter().any(|term: &Term| fields.contains(&term.at.head));
-    (speaks(one) || speaks(other)) && one.cell("when") != other.cell("when")
+    speaks(one) || speaks(other)
 }
 
 fn messages(view: &View, roles: &BTreeSet<&str>, out: &mut Vec<Finding>) {
@@ -138,6 +141,7 @@ fn messages(view: &View, roles: &BTreeSet<&str>, out: &mut Vec<Finding>) {
     }
     for (stem, rows) in view.level("messages") {
         let Some(own) = rows.iter().find(|row| row.is_of(&view.name)) else { continue };
+        begins_again(view, rows, out);
         let served = view.served.get(stem);
         if served.is_none_or(|served| served.types.is_empty() && !served.fallback) {
             let text = "no message type leads to this table: it is never selected".to_owned();
@@ -162,6 +166,17 @@ fn messages(view: &View, roles: &BTreeSet<&str>, out: &mut Vec<Finding>) {
                     ));
                 }
             }
+        }
+    }
+}
+
+/// A group that is repeated needs a segment it begins with, or a second one is read into the first.
+fn begins_again(view: &View, rows: &[Row], out: &mut Vec<Finding>) {
+    let group = |row: &Row| row.cell("group").to_owned();
+    for row in rows.iter().filter(|row| row.cell("segment") == "*" && row.is_of(&view.name)) {
+        if !rows.iter().any(|other| group(other) == group(row) && other.cell("mode") == "new") {
+            let text = format!("the group {} is repeated and no segment begins it again", row.cell("group"));
+            out.push(find(row, "group-never-begins", text, "mode new at the segment it begins with"));
         }
     }
 }

@@ -200,9 +200,9 @@ fn gives(function: &str) -> &'static [Primitive] {
     };
     match function {
         "text" | "trimmed" | "lines" | "phone" => &[String, Markdown],
-        "code" => &[Code, Id, String],
+        "code" => &[Code, Id],
         "uri" | "universal_id" | "authority" | "system" => &[Uri, Url, Canonical, Oid, Uuid],
-        "date" => &[Date, DateTime],
+        "date" => &[Date],
         "dateTime" => &[DateTime],
         "instant" => &[Instant],
         "time" => &[Time],
