@@ -1,0 +1,1 @@
+//! Behaviour by expression: what stands left gives what stands right.
