@@ -9,6 +9,7 @@ pub mod profile;
 mod pack;
 mod package;
 mod set;
+mod snapshot;
 
 pub use package::{Dependency, Limits, Package, PackageError};
 pub use set::Definitions;

@@ -9,7 +9,8 @@ use smol_str::SmolStr;
 mod compile;
 mod element;
 
-pub(crate) use compile::compile;
+pub(crate) use compile::{MAX_DEPTH, MAX_ELEMENTS, compile, head};
+pub(crate) use element::{choice_type, read as element};
 
 /// A StructureDefinition with its snapshot, read for use.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Profile {
     pub context_invariants: Vec<String>,
     /// Profiles that an instance has to fulfil as well (extension `structuredefinition-imposeProfile`).
     pub imposes: Vec<String>,
+    /// What of its differential could not be applied, for its author; empty of a snapshot that was published with it.
+    pub issues: Vec<String>,
     /// The elements of the snapshot in its order; `[0]` is the root.
     pub elements: Vec<Element>,
 }
@@ -94,6 +97,10 @@ impl ElementId {
     /// The root.
     pub const ROOT: Self = Self(0);
 
+    pub(crate) fn at(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
     /// The place in `elements`.
     pub fn index(self) -> usize {
         self.0 as usize
@@ -101,7 +108,7 @@ impl ElementId {
 }
 
 /// An ElementDefinition of a snapshot. FHIR R4 elementdefinition.html.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Element {
     /// `ElementDefinition.id`; made of path and slice names where it is absent.
     pub id: String,

@@ -10,6 +10,7 @@ use crate::STRUCTURE;
 use crate::pack::Pack;
 use crate::package::{Entry, Package};
 use crate::profile::{Profile, ProfileError, compile};
+use crate::snapshot::{self, Types};
 
 /// An immutable set of definitions: R4 itself and packages over it.
 ///
@@ -192,25 +193,96 @@ impl Definitions {
     }
 
     fn compiled(&self, place: Place) -> Result<Arc<Profile>, ProfileError> {
-        let unreadable = || ProfileError::Broken("the definition is not readable JSON".to_owned());
-        match place {
-            Place::Package(slot) => {
-                let of = self.slots.get(slot as usize).ok_or(ProfileError::Unknown)?;
-                let make = || {
-                    let definition = self.entry(slot).and_then(Entry::json).ok_or_else(unreadable)?;
-                    compile(&definition).map(Arc::new)
-                };
-                of.profile.get_or_init(make).clone()
-            }
-            Place::Pack(entry) => {
-                let make = || {
-                    let pack = Pack::r4();
-                    let definition = pack.entries().get(entry as usize).and_then(|entry| pack.parse(entry));
-                    compile(&definition.ok_or_else(unreadable)?).map(Arc::new)
-                };
-                pack_profile(entry).ok_or(ProfileError::Unknown)?.get_or_init(make).clone()
-            }
+        match self.cell(place)?.get() {
+            Some(done) => done.clone(),
+            // R4's own are kept for all sets: no package may change what they are made of.
+            None if matches!(place, Place::Pack(_)) && !self.packages.is_empty() => Self::r4().compiled(place),
+            None => Making { set: self, open: Vec::new() }.compiled(place),
         }
+    }
+
+    /// A profile made from the differential of a definition, whether or not it has a snapshot, for comparison.
+    #[cfg(test)]
+    pub(crate) fn generated(&self, definition: &Json) -> Result<Profile, ProfileError> {
+        snapshot::generate(definition, &mut Making { set: self, open: Vec::new() })
+    }
+
+    /// Where the profile of a definition is kept.
+    fn cell(&self, place: Place) -> Result<&Compiled, ProfileError> {
+        let found = match place {
+            Place::Package(slot) => self.slots.get(slot as usize).map(|slot| &slot.profile),
+            Place::Pack(entry) => pack_profile(entry),
+        };
+        found.ok_or(ProfileError::Unknown)
+    }
+}
+
+/// Compiles a profile and what it builds on.
+struct Making<'d> {
+    set: &'d Definitions,
+    /// What is being compiled, each because of the one before.
+    open: Vec<Place>,
+}
+
+/// No real chain of bases and types is longer.
+const MAX_OPEN: usize = 64;
+
+impl Making<'_> {
+    fn compiled(&mut self, place: Place) -> Result<Arc<Profile>, ProfileError> {
+        let cell = self.set.cell(place)?;
+        if let Some(done) = cell.get() {
+            return done.clone();
+        }
+        if matches!(place, Place::Pack(_)) && !self.set.packages.is_empty() {
+            return self.set.compiled(place);
+        }
+        if self.open.contains(&place) {
+            return Err(ProfileError::Broken("the definition builds on itself".to_owned()));
+        }
+        if self.open.len() >= MAX_OPEN {
+            return Err(ProfileError::Broken("the definition builds on too many others".to_owned()));
+        }
+        // Not inside `get_or_init`: what it builds on may lead back to the same cell. Two threads may both compile; the
+        // first result stays.
+        self.open.push(place);
+        let made = self.make(place).map(Arc::new);
+        self.open.pop();
+        cell.get_or_init(|| made).clone()
+    }
+
+    fn make(&mut self, place: Place) -> Result<Profile, ProfileError> {
+        let unreadable = || ProfileError::Broken("the definition is not readable JSON".to_owned());
+        let kept;
+        let read;
+        let definition: &Json = match place {
+            Place::Package(slot) => {
+                kept = self.set.entry(slot).and_then(Entry::json).ok_or_else(unreadable)?;
+                &kept
+            }
+            // The pack's text is at hand: the tree is not kept beside the profile.
+            Place::Pack(entry) => {
+                let pack = Pack::r4();
+                let entry = pack.entries().get(entry as usize);
+                read = entry.and_then(|entry| pack.parse(entry)).ok_or_else(unreadable)?;
+                &read
+            }
+        };
+        match definition.get("snapshot").is_some() {
+            true => compile(definition),
+            false => snapshot::generate(definition, self),
+        }
+    }
+}
+
+impl Types for Making<'_> {
+    fn profile(&mut self, canonical: &str) -> Result<Arc<Profile>, ProfileError> {
+        let place = self.set.locate(Some("StructureDefinition"), canonical).ok_or(ProfileError::Unknown)?;
+        self.compiled(place)
+    }
+
+    fn base(&mut self, type_name: &str) -> Option<Arc<Profile>> {
+        let place = self.set.types.get(type_name).copied().or_else(|| pack_type(type_name))?;
+        self.compiled(place).ok()
     }
 }
 
@@ -227,4 +299,4 @@ pub(crate) fn version_order(left: Option<&str>, right: Option<&str>) -> std::cmp
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

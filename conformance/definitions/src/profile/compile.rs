@@ -17,6 +17,19 @@ pub(crate) const MAX_DEPTH: usize = 64;
 
 /// Reads the snapshot of a definition.
 pub(crate) fn compile(definition: &Json) -> Result<Profile, ProfileError> {
+    let listed = definition.at(&["snapshot", "element"]).and_then(Json::as_array).unwrap_or_default();
+    if listed.is_empty() {
+        return Err(ProfileError::Broken("the StructureDefinition has no snapshot".to_owned()));
+    }
+    if listed.len() > MAX_ELEMENTS {
+        return Err(ProfileError::Broken("the snapshot has too many elements".to_owned()));
+    }
+    let profile = head(definition)?;
+    Ok(Profile { elements: elements(listed, &profile.type_name)?, ..profile })
+}
+
+/// Everything but the elements.
+pub(crate) fn head(definition: &Json) -> Result<Profile, ProfileError> {
     let broken = |why: &str| ProfileError::Broken(why.to_owned());
     let url = text(definition, "url").ok_or_else(|| broken("the StructureDefinition has no url"))?;
     let type_name = match definition.text_at(&["type"]) {
@@ -30,13 +43,6 @@ pub(crate) fn compile(definition: &Json) -> Result<Profile, ProfileError> {
         Some("logical") => Kind::Logical,
         _ => return Err(broken("the StructureDefinition does not say its kind")),
     };
-    let listed = definition.at(&["snapshot", "element"]).and_then(Json::as_array).unwrap_or_default();
-    if listed.is_empty() {
-        return Err(broken("the StructureDefinition has no snapshot"));
-    }
-    if listed.len() > MAX_ELEMENTS {
-        return Err(broken("the snapshot has too many elements"));
-    }
     Ok(Profile {
         version: text(definition, "version"),
         name: text(definition, "name").unwrap_or_default(),
@@ -55,7 +61,8 @@ pub(crate) fn compile(definition: &Json) -> Result<Profile, ProfileError> {
             .filter_map(extension_value)
             .map(str::to_owned)
             .collect(),
-        elements: elements(listed, &type_name)?,
+        issues: Vec::new(),
+        elements: Vec::new(),
         url,
         type_name,
     })

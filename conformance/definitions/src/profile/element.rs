@@ -4,15 +4,15 @@ use model::json::Json;
 use smol_str::SmolStr;
 
 use super::{
-    AdditionalBinding, Aggregation, Binding, Constraint, ConstraintSeverity, Discriminator, DiscriminatorKind, Element,
-    Slicing, SlicingRules, Strength, TypeRef, Value, Versioning,
+    AdditionalBinding, Aggregation, Binding, Constraint, ConstraintSeverity, ContentReference, Discriminator,
+    DiscriminatorKind, Element, Slicing, SlicingRules, Strength, TypeRef, Value, Versioning,
 };
 
 const STRUCTURE: &str = "http://hl7.org/fhir/StructureDefinition/";
 const SYSTEM: &str = "http://hl7.org/fhirpath/System.";
 
 /// Reads everything that the definition says of itself; its place in the tree is the caller's.
-pub(super) fn read(json: &Json, type_name: &str) -> Option<Element> {
+pub(crate) fn read(json: &Json, type_name: &str) -> Option<Element> {
     let path = json.get("path")?.as_str()?;
     let last = path.rsplit('.').next().unwrap_or(path);
     let (name, is_choice) = match last.strip_suffix("[x]") {
@@ -36,6 +36,11 @@ pub(super) fn read(json: &Json, type_name: &str) -> Option<Element> {
         base_max,
         types,
         slicing: json.get("slicing").map(slicing),
+        content_reference: json.text_at(&["contentReference"]).map(|reference| {
+            let target = reference.split_once('#').map_or(reference, |(_, target)| target);
+            let type_name = SmolStr::new(target.split('.').next().unwrap_or(target));
+            ContentReference::Type { type_name, path: target.to_owned() }
+        }),
         fixed: value(json, "fixed"),
         pattern: value(json, "pattern"),
         min_value: value(json, "minValue"),

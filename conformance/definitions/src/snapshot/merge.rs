@@ -1,0 +1,112 @@
+//! What an element of a differential says, over what stands in the base.
+//!
+//! FHIR R4 elementdefinition.html, "Rules" and profiling.html, "Limitations of Use": what the differential leaves out
+//! stays; invariants and conditions add up; the rest is replaced.
+
+use model::json::Json;
+
+use super::tree::Node;
+use crate::profile::{Binding, Discriminator, DiscriminatorKind, Slicing, SlicingRules};
+
+/// Merges it. `url` becomes the source of invariants that name none.
+pub(super) fn into(node: &mut Node, json: &Json, url: &str, type_name: &str, issues: &mut Vec<String>) {
+    let Some(from) = crate::profile::element(json, type_name) else { return };
+    let has = |name: &str| json.get(name).is_some();
+    if has("slicing") && node.unsliced.is_none() {
+        node.unsliced = Some(Box::new(node.clone()));
+    }
+    let is_slice = node.element.slice_name.is_some();
+    let to = &mut node.element;
+    if has("min") {
+        if from.min < to.min && !is_slice {
+            issues.push(format!("{} allows fewer values than its base", from.path));
+        }
+        to.min = from.min.max(if is_slice { 0 } else { to.min });
+    }
+    if has("max") {
+        match (from.max, to.max) {
+            (None, Some(_)) => issues.push(format!("{} allows more values than its base", from.path)),
+            (Some(new), Some(old)) if new > old => {
+                issues.push(format!("{} allows more values than its base", from.path));
+            }
+            _ => to.max = from.max,
+        }
+    }
+    if has("type") && !from.types.is_empty() {
+        to.types = from.types;
+        to.regex = from.regex.or(to.regex.take());
+    }
+    if has("contentReference") {
+        node.content = json
+            .text_at(&["contentReference"])
+            .map(|reference| reference.split_once('#').map_or(reference, |(_, target)| target).to_owned());
+    }
+    to.fixed = from.fixed.or(to.fixed.take());
+    to.pattern = from.pattern.or(to.pattern.take());
+    to.min_value = from.min_value.or(to.min_value.take());
+    to.max_value = from.max_value.or(to.max_value.take());
+    to.max_length = from.max_length.or(to.max_length);
+    if let Some(new) = from.binding {
+        to.binding = Some(binding(to.binding.take(), new, json));
+    }
+    for mut constraint in from.constraints {
+        if !to.constraints.iter().any(|each| each.key == constraint.key) {
+            constraint.source.get_or_insert_with(|| url.to_owned());
+            to.constraints.push(constraint);
+        }
+    }
+    for key in from.condition {
+        if !to.condition.contains(&key) {
+            to.condition.push(key);
+        }
+    }
+    if has("mustSupport") {
+        to.must_support = from.must_support;
+    }
+    if has("isModifier") {
+        to.is_modifier = from.is_modifier;
+    }
+    if has("isSummary") {
+        to.is_summary = from.is_summary;
+    }
+    if let Some(mut new) = from.slicing {
+        if let Some(old) = to.slicing.take() {
+            for discriminator in old.discriminators.into_iter().rev() {
+                if !new.discriminators.contains(&discriminator) {
+                    new.discriminators.insert(0, discriminator);
+                }
+            }
+            if json.at(&["slicing", "rules"]).is_none() {
+                new.rules = old.rules;
+            }
+        }
+        to.slicing = Some(new);
+    }
+}
+
+/// The value set stays if only the strength changes, and the other way round.
+fn binding(old: Option<Binding>, new: Binding, json: &Json) -> Binding {
+    let Some(old) = old else { return new };
+    Binding {
+        strength: if json.at(&["binding", "strength"]).is_some() { new.strength } else { old.strength },
+        value_set: new.value_set.or(old.value_set),
+        max_value_set: new.max_value_set.or(old.max_value_set),
+        min_value_set: new.min_value_set.or(old.min_value_set),
+        additional: if new.additional.is_empty() { old.additional } else { new.additional },
+    }
+}
+
+/// An element that gets slices without saying how they are told apart: extensions by their URL, choices by their type.
+/// profiling.html, "Slicing" (both are always sliced so).
+pub(super) fn slicing_of(node: &mut Node) {
+    if node.element.slicing.is_some() {
+        return;
+    }
+    let by = |kind, path: &str| vec![Discriminator { kind, path: path.to_owned() }];
+    let discriminators = match node.name.text.as_str() {
+        "extension" | "modifierExtension" => by(DiscriminatorKind::Value, "url"),
+        _ if node.name.choice().is_some() => by(DiscriminatorKind::Type, "$this"),
+        _ => Vec::new(),
+    };
+    node.element.slicing = Some(Slicing { discriminators, rules: SlicingRules::Open, ordered: false });
+}
