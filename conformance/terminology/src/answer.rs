@@ -57,7 +57,7 @@ pub enum Reason {
     /// The rules of an open code system give no answer for this code.
     #[error("code system {0} has no list of its codes")]
     Open(SmolStr),
-    /// The code is not in the system, and the system's own list may be older than the code.
+    /// A filter in another language, or on a property that the code system does not have.
     #[error("a filter on {property} with {op} is not supported for code system {system}")]
     Filter {
         /// The code system.
@@ -82,6 +82,9 @@ pub enum Reason {
     /// Too many steps.
     #[error("deciding takes more than {0} steps")]
     Steps(usize),
+    /// No such concept map, or one that hands on to itself.
+    #[error("concept map {0} is not loaded")]
+    Map(SmolStr),
     /// The outside server gave no answer.
     #[error("the terminology server gave no answer")]
     Remote,

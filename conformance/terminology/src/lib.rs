@@ -23,17 +23,25 @@
 mod answer;
 mod code_system;
 mod concepts;
+#[cfg(test)]
+mod corpus;
+mod expand;
 mod filter;
+mod lookup;
 mod member;
 mod rule;
 mod service;
 #[cfg(test)]
 mod testing;
+mod translate;
 pub mod ucum;
 mod value_set;
 
 pub use answer::{CodeCheck, Coding, DisplayCheck, Membership, Reason};
 pub use code_system::CodeSystem;
 pub use concepts::{Completeness, Concept, Concepts, Designation, Value};
+pub use expand::{Contains, ExpandError, ExpandRequest, Expansion};
+pub use lookup::{CodeValidation, Lookup, LookupError, Subsumption};
 pub use service::{Options, Source, Terminology};
+pub use translate::{Dependency, Direction, Match, TranslateRequest, Translation};
 pub use value_set::ValueSet;

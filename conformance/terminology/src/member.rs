@@ -15,6 +15,12 @@ pub(crate) fn member(value_set: &ValueSet, coding: &Coding<'_>) -> Membership {
     decide(value_set, coding, &mut steps)
 }
 
+/// Whether the excludes of a value set take a coding away.
+pub(crate) fn excluded(value_set: &ValueSet, coding: &Coding<'_>) -> Membership {
+    let mut steps = STEPS;
+    any(&value_set.excludes, true, coding, &mut steps)
+}
+
 fn decide(value_set: &ValueSet, coding: &Coding<'_>, steps: &mut usize) -> Membership {
     let composed = if value_set.includes.is_empty() {
         Membership::Unknown(Reason::Empty(value_set.url.clone()))

@@ -24,6 +24,11 @@ pub trait Source: Send + Sync {
     fn supplements(&self, _system: &str) -> Vec<Arc<Json>> {
         Vec::new()
     }
+
+    /// All ConceptMap resources, in a fixed order; for translations that name no map.
+    fn concept_maps(&self) -> Vec<Arc<Json>> {
+        Vec::new()
+    }
 }
 
 /// How a [`Terminology`] behaves.
@@ -110,6 +115,10 @@ impl Terminology {
     /// A service over these definitions; nothing is compiled before it is asked for.
     pub fn new(source: Arc<dyn Source>, options: Options) -> Self {
         Self { source, options, systems: RwLock::default(), value_sets: RwLock::default() }
+    }
+
+    pub(crate) fn source(&self) -> &dyn Source {
+        self.source.as_ref()
     }
 
     /// Whether a code is in a value set, given by `url` or `url|version`.

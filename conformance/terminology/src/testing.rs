@@ -10,6 +10,7 @@ use crate::{Options, Source, Terminology};
 pub(crate) struct Resources {
     by_canonical: HashMap<(String, String), Arc<Json>>,
     supplements: Vec<Arc<Json>>,
+    maps: Vec<Arc<Json>>,
 }
 
 impl Source for Resources {
@@ -21,6 +22,10 @@ impl Source for Resources {
         let of = |one: &&Arc<Json>| one.text_at(&["supplements"]) == Some(system);
         self.supplements.iter().filter(of).cloned().collect()
     }
+
+    fn concept_maps(&self) -> Vec<Arc<Json>> {
+        self.maps.clone()
+    }
 }
 
 pub(crate) fn json(text: &str) -> Json {
@@ -28,7 +33,7 @@ pub(crate) fn json(text: &str) -> Json {
 }
 
 pub(crate) fn resources(all: impl IntoIterator<Item = Json>) -> Resources {
-    let mut resources = Resources { by_canonical: HashMap::new(), supplements: Vec::new() };
+    let mut resources = Resources { by_canonical: HashMap::new(), supplements: Vec::new(), maps: Vec::new() };
     for resource in all {
         let resource = Arc::new(resource);
         let kind = resource.text_at(&["resourceType"]).unwrap().to_owned();
@@ -39,6 +44,9 @@ pub(crate) fn resources(all: impl IntoIterator<Item = Json>) -> Resources {
         }
         if let Some(version) = resource.text_at(&["version"]) {
             resources.by_canonical.insert((kind.clone(), format!("{url}|{version}")), resource.clone());
+        }
+        if kind == "ConceptMap" {
+            resources.maps.push(resource.clone());
         }
         resources.by_canonical.insert((kind, url), resource);
     }

@@ -79,7 +79,6 @@ impl Listed {
 }
 
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "read by expansion")]
 pub(crate) struct Item {
     pub(crate) code: SmolStr,
     pub(crate) display: Option<SmolStr>,
@@ -95,7 +94,6 @@ pub(crate) struct Given {
     pub(crate) index: HashMap<SmolStr, HashMap<SmolStr, usize>>,
 }
 
-#[expect(dead_code, reason = "read by expansion")]
 pub(crate) struct GivenItem {
     pub(crate) system: Option<SmolStr>,
     pub(crate) version: Option<SmolStr>,
