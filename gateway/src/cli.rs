@@ -10,6 +10,7 @@ mod input;
 mod ledger;
 mod progress;
 mod reporter;
+mod run_suites;
 mod serve;
 mod store;
 mod token;

@@ -91,7 +91,10 @@ fn load(path: &Path) -> Result<Option<(String, Script)>, String> {
 
 async fn execute(context: Arc<Context>, (group, script): (String, Script), recorder: Recorder) {
     let mut state = State::new(&context, &script);
-    recorder.test(&group, "setup", Weight::Shall);
+    let checked = script.capabilities.iter().any(|capability| capability.checked);
+    if checked || !script.fixtures.is_empty() || !script.setup.is_empty() {
+        recorder.test(&group, "setup", Weight::Shall);
+    }
     let ready = setup(&mut state, &recorder).await;
     for test in &script.tests {
         recorder.test(&group, &test.name, Weight::Shall);
@@ -102,7 +105,9 @@ async fn execute(context: Arc<Context>, (group, script): (String, Script), recor
             Err(why) => recorder.step(Step::skipped("skipped", *why)),
         }
     }
-    recorder.test(&group, "teardown", Weight::Shall);
+    if !script.teardown.is_empty() || script.fixtures.iter().any(|fixture| fixture.autodelete) {
+        recorder.test(&group, "teardown", Weight::Shall);
+    }
     for action in &script.teardown {
         let step = one(&mut state, action).await;
         recorder.step(step);

@@ -16,6 +16,7 @@ pub(crate) fn run(command: ConformanceCommand, reporter: &Reporter) -> Result<()
     match command {
         ConformanceCommand::Lint { format, packages } => lint(format, &packages, *reporter),
         ConformanceCommand::Score { corpus, report, format } => score(&corpus, report.as_deref(), format, *reporter),
+        ConformanceCommand::Run(options) => super::run_suites::run(&options, *reporter),
     }
 }
 

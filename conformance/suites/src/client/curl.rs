@@ -3,7 +3,7 @@
 use super::{Options, Request};
 
 /// Bodies up to this length stand in the command line; longer ones in a file beside the report.
-pub(crate) const INLINE_BODY_BYTES: usize = 4096;
+pub(crate) const INLINE_BODY_BYTES: usize = 2048;
 /// A header whose name holds one of these is a secret.
 const SECRET_WORDS: [&str; 7] = ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey"];
 /// A query or form parameter of one of these names is a secret.
