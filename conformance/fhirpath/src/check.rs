@@ -11,10 +11,11 @@ use crate::types::Type;
 /// How much is held against an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
-    /// What is wrong for every input: unknown functions and types, arguments of a type that cannot be, and the JSON name
-    /// of a choice (`valueQuantity`), which is never an element.
+    /// What is wrong for every input: unknown functions and types, arguments of a type that cannot be, positions in
+    /// collections that have no order (`children().first()`), and the JSON name of a choice (`valueQuantity`), which is
+    /// never an element.
     Lenient,
-    /// Also names that the types at hand do not have, and positions in collections that have no order.
+    /// Also names that the types at hand do not have.
     Strict,
 }
 

@@ -1,6 +1,7 @@
 //! Equality, equivalence and order. FHIRPath 2.0.0, "Equality" and "Comparison".
 
 use std::cmp::Ordering;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use model::json::{Json, Object};
 
@@ -39,7 +40,7 @@ pub(crate) fn equal(left: &Item<'_>, right: &Item<'_>) -> Option<bool> {
         (Item::Date(left), Item::Date(right)) => left.compare(*right).map(Ordering::is_eq),
         (Item::Time(left), Item::Time(right)) => left.compare(*right).map(Ordering::is_eq),
         (Item::Date(_) | Item::DateTime(_), Item::Date(_) | Item::DateTime(_)) => {
-            date_time(&first)?.compare(date_time(&second)?).map(Ordering::is_eq)
+            date_time(&first)?.equal(date_time(&second)?)
         }
         (Item::Quantity(left), Item::Quantity(right)) => left.compare(right).map(Ordering::is_eq),
         (Item::Quantity(_), Item::Integer(_) | Item::Decimal(_))
@@ -250,5 +251,50 @@ pub(crate) fn order(left: &Item<'_>, right: &Item<'_>) -> Result<Option<Ordering
             Item::Quantity(_) | Item::Integer(_) | Item::Decimal(_),
         ) => Ok(quantity(&first).zip(quantity(&second)).and_then(|(left, right)| left.compare(&right))),
         _ => Err(NoOrder),
+    }
+}
+
+/// A number that equal items share, so that many can be told apart without comparing each with each; none for items
+/// whose equality is more than sameness of text (numbers, dates, quantities).
+pub(crate) fn fingerprint(item: &Item<'_>) -> Option<u64> {
+    if let Some(text) = item.as_text() {
+        return Some(hash(&(0_u8, text)));
+    }
+    match item {
+        Item::Node(node) if !node.of().is_quantity() => match node.value()? {
+            value @ Json::Object(_) => Some(json_fingerprint(value, DEPTH)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn json_fingerprint(value: &Json, depth: usize) -> u64 {
+    if depth == 0 {
+        return 0;
+    }
+    match value {
+        Json::Null => 1,
+        Json::Bool(value) => hash(&(1_u8, value)),
+        // Equal numbers may be written with other digits.
+        Json::Number(number) => match decimal::parse(number.as_str()) {
+            Some(value) => hash(&(2_u8, value.normalize())),
+            None => 2,
+        },
+        Json::String(text) => hash(&(3_u8, text.as_str())),
+        Json::Array(items) => {
+            let parts: Vec<u64> = items.iter().map(|item| json_fingerprint(item, depth - 1)).collect();
+            hash(&(4_u8, parts))
+        }
+        // The order of members does not count.
+        Json::Object(object) => object
+            .iter()
+            .fold(5, |sum: u64, (name, value)| sum.wrapping_add(hash(&(name, json_fingerprint(value, depth - 1))))),
     }
 }

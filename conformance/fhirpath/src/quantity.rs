@@ -69,10 +69,7 @@ impl Quantity {
     pub(crate) fn comparable(&self, other: &Self) -> bool {
         match (&self.unit, &other.unit) {
             (Unit::Code(left), Unit::Code(right)) if left == right => true,
-            _ => match (Measured::of(self), Measured::of(other)) {
-                (Some(left), Some(right)) => left.term.is_commensurable(&right.term),
-                _ => false,
-            },
+            _ => Measured::pair(self, other).is_some(),
         }
     }
 
@@ -84,10 +81,7 @@ impl Quantity {
         if !self.same_kind_of_time(other) {
             return None;
         }
-        let (left, right) = (Measured::of(self)?, Measured::of(other)?);
-        if !left.term.is_commensurable(&right.term) {
-            return None;
-        }
+        let (left, right) = Measured::pair(self, other)?;
         left.amount.partial_cmp(&right.amount)
     }
 
@@ -111,10 +105,7 @@ impl Quantity {
         if self.unit == other.unit {
             return decimal::equivalent(self.value, other.value);
         }
-        let (Some(left), Some(right)) = (Measured::of(self), Measured::of(other)) else { return false };
-        if !left.term.is_commensurable(&right.term) {
-            return false;
-        }
+        let Some((left, right)) = Measured::pair(self, other) else { return false };
         // The step of the last digit, in common units, says which of the two is coarser.
         let (Some(left_step), Some(right_step)) = (left.step(self.value), right.step(other.value)) else {
             return false;
@@ -142,10 +133,7 @@ impl Quantity {
         if !self.same_kind_of_time(other) {
             return None;
         }
-        let (left, right) = (Measured::of(self)?, Measured::of(other)?);
-        if !left.term.is_commensurable(&right.term) {
-            return None;
-        }
+        let (left, right) = Measured::pair(self, other)?;
         match left.scale.partial_cmp(&right.scale)? {
             Ordering::Greater => {
                 let converted = right.value_of(left.amount)?;
@@ -167,10 +155,7 @@ impl Quantity {
         if !self.same_kind_of_time(&target) {
             return None;
         }
-        let (from, to) = (Measured::of(self)?, Measured::of(&target)?);
-        if !from.term.is_commensurable(&to.term) {
-            return None;
-        }
+        let (from, to) = Measured::pair(self, &target)?;
         Some(Self::new(to.value_of(from.amount)?.normalize(), unit.clone()))
     }
 
@@ -230,11 +215,20 @@ struct Measured {
 }
 
 impl Measured {
-    fn of(quantity: &Quantity) -> Option<Self> {
+    /// Two quantities of one dimension.
+    fn pair(left: &Quantity, right: &Quantity) -> Option<(Self, Self)> {
+        let vague =
+            |quantity: &Quantity| matches!(quantity.unit, Unit::Calendar(CalendarUnit::Year | CalendarUnit::Month));
+        // FHIRPath 2.0.0, "Date/Time Arithmetic": a year is 12 months or 365 days, a month 30 days.
+        let days_of_year = if vague(left) && vague(right) { 12 * 30 } else { 365 };
+        let (left, right) = (Self::of(left, days_of_year)?, Self::of(right, days_of_year)?);
+        left.term.is_commensurable(&right.term).then_some((left, right))
+    }
+
+    fn of(quantity: &Quantity, days_of_year: i64) -> Option<Self> {
         let value = Number::parse(&quantity.value.to_string())?;
         let days = match &quantity.unit {
-            // FHIRPath 2.0.0, "Date/Time Arithmetic": a year is 365 days, a month 30 days.
-            Unit::Calendar(CalendarUnit::Year) => Some(365),
+            Unit::Calendar(CalendarUnit::Year) => Some(days_of_year),
             Unit::Calendar(CalendarUnit::Month) => Some(30),
             _ => None,
         };

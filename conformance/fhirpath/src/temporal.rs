@@ -210,7 +210,23 @@ impl DateTime {
         }
     }
 
-    /// Of two dateTimes; without an offset a time counts as UTC unless the other side has none either.
+    /// `=` of two dateTimes: open where only one says its offset and some offset would make them the same.
+    pub(crate) fn equal(self, other: Self) -> Option<bool> {
+        if self.offset.is_some() != other.offset.is_some()
+            && let (Some(_), Some(_)) = (self.time, other.time)
+        {
+            let apart = (self.to_utc().nanos() - other.to_utc().nanos()).unsigned_abs();
+            return if apart <= 14 * u128::from(NANOS_PER_HOUR) { None } else { Some(false) };
+        }
+        self.compare(other).map(Ordering::is_eq)
+    }
+
+    /// Since 1970, as if what is not said were zero.
+    fn nanos(self) -> i128 {
+        i128::from(self.date.days()) * i128::from(NANOS_PER_DAY) + i128::from(self.time.map_or(0, Time::nanos))
+    }
+
+    /// The order of two dateTimes; without an offset a time counts as UTC unless the other side has none either.
     pub(crate) fn compare(self, other: Self) -> Option<Ordering> {
         let (left, right) = match (self.offset, other.offset) {
             (None, None) => (self, other),

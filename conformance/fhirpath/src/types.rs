@@ -242,7 +242,11 @@ impl TypeName {
         Self { namespace, name, system, fhir }
     }
 
+    /// Whether any namespace has a type of that name; `System.Patient` is known and never met.
     pub(crate) fn is_known(&self) -> bool {
-        self.system.is_some() || self.fhir.is_some()
+        self.system.is_some()
+            || self.fhir.is_some()
+            || matches!(self.namespace.as_deref(), Some("System" | "FHIR"))
+                && (System::parse(&self.name).is_some() || Type::find(&self.name).is_some())
     }
 }

@@ -127,7 +127,7 @@ impl Checker {
                 if index.is_surely_not(System::Integer) {
                     return Err(SemanticError::new("[]: expected an integer"));
                 }
-                Known { many: false, ..self.in_order(base, "[]")? }
+                Known { many: false, ..Self::in_order(base, "[]")? }
             }
             Expr::Negate(operand) | Expr::Plus(operand) => {
                 let operand = self.infer(operand, scope)?;
@@ -226,8 +226,8 @@ impl Checker {
         Ok(Known { types: Some(types), many: false, ordered: base.ordered, sure: true })
     }
 
-    fn in_order(&self, known: Known, at: &str) -> Inferred {
-        if self.strictness == Strictness::Strict && !known.ordered {
+    fn in_order(known: Known, at: &str) -> Inferred {
+        if !known.ordered {
             return Err(SemanticError::new(format_smolstr!("{at}: expected a collection that has an order")));
         }
         Ok(known)
@@ -357,7 +357,7 @@ impl Checker {
             Function::First | Function::Last | Function::Tail | Function::Skip | Function::Take
         );
         if positional {
-            self.in_order(base.clone(), &call.name)?;
+            Self::in_order(base.clone(), &call.name)?;
         }
         Ok(())
     }

@@ -1,9 +1,7 @@
 //! Filtering, projection, subsetting and combining. FHIRPath 2.0.0, "Functions".
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
-
-use smol_str::SmolStr;
+use std::collections::HashMap;
 
 use super::{Evaluator, Flow, Items, Pushed, Scope, Sink, known_type, push_all, push_one};
 use crate::ast::Call;
@@ -14,35 +12,39 @@ use crate::node;
 
 /// A collection that takes each value once and keeps the order.
 ///
-/// Texts are looked up by hash, so that `isDistinct` over the entries of a large Bundle stays linear.
+/// Texts and elements are looked up by a fingerprint once there are more than a handful, so that `isDistinct` over the
+/// entries of a large Bundle and `repeat` over a large expansion stay linear.
 #[derive(Default)]
 pub(crate) struct Distinct<'a> {
     items: Items<'a>,
-    texts: HashSet<SmolStr>,
-    /// Where the items that are no texts stand.
-    others: Vec<usize>,
+    /// Where the items of a fingerprint stand; those that have none stand under `None`. Empty as long as it is small.
+    places: HashMap<Option<u64>, Vec<usize>>,
 }
 
 impl<'a> Distinct<'a> {
+    /// As many are faster looked at than hashed.
+    const FEW: usize = 12;
+
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Whether an equal item is in.
     pub(crate) fn has(&self, evaluator: &Evaluator<'_, 'a>, item: &Item<'a>) -> Result<bool, EvalError> {
-        if let Some(text) = item.as_text() {
-            // A handful is faster looked at than hashed.
-            if self.texts.is_empty() {
-                return Ok(self.items.iter().any(|known| known.as_text() == Some(text)));
-            }
-            return Ok(self.texts.contains(text));
+        let is_equal = |known: &Item<'a>| compare::equal(known, item) == Some(true);
+        if self.places.is_empty() {
+            return Ok(self.items.iter().any(is_equal));
         }
-        evaluator.charge(self.others.len())?;
-        Ok(self
-            .others
-            .iter()
-            .filter_map(|index| self.items.get(*index))
-            .any(|known| compare::equal(known, item) == Some(true)))
+        let mark = compare::fingerprint(item);
+        // What has a fingerprint may still equal what has none: a Quantity element and a Quantity.
+        let candidates = [Some(mark), mark.is_some().then_some(None)].into_iter().flatten();
+        for index in candidates.filter_map(|mark| self.places.get(&mark)).flatten() {
+            evaluator.charge(1)?;
+            if self.items.get(*index).is_some_and(is_equal) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes an item unless an equal one is in; the flow is always to go on.
@@ -55,16 +57,13 @@ impl<'a> Distinct<'a> {
         if self.has(evaluator, &item)? {
             return Ok(false);
         }
-        match item.as_text() {
-            None => self.others.push(self.items.len()),
-            Some(text) if !self.texts.is_empty() => {
-                self.texts.insert(text.into());
+        if self.items.len() >= Self::FEW {
+            if self.places.is_empty() {
+                for (index, known) in self.items.iter().enumerate() {
+                    self.places.entry(compare::fingerprint(known)).or_default().push(index);
+                }
             }
-            Some(text) if self.items.len() >= 16 => {
-                self.texts = self.items.iter().filter_map(Item::as_text).map(SmolStr::from).collect();
-                self.texts.insert(text.into());
-            }
-            Some(_) => {}
+            self.places.entry(compare::fingerprint(&item)).or_default().push(self.items.len());
         }
         self.items.push(item);
         Ok(true)

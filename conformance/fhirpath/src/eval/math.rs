@@ -112,7 +112,9 @@ fn power(
         if by.abs() > 10_000 || value.is_zero() && by < 0 {
             return Ok(None);
         }
-        return Ok(value.checked_powi(by).map(Item::Decimal));
+        let power = value.checked_powi(by);
+        // A reciprocal has no digits of its own to keep.
+        return Ok(if by < 0 { power.map(tidy) } else { power.map(Item::Decimal) });
     }
     if value < Decimal::ZERO {
         return Ok(None);
