@@ -27,8 +27,11 @@ mod concepts;
 mod corpus;
 mod expand;
 mod filter;
+mod implicit;
+pub mod import;
 mod lookup;
 mod member;
+pub mod release;
 mod rule;
 mod service;
 #[cfg(test)]

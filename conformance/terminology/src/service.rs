@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use model::json::Json;
@@ -11,6 +10,7 @@ use smol_str::SmolStr;
 use crate::answer::{CodeCheck, Coding, DisplayCheck, Membership, Reason};
 use crate::code_system::CodeSystem;
 use crate::concepts::{Completeness, Concept, Concepts};
+use crate::implicit;
 use crate::member;
 use crate::rule::{self, Rule, Verdict};
 use crate::value_set::{self, ValueSet};
@@ -98,14 +98,15 @@ impl<'t> Systems<'t> {
         if let Some(known) = self.cut.borrow().get(canonical) {
             return Ok(known.clone());
         }
-        let Some(resource) = self.terminology.source.find("ValueSet", canonical) else {
+        let defined = self.terminology.source.find("ValueSet", canonical);
+        let Some(resource) = defined.or_else(|| implicit::value_set(canonical).map(Arc::new)) else {
             return Err(Reason::ValueSet(SmolStr::new(canonical)));
         };
         let compiled = Arc::new(value_set::compile(&resource, self, open));
         if compiled.cut && open.len() > 1 {
             self.cut.borrow_mut().insert(SmolStr::new(canonical), compiled.clone());
         } else {
-            write(&self.terminology.value_sets).entry(SmolStr::new(canonical)).or_insert_with(|| compiled.clone());
+            keep(&self.terminology.value_sets, SmolStr::new(canonical), &compiled);
         }
         Ok(compiled)
     }
@@ -167,10 +168,8 @@ impl Terminology {
             return known.clone();
         }
         let found = self.load(system, version, &name);
-        match write(&self.systems).entry(name) {
-            Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(place) => place.insert(found).clone(),
-        }
+        keep(&self.systems, name, &found);
+        found
     }
 
     fn load(&self, system: &str, version: Option<&str>, name: &str) -> System {
@@ -256,6 +255,16 @@ fn display(concepts: &dyn Concepts, concept: Concept, given: Option<&str>) -> Di
 fn same_text(one: &str, other: &str) -> bool {
     let words = |text: &'_ str| text.split_whitespace().flat_map(|word| word.chars().chain([' '])).collect::<String>();
     one == other || words(one).to_lowercase() == words(other).to_lowercase()
+}
+
+/// Names may come from instances, so the caches are bounded; past the bound answers are worked out each time.
+const CACHED: usize = 20_000;
+
+fn keep<T: Clone>(cache: &RwLock<HashMap<SmolStr, T>>, name: SmolStr, value: &T) {
+    let mut cache = write(cache);
+    if cache.len() < CACHED {
+        cache.entry(name).or_insert_with(|| value.clone());
+    }
 }
 
 /// A poisoned lock is used on: the maps are only ever added to, one whole entry at a time.
