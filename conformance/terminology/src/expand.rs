@@ -103,8 +103,17 @@ impl Terminology {
     /// `ExpandError::Undecided` if a code system or value set is not loaded, or open like UCUM;
     /// `ExpandError::TooCostly` beyond [`ExpandRequest::limit`].
     pub fn expand(&self, value_set: &str, request: &ExpandRequest<'_>) -> Result<Expansion, ExpandError> {
-        let compiled = self.value_set(value_set)?;
-        self.expand_compiled(&compiled, request)
+        let here = match self.value_set(value_set) {
+            Ok(compiled) => self.expand_compiled(&compiled, request),
+            Err(reason) => Err(reason.into()),
+        };
+        match here {
+            Err(ExpandError::Undecided(reason)) => {
+                let elsewhere = self.remote().and_then(|remote| remote.expand(value_set, request));
+                elsewhere.ok_or(ExpandError::Undecided(reason))
+            }
+            here => here,
+        }
     }
 
     /// Lists the codes of a compiled value set; see [`Terminology::expand`].

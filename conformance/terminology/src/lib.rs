@@ -32,6 +32,7 @@ pub mod import;
 mod lookup;
 mod member;
 pub mod release;
+pub mod remote;
 mod rule;
 mod service;
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! A large code system on disk: one file, read in place.
 //!
 //! The file is made once from a release that the user has a licence for (see [`crate::import`]) and never changed. Codes
-//! are kept in memory, sorted; everything else (texts, properties, parents, children, all ancestors) is read where it
-//! stands with positioned reads, so that membership costs no read and subsumption two. Ids are places in the order of
-//! codes.
+//! are kept in memory, sorted, with the places of what belongs to them: some 35 bytes a concept. Everything else (texts,
+//! properties, parents, children, all ancestors) is read where it stands with positioned reads, so that membership costs
+//! no read, subsumption and display one. Ids are places in the order of codes.
 //!
 //! Layout: magic, sections, footer, footer length, footer CRC-32, magic. Numbers are little endian. The footer is text,
 //! a line an entry, fields between tabs.

@@ -12,6 +12,7 @@ use crate::code_system::CodeSystem;
 use crate::concepts::{Completeness, Concept, Concepts};
 use crate::implicit;
 use crate::member;
+use crate::remote::Remote;
 use crate::rule::{self, Rule, Verdict};
 use crate::value_set::{self, ValueSet};
 
@@ -37,6 +38,8 @@ pub struct Options {
     /// Large code systems opened from disk. One of these goes before a definition that is not complete; of several
     /// versions the last one in the list is the default.
     pub loaded: Vec<Arc<dyn Concepts>>,
+    /// A server to ask where nothing here decides.
+    pub remote: Option<Arc<dyn Remote>>,
 }
 
 /// Code systems, value sets and concept maps of one set of definitions.
@@ -118,19 +121,31 @@ impl Terminology {
         Self { source, options, systems: RwLock::default(), value_sets: RwLock::default() }
     }
 
+    pub(crate) fn remote(&self) -> Option<&dyn Remote> {
+        self.options.remote.as_deref()
+    }
+
     pub(crate) fn source(&self) -> &dyn Source {
         self.source.as_ref()
     }
 
     /// Whether a code is in a value set, given by `url` or `url|version`.
     pub fn member(&self, value_set: &str, coding: &Coding<'_>) -> Membership {
-        match self.value_set(value_set) {
+        let here = match self.value_set(value_set) {
             Ok(compiled) => self.member_of(&compiled, coding),
             Err(reason) => Membership::Unknown(reason),
+        };
+        match (here, &self.options.remote) {
+            (Membership::Unknown(reason), Some(remote)) => match remote.member(value_set, coding) {
+                // The reason found here says more than that the server did not answer.
+                Membership::Unknown(_) => Membership::Unknown(reason),
+                answer => answer,
+            },
+            (here, _) => here,
         }
     }
 
-    /// Whether a code is in a compiled value set.
+    /// Whether a code is in a compiled value set. Does not ask a server, which may not have the value set.
     pub fn member_of(&self, value_set: &ValueSet, coding: &Coding<'_>) -> Membership {
         member::member(value_set, coding)
     }
@@ -203,6 +218,16 @@ impl Terminology {
 
     /// What is known of a code by itself. A coding without a system is [`CodeCheck::UnknownSystem`].
     pub fn validate(&self, coding: &Coding<'_>) -> CodeCheck {
+        let here = self.validate_here(coding);
+        match (&here, &self.options.remote) {
+            (CodeCheck::UnknownSystem | CodeCheck::UnknownVersion | CodeCheck::Incomplete, Some(remote)) => {
+                remote.validate(coding).unwrap_or(here)
+            }
+            _ => here,
+        }
+    }
+
+    fn validate_here(&self, coding: &Coding<'_>) -> CodeCheck {
         let Some(system) = coding.system else { return CodeCheck::UnknownSystem };
         match self.system(system, coding.version) {
             System::Loaded(concepts) => match concepts.find(coding.code) {

@@ -14,7 +14,7 @@ fn loaded(system: &str, set: &str) -> Terminology {
     builder.edge(codes[2], codes[1]);
     builder.member(set, codes[2]);
     let release: Arc<dyn Concepts> = Arc::new(Release::open(&builder.finish().unwrap()).unwrap());
-    Terminology::new(Arc::new(resources([])), Options { loaded: vec![release] })
+    Terminology::new(Arc::new(resources([])), Options { loaded: vec![release], ..Options::default() })
 }
 
 #[track_caller]

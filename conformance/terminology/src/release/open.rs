@@ -35,8 +35,12 @@ pub struct Release {
     code_offsets: Vec<u32>,
     flags: Vec<u8>,
     records: Section,
-    record_offsets: Section,
-    lists: [(Section, Section); 3],
+    /// Where each concept's records begin. In memory, like the next, so that a question costs one read.
+    record_offsets: Vec<u64>,
+    ancestors: Section,
+    ancestor_offsets: Vec<u32>,
+    /// Parents and children: where the lists begin, and the lists.
+    lists: [(Section, Section); 2],
     members: Section,
     properties: HashSet<SmolStr>,
     /// Reference set to first place and number in the members section.
@@ -51,7 +55,6 @@ struct Section {
 
 const PARENTS: usize = 0;
 const CHILDREN: usize = 1;
-const ANCESTORS: usize = 2;
 
 impl Release {
     /// Opens a file: reads the footer and the codes, and checks that every section lies in the file.
@@ -124,8 +127,12 @@ impl Release {
             })
         };
         release.records = section("records")?;
-        release.record_offsets = sized("record-offsets", 8, count + 1)?;
-        for (slot, name) in release.lists.iter_mut().zip(["parent", "child", "ancestor"]) {
+        let offsets = sized("record-offsets", 8, count + 1)?;
+        release.record_offsets = longs(&read(&release.file, path, offsets.offset, offsets.length)?);
+        release.ancestors = section("ancestors")?;
+        let offsets = sized("ancestor-offsets", 4, count + 1)?;
+        release.ancestor_offsets = littles(&read(&release.file, path, offsets.offset, offsets.length)?);
+        for (slot, name) in release.lists.iter_mut().zip(["parent", "child"]) {
             *slot = (sized(&format!("{name}-offsets"), 4, count + 1)?, section(&format!("{name}s"))?);
         }
         release.members = section("members")?;
@@ -136,7 +143,7 @@ impl Release {
         let offsets = sized("code-offsets", 8, count + 1)?;
         let offsets = read(&release.file, path, offsets.offset, offsets.length)?;
         release.code_offsets =
-            offsets.chunks_exact(8).map(|bytes| u32::try_from(long(bytes)).unwrap_or(u32::MAX)).collect();
+            longs(&offsets).into_iter().map(|offset| u32::try_from(offset).unwrap_or(u32::MAX)).collect();
         let in_order = release.code_offsets.is_sorted()
             && release.code_offsets.last().copied().map(u64::from) == Some(codes.length);
         if !in_order || std::str::from_utf8(&release.codes).is_err() {
@@ -160,8 +167,10 @@ impl Release {
             code_offsets: Vec::new(),
             flags: Vec::new(),
             records: Section::default(),
-            record_offsets: Section::default(),
-            lists: <[(Section, Section); 3]>::default(),
+            record_offsets: Vec::new(),
+            ancestors: Section::default(),
+            ancestor_offsets: Vec::new(),
+            lists: <[(Section, Section); 2]>::default(),
             members: Section::default(),
             properties: HashSet::new(),
             sets: BTreeMap::new(),
@@ -228,7 +237,7 @@ impl Release {
         }
         let mut bytes = vec![0_u8; usize::try_from((to - from) * 4).unwrap_or(0)];
         match read_at(&self.file, &mut bytes, section.offset + from * 4) {
-            Ok(()) => bytes.chunks_exact(4).map(little).collect(),
+            Ok(()) => littles(&bytes),
             Err(_) => Vec::new(),
         }
     }
@@ -246,13 +255,8 @@ impl Release {
     }
 
     fn record_bytes(&self, concept: Concept, limit: u64) -> Option<Vec<u8>> {
-        if concept.0 >= self.count {
-            return None;
-        }
-        let mut span = [0_u8; 16];
-        read_at(&self.file, &mut span, self.record_offsets.offset + u64::from(concept.0) * 8).ok()?;
-        let (from, to) = span.split_at(8);
-        let (from, to) = (long(from), long(to));
+        let place = concept.0 as usize;
+        let (from, to) = (*self.record_offsets.get(place)?, *self.record_offsets.get(place + 1)?);
         if to > self.records.length {
             return None;
         }
@@ -377,7 +381,15 @@ impl Concepts for Release {
     }
 
     fn is_a(&self, concept: Concept, ancestor: Concept) -> bool {
-        concept == ancestor || self.list(ANCESTORS, concept).binary_search(&ancestor.0).is_ok()
+        let place = concept.0 as usize;
+        let span = (self.ancestor_offsets.get(place), self.ancestor_offsets.get(place + 1));
+        concept == ancestor
+            || match span {
+                (Some(from), Some(to)) => {
+                    self.ids(self.ancestors, (*from).into(), (*to).into()).binary_search(&ancestor.0).is_ok()
+                }
+                _ => false,
+            }
     }
 
     fn closure(&self, concept: Concept) -> Vec<Concept> {
@@ -441,4 +453,12 @@ fn little(bytes: &[u8]) -> u32 {
 
 fn long(bytes: &[u8]) -> u64 {
     bytes.try_into().map(u64::from_le_bytes).unwrap_or(0)
+}
+
+fn littles(bytes: &[u8]) -> Vec<u32> {
+    bytes.chunks_exact(4).map(little).collect()
+}
+
+fn longs(bytes: &[u8]) -> Vec<u64> {
+    bytes.chunks_exact(8).map(long).collect()
 }
