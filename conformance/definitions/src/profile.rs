@@ -9,11 +9,11 @@ use smol_str::SmolStr;
 mod compile;
 mod element;
 
-pub(crate) use compile::{MAX_DEPTH, MAX_ELEMENTS, compile, head};
+pub(crate) use compile::{MAX_BELOW, MAX_DEPTH, MAX_ELEMENTS, compile, head};
 pub(crate) use element::{choice_type, read as element};
 
 /// A StructureDefinition with its snapshot, read for use.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// `StructureDefinition.url`.
     pub url: String,

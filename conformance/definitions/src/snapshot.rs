@@ -4,11 +4,12 @@
 //! tree; each element of the differential is led to its place in it, which may have to be made first: a slice, a typed
 //! form of a choice, or the children of a type; then what it says is merged into what stands there.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::json::Json;
 
-use crate::profile::{Derivation, Kind, Profile, ProfileError, TypeRef, head};
+use crate::profile::{Derivation, Kind, Profile, ProfileError, SlicingRules, TypeRef, head};
 
 mod merge;
 mod steps;
@@ -39,10 +40,12 @@ pub(crate) fn generate(definition: &Json, types: &mut dyn Types) -> Result<Profi
         url: profile.url.clone(),
         type_name: profile.type_name.clone(),
         defines: profile.derivation == Derivation::Specialization,
+        outline: Outline::default(),
         nodes: 0,
         issues: Vec::new(),
     };
-    let mut root = match &profile.base_definition {
+    let base = profile.base_definition.as_deref().filter(|base| *base != ROOT_OF_R5);
+    let mut root = match base {
         Some(base) => {
             let base = builder.types.profile(base).map_err(|error| match error {
                 ProfileError::Unknown => ProfileError::Broken(format!("its base is not loaded: {base}")),
@@ -70,13 +73,50 @@ pub(crate) fn generate(definition: &Json, types: &mut dyn Types) -> Result<Profi
         root.element.types.clear();
     }
     builder.nodes = root.size();
-    for (steps, json) in steps::of(listed, &mut builder.issues) {
-        builder.take(&mut root, &steps, json)?;
+    let listed = steps::of(listed, &mut builder.issues);
+    builder.outline = Outline::of(&listed);
+    for (steps, json) in &listed {
+        builder.take(&mut root, steps, json)?;
     }
     profile.issues = builder.issues;
     profile.elements = root.flatten()?;
     Ok(profile)
 }
+
+/// What the differential speaks of, known before it is applied.
+#[derive(Default)]
+struct Outline {
+    /// Elements that it gives slices, as [`steps::text`] writes them.
+    sliced: HashSet<String>,
+    /// By parent, the names of its last steps that may be shorthands (`valueQuantity`).
+    forms: HashMap<String, BTreeSet<String>>,
+    /// Elements that it requires.
+    required: HashSet<String>,
+}
+
+impl Outline {
+    fn of(listed: &[(Vec<Step>, &Json)]) -> Self {
+        let mut outline = Self::default();
+        for (steps, json) in listed {
+            let Some((last, above)) = steps.split_last() else { continue };
+            let parent = steps::text("", above);
+            if last.slice.is_some() {
+                outline.sliced.insert(format!("{parent}.{}", last.name));
+            }
+            if last.name.contains(char::is_uppercase) {
+                outline.forms.entry(parent).or_default().insert(last.name.clone());
+            }
+            let min = json.get("min").and_then(Json::as_number).and_then(model::json::Number::as_u64);
+            if min.is_some_and(|min| min > 0) {
+                outline.required.insert(steps::text("", steps));
+            }
+        }
+        outline
+    }
+}
+
+/// The parent of everything in R5. R4 has none, but logical models of guides for R4 name it.
+const ROOT_OF_R5: &str = "http://hl7.org/fhir/StructureDefinition/Base";
 
 struct Builder<'t> {
     types: &'t mut dyn Types,
@@ -84,6 +124,7 @@ struct Builder<'t> {
     type_name: String,
     /// Whether elements may be added.
     defines: bool,
+    outline: Outline,
     nodes: usize,
     issues: Vec<String>,
 }
@@ -91,15 +132,13 @@ struct Builder<'t> {
 impl Builder<'_> {
     /// Leads one element of the differential to its place and merges it.
     fn take(&mut self, root: &mut Node, steps: &[Step], json: &Json) -> Result<(), ProfileError> {
-        // What a `contentReference` leads to lies elsewhere in the tree that is being changed: looked up before.
         let mut at = root;
-        let whole = steps.len();
         for (depth, step) in steps.iter().enumerate() {
-            let last = depth + 1 == whole;
-            let found = self.child(at, step, last.then_some(json));
-            let Some(child) = found else {
-                self.issues
-                    .push(format!("{} is no element of what it constrains", steps::text(&self.type_name, steps)));
+            let last = depth + 1 == steps.len();
+            let above = steps.get(..depth).unwrap_or_default();
+            let Some(child) = self.child(at, above, step, last.then_some(json)) else {
+                let place = steps::text(&self.type_name, steps);
+                self.issues.push(format!("{place} is no element of what it constrains"));
                 return Ok(());
             };
             at = child;
@@ -107,44 +146,95 @@ impl Builder<'_> {
                 return Err(ProfileError::Broken("the snapshot has too many elements".to_owned()));
             }
         }
+        if at.unsliced.is_none() && self.outline.sliced.contains(&steps::text("", steps)) {
+            self.nodes += at.size();
+            at.unsliced = Some(Box::new(at.clone()));
+        }
+        let of_its_own = json.get("isModifier").is_some();
         merge::into(at, json, &self.url, &self.type_name, &mut self.issues);
+        if json.get("type").is_some()
+            && let [TypeRef { profiles, .. }] = at.element.types.as_slice()
+            && let [one] = profiles.as_slice()
+            && let Ok(profile) = self.types.profile(one)
+        {
+            merge::root_of(&mut at.element, profile.root(), of_its_own);
+        }
         Ok(())
     }
 
     /// The child that a step leads to, made if it may be.
-    fn child<'n>(&mut self, at: &'n mut Node, step: &Step, json: Option<&Json>) -> Option<&'n mut Node> {
+    fn child<'n>(
+        &mut self,
+        at: &'n mut Node,
+        above: &[Step],
+        step: &Step,
+        json: Option<&Json>,
+    ) -> Option<&'n mut Node> {
         if at.children.is_empty() {
             self.expand(at);
         }
-        let plain = at.children.iter().position(|child| child.name.text == step.name);
-        // `valueQuantity`: the slice of that type of `value[x]`.
-        let typed = || {
-            at.children.iter().enumerate().find_map(|(index, child)| {
-                let suffix = step.name.strip_prefix(child.name.choice()?)?;
-                let fits = |of: &TypeRef| crate::profile::choice_type(suffix) == of.code;
-                let known = suffix.starts_with(char::is_uppercase) && child.element.types.iter().any(fits);
-                known.then(|| (index, step.name.clone()))
-            })
-        };
-        let (index, slice) = match plain {
-            Some(index) => (index, step.slice.clone()),
-            None => match typed() {
-                Some((index, name)) => (index, Some(step.slice.clone().unwrap_or(name))),
-                None if self.defines => {
-                    // The last step carries the definition; others are parents that the differential left out.
-                    let element = json.and_then(|json| crate::profile::element(json, &self.type_name))?;
-                    self.nodes += 1;
-                    at.children.push(Node::new(Name::new(&step.name), element));
-                    return at.children.last_mut();
-                }
-                None => return None,
-            },
-        };
-        let child = at.children.get_mut(index)?;
-        match slice {
-            None => Some(child),
-            Some(name) => self.slice(child, &name),
+        if let Some(index) = at.children.iter().position(|child| child.name.text == step.name) {
+            let child = at.children.get_mut(index)?;
+            return match &step.slice {
+                None => Some(child),
+                Some(name) => self.slice(child, name),
+            };
         }
+        // `valueQuantity`: the form of `value[x]` that has that type.
+        let typed = at.children.iter().position(|child| {
+            let suffix = child.name.choice().and_then(|name| step.name.strip_prefix(name)).unwrap_or_default();
+            let of_type = crate::profile::choice_type(suffix);
+            suffix.starts_with(char::is_uppercase) && child.element.types.iter().any(|each| each.code == of_type)
+        });
+        if let Some(index) = typed {
+            return self.form(at.children.get_mut(index)?, above, step);
+        }
+        if !self.defines || at.children.len() >= crate::profile::MAX_BELOW {
+            return None;
+        }
+        // The last step has the definition; a parent that the differential left out cannot be made.
+        let mut element = crate::profile::element(json?, &self.type_name)?;
+        if let Some(root) = self.types.base("Element") {
+            let mut own = std::mem::take(&mut element.constraints);
+            element.constraints.clone_from(&root.root().constraints);
+            own.retain(|each| !element.constraints.iter().any(|other| other.key == each.key));
+            element.constraints.append(&mut own);
+        }
+        self.nodes += 1;
+        at.children.push(Node::new(Name::new(&step.name), element));
+        at.children.last_mut()
+    }
+
+    /// The form of a choice that a shorthand names: a slice by type, or, inside a slice, the choice itself.
+    ///
+    /// profiling.html, "Slicing" (choice elements). If the form is required and the only one that the differential
+    /// speaks of, nothing else can be there.
+    fn form<'n>(&mut self, choice: &'n mut Node, above: &[Step], step: &Step) -> Option<&'n mut Node> {
+        let base = choice.name.choice()?.to_owned();
+        let of_type = crate::profile::choice_type(step.name.strip_prefix(base.as_str())?);
+        let parent = steps::text("", above);
+        let alone = self.outline.forms.get(&parent).is_none_or(|forms| {
+            forms.iter().filter(|name| name.starts_with(&base) && **name != step.name).count() == 0
+        });
+        let inside = above.iter().any(|step| step.slice.is_some());
+        if alone && choice.element.slicing.is_none() && choice.slices.is_empty() {
+            if inside && step.slice.is_none() {
+                choice.element.types.retain(|each| each.code == of_type);
+                return Some(choice);
+            }
+            if self.outline.required.contains(&format!("{parent}.{}", step.name)) {
+                if choice.unsliced.is_none() {
+                    choice.unsliced = Some(Box::new(choice.clone()));
+                }
+                choice.element.types.retain(|each| each.code == of_type);
+                choice.element.min = choice.element.min.max(1);
+                merge::slicing_of(choice);
+                if let Some(slicing) = &mut choice.element.slicing {
+                    slicing.rules = SlicingRules::Closed;
+                }
+            }
+        }
+        self.slice(choice, step.slice.as_deref().unwrap_or(&step.name))
     }
 
     /// The slice of that name, made if it is not there. `a/b` is a slice of `a`, if there is one.
@@ -158,6 +248,9 @@ impl Builder<'_> {
         }
         if let Some(index) = of.slices.iter().position(|slice| slice.element.slice_name.as_deref() == Some(name)) {
             return of.slices.get_mut(index);
+        }
+        if of.slices.len() >= crate::profile::MAX_BELOW {
+            return None;
         }
         let mut slice = of.template();
         slice.element.slice_name = Some(name.to_owned());

@@ -15,6 +15,9 @@ pub(crate) const MAX_ELEMENTS: usize = 100_000;
 /// Deeper than any real path; a definition beyond it is refused before anything recurses over it.
 pub(crate) const MAX_DEPTH: usize = 64;
 
+/// More children or slices of one element than any real one has: they are searched one by one.
+pub(crate) const MAX_BELOW: usize = 5_000;
+
 /// Reads the snapshot of a definition.
 pub(crate) fn compile(definition: &Json) -> Result<Profile, ProfileError> {
     let listed = definition.at(&["snapshot", "element"]).and_then(Json::as_array).unwrap_or_default();
@@ -129,6 +132,8 @@ fn elements(listed: &[Json], type_name: &str) -> Result<Vec<Element>, ProfileErr
             if let Some(owner) = found.get_mut(above.index()) {
                 owner.slices.push(id);
             }
+        } else if found.get(above.index()).is_none_or(|parent| parent.children.len() >= MAX_BELOW) {
+            return Err(ProfileError::Broken("an element of the snapshot has too many children".to_owned()));
         } else {
             let parent_id = found.get(above.index()).map(|owner| owner.id.clone()).unwrap_or_default();
             place_below(&mut found, above, id, &mut element);

@@ -6,15 +6,15 @@
 use model::json::Json;
 
 use super::tree::Node;
-use crate::profile::{Binding, Discriminator, DiscriminatorKind, Slicing, SlicingRules};
+use crate::profile::{Binding, Discriminator, DiscriminatorKind, Element, Slicing, SlicingRules};
+
+/// More invariants than any real element has.
+const MAX_KEYS: usize = 1_000;
 
 /// Merges it. `url` becomes the source of invariants that name none.
 pub(super) fn into(node: &mut Node, json: &Json, url: &str, type_name: &str, issues: &mut Vec<String>) {
     let Some(from) = crate::profile::element(json, type_name) else { return };
     let has = |name: &str| json.get(name).is_some();
-    if has("slicing") && node.unsliced.is_none() {
-        node.unsliced = Some(Box::new(node.clone()));
-    }
     let is_slice = node.element.slice_name.is_some();
     let to = &mut node.element;
     if has("min") {
@@ -50,13 +50,13 @@ pub(super) fn into(node: &mut Node, json: &Json, url: &str, type_name: &str, iss
         to.binding = Some(binding(to.binding.take(), new, json));
     }
     for mut constraint in from.constraints {
-        if !to.constraints.iter().any(|each| each.key == constraint.key) {
+        if to.constraints.len() < MAX_KEYS && !to.constraints.iter().any(|each| each.key == constraint.key) {
             constraint.source.get_or_insert_with(|| url.to_owned());
             to.constraints.push(constraint);
         }
     }
     for key in from.condition {
-        if !to.condition.contains(&key) {
+        if to.condition.len() < MAX_KEYS && !to.condition.contains(&key) {
             to.condition.push(key);
         }
     }
@@ -84,14 +84,33 @@ pub(super) fn into(node: &mut Node, json: &Json, url: &str, type_name: &str, iss
     }
 }
 
+/// What the root of a type's profile says of every element of that type.
+pub(super) fn root_of(element: &mut Element, root: &Element, own_modifier: bool) {
+    for constraint in &root.constraints {
+        if !element.constraints.iter().any(|each| each.key == constraint.key) {
+            element.constraints.push(constraint.clone());
+        }
+    }
+    for key in &root.condition {
+        if !element.condition.contains(key) {
+            element.condition.push(key.clone());
+        }
+    }
+    if !own_modifier {
+        element.is_modifier |= root.is_modifier;
+    }
+}
+
 /// The value set stays if only the strength changes, and the other way round.
 fn binding(old: Option<Binding>, new: Binding, json: &Json) -> Binding {
     let Some(old) = old else { return new };
+    // A limit of the old value set is none of the new one.
+    let same = new.value_set.is_none() || new.value_set == old.value_set;
     Binding {
         strength: if json.at(&["binding", "strength"]).is_some() { new.strength } else { old.strength },
         value_set: new.value_set.or(old.value_set),
-        max_value_set: new.max_value_set.or(old.max_value_set),
-        min_value_set: new.min_value_set.or(old.min_value_set),
+        max_value_set: new.max_value_set.or(old.max_value_set.filter(|_| same)),
+        min_value_set: new.min_value_set.or(old.min_value_set.filter(|_| same)),
         additional: if new.additional.is_empty() { old.additional } else { new.additional },
     }
 }

@@ -82,13 +82,15 @@ impl Node {
 
     /// What a new slice of it starts from.
     pub(super) fn template(&self) -> Self {
-        let mut slice = match &self.unsliced {
-            Some(before) => (**before).clone(),
-            None => self.clone(),
-        };
-        slice.slices.clear();
-        slice.unsliced = None;
-        slice
+        let of = self.unsliced.as_deref().unwrap_or(self);
+        Self {
+            name: of.name.clone(),
+            element: of.element.clone(),
+            content: of.content.clone(),
+            children: of.children.clone(),
+            slices: Vec::new(),
+            unsliced: None,
+        }
     }
 
     /// The elements in the order of a snapshot, each with id and path.
