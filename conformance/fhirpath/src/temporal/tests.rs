@@ -50,3 +50,11 @@ fn days_go_there_and_back() {
     assert_eq!(date_of_days(-719_163), None);
     assert_eq!(date_of_days(2_932_897), None);
 }
+
+#[test]
+fn counts_a_leap_second_as_the_end_of_its_minute() {
+    let leap = DateTime::parse("2016-12-31T23:59:60Z").unwrap();
+    assert_eq!(leap.to_string(), "2016-12-31T23:59:59.999999999Z");
+    assert_eq!(DateTime::parse(&leap.to_string()), Some(leap));
+    assert_eq!(leap.compare(DateTime::parse("2017-01-01T00:00:00Z").unwrap()), Some(Ordering::Less));
+}

@@ -53,14 +53,15 @@ impl Reader<'_> {
         if !self.sign(b':') {
             return Time::new(nanos, TimePrecision::Minute, 0);
         }
-        // 60 is the leap second of FHIR's own pattern; it is kept as the last nanosecond of the minute.
         let second = self.number(2)?;
         nanos += part(second, 61)?.min(59) * NANOS_PER_SECOND;
-        if second == 60 {
+        // 60 is the leap second of FHIR's own pattern: it counts, and is written, as the end of the second before.
+        let leap = second == 60;
+        if leap {
             nanos += NANOS_PER_SECOND - 1;
         }
         if !self.sign(b'.') {
-            return Time::new(nanos, TimePrecision::Second, 0);
+            return Time::new(nanos, TimePrecision::Second, if leap { 9 } else { 0 });
         }
         let length = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if length == 0 {
@@ -72,10 +73,10 @@ impl Reader<'_> {
         for place in 0..9 {
             value = value * 10 + u64::from(fraction.get(place).map_or(0, |digit| digit - b'0'));
         }
-        if second < 60 {
-            nanos += value;
+        if leap {
+            return Time::new(nanos, TimePrecision::Second, 9);
         }
-        Time::new(nanos, TimePrecision::Second, u8::try_from(length.min(9)).unwrap_or(9))
+        Time::new(nanos + value, TimePrecision::Second, u8::try_from(length.min(9)).unwrap_or(9))
     }
 
     /// `Z`, `+hh:mm` or `-hh:mm`; none of them is fine.
