@@ -223,6 +223,7 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::History => fhir::read::history(call, who).await,
         Endpoint::Summary => fhir::operation::summary(call, who).await,
         Endpoint::Everything => fhir::operation::everything(call, who).await,
+        Endpoint::Validate => fhir::validate::validate(call, who).await,
         Endpoint::Find => crate::emergency::find::find(call, who).await,
         Endpoint::Declare => crate::emergency::declare::declare(call, who).await,
         Endpoint::GrantSummary => crate::emergency::summary::summary(call, who).await,

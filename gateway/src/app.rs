@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::Lanes;
 use crate::policies::Policies;
 use crate::sealing::{Ledger, Sealer};
+use crate::validation::{LoadError, Validation};
 
 /// The gateway. Clones share everything.
 #[derive(Clone)]
@@ -45,6 +46,8 @@ pub struct Parts {
     pub policies: Policies,
     /// Break-glass: what stands in the emergency journal alone, and limits.
     pub emergency: Emergency,
+    /// Validators, by source.
+    pub validation: Validation,
     /// What is counted.
     pub metrics: Metrics,
     /// Wakes the senders: something was committed that may have deliveries.
@@ -75,6 +78,9 @@ pub enum StartError {
     /// A mapping package.
     #[error("mapping packages: {0}")]
     Packages(String),
+    /// Definitions that are validated with.
+    #[error("validation: {0}")]
+    Validation(#[from] LoadError),
 }
 
 impl App {
@@ -91,6 +97,7 @@ impl App {
         let packages = mappers::Packages::embedded().map_err(|errors| {
             StartError::Packages(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
+        let validation = Validation::open(&config)?;
         let store = Store::open(&store_config(&config, &data), clock.clone())?;
         let (ledger, sealer) = Ledger::open(&data.path().join("ledger"), keys.ledger, &config, &store)?;
         let metrics = Metrics::default();
@@ -108,6 +115,7 @@ impl App {
             secrets: secrets(&config)?,
             config,
             policies: Policies::default(),
+            validation,
             metrics,
             outbox: watch::Sender::new(0),
             lanes: Lanes::default(),

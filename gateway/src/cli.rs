@@ -6,6 +6,7 @@ mod conformance;
 mod consent;
 mod convert;
 mod fetch;
+mod fhirpath;
 mod input;
 mod ledger;
 mod progress;
@@ -13,6 +14,7 @@ mod reporter;
 mod run_suites;
 mod serve;
 mod store;
+mod terminology;
 mod token;
 mod validate;
 
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::CheckConfig(check) => check_config::run(&check, &reporter),
         Command::Convert(options) => convert::run(&options, &reporter),
         Command::Validate(options) => validate::run(&options, &reporter),
+        Command::Fhirpath(options) => fhirpath::run(&options, &reporter),
         Command::Consent(command) => consent::run(command, &reporter),
         Command::Ledger(command) => ledger::run(command, &reporter),
         Command::Conformance(command) => conformance::run(command, &reporter),

@@ -17,11 +17,13 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod units;
+mod validation;
 
 pub use destination::{Destination, DestinationTransport, PeerAddress, Retry};
 pub use read::Problem;
 pub use source::{Ids, Match, Source, SourceFormat, SourceTransport, Validation};
 pub use units::Rate;
+pub use validation::{Definitions, Validation as ValidationSettings};
 
 use read::Findings;
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub consent: Consent,
     /// Who callers are.
     pub auth: Auth,
+    /// How content is validated.
+    pub validation: ValidationSettings,
     /// Who sends, in the order in which MLLP connections are matched.
     pub sources: Vec<Source>,
     /// Who is forwarded to.

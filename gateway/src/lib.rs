@@ -21,3 +21,4 @@ pub mod policies;
 pub mod sealing;
 pub mod serve;
 pub mod tls;
+pub mod validation;

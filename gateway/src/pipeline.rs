@@ -15,7 +15,7 @@ use model::time::Instant;
 use store::{ExchangeId, ExchangeState, NewLedgerRecord};
 
 use crate::app::App;
-use crate::config::SourceFormat;
+use crate::config::{SourceFormat, Validation};
 
 mod arrive;
 mod commit;
@@ -41,7 +41,8 @@ pub use write::{FhirChange, FhirWrite, Written, write};
 
 use arrive::Arrival;
 
-/// Messages over this size are mapped on the blocking pool: they would hold a worker for longer than a millisecond.
+/// Messages over this size are mapped on the blocking pool: they would hold a worker for longer than a millisecond. Where
+/// profiles are checked an eighth of it does.
 const LARGE_BYTES: usize = 64 * 1024;
 
 /// How a message came in.
@@ -190,7 +191,9 @@ pub async fn accept(app: &App, inbound: Inbound) -> Result<Accepted, Refusal> {
 /// # Errors
 /// [`Refusal`] with [`Cause::Held`] if it waits for a person now, else if it could not be committed.
 pub async fn process(app: &App, arrived: Arrived) -> Result<Outcome, Refusal> {
-    let prepared = if arrived.raw.len() > LARGE_BYTES {
+    let profiled = app.validation.source(&arrived.source.name).level == Validation::Profile;
+    let large = if profiled { LARGE_BYTES / 8 } else { LARGE_BYTES };
+    let prepared = if arrived.raw.len() > large {
         let worker = app.clone();
         tokio::task::spawn_blocking(move || prepare(&worker, arrived)).await.map_err(|_| {
             app.metrics.alarm("map-panic");

@@ -11,6 +11,7 @@ pub(super) mod operation;
 pub(super) mod read;
 pub(super) mod search;
 pub(super) mod transaction;
+pub(super) mod validate;
 pub(super) mod write;
 
 /// The type of the path.

@@ -48,6 +48,8 @@ pub enum Endpoint {
     Summary,
     /// `GET /fhir/Patient/{id}/$everything`
     Everything,
+    /// `POST /fhir/$validate`, of a type, of an id
+    Validate,
     /// `POST /emergency/find`
     Find,
     /// `POST /emergency/declare`
@@ -105,6 +107,10 @@ pub enum Capability {
     System(&'static str),
     /// `rest.resource.operation` of the one type: name and definition.
     Operation(&'static str, &'static str),
+    /// `rest.resource.operation` of every type.
+    EveryType(&'static str, &'static str),
+    /// `rest.operation`.
+    WholeSystem(&'static str, &'static str),
 }
 
 const fn route(method: Method, pattern: &'static str, endpoint: Endpoint, needs: Needs) -> Route {
@@ -114,6 +120,9 @@ const fn route(method: Method, pattern: &'static str, endpoint: Endpoint, needs:
 const fn interaction(method: Method, pattern: &'static str, endpoint: Endpoint, code: &'static str) -> Route {
     Route { method, pattern, endpoint, needs: Needs::Caller, capability: Some(Capability::Interaction(code)) }
 }
+
+/// FHIR R4 resource-operation-validate.html.
+const VALIDATE: &str = "http://hl7.org/fhir/OperationDefinition/Resource-validate";
 
 /// The table. Literal segments stand before parameters, as the first line that fits is taken.
 pub static ROUTES: &[Route] = &[
@@ -134,6 +143,23 @@ pub static ROUTES: &[Route] = &[
         needs: Needs::Caller,
         capability: Some(Capability::System("transaction")),
     },
+    Route {
+        method: Method::POST,
+        pattern: "/fhir/$validate",
+        endpoint: Endpoint::Validate,
+        needs: Needs::Caller,
+        capability: Some(Capability::WholeSystem("validate", VALIDATE)),
+    },
+    Route {
+        method: Method::POST,
+        pattern: "/fhir/{type}/$validate",
+        endpoint: Endpoint::Validate,
+        needs: Needs::Caller,
+        capability: Some(Capability::EveryType("validate", VALIDATE)),
+    },
+    route(Method::POST, "/fhir/{type}/{id}/$validate", Endpoint::Validate, Needs::Caller),
+    // It changes nothing, so it may be asked by GET where the resource is one that is stored.
+    route(Method::GET, "/fhir/{type}/{id}/$validate", Endpoint::Validate, Needs::Caller),
     interaction(Method::POST, "/fhir/{type}", Endpoint::Create, "create"),
     interaction(Method::GET, "/fhir/{type}", Endpoint::Search, "search-type"),
     route(Method::POST, "/fhir/{type}/_search", Endpoint::SearchByForm, Needs::Caller),

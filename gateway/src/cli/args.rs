@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Convert(ConvertArguments),
     /// Validates FHIR resources.
     Validate(ValidateArguments),
+    /// Evaluates FHIRPath on FHIR resources.
+    Fhirpath(FhirpathArguments),
     /// Consent decisions.
     #[command(subcommand)]
     Consent(ConsentCommand),
@@ -142,23 +144,59 @@ pub(crate) struct ConvertArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: anchorline validate --format json patient.json")]
+#[command(
+    after_help = "Example: anchorline validate --ig hl7.fhir.us.core#6.1.0 --profile http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient patient.json"
+)]
 pub(crate) struct ValidateArguments {
-    /// A profile to validate against; may be repeated.
+    /// A profile to validate against besides those a resource names itself; may be repeated.
     #[arg(long, value_name = "URL")]
     pub(crate) profile: Vec<String>,
-    /// An implementation guide by package id; may be repeated.
+    /// An implementation guide by package id, such as hl7.fhir.us.core#6.1.0; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) ig: Vec<String>,
     /// Definitions to load first; may be repeated.
     #[arg(long, value_name = "FILE|DIR|TGZ")]
     pub(crate) package: Vec<PathBuf>,
+    /// Where FHIR packages are installed [default: ~/.fhir/packages].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// How much is checked.
+    #[arg(long, value_enum, default_value_t = ValidationLevel::Profile)]
+    pub(crate) level: ValidationLevel,
+    /// Warns where a resource does not follow what definitions call best practice.
+    #[arg(long)]
+    pub(crate) best_practice: bool,
     /// How the report is written.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,
-    /// FHIR files; `-` is standard input.
+    /// FHIR files, JSON or XML; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ValidationLevel {
+    /// Elements, cardinality, types, form of primitives, codes of closed value sets.
+    Structure,
+    /// And profiles, slicing, extensions, invariants, terminology, references.
+    Profile,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: anchorline fhirpath \"name.where(use = 'official').given\" patient.json")]
+pub(crate) struct FhirpathArguments {
+    /// Prints the type of each item beside its value.
+    #[arg(long)]
+    pub(crate) typed: bool,
+    /// Expressions to evaluate, a line each: {"id", "expression", "file"?, "strict"?}; `-` is standard input.
+    #[arg(long, value_name = "FILE.ndjson", conflicts_with_all = ["expression", "file"])]
+    pub(crate) batch: Option<PathBuf>,
+    /// The expression.
+    #[arg(required_unless_present = "batch")]
+    pub(crate) expression: Option<String>,
+    /// A FHIR resource, JSON or XML; `-` is standard input.
+    #[arg(required_unless_present = "batch")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -280,6 +318,135 @@ pub(crate) enum ConformanceCommand {
         #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
         format: ReportFormat,
     },
+    /// Runs test suites against a running system, ours or another's.
+    #[command(
+        after_help = "Example: anchorline conformance run --suite testscript --base https://localhost:8443/fhir --html report.html scripts/"
+    )]
+    Run(Box<RunArguments>),
+    /// Licensed code systems: SNOMED CT, LOINC, RxNorm, ICD-10.
+    #[command(subcommand)]
+    Terminology(TerminologyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TerminologyCommand {
+    /// Imports a publisher's release, for which you need a licence, so that codes are checked against it.
+    #[command(after_help = "Example: anchorline conformance terminology import --system loinc Loinc_2.80/")]
+    Import {
+        /// Which code system it is.
+        #[arg(long, value_enum)]
+        system: LicensedSystem,
+        /// The version, if the files do not say it.
+        #[arg(long, value_name = "VERSION")]
+        release_version: Option<String>,
+        /// The code system's URI, where a country's ICD-10 has its own.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        /// Where imported code systems are kept [default: ~/.fhir/terminology].
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+        /// The unpacked release: a folder, or the one file of ICD-10.
+        release: PathBuf,
+    },
+    /// Lists what is imported.
+    #[command(after_help = "Example: anchorline conformance terminology list --verify")]
+    List {
+        /// Where imported code systems are kept [default: ~/.fhir/terminology].
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+        /// Reads every file whole and compares its checksum.
+        #[arg(long)]
+        verify: bool,
+        /// How the list is written.
+        #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+        format: ReportFormat,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LicensedSystem {
+    /// SNOMED CT, an RF2 snapshot.
+    Snomed,
+    /// LOINC, with parts, answers and translations where they are.
+    Loinc,
+    /// RxNorm, RRF.
+    Rxnorm,
+    /// ICD-10, ClaML.
+    #[value(name = "icd-10")]
+    Icd10,
+    /// ICD-10-CM, the tabular order file.
+    #[value(name = "icd-10-cm")]
+    Icd10Cm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// A suite's name, or a file or folder that holds one; may be repeated.
+    #[arg(long, required = true, value_name = "NAME|FILE")]
+    pub(crate) suite: Vec<String>,
+    /// The FHIR endpoint to test; the n-th is destination n of a TestScript.
+    #[arg(long, value_name = "URL")]
+    pub(crate) base: Vec<String>,
+    /// The MLLP listener to test.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) mllp: Option<String>,
+    /// A bearer token for the endpoints; reports never show it.
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// A file that holds the bearer token.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A header for every request, such as `X-Tenant: a`; may be repeated.
+    #[arg(long, value_name = "NAME:VALUE")]
+    pub(crate) header: Vec<String>,
+    /// Certificates to trust instead of the machine's own.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// A client certificate.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key of the client certificate.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Takes any certificate of servers on loopback; elsewhere it changes nothing.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// A folder for the report in every form.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Writes the report as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Writes the report as a page of HTML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// How the report is printed.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// As many tests at once.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
+    pub(crate) parallel: usize,
+    /// Longest wait for one answer.
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) timeout: String,
+    /// A value for `${NAME}` in scripts and suites; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) variable: Vec<String>,
+    /// A folder with fixtures of TestScripts; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) fixtures: Vec<PathBuf>,
+    /// Requirement tables for the suite us-core: a file, or a folder of them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) requirements: Option<PathBuf>,
+    /// Asks for XML where a script does not say.
+    #[arg(long)]
+    pub(crate) xml: bool,
+    /// Also reads `responseBody` and `matchesRegex` in asserts, which are not part of R4.
+    #[arg(long)]
+    pub(crate) testscript_extensions: bool,
+    /// Files and folders for the suite, such as TestScripts.
+    #[arg(value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

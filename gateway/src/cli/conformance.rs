@@ -1,8 +1,9 @@
 //! `anchorline conformance`: the lint of packages and the score of mappings.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use conformance::score::{self, Group, Options};
+use conformance::score::{self, Group, Judge, Options};
 use conformance::{lint, structure};
 use mappers::Packages;
 
@@ -17,6 +18,7 @@ pub(crate) fn run(command: ConformanceCommand, reporter: &Reporter) -> Result<()
         ConformanceCommand::Lint { format, packages } => lint(format, &packages, *reporter),
         ConformanceCommand::Score { corpus, report, format } => score(&corpus, report.as_deref(), format, *reporter),
         ConformanceCommand::Run(options) => super::run_suites::run(&options, *reporter),
+        ConformanceCommand::Terminology(command) => super::terminology::run(command, *reporter),
     }
 }
 
@@ -37,7 +39,7 @@ fn lint(format: ReportFormat, packages: &[std::path::PathBuf], reporter: Reporte
 fn score(corpus: &Path, report: Option<&Path>, format: ReportFormat, reporter: Reporter) -> Result<(), Failure> {
     let packages = Packages::embedded()
         .map_err(|errors| Failure::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
-    let options = Options { validate: Some(structure::validate), ..Options::default() };
+    let options = Options { validate: Some(Judge(Arc::new(structure::validate))), ..Options::default() };
     let mut progress = None;
     let found = score::score(corpus, &packages, &options, &mut |done, all| {
         progress.get_or_insert_with(|| Progress::over(all as u64, reporter)).advance(1, done);
@@ -46,7 +48,7 @@ fn score(corpus: &Path, report: Option<&Path>, format: ReportFormat, reporter: R
     drop(progress);
     if let Some(path) = report {
         let html = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("html"));
-        let text = if html { found.to_html() } else { found.to_json().pretty() };
+        let text = if html { found.to_html(&[]) } else { found.to_json().pretty() };
         input::write(path, text.as_bytes())?;
     }
     match format {

@@ -42,8 +42,8 @@ pub(crate) fn run(options: &RunArguments, reporter: Reporter) -> Result<(), Fail
 }
 
 fn context(options: &RunArguments) -> Result<Context, Failure> {
-    let timeout = crate::config::duration(&options.timeout)
-        .map_err(|error| Failure::Usage(format!("--timeout: {error}")))?;
+    let timeout =
+        crate::config::duration(&options.timeout).map_err(|error| Failure::Usage(format!("--timeout: {error}")))?;
     for base in &options.base {
         let address: Result<http::Uri, _> = base.parse();
         let whole = address.is_ok_and(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")));
@@ -132,8 +132,9 @@ fn write(report: &Report, options: &RunArguments) -> Result<(), Failure> {
 
 fn make_folder(path: &Path) -> Result<(), Failure> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => std::fs::create_dir_all(folder)
-            .map_err(|error| Failure::Refused(format!("{}: {error}", folder.display()))),
+        Some(folder) => {
+            std::fs::create_dir_all(folder).map_err(|error| Failure::Refused(format!("{}: {error}", folder.display())))
+        }
         None => Ok(()),
     }
 }

@@ -7,6 +7,7 @@ use toml::Table;
 
 use super::Config;
 use super::read::{Findings, Section, closest};
+use super::validation::{self, Definitions};
 
 /// How a source reaches the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub enum Validation {
     Off,
     /// Types, cardinality, choices, form of primitives, required bindings.
     Structure,
+    /// And profiles, invariants, slicing, terminology.
+    Profile,
 }
 
 /// What becomes of the ids of a FHIR source.
@@ -87,6 +90,10 @@ pub struct Source {
     pub timezone: Option<String>,
     /// How closely output is checked.
     pub validation: Validation,
+    /// Canonicals that output conforms to at level profile, by the type each is of.
+    pub profiles: Vec<String>,
+    /// Definitions that this source's profiles need besides those of `[validation]`.
+    pub definitions: Definitions,
     /// What becomes of ids.
     pub ids: Ids,
     /// Names of destinations, in order.
@@ -134,20 +141,11 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
             Some(_) => {}
         }
         let matches = section.table("match");
-        let validation =
-            [("off", Some(Validation::Off)), ("structure", Some(Validation::Structure)), ("profile", None)];
-        let validation = match section.word("validation", &validation) {
-            Some(None) => {
-                let key = section.key("validation");
-                section.findings.notice(
-                    key,
-                    "profiles are not in this release: structure is checked",
-                    "write \"structure\"",
-                );
-                Validation::Structure
-            }
-            other => other.flatten().unwrap_or(Validation::Structure),
-        };
+        let levels = [("off", Validation::Off), ("structure", Validation::Structure), ("profile", Validation::Profile)];
+        let level = section.word("validation", &levels).unwrap_or(Validation::Structure);
+        let profiles = section.texts("profiles", validation::PROFILE).unwrap_or_default();
+        validation::need_profile_level(&mut section, level, &profiles, "validation");
+        let definitions = validation::definitions(&mut section, "definitions", base);
         let ids = section.word("ids", &[("kept", Ids::Kept), ("scoped", Ids::Scoped)]);
         open_ids.push(ids.is_none());
         let mut source = Source {
@@ -158,7 +156,9 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
             credentials: section.text("credentials", "\"laboratory.secret\"").map(|text| base.join(text)),
             matches: Match::default(),
             timezone: section.text("timezone", "\"Europe/Vienna\""),
-            validation,
+            validation: level,
+            profiles,
+            definitions,
             ids: ids.unwrap_or(Ids::Kept),
             destinations: section.texts("destinations", "[\"clinic\"]").unwrap_or_default(),
         };

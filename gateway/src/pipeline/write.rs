@@ -1,10 +1,12 @@
 //! FHIR create, update and transaction as an exchange: checked, committed and anchored like a message.
 
+use std::time::Instant as Timer;
+
 use bytes::Bytes;
 use ledger::commitment::Label;
 use ledger::entry::Kind;
 use model::json::Json;
-use model::outcome::{Issue, any_error};
+use model::outcome::{Issue, Severity, any_error};
 use model::resource::{id, patients_of, resource_type};
 use model::time::Instant;
 use sha2::{Digest, Sha256};
@@ -15,6 +17,7 @@ use store::{
 
 use super::{Cause, Refusal, issues};
 use crate::app::App;
+use crate::config::Validation;
 
 /// A write through the FHIR interface, decided and audited by the caller.
 #[derive(Debug, Clone)]
@@ -55,7 +58,7 @@ pub struct Written {
     pub ledger_index: Option<u64>,
 }
 
-/// Validates the structure of each resource and commits all of them, or none.
+/// Validates each resource as `[validation]` says and commits all of them, or none.
 ///
 /// # Errors
 /// [`Cause::Invalid`] with the findings, [`Cause::Conflict`] if a version is not the expected one, [`Cause::Ledger`],
@@ -65,7 +68,18 @@ pub async fn write(app: &App, exchange: ExchangeId, write: FhirWrite) -> Result<
         let text = "the ledger disagrees with its last checkpoint: nothing is taken in";
         return Err(Refusal::new(Cause::Ledger, Issue::error("transient", text)));
     }
-    let findings = check(&write.changes);
+    let started = Timer::now();
+    // A profile costs as much as a large message does: not on a worker that others wait for.
+    let findings = if app.validation.fhir().level == Validation::Profile {
+        let (worker, changes) = (app.clone(), write.changes.clone());
+        tokio::task::spawn_blocking(move || check(&worker, &changes)).await.map_err(|_| {
+            app.metrics.alarm("validate-panic");
+            Refusal::new(Cause::Storage, Issue::error("exception", "the resource could not be validated"))
+        })?
+    } else {
+        check(app, &write.changes)
+    };
+    app.metrics.stage("validate-write", started.elapsed());
     if any_error(&findings) {
         return Err(Refusal::of(Cause::Invalid, findings));
     }
@@ -121,6 +135,8 @@ pub async fn write(app: &App, exchange: ExchangeId, write: FhirWrite) -> Result<
     Ok(Written { exchange, versions, ledger_index: committed.ledger.first().copied() })
 }
 
-fn check(changes: &[FhirChange]) -> Vec<Issue> {
-    changes.iter().flat_map(|change| conformance::structure::validate(&change.resource)).collect()
+fn check(app: &App, changes: &[FhirChange]) -> Vec<Issue> {
+    let rules = app.validation.fhir();
+    let found = changes.iter().flat_map(|change| rules.check(&change.resource));
+    found.filter(|issue| issue.severity != Severity::Information).collect()
 }

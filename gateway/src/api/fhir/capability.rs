@@ -36,9 +36,22 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
         .collect();
     let system: Vec<&str> =
         capabilities().filter_map(|it| if let Capability::System(code) = it { Some(code) } else { None }).collect();
-    let operations: Vec<Operation<'_>> = capabilities()
+    let every: Vec<Operation<'_>> = capabilities()
         .filter_map(|it| {
-            if let Capability::Operation(name, definition) = it { Some(Operation { name, definition }) } else { None }
+            if let Capability::EveryType(name, definition) = it { Some(Operation { name, definition }) } else { None }
+        })
+        .collect();
+    let of_patient: Vec<Operation<'_>> = capabilities()
+        .filter_map(|it| match it {
+            Capability::Operation(name, definition) | Capability::EveryType(name, definition) => {
+                Some(Operation { name, definition })
+            }
+            _ => None,
+        })
+        .collect();
+    let whole: Vec<Operation<'_>> = capabilities()
+        .filter_map(|it| {
+            if let Capability::WholeSystem(name, definition) = it { Some(Operation { name, definition }) } else { None }
         })
         .collect();
     let names: Vec<&str> = ResourceType::all().map(ResourceType::as_str).collect();
@@ -59,7 +72,7 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
             name,
             interactions: &interactions,
             search,
-            operations: if *name == "Patient" { &operations } else { &[] },
+            operations: if *name == "Patient" { &of_patient } else { &every },
             update_create: true,
             conditional_create: true,
         })
@@ -78,7 +91,7 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
         security_services: &[],
         types: &types,
         system_interactions: &system,
-        operations: &[],
+        operations: &whole,
     })
     .map_err(|error| {
         tracing::error!(%error, "the capability statement could not be built");

@@ -7,7 +7,7 @@ use consent::Interaction;
 use http::StatusCode;
 use http::header::IF_NONE_MATCH;
 use model::json::{Json, Object};
-use store::{Resources, Stored};
+use store::{ExchangeId, Resources, Stored};
 
 use super::{format_only, target};
 use crate::api::outcome::Failure;
@@ -43,7 +43,7 @@ pub(in crate::api) async fn vread(call: &Call, who: &Who) -> Result<Response, Fa
     one(call, who, stored, Kind::Vread, Interaction::Vread, &format!("{resource_type}/{id}")).await
 }
 
-/// Answers with one version, or as for an unknown id. Recorded either way, so that the two take the same time.
+/// Answers with one version, or as for an unknown id.
 async fn one(
     call: &Call,
     who: &Who,
@@ -52,6 +52,32 @@ async fn one(
     interaction: Interaction,
     reference: &str,
 ) -> Result<Response, Failure> {
+    let (released, exchange) = released(call, who, stored, kind, interaction, reference).await?;
+    let etag = format!("W/\"{}\"", released.version());
+    let unchanged = call.header(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == etag));
+    let mut response = match unchanged {
+        true => answer::empty(StatusCode::NOT_MODIFIED),
+        false => answer::fhir(StatusCode::OK, released.bytes().clone()),
+    };
+    answer::version(&mut response, released.version(), released.last_updated());
+    if let Some(exchange) = exchange {
+        name_exchange(&mut response, exchange);
+    }
+    Ok(response)
+}
+
+/// One version that may leave, recorded; with the exchange of the grant it is read under.
+///
+/// # Errors
+/// As for an unknown id. Recorded either way, so that the two take the same time.
+pub(super) async fn released(
+    call: &Call,
+    who: &Who,
+    stored: Option<Stored>,
+    kind: Kind,
+    interaction: Interaction,
+    reference: &str,
+) -> Result<(Released, Option<ExchangeId>), Failure> {
     let started = Instant::now();
     let asking = Asking::new(&call.app, who, interaction)?;
     let (released, gone) = match &stored {
@@ -83,17 +109,7 @@ async fn one(
             false => Failure::unknown(reference),
         });
     };
-    let etag = format!("W/\"{}\"", released.version());
-    let unchanged = call.header(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == etag));
-    let mut response = match unchanged {
-        true => answer::empty(StatusCode::NOT_MODIFIED),
-        false => answer::fhir(StatusCode::OK, released.bytes().clone()),
-    };
-    answer::version(&mut response, released.version(), released.last_updated());
-    if let Some(exchange) = exchange {
-        name_exchange(&mut response, exchange);
-    }
-    Ok(response)
+    Ok((released, exchange))
 }
 
 /// Waits for the next multiple of [`STEP`] since `started`.
