@@ -1,11 +1,12 @@
 //! Validation of files: what `anchorline validate` prints.
 //!
-//! JSON at the level of [`structure`] for now; profiles, XML and packages are not looked at.
+//! JSON or XML, told apart by how they start. Every finding gets the line and column of its element.
 
-use model::json::{Json, Limits, locate, parse};
+use model::json::{self, Json, Limits};
 use model::outcome::{Issue, Severity, any_error, operation_outcome};
+use model::xml;
 
-use crate::structure;
+use crate::validate::{Options, Validator};
 
 /// What was found about one file.
 #[derive(Clone, Debug)]
@@ -18,16 +19,37 @@ pub struct FileReport {
     pub issues: Vec<Issue>,
 }
 
-/// Validates the bytes of one file. What is no FHIR JSON is one fatal issue.
-pub fn file(name: &str, bytes: &[u8], limits: &Limits) -> FileReport {
-    let issues = match parse(bytes, limits) {
-        Ok(resource) => structure::validate(&resource).into_iter().map(|issue| with_line(issue, bytes)).collect(),
-        Err(_) if looks_like_xml(bytes) => {
-            vec![Issue::new(Severity::Fatal, "not-supported", "expected FHIR JSON; XML is not read here yet")]
+/// Validates the bytes of one file. What is no FHIR is one fatal issue.
+pub fn file(validator: &Validator, name: &str, bytes: &[u8], limits: &Limits, options: &Options<'_>) -> FileReport {
+    let issues = match read(bytes, limits) {
+        Ok((resource, mut issues)) => {
+            issues.extend(validator.validate(&resource, options));
+            issues.into_iter().map(|issue| with_line(issue, bytes)).collect()
         }
-        Err(error) => vec![Issue::new(Severity::Fatal, "structure", format!("expected FHIR JSON: {error}"))],
+        Err(issue) => vec![issue],
     };
     FileReport { file: name.to_owned(), valid: !any_error(&issues), issues }
+}
+
+/// Reads a resource from JSON or XML, with what is wrong with the XML alone (its JSON form cannot say it).
+///
+/// # Errors
+/// A fatal issue if the bytes are neither; it quotes nothing of them.
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Json, Vec<Issue>), Issue> {
+    if xml::looks_like(bytes) {
+        return match xml::parse(bytes, limits) {
+            Ok(document) => Ok((document.resource, document.issues)),
+            Err(error) => Err(fatal(format_args!("expected FHIR XML: {error}"))),
+        };
+    }
+    match json::parse(bytes, limits) {
+        Ok(resource) => Ok((resource, Vec::new())),
+        Err(error) => Err(fatal(format_args!("expected FHIR JSON: {error}"))),
+    }
+}
+
+fn fatal(text: std::fmt::Arguments<'_>) -> Issue {
+    Issue::new(Severity::Fatal, "structure", text.to_string())
 }
 
 impl FileReport {
@@ -65,15 +87,11 @@ impl FileReport {
 
 /// Adds line and column, which people need to find the place in a file.
 fn with_line(mut issue: Issue, text: &[u8]) -> Issue {
+    let locate = if xml::looks_like(text) { xml::locate } else { json::locate };
     if let Some(place) = issue.at.as_deref().and_then(|path| locate(text, path)) {
         issue.diagnostics = format!("{} (line {}, column {})", issue.diagnostics, place.line, place.column);
     }
     issue
-}
-
-fn looks_like_xml(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
 }
 
 #[cfg(test)]

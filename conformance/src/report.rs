@@ -7,7 +7,7 @@ use model::outcome::{Issue, Severity};
 use crate::place::Place;
 
 /// As many problems are listed for one call.
-pub const MAX_ISSUES: usize = 500;
+pub(crate) const MAX_ISSUES: usize = 500;
 
 /// The findings of one validation, in the order in which they were made.
 #[derive(Default)]

@@ -2,6 +2,7 @@
 
 use model::json::Json;
 
+use crate::resolve::Resolver;
 use crate::validate::{Options, Validator};
 
 /// One resource instance and what stands around it.
@@ -13,12 +14,12 @@ pub(crate) struct Scope<'r> {
     pub(crate) validator: &'r Validator,
     /// As the caller asked.
     pub(crate) options: &'r Options<'r>,
-    /// What was given to be validated.
-    pub(crate) root: &'r Json,
     /// The innermost Bundle around the resource, and the index of its entry.
     pub(crate) bundle: Option<(&'r Json, usize)>,
     /// The resource that contains this one, if it is contained.
     pub(crate) container: Option<&'r Json>,
     /// The resource itself.
     pub(crate) resource: &'r Json,
+    /// Where references lead: made once from `root`.
+    pub(crate) resolver: &'r Resolver<'r>,
 }

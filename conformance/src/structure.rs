@@ -20,12 +20,19 @@ use model::outcome::Issue;
 use model::types;
 
 use crate::place::Place;
+use crate::validate::Level;
 
 /// Every structural problem of a resource, in document order; empty if it has the structure of R4.
 ///
 /// Diagnostics name elements and expectations, never values. After [`MAX_ISSUES`] problems the rest is summed up.
 pub fn validate(resource: &Json) -> Vec<Issue> {
+    validate_with(resource, Level::Structure)
+}
+
+/// As [`validate`]; at [`Level::Profile`] codes are left to the definitions.
+pub(crate) fn validate_with(resource: &Json, level: Level) -> Vec<Issue> {
     let mut walk = Walk::new();
+    walk.alone = level == Level::Structure;
     let name = model::resource::resource_type(resource).unwrap_or("Resource");
     walk.independent(resource, &Place::Root(known_name(name)));
     walk.finish()
@@ -51,6 +58,11 @@ pub fn validate_bundle_entries(bundle: &Json) -> Vec<(usize, Vec<Issue>)> {
     found
 }
 
+/// Whether a text is XHTML as a narrative may have it.
+pub(crate) fn is_narrative(text: &str) -> bool {
+    xhtml::check(text).is_none()
+}
+
 /// As many problems are listed for one call.
 pub const MAX_ISSUES: usize = 500;
 
@@ -67,11 +79,13 @@ pub(crate) struct Walk<'r> {
     more: usize,
     /// Types by id of the resources contained in the resource at hand.
     contained: HashMap<&'r str, &'r str>,
+    /// Whether the form is all that is looked at: else codes and narratives are left to definitions and rules.
+    alone: bool,
 }
 
 impl Walk<'_> {
     fn new() -> Self {
-        Self { table: types::r4(), issues: Vec::new(), more: 0, contained: HashMap::new() }
+        Self { table: types::r4(), issues: Vec::new(), more: 0, contained: HashMap::new(), alone: true }
     }
 
     fn problem(&mut self, issue: Issue, place: &Place<'_>) {

@@ -1,7 +1,9 @@
 use super::*;
+use crate::validate::Level;
 
 fn report(text: &str) -> FileReport {
-    file("x.json", text.as_bytes(), &Limits::default())
+    let options = Options { level: Level::Structure, ..Options::default() };
+    file(Validator::r4(), "x.json", text.as_bytes(), &Limits::default(), &options)
 }
 
 #[test]
@@ -12,8 +14,8 @@ fn a_file_gets_one_line() {
         "x.json: invalid, 1 errors; first at Patient.active: expected true or false without quotation marks (line 2, column 10)"
     );
     assert_eq!(
-        report("<Patient/>").to_line(),
-        "x.json: invalid, 1 errors; first: expected FHIR JSON; XML is not read here yet"
+        report("<Patient xmlns=\"http://hl7.org/fhir\">\n<active value=\"yes\"/></Patient>").to_line(),
+        "x.json: invalid, 1 errors; first at Patient.active: expected true or false without quotation marks (line 2, column 1)"
     );
     assert!(
         report("no FHIR")

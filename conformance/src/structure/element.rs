@@ -151,6 +151,8 @@ impl<'r> Walk<'r> {
         place: &Place<'_>,
     ) {
         match of_type.kind {
+            Kind::Primitive(Primitive::Xhtml) if !self.alone && value.is_some_and(|value| value.as_str().is_some()) => {
+            }
             Kind::Primitive(kind) => {
                 let value = value.filter(|value| **value != Json::Null);
                 self.companion(value.is_some(), companion, place);
@@ -164,7 +166,7 @@ impl<'r> Walk<'r> {
             Kind::Object(id) => {
                 let Some(object) = self.as_object(value, place) else { return };
                 self.object(self.table.shape(id), object, place);
-                if element.binding.is_some() {
+                if self.alone && element.binding.is_some() {
                     self.concept(element, of_type, object, place);
                 }
             }
@@ -229,6 +231,9 @@ impl<'r> Walk<'r> {
 
     /// A primitive against its required binding.
     fn code(&mut self, element: &Element, value: &Json, place: &Place<'_>) {
+        if !self.alone {
+            return;
+        }
         let Some(set) = element.binding.and_then(|binding| self.table.value_set(binding)) else { return };
         if value.as_str().is_some_and(|code| !set.has_code(code)) {
             self.error("code-invalid", format!("expected a code of the value set {}", set.name), place);

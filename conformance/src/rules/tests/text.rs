@@ -1,0 +1,118 @@
+use super::{Options, findings_with, finds, passes};
+
+/// A Patient with these members.
+fn patient(members: &str) -> String {
+    format!(r#"{{"resourceType":"Patient",{members}}}"#)
+}
+
+#[test]
+fn uris_of_oids_and_uuids_are_whole() {
+    let with = |uri: &str| patient(&format!(r#""implicitRules":"{uri}""#));
+    finds(&with("oid:1.2.3"), "expected an OID as a URN");
+    finds(&with("uuid:c757873d-ec9a-4326-a141-556f43239520"), "expected a UUID as a URN");
+    finds(&with("urn:uuid:C757873D-EC9A-4326-A141-556F43239520"), "36 characters in lower case");
+    finds(&with("urn:uuid:c757873d"), "36 characters in lower case");
+    finds(&with("urn:oid:1.02.3"), "expected an OID: numbers and points");
+    passes(&with("urn:uuid:c757873d-ec9a-4326-a141-556f43239520"), &[], "error");
+    passes(&with("urn:oid:2.16.840"), &[], "error");
+}
+
+#[test]
+fn texts_with_html_are_refused_when_asked_for() {
+    let resource = patient(r#""name":[{"text":"<b>x</b>"}]"#);
+    let strict = Options { security_checks: true, ..Options::default() };
+    let found = findings_with(&resource, &[], &strict);
+    assert!(found.iter().any(|text| text.contains("error invalid") && text.contains("no HTML")), "{found:?}");
+    finds(&resource, "information invalid at Patient.name[0].text");
+    passes(&patient(r#""name":[{"text":"a < b > c"}]"#), &[], "HTML");
+}
+
+#[test]
+fn identifiers_keep_the_form_of_their_system() {
+    let with =
+        |system: &str, value: &str| patient(&format!(r#""identifier":[{{"system":"{system}","value":"{value}"}}]"#));
+    finds(&with("local", "1"), "error code-invalid at Patient.identifier[0]");
+    finds(&with("urn:ietf:rfc:3986", "2.16.840"), "expected the value to be a whole URI");
+    finds(&with("https://tools.ietf.org/html/rfc4122", "1"), "expected the value to be a UUID");
+    passes(&with("urn:ietf:rfc:3986", "urn:oid:2.16.840"), &[], "code-invalid");
+}
+
+#[test]
+fn attachments_have_the_size_they_say() {
+    let with = |attachment: &str| patient(&format!(r#""photo":[{attachment}]"#));
+    finds(&with(r#"{"data":"AAAA","size":4}"#), "error structure at Patient.photo[0]: expected size");
+    passes(&with(r#"{"data":"AAAA","size":3}"#), &[], "expected size");
+    finds(&with(r#"{"title":"x"}"#), "expected data or url");
+    finds(&with(r#"{"data":"AA AA"}"#), "warning invalid at Patient.photo[0].data");
+}
+
+#[test]
+fn references_lead_somewhere_when_they_are_local() {
+    let with = |reference: &str| patient(&format!(r#""managingOrganization":{{"reference":"{reference}"}}"#));
+    finds(&with("#a"), "error structure at Patient.managingOrganization: expected a contained resource");
+    finds(&with("Organization/a b"), "expected a reference without white space");
+    finds(&with("Organization?name"), "expected a search as name=value");
+    passes(&with("Organization?name=x&_id=y"), &[], "error");
+    passes(&with("Organization/a"), &[], "error");
+}
+
+#[test]
+fn contained_resources_are_used() {
+    let with = |reference: &str| {
+        patient(&format!(
+            r##""contained":[{{"resourceType":"Organization","id":"a","name":"x"}}],
+            "managingOrganization":{{"reference":"{reference}"}}"##
+        ))
+    };
+    finds(&with("Organization/b"), "error invalid at Patient.contained[0]");
+    passes(&with("#a"), &[], "error");
+    let by_narrative = patient(
+        r##""contained":[{"resourceType":"Organization","id":"a","name":"x"}],"text":{"status":"additional",
+        "div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"#a\">x</a></div>"}"##,
+    );
+    passes(&by_narrative, &[], "dom-3");
+    let twice = patient(
+        r##""contained":[{"resourceType":"Organization","id":"a"},{"resourceType":"Organization","id":"a"}],
+        "managingOrganization":{"reference":"#a"}"##,
+    );
+    finds(&twice, "error duplicate at Patient.contained[1]");
+}
+
+#[test]
+fn the_language_of_the_text_is_that_of_the_resource() {
+    let with = |attributes: &str| {
+        patient(&format!(
+            r#""language":"en","text":{{"status":"generated",
+            "div":"<div xmlns=\"http://www.w3.org/1999/xhtml\" {attributes}>x</div>"}}"#
+        ))
+    };
+    finds(&with(""), "expected lang and xml:lang on the narrative");
+    finds(&with(r#"lang=\"de\" xml:lang=\"en\""#), "expected lang of the narrative to be");
+    passes(&with(r#"lang=\"en\" xml:lang=\"en\""#), &[], "lang");
+}
+
+#[test]
+fn narratives_hold_formatting_and_links_that_lead() {
+    let with = |content: &str| {
+        patient(&format!(
+            r#""text":{{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">{content}</div>"}}"#
+        ))
+    };
+    finds(&with("<script>x</script>"), "error invalid at Patient.text.div");
+    finds(&with(r##"<a href=\"#b\">x</a>"##), "expected the link to lead to something");
+    passes(&with(r##"<a href=\"#b\">x</a><p id=\"b\">y</p>"##), &[], "error");
+    finds(&with("<p> </p>"), "warning invariant at Patient.text.div: expected some content");
+}
+
+#[test]
+fn security_labels_are_a_set() {
+    let label = r#"{"system":"http://example.org/x","code":"a"}"#;
+    let resource = patient(&format!(r#""meta":{{"security":[{label},{label}]}}"#));
+    finds(&resource, "error business-rule at Patient.meta.security[1]");
+}
+
+#[test]
+fn years_out_of_living_memory_are_doubted() {
+    finds(&patient(r#""birthDate":"2158-01-01""#), "warning invalid at Patient.birthDate");
+    passes(&patient(r#""birthDate":"1958-01-01""#), &[], "living memory");
+}

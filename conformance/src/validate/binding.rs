@@ -1,0 +1,159 @@
+//! Codes against value sets and code systems. FHIR R4 terminologies.html.
+
+use definitions::profile::{Binding, Strength};
+use model::json::Json;
+use model::outcome::{Issue, Severity};
+use terminology::{CodeCheck, Coding, DisplayCheck, Membership};
+
+use crate::place::Place;
+
+use super::node::Node;
+use super::plan::Claim;
+use super::walk::{Claims, Walk};
+
+/// What a value holds of codes.
+enum Codes<'r> {
+    /// A `code` and the like: the system is implied.
+    Plain(&'r str),
+    /// A Coding or Quantity; none: it has no code.
+    One(Option<Coding<'r>>),
+    Many(Vec<Coding<'r>>),
+    /// A primitive that has extensions only, or a type without codes.
+    None,
+}
+
+impl<'r> Walk<'r> {
+    /// The bindings of all definitions that apply to a value, each value set once.
+    pub(super) fn bindings(&mut self, node: &Node<'r>, claims: &Claims, place: &Place<'_>) {
+        for (index, claim) in claims.iter().enumerate() {
+            let Some(binding) = &claim.element().binding else { continue };
+            let is_known = claims.iter().take(index).any(|earlier| {
+                earlier.element().binding.as_ref().is_some_and(|other| {
+                    other.value_set == binding.value_set
+                        && other.strength >= binding.strength
+                        && other.max_value_set == binding.max_value_set
+                        && other.additional == binding.additional
+                })
+            });
+            if !is_known {
+                self.binding(node, binding, claim, place);
+            }
+        }
+    }
+
+    fn binding(&mut self, node: &Node<'r>, binding: &Binding, claim: &Claim, place: &Place<'_>) {
+        let codes = codes(node);
+        let strength = binding.strength;
+        if strength > Strength::Preferred
+            && let Some(value_set) = &binding.value_set
+        {
+            self.bound(node, &codes, value_set, strength, claim, place);
+        }
+        if let Some(value_set) = &binding.max_value_set {
+            self.bound(node, &codes, value_set, Strength::Required, claim, place);
+        }
+        for additional in &binding.additional {
+            let strength = match additional.purpose.as_str() {
+                "required" | "maximum" => Strength::Required,
+                "extensible" => Strength::Extensible,
+                _ => continue,
+            };
+            self.bound(node, &codes, &additional.value_set, strength, claim, place);
+        }
+    }
+
+    fn bound(
+        &mut self,
+        node: &Node<'r>,
+        codes: &Codes<'r>,
+        value_set: &str,
+        strength: Strength,
+        claim: &Claim,
+        place: &Place<'_>,
+    ) {
+        let is_required = strength == Strength::Required;
+        let terminology = self.scope.validator.terminology();
+        let answers = |coding: &Coding<'_>| terminology.member(value_set, coding);
+        let fits = match codes {
+            // FHIR's own formats are named without a slash (CapabilityStatement.format, TestScript).
+            Codes::Plain(code) if value_set.starts_with(MIME_TYPES) && !code.contains('/') => true,
+            Codes::Plain(code) => answers(&Coding::code(code)) != Membership::NotIn,
+            Codes::One(Some(coding)) => answers(coding) != Membership::NotIn,
+            Codes::Many(codings) if !codings.is_empty() => {
+                codings.iter().any(|coding| answers(coding) != Membership::NotIn)
+            }
+            // Extensions in place of a code are for profiles to judge.
+            Codes::One(None) | Codes::Many(_) => {
+                !is_required
+                    || node.type_name == "Quantity"
+                    || node.value.is_some_and(|value| value.get("extension").is_some())
+            }
+            Codes::None => node.value.is_some() || !is_required || node.type_name != "code",
+        };
+        if fits {
+            return;
+        }
+        let severity = if is_required { Severity::Error } else { Severity::Warning };
+        let text = format!("expected a code of the value set {value_set}");
+        self.report.problem(Issue::new(severity, "code-invalid", text).rule(claim.plan.canonical()), place);
+    }
+
+    /// A Coding by itself: whether its system has the code, and the display is one of the code's.
+    pub(super) fn coding(&mut self, node: &Node<'r>, place: &Place<'_>) {
+        let Some(coding) = node.value.and_then(coding) else { return };
+        match self.scope.validator.terminology().validate(&coding) {
+            CodeCheck::UnknownCode => {
+                let text = "expected a code of the code system";
+                let terminology = self.scope.validator.terminology();
+                // Systems that are a grammar (URIs, language tags) are used more freely than the grammar allows.
+                let is_list = coding.system.is_some_and(|of| terminology.code_system(of, coding.version).is_some());
+                let severity = if is_list { Severity::Error } else { Severity::Warning };
+                self.report.problem(Issue::new(severity, "code-invalid", text), &place.member("code"));
+            }
+            CodeCheck::Known { display: DisplayCheck::Differs(known), .. } => {
+                let first = known.first().map_or("", |text| text.as_str());
+                let text = format_args!("expected a display of the code, such as «{first}»");
+                self.report.warning("invalid", text, &place.member("display"));
+            }
+            CodeCheck::Malformed(why) => {
+                self.report.warning("code-invalid", format_args!("expected {why}"), &place.member("code"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a code is of a value set, for slices that are told apart by it.
+    pub(super) fn is_member(&self, node: &Node<'r>, value_set: &str) -> bool {
+        let terminology = self.scope.validator.terminology();
+        let is_in = |coding: &Coding<'_>| terminology.member(value_set, coding) == Membership::In;
+        match codes(node) {
+            Codes::Plain(code) => is_in(&Coding::code(code)),
+            Codes::One(coding) => coding.is_some_and(|coding| is_in(&coding)),
+            Codes::Many(codings) => codings.iter().any(is_in),
+            Codes::None => false,
+        }
+    }
+}
+
+const MIME_TYPES: &str = "http://hl7.org/fhir/ValueSet/mimetypes";
+
+fn codes<'r>(node: &Node<'r>) -> Codes<'r> {
+    match node.type_name {
+        "CodeableConcept" => {
+            let codings = node.value.map_or(&[][..], |value| value.items("coding"));
+            Codes::Many(codings.iter().filter_map(coding).collect())
+        }
+        "Coding" | "Quantity" => Codes::One(node.value.and_then(coding)),
+        _ if node.shape.is_none() => node.text().map_or(Codes::None, Codes::Plain),
+        _ => Codes::None,
+    }
+}
+
+pub(super) fn coding(value: &Json) -> Option<Coding<'_>> {
+    Some(Coding {
+        system: value.text_at(&["system"]),
+        version: value.text_at(&["version"]),
+        code: value.text_at(&["code"])?,
+        display: value.text_at(&["display"]),
+    })
+}
