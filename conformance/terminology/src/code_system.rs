@@ -77,6 +77,27 @@ impl CodeSystem {
         Some(system)
     }
 
+    /// A flat, complete code system of codes and displays.
+    pub(crate) fn list(url: &str, name: &str, codes: impl Iterator<Item = (String, SmolStr)>) -> Self {
+        let mut system = Self {
+            url: SmolStr::new(url),
+            version: None,
+            name: Some(SmolStr::new(name)),
+            completeness: Completeness::Complete,
+            case_sensitive: true,
+            entries: Vec::new(),
+            index: HashMap::new(),
+            properties: HashSet::new(),
+        };
+        for (code, display) in codes {
+            let id = u32::try_from(system.entries.len()).unwrap_or(u32::MAX);
+            let code = SmolStr::from(code);
+            system.index.entry(code.clone()).or_insert(id);
+            system.entries.push(Entry { code, display: Some(display), ..Entry::default() });
+        }
+        system
+    }
+
     /// Reads the nested concepts in document order, without recursion.
     fn read(&mut self, concepts: &[Json], meanings: &HashMap<SmolStr, Meaning>) {
         let mut open: Vec<(Option<u32>, std::slice::Iter<'_, Json>)> = vec![(None, concepts.iter())];

@@ -31,6 +31,7 @@ mod implicit;
 pub mod import;
 mod lookup;
 mod member;
+mod registry;
 pub mod release;
 pub mod remote;
 mod rule;

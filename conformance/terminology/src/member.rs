@@ -123,7 +123,6 @@ impl Clause {
                 System::Rule(rule) => match rule.check(coding.code) {
                     Verdict::Valid => Membership::In,
                     Verdict::Invalid(_) => Membership::NotIn,
-                    Verdict::Unknown => Membership::Unknown(self.missing()),
                 },
                 _ => Membership::Unknown(self.missing()),
             },

@@ -96,6 +96,14 @@ impl ReleaseError {
     }
 }
 
+/// Where releases lie: `FHIR_TERMINOLOGY_CACHE`, else `.fhir/terminology` in the home folder; none if neither is known.
+pub fn default_directory() -> Option<PathBuf> {
+    match std::env::var_os("FHIR_TERMINOLOGY_CACHE").filter(|path| !path.is_empty()) {
+        Some(path) => Some(PathBuf::from(path)),
+        None => std::env::home_dir().map(|home| home.join(".fhir").join("terminology")),
+    }
+}
+
 /// Opens all releases of a folder, sorted by code system and version. A file that is not intact is in the second list;
 /// a folder that does not exist has none.
 ///

@@ -26,9 +26,6 @@ pub(crate) enum Verdict {
     Valid,
     /// It is not, for this reason.
     Invalid(&'static str),
-    /// Only the registry knows.
-    #[expect(dead_code, reason = "registries that are not built in")]
-    Unknown,
 }
 
 impl Rule {

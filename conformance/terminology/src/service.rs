@@ -12,6 +12,7 @@ use crate::code_system::CodeSystem;
 use crate::concepts::{Completeness, Concept, Concepts};
 use crate::implicit;
 use crate::member;
+use crate::registry;
 use crate::remote::Remote;
 use crate::rule::{self, Rule, Verdict};
 use crate::value_set::{self, ValueSet};
@@ -200,6 +201,9 @@ impl Terminology {
             (Some(defined), _) if defined.completeness() == Completeness::Complete => System::Loaded(Arc::new(defined)),
             (_, Some(on_disk)) => System::Loaded(on_disk),
             (defined, None) => {
+                if let Some(registry) = registry::code_system(system) {
+                    return System::Loaded(registry);
+                }
                 if let Some(rule) = Rule::of(system) {
                     return System::Rule(rule);
                 }
@@ -248,7 +252,6 @@ impl Terminology {
                     CodeCheck::Known { display, active: true, selectable: true }
                 }
                 Verdict::Invalid(_) => CodeCheck::UnknownCode,
-                Verdict::Unknown => CodeCheck::Incomplete,
             },
             System::WrongVersion => CodeCheck::UnknownVersion,
             System::Missing | System::None => match rule::form(system, coding.code) {

@@ -35,7 +35,22 @@ fn language_tags_are_well_formed() {
             "i-klingon",
             "es-419",
         ],
-        &["", "e", "en_US", "en-", "abcdefghi", "en-US-", "en-a", "en-x", "123", "zh-Hant-TWXY-"],
+        &[
+            "",
+            "e",
+            "en_US",
+            "en-",
+            "abcdefghi",
+            "en-US-",
+            "en-a",
+            "en-x",
+            "123",
+            "zh-Hant-TWXY-",
+            "xx",
+            "en-BX",
+            "en-Xxxx",
+            "english",
+        ],
     );
 }
 
