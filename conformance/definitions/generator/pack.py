@@ -96,7 +96,9 @@ def pack(resources):
         sizes.append((len(packed[-1]), len(content)))
         for resource, offset, length in members:
             kind = KINDS.index(resource["resourceType"])
-            lines.append((url(resource), kind, resource.get("version", ""), number, offset, length))
+            lines.append((
+                url(resource), kind, resource.get("version", ""), number, offset, length,
+                *[resource[name] for name in ("supplements",) if name in resource]))
     head = ["\t".join(KINDS)] + [f"{short}\t{long}" for short, long in sizes] + [""]
     text = "\n".join(head + ["\t".join(map(str, line)) for line in sorted(lines)]) + "\n"
     index = text.encode()

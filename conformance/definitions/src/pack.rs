@@ -40,6 +40,7 @@ pub(crate) struct PackEntry {
     kind: u8,
     block: u16,
     place: Range<u32>,
+    supplements: Option<Range<u32>>,
     json: OnceLock<Option<Arc<Json>>>,
 }
 
@@ -82,12 +83,14 @@ impl Pack {
             let (version, _) = fields.next()?;
             let mut number = || fields.next()?.1.parse::<u32>().ok();
             let (block, offset, length) = (number()?, number()?, number()?);
+            let supplements = fields.next().map(|(place, _)| place);
             entries.push(PackEntry {
                 url,
                 version,
                 kind: kind.parse().ok()?,
                 block: u16::try_from(block).ok()?,
                 place: offset..offset.checked_add(length)?,
+                supplements,
                 json: OnceLock::new(),
             });
         }
@@ -117,6 +120,12 @@ impl Pack {
 
     pub(crate) fn kind(&self, entry: &PackEntry) -> &str {
         self.kinds.get(usize::from(entry.kind)).map(SmolStr::as_str).unwrap_or_default()
+    }
+
+    /// The code systems that only add to another one: the canonical of that, and the entry.
+    pub(crate) fn supplements(&self) -> impl Iterator<Item = (&str, u32)> {
+        let numbered = self.entries.iter().zip(0..);
+        numbered.filter_map(|(entry, at)| Some((self.slice(entry.supplements.as_ref()?), at)))
     }
 
     /// The definition, kept.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use model::json::{self, Json};
+use model::xml;
 use smol_str::SmolStr;
 
 pub(crate) mod archive;
@@ -191,7 +192,7 @@ impl Package {
         Ok(package)
     }
 
-    /// Reads what lies at a path: a folder, a package archive, one definition, or a Bundle of definitions.
+    /// Reads what lies at a path: a folder, a package archive, one definition (JSON or XML), or a Bundle of definitions.
     ///
     /// # Errors
     /// [`PackageError`] if it cannot be read or is none of these.
@@ -204,7 +205,7 @@ impl Package {
         Self::read_bytes(&name, &bytes)
     }
 
-    /// Reads the bytes of a file: a package archive, one definition, or a Bundle of definitions.
+    /// Reads the bytes of a file: a package archive, one definition (JSON or XML), or a Bundle of definitions.
     ///
     /// # Errors
     /// [`PackageError`] if it is none of these.
@@ -213,7 +214,7 @@ impl Package {
             return Self::read_tgz(bytes);
         }
         let failed = |why: String| PackageError::Content { file: name.to_owned(), why };
-        let definition = json::parse(without_mark(bytes), &DEFINITION).map_err(|error| failed(error.to_string()))?;
+        let definition = parse(bytes).map_err(failed)?;
         if definition.text_at(&["resourceType"]).is_none() {
             return Err(failed("expected a FHIR resource".to_owned()));
         }
@@ -272,6 +273,12 @@ impl Package {
 
     /// A file of a package's folder: `package.json`, or a definition, of which only the head is read here.
     fn take_file(&mut self, name: &str, bytes: Vec<u8>) {
+        if name.ends_with(".xml") {
+            if let Ok(definition) = parse(&bytes) {
+                self.take(definition);
+            }
+            return;
+        }
         let text = without_mark(&bytes);
         if name == "package.json" {
             if let Ok(manifest) = json::parse(text, &json::Limits::default()) {
@@ -341,10 +348,27 @@ impl Entry {
         }
     }
 
+    /// The canonical of the code system that this one only adds to, without its version.
+    pub(crate) fn supplements(&self) -> Option<String> {
+        if self.kind != "CodeSystem" {
+            return None;
+        }
+        let in_text = |text: &[u8]| {
+            let value = text.get(json::member_span(text, 0, "supplements")?)?;
+            json::parse(value, &json::Limits::default()).ok()?.as_str().map(str::to_owned)
+        };
+        let canonical = match &self.content {
+            Content::Parsed(json) => json.text_at(&["supplements"]).map(str::to_owned),
+            Content::Text { bytes, .. } => in_text(bytes),
+            Content::File { path, .. } => in_text(without_mark(&std::fs::read(path).ok()?)),
+        }?;
+        Some(canonical.split('|').next().unwrap_or_default().to_owned())
+    }
+
     /// The file, if it is still what the index said: it may have changed since.
     fn read(&self, path: &Path) -> Option<Json> {
         let bytes = std::fs::read(path).ok()?;
-        let definition = json::parse(without_mark(&bytes), &DEFINITION).ok()?;
+        let definition = parse(&bytes).ok()?;
         let same = definition.text_at(&["resourceType"]) == Some(&self.kind)
             && definition.text_at(&["url"]).is_none_or(|url| url == &*self.url);
         same.then_some(definition)
@@ -353,7 +377,18 @@ impl Entry {
 
 /// Whether a file of a package's folder may be a definition; `.index.json` and what lies deeper is none.
 fn is_definition(name: &str) -> bool {
-    name.ends_with(".json") && !name.contains('/') && !name.starts_with('.') && name != "package.json"
+    (name.ends_with(".json") || name.ends_with(".xml"))
+        && !name.contains('/')
+        && !name.starts_with('.')
+        && name != "package.json"
+}
+
+/// A definition in JSON or XML; else why not.
+fn parse(bytes: &[u8]) -> Result<Json, String> {
+    match xml::looks_like(bytes) {
+        true => xml::parse(bytes, &DEFINITION).map(|document| document.resource).map_err(|error| error.to_string()),
+        false => json::parse(without_mark(bytes), &DEFINITION).map_err(|error| error.to_string()),
+    }
 }
 
 /// Some publishing tools put a byte order mark before their files.

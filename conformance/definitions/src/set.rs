@@ -24,6 +24,8 @@ pub struct Definitions {
     urls: HashMap<Box<str>, Vec<u32>>,
     /// StructureDefinitions of packages that stand for one of the specification, by the end of their URL: `Patient`.
     types: HashMap<SmolStr, Place>,
+    /// Code systems that only add to another one, by the URL of that one.
+    supplements: OnceLock<HashMap<String, Vec<Place>>>,
 }
 
 /// A definition of a package.
@@ -90,7 +92,13 @@ impl Definitions {
     }
 
     fn of(packages: Vec<Arc<Package>>) -> Self {
-        let mut set = Self { packages, slots: Vec::new(), urls: HashMap::new(), types: HashMap::new() };
+        let mut set = Self {
+            packages,
+            slots: Vec::new(),
+            urls: HashMap::new(),
+            types: HashMap::new(),
+            supplements: OnceLock::new(),
+        };
         for (package, content) in set.packages.iter().enumerate().rev() {
             let mut order: Vec<usize> = (0..content.entries().len()).collect();
             order.sort_by(|left, right| {
@@ -119,7 +127,29 @@ impl Definitions {
     /// finds `4.0.1`); of several the newest. Without a version see [`Definitions::with`]. A fragment (`#id`) is left
     /// out of account.
     pub fn find(&self, kind: Option<&str>, canonical: &str) -> Option<Arc<Json>> {
-        match self.locate(kind, canonical)? {
+        self.json(self.locate(kind, canonical)?)
+    }
+
+    /// The code systems that only add to another one (`CodeSystem.supplements`), by its URL without a version.
+    pub fn supplements(&self, code_system: &str) -> Vec<Arc<Json>> {
+        let all = self.supplements.get_or_init(|| {
+            let mut all: HashMap<String, Vec<Place>> = HashMap::new();
+            for slot in (0..).take(self.slots.len()) {
+                if let Some(url) = self.entry(slot).and_then(Entry::supplements) {
+                    all.entry(url).or_default().push(Place::Package(slot));
+                }
+            }
+            for (canonical, entry) in Pack::r4().supplements() {
+                let url = canonical.split('|').next().unwrap_or_default();
+                all.entry(url.to_owned()).or_default().push(Place::Pack(entry));
+            }
+            all
+        });
+        all.get(code_system).into_iter().flatten().filter_map(|place| self.json(*place)).collect()
+    }
+
+    fn json(&self, place: Place) -> Option<Arc<Json>> {
+        match place {
             Place::Package(slot) => self.entry(slot)?.json(),
             Place::Pack(entry) => Pack::r4().json(Pack::r4().entries().get(entry as usize)?),
         }

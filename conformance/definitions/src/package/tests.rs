@@ -107,3 +107,15 @@ fn folder_is_read_by_name() {
     assert_eq!(package.len(), 1);
     assert_eq!(package.entries()[0].json().unwrap().text_at(&["url"]), Some("urn:vs"));
 }
+
+#[test]
+fn definitions_are_read_from_xml() {
+    let text = br#"<ValueSet xmlns="http://hl7.org/fhir"><url value="urn:x"/><status value="active"/></ValueSet>"#;
+    let package = Package::read_bytes("x.xml", text).unwrap();
+    assert_eq!(package.iter().collect::<Vec<_>>(), [("ValueSet", "urn:x", None)]);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.xml"), text).unwrap();
+    std::fs::write(folder.path().join("b.json"), VALUE_SET).unwrap();
+    assert_eq!(Package::read_dir(folder.path()).unwrap().len(), 2);
+    assert!(Package::read_bytes("x.xml", b"<ValueSet").is_err());
+}

@@ -92,3 +92,14 @@ fn published_snapshots_compile() {
         set.profile(url).unwrap_or_else(|error| panic!("{url}: {error}"));
     }
 }
+
+#[test]
+fn supplements_are_found_by_what_they_add_to() {
+    let text = br#"{"resourceType":"CodeSystem","url":"urn:s","content":"supplement","supplements":"urn:base|1.0"}"#;
+    let set = Definitions::r4().with(vec![Package::read_bytes("s.json", text).unwrap()]);
+    assert_eq!(set.supplements("urn:base").len(), 1);
+    assert_eq!(set.supplements("urn:other").len(), 0);
+    let of_r4 = Pack::r4().supplements().map(|(canonical, _)| canonical.to_owned()).collect::<Vec<_>>();
+    assert_eq!(of_r4.len(), 1);
+    assert_eq!(set.supplements(&of_r4[0]).len(), 1);
+}
