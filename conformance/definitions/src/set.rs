@@ -121,6 +121,11 @@ impl Definitions {
         set
     }
 
+    /// The packages over R4, the one that counts last first.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().map(|package| &**package)
+    }
+
     /// The definition of a canonical: `url` or `url|version`.
     ///
     /// `kind` is the resource type it has to be. A version is matched exactly, else as the beginning of one (`4.0`
