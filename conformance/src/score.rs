@@ -1,26 +1,37 @@
-//! How good the mappings are, as numbers: facts recovered over a corpus of real inputs.
+//! How good mappings are, as numbers: what is kept of real inputs, and what is made up.
 //!
-//! A corpus is a folder of inputs with facts beside them (see [`facts`] for what a fact is and when it counts). Each
-//! input is converted in this process; measured are facts by tier, refusals and their reasons, what became of every
-//! piece of the input, whether two runs agree, whether the output is valid and what comes back when it is rendered
-//! again. An input without facts still counts: it must neither panic nor lose anything in silence.
+//! A corpus is a folder of inputs, with facts beside them if there are any (see [`facts`] for what a fact is and when it
+//! counts). Measured are facts by tier, what other systems make of the same, invention, validity, robustness,
+//! determinism, the way back, FHIR to HL7 v2, speed, the honesty of the ledger and its sums. Inputs without facts count
+//! for all that needs none. Another converter can be measured by its command line. `docs/mapping-quality.md` explains
+//! the measures.
 
+mod converter;
 pub mod corpus;
+mod detail;
+mod expected;
 pub mod facts;
+mod honesty;
+mod invention;
 mod page;
+mod pairs;
 mod ratchet;
 mod report;
 mod run;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use mappers::Packages;
 use model::json::Json;
 use model::outcome::Issue;
 
+pub use converter::{Command, CommandError};
+pub use invention::Tables;
+pub use pairs::PairScore;
 pub use ratchet::{compare as compare_with_ratchet, ratchet};
-pub use report::{Group, Report, Tally};
-pub use run::{FileScore, Loss, Missed, Outcome, RoundTrip};
+pub use report::{Detail, Group, Report, Tally};
+pub use run::{FileScore, LEAVES_CAP, Loss, Missed, Outcome, RoundTrip};
 
 use corpus::CorpusError;
 
@@ -36,9 +47,33 @@ pub struct Options {
     /// Zone of times without one, as a source's configuration has it; none: such times keep their date alone.
     pub timezone: Option<String>,
     /// Judges an output; none: validity is not measured.
-    pub validate: Option<fn(&Json) -> Vec<Issue>>,
+    pub validate: Option<Judge>,
+    /// Measures this converter instead of the mapping packages.
+    pub converter: Option<Command>,
+    /// What tables may add to an output without inventing it; none: those of the embedded packages.
+    pub tables: Option<Arc<Tables>>,
+    /// As many messages of an input are asked the questions of honesty, which take two more conversions each.
+    pub honesty: usize,
+    /// As many of the worst inputs are opened in the report.
+    pub details: usize,
     /// Whether the report may name the values that were missed. They are patient data unless the corpus is synthetic.
     pub values: Values,
+}
+
+/// Says what is wrong with an output.
+#[derive(Clone)]
+pub struct Judge(pub Arc<dyn Fn(&Json) -> Vec<Issue> + Send + Sync>);
+
+impl std::fmt::Debug for Judge {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Judge")
+    }
+}
+
+impl From<fn(&Json) -> Vec<Issue>> for Judge {
+    fn from(judge: fn(&Json) -> Vec<Issue>) -> Self {
+        Self(Arc::new(judge))
+    }
 }
 
 /// Whether values of the inputs may stand in a report.
@@ -64,18 +99,33 @@ pub fn score(
     options: &Options,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Report, CorpusError> {
-    let (inputs, other_kinds) = corpus::inputs(corpus)?;
-    let inputs: Vec<_> =
-        inputs.into_iter().filter(|i| options.sets.is_empty() || options.sets.contains(&i.set)).collect();
-    let mut files = Vec::with_capacity(inputs.len());
+    let corpus = corpus::read(corpus)?;
+    let chosen = |set: &String| options.sets.is_empty() || options.sets.contains(set);
+    let inputs: Vec<_> = corpus.inputs.into_iter().filter(|input| chosen(&input.set)).collect();
+    let tables = match &options.tables {
+        Some(tables) => Arc::clone(tables),
+        None => Arc::new(Tables::of(&Packages::embedded_files())),
+    };
+    let work = converter::Work::new().map_err(|source| CorpusError::Read { path: std::env::temp_dir(), source })?;
+    let mut report = Report { converter: name(options), other_kinds: corpus.others, ..Report::default() };
     for (done, input) in (1..).zip(&inputs) {
-        let file = run::run(input, packages, options)?;
+        let file = run::run(input, packages, options, &tables, work.path())?;
         if options.types.is_empty() || options.types.contains(&file.message_type) {
-            files.push(file);
+            report.files.push(file);
         }
         progress(done, inputs.len());
     }
-    Ok(Report { files, other_kinds })
+    if options.converter.is_none() {
+        for pair in corpus.pairs.iter().filter(|pair| chosen(&pair.set)) {
+            report.pairs.push(pairs::run(pair, packages)?);
+        }
+    }
+    report.details = detail::open(&report, &inputs, packages, options, work.path());
+    Ok(report)
+}
+
+fn name(options: &Options) -> String {
+    options.converter.as_ref().map_or_else(|| "anchorline".to_owned(), Command::name)
 }
 
 #[cfg(test)]

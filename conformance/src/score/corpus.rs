@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use model::json::{Json, Limits, parse};
 
+use super::pairs::Pair;
+
 /// An input and what lies beside it.
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -14,6 +16,8 @@ pub struct Input {
     pub path: PathBuf,
     /// Facts, if any.
     pub facts: Option<PathBuf>,
+    /// What other systems make of it.
+    pub expected: Vec<PathBuf>,
     /// The outcome that is expected of a made variant, in the corpus' words, and the number of messages.
     pub expect: Option<(String, usize)>,
 }
@@ -46,6 +50,17 @@ pub enum CorpusError {
     },
 }
 
+/// What a corpus holds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Corpus {
+    /// In a fixed order.
+    pub(super) inputs: Vec<Input>,
+    /// Bundles with the messages others make of them.
+    pub(super) pairs: Vec<Pair>,
+    /// Inputs of kinds that this version does not convert.
+    pub(super) others: BTreeMap<String, usize>,
+}
+
 /// Kinds of the manifest that are HL7 v2 messages.
 const KINDS: [&str; 2] = ["hl7v2", "roundtrip-hl7v2"];
 
@@ -53,24 +68,24 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, CorpusError> {
     std::fs::read(path).map_err(|source| CorpusError::Read { path: path.to_owned(), source })
 }
 
-/// The inputs in a fixed order, and how many there are of kinds that this version does not convert.
-pub(super) fn inputs(corpus: &Path) -> Result<(Vec<Input>, BTreeMap<String, usize>), CorpusError> {
+/// All that a folder holds.
+pub(super) fn read(corpus: &Path) -> Result<Corpus, CorpusError> {
     let manifest = corpus.join("manifest.jsonl");
-    let (mut inputs, others) =
-        if manifest.is_file() { listed(corpus, &manifest)? } else { (walked(corpus)?, BTreeMap::new()) };
-    if inputs.is_empty() {
+    let mut out = if manifest.is_file() { listed(corpus, &manifest)? } else { walked(corpus)? };
+    if out.inputs.is_empty() && out.pairs.is_empty() {
         return Err(CorpusError::Empty { path: corpus.to_owned() });
     }
-    for input in &mut inputs {
+    for input in &mut out.inputs {
         expectation(input)?;
     }
-    inputs.sort_by(|a, b| (&a.set, &a.path).cmp(&(&b.set, &b.path)));
-    Ok((inputs, others))
+    out.inputs.sort_by(|a, b| (&a.set, &a.path).cmp(&(&b.set, &b.path)));
+    out.pairs.sort_by(|a, b| (&a.set, &a.input).cmp(&(&b.set, &b.input)));
+    Ok(out)
 }
 
-fn listed(corpus: &Path, manifest: &Path) -> Result<(Vec<Input>, BTreeMap<String, usize>), CorpusError> {
+fn listed(corpus: &Path, manifest: &Path) -> Result<Corpus, CorpusError> {
     let text = bytes(manifest)?;
-    let (mut inputs, mut others) = (Vec::new(), BTreeMap::new());
+    let mut out = Corpus::default();
     for line in text.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
         let form = |reason: String| CorpusError::Form { path: manifest.to_owned(), reason };
         let row = parse(line, &Limits::default()).map_err(|error| form(error.to_string()))?;
@@ -78,25 +93,33 @@ fn listed(corpus: &Path, manifest: &Path) -> Result<(Vec<Input>, BTreeMap<String
         let (Some(kind), Some(set), Some(input)) = (word("kind"), word("set"), word("input")) else {
             return Err(form("expected kind, set and input in every line".to_owned()));
         };
-        if !KINDS.contains(&kind.as_str()) {
-            *others.entry(kind).or_default() += 1;
+        let folder = corpus.join(&kind).join(&set);
+        let beside = row.items("expected").iter().filter_map(Json::as_str).map(|name| folder.join(name));
+        if kind == "fhir-to-hl7v2" {
+            let input = folder.join(&input);
+            out.pairs.extend(beside.take(1).map(|expected| Pair { set: set.clone(), input: input.clone(), expected }));
             continue;
         }
-        let folder = corpus.join(&kind).join(&set);
+        if !KINDS.contains(&kind.as_str()) {
+            *out.others.entry(kind).or_default() += 1;
+            continue;
+        }
+        let expected = beside.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
         let set = if kind == "hl7v2" { set } else { format!("{kind}/{set}") };
-        inputs.push(Input {
+        out.inputs.push(Input {
             set,
             path: folder.join(input),
             facts: word("facts").map(|f| folder.join(f)),
+            expected,
             expect: None,
         });
     }
-    Ok((inputs, others))
+    Ok(out)
 }
 
-fn walked(corpus: &Path) -> Result<Vec<Input>, CorpusError> {
+fn walked(corpus: &Path) -> Result<Corpus, CorpusError> {
     let read = |source| CorpusError::Read { path: corpus.to_owned(), source };
-    let mut inputs = Vec::new();
+    let mut out = Corpus::default();
     let mut folders = vec![corpus.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).map_err(read)? {
@@ -107,11 +130,28 @@ fn walked(corpus: &Path) -> Result<Vec<Input>, CorpusError> {
                 let set = folder.strip_prefix(corpus).unwrap_or(&folder).to_string_lossy().into_owned();
                 let beside = |ending: &str| Some(path.with_extension(ending)).filter(|path| path.is_file());
                 let facts = beside("facts.json").or_else(|| beside("expect.json"));
-                inputs.push(Input { set, facts, expect: None, path });
+                let expected = others(&path, ".json");
+                out.inputs.push(Input { set, facts, expected, expect: None, path });
+            } else if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".fhir.json")) {
+                let set = folder.strip_prefix(corpus).unwrap_or(&folder).to_string_lossy().into_owned();
+                let expected = others(&path.with_extension(""), ".hl7").into_iter().next();
+                out.pairs.extend(expected.map(|expected| Pair { set, input: path, expected }));
             }
         }
     }
-    Ok(inputs)
+    Ok(out)
+}
+
+/// `X.expected-NAME` beside `X`, of one ending, by name.
+fn others(path: &Path, ending: &str) -> Vec<PathBuf> {
+    let (Some(folder), Some(stem)) = (path.parent(), path.file_stem()) else { return Vec::new() };
+    let start = format!("{}.expected-", stem.to_string_lossy());
+    let beside = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let fits = |name: &str| name.starts_with(&start) && name.ends_with(ending);
+    let mut out: Vec<PathBuf> =
+        beside.filter(|entry| fits(&entry.file_name().to_string_lossy())).map(|entry| entry.path()).collect();
+    out.sort();
+    out
 }
 
 /// `X.expected-NAME.hl7` is another system's output, no input.

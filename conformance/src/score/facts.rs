@@ -215,7 +215,7 @@ fn collect(name: &str, value: &Json, out: &mut Vec<String>, extensions: &mut Vec
 }
 
 /// Lower case, white space folded.
-fn fold(text: &str) -> String {
+pub(super) fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !out.is_empty() {
@@ -249,7 +249,7 @@ fn agree(kind: Kind, value: &str, leaf: &str) -> bool {
 }
 
 /// A plain decimal with sign, without leading and trailing zeros; text is compared, so no digit is lost.
-fn decimal(text: &str) -> Option<(bool, String, String)> {
+pub(super) fn decimal(text: &str) -> Option<(bool, String, String)> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

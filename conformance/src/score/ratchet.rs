@@ -1,15 +1,31 @@
 //! What was once reached must not be lost again: a small file with the figures of the last accepted run.
+//!
+//! Sums by message type, and for each input that is not perfect what it misses: so that a drop names the measure and
+//! the file. Nothing of an input's content stands in it. Speed is reported and never held: it is the machine's.
+
+use std::collections::BTreeMap;
 
 use model::json::Json;
 
 use super::facts::Tier;
 use super::report::{Group, Report};
+use super::run::{FileScore, Outcome};
 
-/// The figures to keep: sums by message type, without anything of an input.
+/// The figures to keep.
 pub fn ratchet(report: &Report) -> Json {
     let types = report.by_type().into_iter().filter(|(_, group)| group.refused < group.inputs);
     let rows = types.map(|(name, group)| (name.to_owned(), row(&group)));
-    Json::object([("served".to_owned(), row(&report.served()))].into_iter().chain(rows))
+    let files = report.files.iter().map(|file| (name(file), missing(file))).filter(|(_, missing)| !missing.is_empty());
+    let files = files.map(|(name, missing)| {
+        (name, Json::object(missing.into_iter().map(|(measure, n)| (measure, Json::from(n as u64)))))
+    });
+    let pairs = [("fhirToHl7v2", Json::from(report.pairs_total().basis_points() as u64))];
+    let served = [("served".to_owned(), row(&report.served())), ("pairs".to_owned(), Json::object(pairs))];
+    Json::object(served.into_iter().chain(rows).chain([("files".to_owned(), Json::object(files))]))
+}
+
+fn name(file: &FileScore) -> String {
+    format!("{}/{}", file.set, file.input)
 }
 
 fn row(group: &Group) -> Json {
@@ -24,43 +40,112 @@ enum Better {
     Lower,
 }
 
-fn figures(group: &Group) -> [(&'static str, usize, Better); 8] {
+fn figures(group: &Group) -> [(&'static str, usize, Better); 12] {
     let recall = |tier: Tier| group.tier(tier).basis_points();
     let back = (group.round_trip.equal * 10_000).checked_div(group.round_trip.pieces).unwrap_or(10_000);
+    let others = group.expected.values().fold((0, 0), |(found, all), tally| (found + tally.found, all + tally.all));
     [
         ("core", recall(Tier::Core), Better::Higher),
         ("coreInElements", group.tier_in_elements(Tier::Core).basis_points(), Better::Higher),
         ("extended", recall(Tier::Extended), Better::Higher),
         ("trace", recall(Tier::Trace), Better::Higher),
+        ("expectedByOthers", (others.0 * 10_000).checked_div(others.1).unwrap_or(10_000), Better::Higher),
+        ("saidByInputOrTables", group.invention.basis_points(), Better::Higher),
         ("roundTrip", back, Better::Higher),
+        ("honesty", group.honesty.basis_points(), Better::Higher),
         ("refused", group.refused, Better::Lower),
-        ("failed", group.panicked + group.not_deterministic + group.loss.unbalanced, Better::Lower),
+        ("failed", group.panicked + group.not_deterministic + group.loss.unbalanced + group.stuffed, Better::Lower),
         ("invalid", group.invalid, Better::Lower),
+        ("notAsExpected", group.as_expected.all - group.as_expected.found, Better::Lower),
     ]
+}
+
+/// What an input misses, by measure; a measure without anything missing is not named.
+fn missing(file: &FileScore) -> BTreeMap<&'static str, usize> {
+    let lost = |tier: Tier| {
+        let tallies = Tier::ALL.iter().zip(file.facts).zip(file.in_elements);
+        tallies
+            .filter(|((t, _), _)| **t == tier)
+            .map(|((_, all), own)| (all.all - all.found, all.all - own.found))
+            .next()
+    };
+    let (core, in_elements) = lost(Tier::Core).unwrap_or_default();
+    let rows = [
+        ("core", core),
+        ("coreInElements", in_elements),
+        ("extended", lost(Tier::Extended).unwrap_or_default().0),
+        ("trace", lost(Tier::Trace).unwrap_or_default().0),
+        ("expectedByOthers", file.expected.values().map(|tally| tally.all - tally.found).sum()),
+        ("saidByInputOrTables", file.invention.all - file.invention.found),
+        ("roundTrip", file.round_trip.pieces - file.round_trip.equal),
+        ("honesty", file.honesty.all - file.honesty.found),
+        ("refused", usize::from(matches!(file.outcome, Outcome::Refused(_)))),
+        (
+            "failed",
+            usize::from(file.outcome == Outcome::Panicked)
+                + usize::from(!file.deterministic)
+                + usize::from(file.is_stuffed())
+                + file.loss.unbalanced,
+        ),
+        ("invalid", usize::from(!file.invalid.is_empty())),
+        ("notAsExpected", usize::from(file.as_expected == Some(false))),
+    ];
+    rows.into_iter().filter(|(_, n)| *n > 0).collect()
 }
 
 /// What is worse than in `kept`, one sentence each; empty if nothing is. Shares are in hundredths of a percent.
 pub fn compare(report: &Report, kept: &Json) -> Vec<String> {
     let by_type = report.by_type();
     let served = report.served();
+    let number = |json: Option<&Json>| json.and_then(Json::as_number).and_then(|n| n.as_u64());
     let mut worse = Vec::new();
     for (name, row) in kept.as_object().into_iter().flat_map(|object| object.iter()) {
+        if name == "files" || name == "pairs" {
+            continue;
+        }
         let group = if name == "served" { Some(&served) } else { by_type.get(name) };
         let Some(group) = group else {
             worse.push(format!("{name}: no input of this type any more"));
             continue;
         };
         for (figure, now, better) in figures(group) {
-            let Some(then) = row.get(figure).and_then(Json::as_number).and_then(|n| n.as_u64()) else { continue };
+            let Some(then) = number(row.get(figure)) else { continue };
             let now = now as u64;
             let is_worse = match better {
                 Better::Higher => now < then,
                 Better::Lower => now > then,
             };
             if is_worse {
-                worse.push(format!("{name}: {figure} was {then}, is {now}"));
+                let of_group = |file: &&FileScore| name == "served" || file.message_type == name;
+                let files = droppers(report.files.iter().filter(of_group), figure, kept);
+                worse.push(format!("{name}: {figure} was {then}, is {now}{files}"));
             }
         }
     }
+    let now = report.pairs_total().basis_points() as u64;
+    if let Some(then) = number(kept.at(&["pairs", "fhirToHl7v2"])).filter(|then| now < *then) {
+        worse.push(format!("pairs: fhirToHl7v2 was {then}, is {now}"));
+    }
     worse
+}
+
+/// The files that miss more of a measure than they did.
+fn droppers<'f>(files: impl Iterator<Item = &'f FileScore>, figure: &str, kept: &Json) -> String {
+    let Some(known) = kept.get("files") else { return String::new() };
+    let then = |file: &FileScore| {
+        let row = known.get(&name(file)).and_then(|row| row.get(figure));
+        row.and_then(Json::as_number).and_then(|n| n.as_u64()).unwrap_or_default()
+    };
+    let mut named: Vec<String> = files
+        .filter_map(|file| {
+            let now = missing(file).get(figure).copied().unwrap_or_default() as u64;
+            (now > then(file)).then(|| format!("{} misses {now}, missed {}", name(file), then(file)))
+        })
+        .collect();
+    let more = named.len().saturating_sub(5);
+    named.truncate(5);
+    if more > 0 {
+        named.push(format!("and {more} more files"));
+    }
+    if named.is_empty() { String::new() } else { format!(" ({})", named.join("; ")) }
 }

@@ -6,6 +6,7 @@ use model::json::Json;
 
 use super::facts::Tier;
 use super::page;
+use super::pairs::PairScore;
 use super::run::{FileScore, Loss, Missed, Outcome, RoundTrip};
 
 /// Found and all.
@@ -23,7 +24,7 @@ impl Tally {
         self.found += usize::from(found);
     }
 
-    fn add(&mut self, other: Tally) {
+    pub(super) fn add(&mut self, other: Tally) {
         self.found += other.found;
         self.all += other.all;
     }
@@ -39,7 +40,7 @@ impl Tally {
         format!("{}.{:02}", points / 100, points % 100)
     }
 
-    fn to_json(self) -> Json {
+    pub(super) fn to_json(self) -> Json {
         Json::object([
             ("found", Json::from(self.found as u64)),
             ("all", Json::from(self.all as u64)),
@@ -61,8 +62,18 @@ pub struct Group {
     pub facts: [Tally; 4],
     /// Of them, those in elements and not only in extensions.
     pub in_elements: [Tally; 4],
-    /// The mean of the core recall of each input that has core facts, in hundredths of a percent.
-    pub core_macro: usize,
+    /// The mean of the recall of each input that has facts of the tier, in hundredths of a percent, by tier.
+    pub means: [usize; 4],
+    /// Leaves of the outputs that the inputs or tables say, and all.
+    pub invention: Tally,
+    /// By system: leaves of its expected files that are there, and all.
+    pub expected: BTreeMap<String, Tally>,
+    /// Questions the ledger answered truly, and all.
+    pub honesty: Tally,
+    /// Microseconds for one message: the middle one, the one that 95 of 100 are below, the longest.
+    pub speed: [u64; 3],
+    /// Inputs with an output that says far more than they do.
+    pub stuffed: usize,
     /// What became of the pieces.
     pub loss: Loss,
     /// What comes back.
@@ -79,7 +90,8 @@ impl Group {
     /// Sums over these inputs.
     pub fn over<'f>(files: impl IntoIterator<Item = &'f FileScore>) -> Self {
         let mut group = Self::default();
-        let (mut recalls, mut with_core) = (0, 0_usize);
+        let (mut recalls, mut with) = ([0_usize; 4], [0_usize; 4]);
+        let mut micros = Vec::new();
         for file in files {
             group.inputs += 1;
             group.refused += usize::from(matches!(file.outcome, Outcome::Refused(_)));
@@ -92,11 +104,18 @@ impl Group {
             for (sum, tally) in group.in_elements.iter_mut().zip(file.in_elements) {
                 sum.add(tally);
             }
-            if let [core, ..] = file.facts
-                && core.all > 0
-            {
-                recalls += core.basis_points();
-                with_core += 1;
+            for ((recall, with), tally) in recalls.iter_mut().zip(&mut with).zip(file.facts) {
+                if tally.all > 0 {
+                    *recall += tally.basis_points();
+                    *with += 1;
+                }
+            }
+            group.invention.add(file.invention);
+            group.honesty.add(file.honesty);
+            group.stuffed += usize::from(file.is_stuffed());
+            micros.extend_from_slice(&file.micros);
+            for (system, tally) in &file.expected {
+                group.expected.entry(system.clone()).or_default().add(*tally);
             }
             group.loss.pieces += file.loss.pieces;
             group.loss.mapped += file.loss.mapped;
@@ -110,7 +129,12 @@ impl Group {
                 group.as_expected.count(as_expected);
             }
         }
-        group.core_macro = recalls.checked_div(with_core).unwrap_or(10_000);
+        for ((mean, recalls), with) in group.means.iter_mut().zip(recalls).zip(with) {
+            *mean = recalls.checked_div(with).unwrap_or(10_000);
+        }
+        micros.sort_unstable();
+        let at = |share: usize| micros.get((micros.len() * share / 100).min(micros.len().saturating_sub(1))).copied();
+        group.speed = [at(50), at(95), at(100)].map(Option::unwrap_or_default);
         group
     }
 
@@ -136,7 +160,23 @@ impl Group {
             ("panicked", count(self.panicked)),
             ("facts", Json::object(facts)),
             ("factsInElements", Json::object(in_elements)),
-            ("coreMeanOfInputs", Json::from(percent(self.core_macro).as_str())),
+            (
+                "meanOfInputs",
+                Json::object(
+                    Tier::ALL.iter().zip(self.means).map(|(t, m)| (t.as_str(), Json::from(percent(m).as_str()))),
+                ),
+            ),
+            ("saidByInputOrTables", self.invention.to_json()),
+            ("stuffed", count(self.stuffed)),
+            (
+                "expectedByOthers",
+                Json::object(self.expected.iter().map(|(name, tally)| (name.clone(), tally.to_json()))),
+            ),
+            ("honesty", self.honesty.to_json()),
+            (
+                "microseconds",
+                Json::object(["median", "p95", "longest"].into_iter().zip(self.speed).map(|(n, v)| (n, Json::from(v)))),
+            ),
             ("loss", loss_json(&self.loss)),
             ("roundTrip", round_trip.to_json()),
             ("roundTripAdded", count(self.round_trip.added)),
@@ -163,12 +203,33 @@ fn loss_json(loss: &Loss) -> Json {
 }
 
 /// All that was measured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// By input, in the order of sets and names.
     pub files: Vec<FileScore>,
     /// Inputs of kinds that this version does not convert, by kind.
     pub other_kinds: BTreeMap<String, usize>,
+    /// FHIR to HL7 v2, by pair.
+    pub pairs: Vec<PairScore>,
+    /// The worst inputs, opened.
+    pub details: Vec<Detail>,
+    /// The converter's name.
+    pub converter: String,
+}
+
+/// One of the worst inputs, opened: what came in, what came out.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    /// The set it belongs to.
+    pub set: String,
+    /// File name.
+    pub input: String,
+    /// The input, every letter and digit replaced unless values may be shown.
+    pub before: String,
+    /// The output, likewise.
+    pub after: String,
+    /// Findings and, by fate, the places of the ledger.
+    pub remarks: Vec<String>,
 }
 
 impl Report {
@@ -190,6 +251,23 @@ impl Report {
     /// Sums by message type.
     pub fn by_type(&self) -> BTreeMap<&str, Group> {
         self.by(|file| &file.message_type)
+    }
+
+    /// Sums by sender: the names of systems in MSH-4 and MSH-3.
+    pub fn by_sender(&self) -> BTreeMap<&str, Group> {
+        self.by(|file| &file.sender)
+    }
+
+    /// Sums by mapping package.
+    pub fn by_package(&self) -> BTreeMap<&str, Group> {
+        self.by(|file| &file.package)
+    }
+
+    /// Values of FHIR to HL7 v2 that are there, and all.
+    pub fn pairs_total(&self) -> Tally {
+        let mut total = Tally::default();
+        self.pairs.iter().for_each(|pair| total.add(pair.values));
+        total
     }
 
     fn by<'r>(&'r self, key: impl Fn(&'r FileScore) -> &'r str) -> BTreeMap<&'r str, Group> {
@@ -231,20 +309,33 @@ impl Report {
                 ("count", Json::from(count as u64)),
             ])
         });
+        let pairs = self.pairs.iter().map(|pair| {
+            Json::object([
+                ("set", Json::from(pair.set.as_str())),
+                ("input", Json::from(pair.input.as_str())),
+                ("values", pair.values.to_json()),
+                ("missed", Json::array(pair.missed.iter().map(|m| Json::from(m.as_str())))),
+            ])
+        });
         Json::object([
+            ("converter", Json::from(self.converter.as_str())),
             ("total", self.total().to_json()),
             ("served", self.served().to_json()),
             ("byType", groups(self.by_type())),
             ("bySet", groups(self.by_set())),
+            ("bySender", groups(self.by_sender())),
+            ("byPackage", groups(self.by_package())),
+            ("fhirToHl7v2", self.pairs_total().to_json()),
+            ("pairs", Json::array(pairs)),
             ("notConverted", Json::object(self.other_kinds.iter().map(|(k, n)| (k.clone(), Json::from(*n as u64))))),
             ("misses", Json::array(misses)),
             ("files", Json::array(self.files.iter().map(file_json))),
         ])
     }
 
-    /// The report as one HTML page that needs nothing else.
-    pub fn to_html(&self) -> String {
-        page::page(self)
+    /// The report as one HTML page that needs nothing else; other converters' reports are set beside it.
+    pub fn to_html(&self, others: &[Report]) -> String {
+        page::page(self, others)
     }
 }
 
@@ -254,6 +345,8 @@ pub(super) fn badness(file: &FileScore) -> (usize, usize) {
         + usize::from(!file.deterministic)
         + usize::from(!file.invalid.is_empty())
         + usize::from(file.as_expected == Some(false))
+        + usize::from(file.is_stuffed())
+        + (file.honesty.all - file.honesty.found)
         + file.loss.unbalanced;
     let [core, extended, ..] = file.facts;
     (failed, (core.all - core.found) * 100 + (extended.all - extended.found))
@@ -306,6 +399,13 @@ fn file_json(file: &FileScore) -> Json {
         ("deterministic", Json::from(file.deterministic)),
         ("invalid", Json::array(file.invalid.iter().map(|i| Json::from(i.as_str())))),
         ("outputLeaves", Json::from(file.output_leaves as u64)),
+        ("sender", Json::from(file.sender.as_str())),
+        ("package", Json::from(file.package.as_str())),
+        ("saidByInputOrTables", file.invention.to_json()),
+        ("invented", Json::array(file.invented.iter().map(|place| Json::from(place.as_str())))),
+        ("expectedByOthers", Json::object(file.expected.iter().map(|(name, tally)| (name.clone(), tally.to_json())))),
+        ("honesty", file.honesty.to_json()),
+        ("microseconds", Json::from(file.micros.iter().sum::<u64>())),
     ]);
     if let Some(as_expected) = file.as_expected {
         row.push(("asExpected", Json::from(as_expected)));

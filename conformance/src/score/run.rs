@@ -1,17 +1,21 @@
 //! Converts one input and measures the outcome.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Instant;
 
 use formats::hl7v2::{Message, Place, Severity, split_batch};
 use mappers::{CONVERT_NAMESPACE, Context, Mapped, Package, Packages, RenderContext, Selector};
 use model::json::Json;
 use model::outcome::Severity as IssueSeverity;
 
+use super::converter::{self, Command, Elsewhere};
 use super::corpus::{CorpusError, Input, bytes};
 use super::facts::{self, Found, Outputs, Tier};
+use super::invention::{self, Said, Tables};
 use super::report::Tally;
-use super::{Options, Values};
+use super::{Options, Values, expected, honesty};
 
 /// What became of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,17 +118,58 @@ pub struct FileScore {
     pub as_expected: Option<bool>,
     /// Leaves of the output, to tell a mapping from a copy of everything to everywhere.
     pub output_leaves: usize,
+    /// Who sent it, by MSH-4 and MSH-3: names of systems; `-` if it does not say.
+    pub sender: String,
+    /// The mapping package that served it; empty for another converter.
+    pub package: String,
+    /// Leaves of the output that the input or a table of the mapping says, and all.
+    pub invention: Tally,
+    /// Places in the output whose values nothing says; without the values.
+    pub invented: Vec<String>,
+    /// By the system that made the expected file: expected leaves that are there, and all.
+    pub expected: BTreeMap<String, Tally>,
+    /// Questions to the ledger that it answered truly, and all that were asked.
+    pub honesty: Tally,
+    /// Microseconds for each message.
+    pub micros: Vec<u64>,
 }
 
-pub(super) fn run(input: &Input, packages: &Packages, options: &Options) -> Result<FileScore, CorpusError> {
+/// As many output leaves as pieces, and no more: a converter that says everything everywhere finds every fact.
+pub const LEAVES_CAP: usize = 6;
+
+impl FileScore {
+    /// Whether the output says far more than the input.
+    pub fn is_stuffed(&self) -> bool {
+        self.loss.pieces > 0 && self.output_leaves > LEAVES_CAP * self.loss.pieces
+    }
+}
+
+pub(super) fn run(
+    input: &Input,
+    packages: &Packages,
+    options: &Options,
+    tables: &Tables,
+    work: &Path,
+) -> Result<FileScore, CorpusError> {
     let raw = bytes(&input.path)?;
     let facts = match &input.facts {
         Some(path) => facts::read(&bytes(path)?).map_err(|reason| CorpusError::Form { path: path.clone(), reason })?,
         None => Vec::new(),
     };
-    let converted = catch_unwind(AssertUnwindSafe(|| convert(&raw, packages, options)));
-    let panicked = converted.is_err();
+    let converted = match &options.converter {
+        Some(command) => Ok(convert_by(command, &input.path, &raw, options, tables, work)),
+        None => catch_unwind(AssertUnwindSafe(|| convert(&raw, packages, options, tables))),
+    };
+    let panicked = converted.as_ref().map_or(true, |converted| converted.broken);
     let converted = converted.unwrap_or_default();
+    let mut expected = BTreeMap::new();
+    for path in &input.expected {
+        if let Some(system) = expected::system(path)
+            && let Some(tally) = expected::compare(&bytes(path)?, &converted.bundles)
+        {
+            expected.insert(system, tally);
+        }
+    }
     let mut score = FileScore {
         set: input.set.clone(),
         input: input.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -143,6 +188,13 @@ pub(super) fn run(input: &Input, packages: &Packages, options: &Options) -> Resu
         remarked: converted.remarked,
         as_expected: None,
         invalid: converted.invalid,
+        sender: converted.sender.clone().unwrap_or_else(|| "-".to_owned()),
+        package: converted.package,
+        invention: converted.invention,
+        invented: converted.invented,
+        expected,
+        honesty: converted.honesty,
+        micros: converted.micros,
     };
     score.as_expected = input.expect.as_ref().map(|(expect, messages)| as_expected(&score, expect, *messages));
     for fact in facts {
@@ -193,6 +245,15 @@ struct Converted {
     round_trip: RoundTrip,
     differs: bool,
     invalid: Vec<String>,
+    bundles: Vec<Json>,
+    sender: Option<String>,
+    package: String,
+    invention: Tally,
+    invented: Vec<String>,
+    honesty: Tally,
+    micros: Vec<u64>,
+    /// The other converter failed.
+    broken: bool,
 }
 
 impl Converted {
@@ -206,11 +267,12 @@ impl Converted {
     }
 }
 
-fn convert(raw: &[u8], packages: &Packages, options: &Options) -> Converted {
+fn convert(raw: &[u8], packages: &Packages, options: &Options, tables: &Tables) -> Converted {
     let batch = split_batch(raw);
     let mut out =
         Converted { issues: batch.issues.iter().any(|i| i.severity > Severity::Information), ..Default::default() };
     for part in &batch.messages {
+        let started = Instant::now();
         let parsed = match Message::parse(&part.bytes) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -221,6 +283,7 @@ fn convert(raw: &[u8], packages: &Packages, options: &Options) -> Converted {
         let message = &parsed.message;
         let message_type = format!("{}^{}", message.message_code(), message.trigger());
         out.message_type.get_or_insert(message_type);
+        out.sender.get_or_insert_with(|| sender(message));
         let selector = Selector { names: &options.packages, format: "hl7v2", message };
         let package = match packages.select(&selector).or_else(|_| {
             out.undescribed = true;
@@ -233,21 +296,108 @@ fn convert(raw: &[u8], packages: &Packages, options: &Options) -> Converted {
             }
         };
         let mapped = map(package, message, options);
+        out.micros.push(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
+        package.name().clone_into(&mut out.package);
         out.messages += 1;
         out.remarked |= !parsed.issues.is_empty();
         out.issues |= parsed.issues.iter().any(|issue| issue.severity > Severity::Information);
         out.issues |= mapped.issues.iter().any(|issue| is_finding(issue.severity));
         out.differs |= map(package, message, options).bundle.to_bytes() != mapped.bundle.to_bytes();
         out.outputs.add(&mapped.bundle);
+        let mut said = Said::default();
+        add_texts(message, &mut said);
+        let tally = invention::count(&mapped.bundle, &said, tables, &mut out.invented);
+        out.invention.add(tally);
+        if out.messages <= options.honesty {
+            out.honesty.add(honesty::ask(package, message, &mapped, options));
+        }
         count_loss(message, &mapped, &mut out.loss);
-        if let Some(validate) = options.validate {
-            let findings = validate(&mapped.bundle).into_iter().filter(|issue| issue.is_error());
+        if let Some(judge) = &options.validate {
+            let findings = (judge.0)(&mapped.bundle).into_iter().filter(|issue| issue.is_error());
             out.invalid.extend(findings.map(|i| format!("{}: {}", i.at.unwrap_or_default(), i.diagnostics)));
         }
         out.invalid.extend(dangling(&mapped.bundle));
         round_trip(package, message, &mapped, options, &mut out.round_trip);
+        out.bundles.push(mapped.bundle);
     }
     out
+}
+
+/// The same input by another converter, twice: here, and elsewhere with another zone and locale.
+fn convert_by(
+    command: &Command,
+    path: &Path,
+    raw: &[u8],
+    options: &Options,
+    tables: &Tables,
+    work: &Path,
+) -> Converted {
+    let mut out = Converted::default();
+    let mut said = Said::default();
+    for part in &split_batch(raw).messages {
+        if let Ok(parsed) = Message::parse(&part.bytes) {
+            let message = &parsed.message;
+            out.message_type.get_or_insert_with(|| format!("{}^{}", message.message_code(), message.trigger()));
+            out.sender.get_or_insert_with(|| sender(message));
+            out.loss.pieces += message.segments().map(|segment| segment.leaves().count()).sum::<usize>();
+            add_texts(message, &mut said);
+        }
+    }
+    let run = match command.run(path, work, Elsewhere::No) {
+        Ok(run) => run,
+        Err(converter::Failure::Refused(reason)) => {
+            out.refusals.push(reason);
+            return out;
+        }
+        Err(converter::Failure::Broken(reason)) => {
+            out.refusals.push(reason.to_owned());
+            out.broken = true;
+            return out;
+        }
+    };
+    out.differs = command.run(path, work, Elsewhere::Yes).map(|again| again.bytes) != Ok(run.bytes);
+    out.messages = run.outputs.len();
+    let each = run.took.as_micros() / (out.messages.max(1) as u128);
+    out.micros = vec![u64::try_from(each).unwrap_or(u64::MAX); out.messages];
+    for output in run.outputs {
+        out.outputs.add(&output);
+        let tally = invention::count(&output, &said, tables, &mut out.invented);
+        out.invention.add(tally);
+        if let Some(judge) = &options.validate {
+            let findings = (judge.0)(&output).into_iter().filter(|issue| issue.is_error());
+            out.invalid.extend(findings.map(|i| format!("{}: {}", i.at.unwrap_or_default(), i.diagnostics)));
+        }
+        out.bundles.push(output);
+    }
+    out
+}
+
+/// MSH-4 and MSH-3, as far as they are names of systems.
+fn sender(message: &Message) -> String {
+    let name = |text: String| -> String {
+        let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+        text.chars().filter(plain).take(40).collect::<String>().trim().to_owned()
+    };
+    let (facility, application) = (name(message.sending_facility()), name(message.sending_application()));
+    match (facility.is_empty(), application.is_empty()) {
+        (true, true) => "-".to_owned(),
+        (true, false) => application,
+        (false, true) => facility,
+        (false, false) => format!("{facility} / {application}"),
+    }
+}
+
+/// Every text of a message, by piece and by field.
+fn add_texts(message: &Message, said: &mut Said) {
+    for segment in message.segments() {
+        said.add(segment.name());
+        for field in segment.fields() {
+            said.add(&field.whole_text());
+        }
+        for leaf in segment.leaves() {
+            said.add(&formats::hl7v2::unescape(leaf.raw, message.delimiters(), message.charset()));
+        }
+    }
 }
 
 /// References to a resource that is not in the Bundle: a message says nothing about resources elsewhere.
@@ -269,7 +419,7 @@ fn is_finding(severity: IssueSeverity) -> bool {
     !matches!(severity, IssueSeverity::Information)
 }
 
-fn map(package: &Package, message: &Message, options: &Options) -> Mapped {
+pub(super) fn map(package: &Package, message: &Message, options: &Options) -> Mapped {
     // Nothing here may depend on the machine or the hour.
     let timezone = options.timezone.as_deref();
     package.map(message, &Context { namespace: &CONVERT_NAMESPACE, source: "", timezone, received: None })
@@ -292,7 +442,7 @@ const OWN_FIELDS: [u32; 4] = [1, 2, 7, 10];
 
 fn round_trip(package: &Package, message: &Message, mapped: &Mapped, options: &Options, out: &mut RoundTrip) {
     let context = RenderContext { timezone: options.timezone.clone(), ..RenderContext::default() };
-    let rendered = package.render(&mapped.bundle, &context);
+    let rendered = package.render(&without_copies(&mapped.bundle), &context);
     let back = Message::parse(&rendered.bytes).map(|parsed| leaves(&parsed.message)).unwrap_or_default();
     let sent = leaves(message);
     let counts = |at: &&Place| at.segment.as_str() != "MSH" || !OWN_FIELDS.contains(&at.field);
@@ -301,6 +451,25 @@ fn round_trip(package: &Package, message: &Message, mapped: &Mapped, options: &O
         out.equal += usize::from(back.get(at) == Some(text));
     }
     out.added += back.keys().filter(counts).filter(|at| !sent.contains_key(*at)).count();
+}
+
+/// The Bundle without resources that could hold the message as it came: then nothing would be proven.
+fn without_copies(bundle: &Json) -> Json {
+    let copy = |resource: &Json| match model::resource::resource_type(resource) {
+        Some("Binary") => true,
+        Some("DocumentReference") => resource.items("content").iter().any(|content| {
+            content.at(&["attachment", "data"]).or_else(|| content.at(&["attachment", "url"])).is_some()
+        }),
+        _ => false,
+    };
+    if !model::bundle::resources(bundle).any(copy) {
+        return bundle.clone();
+    }
+    let mut bundle = bundle.clone();
+    if let Some(entries) = bundle.get_mut("entry").and_then(Json::as_array_mut) {
+        entries.retain(|entry| !entry.get("resource").is_some_and(copy));
+    }
+    bundle
 }
 
 /// Texts by their places in full: `PID-3` and `PID-3[1].1.1` are the same place.

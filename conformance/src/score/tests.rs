@@ -118,18 +118,25 @@ fn file(message_type: &str, found: usize, all: usize) -> FileScore {
         invalid: Vec::new(),
         as_expected: None,
         output_leaves: 20,
+        sender: "LAB / QUAY".to_owned(),
+        package: "hl7v2-base".to_owned(),
+        invention: Tally { found: 20, all: 20 },
+        invented: Vec::new(),
+        expected: Default::default(),
+        honesty: Tally { found: 2, all: 2 },
+        micros: vec![100],
     }
 }
 
 fn report(files: Vec<FileScore>) -> Report {
-    Report { files, other_kinds: Default::default() }
+    Report { files, converter: "anchorline".to_owned(), ..Report::default() }
 }
 
 #[test]
 fn sums_micro_and_macro() {
     let total = report(vec![file("ADT^A01", 9, 10), file("ORU^R01", 0, 2)]).total();
     assert_eq!(total.tier(facts::Tier::Core).percent(), "75.00");
-    assert_eq!(total.core_macro, 4_500);
+    assert_eq!(total.means.first(), Some(&4_500));
     assert_eq!(total.loss.pieces, 20);
 }
 
@@ -142,10 +149,10 @@ fn fails_the_ratchet_exactly_when_a_figure_drops() {
     assert_eq!(
         worse,
         [
-            "served: core was 9000, is 8000",
-            "served: coreInElements was 9000, is 8000",
-            "ADT^A01: core was 9000, is 8000",
-            "ADT^A01: coreInElements was 9000, is 8000"
+            "served: core was 9000, is 8000 (s/i<1>.hl7 misses 2, missed 1)",
+            "served: coreInElements was 9000, is 8000 (s/i<1>.hl7 misses 2, missed 1)",
+            "ADT^A01: core was 9000, is 8000 (s/i<1>.hl7 misses 2, missed 1)",
+            "ADT^A01: coreInElements was 9000, is 8000 (s/i<1>.hl7 misses 2, missed 1)"
         ]
     );
     let mut silent = file("ADT^A01", 9, 10);
@@ -161,7 +168,74 @@ fn fails_the_ratchet_exactly_when_a_figure_drops() {
 fn writes_a_page_that_needs_nothing_else() {
     let mut bad = file("ADT^A01", 1, 10);
     bad.outcome = Outcome::Refused("no & reason".to_owned());
-    let page = report(vec![bad, file("ORU^R01", 1, 1)]).to_html();
+    let mut report = report(vec![bad, file("ORU^R01", 1, 1)]);
+    report.details.push(Detail {
+        set: "s".to_owned(),
+        input: "i<1>.hl7".to_owned(),
+        before: "MSH|<script>".to_owned(),
+        after: "{}".to_owned(),
+        remarks: vec!["dropped \"x\"".to_owned()],
+    });
+    let other = Report { converter: "other".to_owned(), ..report.clone() };
+    let page = report.to_html(&[other]);
     assert!(page.contains("i&lt;1&gt;.hl7") && page.contains("no &amp; reason"), "{page}");
-    assert!(!page.contains("http") && !page.contains("<script"), "{page}");
+    assert!(page.contains("Compared on the same inputs") && page.contains("MSH|&lt;script&gt;"), "{page}");
+    assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("<script"), "{page}");
+    assert!(!page.contains("style=") && !page.contains("src="), "the page has a strict policy: {page}");
+}
+
+#[test]
+fn allows_exactly_its_own_style() {
+    use base64::Engine;
+    use sha2::Digest;
+    let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(page::STYLE));
+    assert_eq!(page::STYLE_HASH, hash);
+}
+
+#[test]
+fn measures_a_folder_without_facts() {
+    let packages = Packages::embedded().expect("the embedded packages load");
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../mappers/packages/hl7v2-base/examples");
+    let judge: fn(&Json) -> Vec<Issue> = crate::structure::validate;
+    let options = Options { validate: Some(judge.into()), honesty: 1, details: 3, ..Options::default() };
+    let report = score(&examples, &packages, &options, &mut |_, _| {}).expect("a readable folder");
+    let total = report.total();
+    assert!(total.inputs > 15 && total.refused == 0, "{}", total.to_json());
+    assert_eq!(
+        (total.panicked, total.not_deterministic, total.loss.unbalanced, total.invalid, total.stuffed),
+        (0, 0, 0, 0, 0)
+    );
+    assert!(total.invention.basis_points() >= 9_950, "{}", total.invention.percent());
+    assert!(total.honesty.all > 5 && total.honesty.basis_points() >= 9_500, "{}", total.honesty.percent());
+    assert!(total.round_trip.equal * 100 > total.round_trip.pieces * 90, "{}", total.to_json());
+    assert_eq!(report.by_package().keys().collect::<Vec<_>>(), [&"hl7v2-base"]);
+    assert!(report.by_sender().contains_key("QUAYLAB / LABSYS"));
+    let shown = report.to_json().to_text() + &report.to_html(&[]);
+    assert!(!shown.contains("Lindqvist") && !shown.contains("Ashby"), "a name of a patient stands in the report");
+}
+
+#[test]
+fn compares_with_another_converter_by_its_command_line() {
+    let packages = Packages::embedded().expect("the embedded packages load");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writable");
+    write("a.hl7", "MSH|^~\\&|LAB|QUAY|||20240312||ADT^A01|1|P|2.5\rPID|1||7||Okafor\r");
+    write(
+        "a.facts.json",
+        r#"{"facts":[{"tier":"core","kind":"text","resources":["Patient"],"src":"PID-5","all":["Okafor"]},
+        {"tier":"core","kind":"text","resources":["Patient"],"src":"PID-3","all":["7"]}]}"#,
+    );
+    let command = r#"printf '{"resourceType":"Patient","name":[{"family":"Okafor"}],"gender":"male"}'"#;
+    let command = Command::parse(command).expect("a command");
+    let options = Options { converter: Some(command), ..Options::default() };
+    let report = score(folder.path(), &packages, &options, &mut |_, _| {}).expect("a readable folder");
+    let total = report.total();
+    assert_eq!(report.converter, "printf");
+    assert_eq!(total.tier(facts::Tier::Core), Tally { found: 1, all: 2 });
+    assert_eq!(report.files[0].invented, Vec::<String>::new(), "male stands in a table");
+    assert_eq!(total.not_deterministic, 0);
+    let broken = Options { converter: Command::parse("false").ok(), ..Options::default() };
+    let report = score(folder.path(), &packages, &broken, &mut |_, _| {}).expect("a readable folder");
+    assert_eq!(report.total().tier(facts::Tier::Core), Tally { found: 0, all: 2 });
+    assert_eq!(report.total().refused, 1);
 }

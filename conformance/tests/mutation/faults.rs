@@ -8,21 +8,21 @@ use crate::table::{
 };
 
 /// One planted fault.
-pub struct Fault {
-    pub kind: &'static str,
+pub(crate) struct Fault {
+    pub(crate) kind: &'static str,
     /// `file:line what`
-    pub name: String,
-    pub files: Files,
+    pub(crate) name: String,
+    pub(crate) files: Files,
 }
 
 /// Faults without any effect, by name, and why.
-pub const EQUIVALENT: &[(&str, &str)] = &[];
+pub(crate) const EQUIVALENT: &[(&str, &str)] = &[];
 
 /// As many of a kind.
 const EACH: usize = 4;
 
 /// Every fault, in a fixed order.
-pub fn all(files: &Files) -> Vec<Fault> {
+pub(crate) fn all(files: &Files) -> Vec<Fault> {
     let segments = rows(files, "segments");
     let datatypes = rows(files, "datatypes");
     let tables: Vec<Row> = segments.iter().chain(&datatypes).cloned().collect();

@@ -2,39 +2,39 @@
 
 use std::collections::BTreeMap;
 
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// Columns of segment and datatype tables.
-pub const SOURCE: usize = 0;
-pub const TARGET: usize = 1;
-pub const VIA: usize = 2;
-pub const WITH: usize = 3;
-pub const WHEN: usize = 4;
-pub const WAY: usize = 5;
-pub const GUIDE: usize = 6;
+pub(crate) const SOURCE: usize = 0;
+pub(crate) const TARGET: usize = 1;
+pub(crate) const VIA: usize = 2;
+pub(crate) const WITH: usize = 3;
+pub(crate) const WHEN: usize = 4;
+pub(crate) const WAY: usize = 5;
+pub(crate) const GUIDE: usize = 6;
 
 /// One row: where it stands, and its cells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    pub file: String,
+pub(crate) struct Row {
+    pub(crate) file: String,
     /// From 0.
-    pub line: usize,
-    pub cells: Vec<String>,
+    pub(crate) line: usize,
+    pub(crate) cells: Vec<String>,
 }
 
 impl Row {
-    pub fn cell(&self, column: usize) -> &str {
+    pub(crate) fn cell(&self, column: usize) -> &str {
         self.cells.get(column).map_or("", String::as_str)
     }
 
-    pub fn with(&self, column: usize, text: &str) -> Self {
+    pub(crate) fn with(&self, column: usize, text: &str) -> Self {
         let mut row = self.clone();
         text.clone_into(&mut row.cells[column]);
         row
     }
 
     /// Whether a message is read by it and it is no identity.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         !matches!(self.cell(SOURCE), "id" | "default" | "const")
             && !self.cell(TARGET).is_empty()
             && self.cell(WAY).is_empty()
@@ -42,7 +42,7 @@ impl Row {
 }
 
 /// All rows of the tables below a folder of the base package, in the order of files and lines.
-pub fn rows(files: &Files, folder: &str) -> Vec<Row> {
+pub(crate) fn rows(files: &Files, folder: &str) -> Vec<Row> {
     let prefix = format!("hl7v2-base/{folder}/");
     let tables = files.iter().filter(|(path, _)| path.starts_with(&prefix));
     tables
@@ -79,19 +79,19 @@ fn edit(files: &Files, file: &str, change: impl FnOnce(&mut Vec<String>)) -> Fil
 }
 
 /// The files with this row in the place of the one at its line.
-pub fn replace(files: &Files, row: &Row) -> Files {
+pub(crate) fn replace(files: &Files, row: &Row) -> Files {
     edit(files, &row.file, |lines| lines[row.line] = text(&row.cells))
 }
 
-pub fn remove(files: &Files, row: &Row) -> Files {
+pub(crate) fn remove(files: &Files, row: &Row) -> Files {
     edit(files, &row.file, |lines| drop(lines.remove(row.line)))
 }
 
 /// The files with this row after the one at its line.
-pub fn insert_after(files: &Files, row: &Row) -> Files {
+pub(crate) fn insert_after(files: &Files, row: &Row) -> Files {
     edit(files, &row.file, |lines| lines.insert(row.line + 1, text(&row.cells)))
 }
 
-pub fn insert_first(files: &Files, row: &Row) -> Files {
+pub(crate) fn insert_first(files: &Files, row: &Row) -> Files {
     edit(files, &row.file, |lines| lines.insert(2, text(&row.cells)))
 }
