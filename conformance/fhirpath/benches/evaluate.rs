@@ -44,13 +44,33 @@ fn evaluate(bencher: Bencher, text: &str) {
     bencher.bench_local(|| compiled.evaluate(black_box(&context), &[Item::Node(node)]));
 }
 
-#[divan::bench(args = ["name.exists() or telecom.exists()", "identifier.all(system.exists() and value.exists())"])]
+#[divan::bench(args = ["name.exists() or telecom.exists()", "identifier.all(system.exists() and value.exists())", "hasValue() or (children().count() > id.count())"])]
 fn test(bencher: Bencher, text: &str) {
     let patient = patient();
     let node = Node::resource(&patient);
     let context = Context::new(node).with_as(AsRule::Each);
     let compiled = Expression::parse(text).expect("the expression reads");
     bencher.bench_local(|| compiled.test(black_box(&context), node));
+}
+
+/// dom-3 with ten contained resources that are all referred to.
+#[divan::bench]
+fn heavy_with_contained(bencher: Bencher) {
+    let contained: Vec<String> =
+        (0..10).map(|id| format!(r#"{{"resourceType":"Organization","id":"o{id}","name":"Clinic"}}"#)).collect();
+    let authors: Vec<String> = (0..10).map(|id| format!(r##"{{"reference":"#o{id}"}}"##)).collect();
+    let text = format!(
+        r#"{{"resourceType":"DocumentReference","status":"current","contained":[{}],"author":[{}],"content":[]}}"#,
+        contained.join(","),
+        authors.join(",")
+    );
+    let tree = parse(text.as_bytes(), &Limits::default()).expect("the sample is JSON");
+    let node = Node::resource(&tree);
+    let compiled = Expression::parse(HEAVY).expect("the expression reads");
+    bencher.bench_local(|| {
+        let context = Context::new(node).with_as(AsRule::Each);
+        assert_eq!(compiled.test(black_box(&context), node), Ok(true));
+    });
 }
 
 #[divan::bench]

@@ -11,11 +11,11 @@ use crate::types::Type;
 /// How much is held against an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
-    /// What is wrong for every input: unknown functions and types, arguments of a type that cannot be, positions in
+    /// What is wrong for every input: unknown functions, arguments of a type that cannot be, positions in
     /// collections that have no order (`children().first()`), and the JSON name of a choice (`valueQuantity`), which is
     /// never an element.
     Lenient,
-    /// Also names that the types at hand do not have.
+    /// Also names that the types at hand do not have, and unknown types.
     Strict,
 }
 

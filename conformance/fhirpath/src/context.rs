@@ -1,5 +1,7 @@
 //! What surrounds an evaluation: variables, outside knowledge, the time, bounds.
 
+use std::cell::OnceCell;
+
 use model::time::Instant;
 use smol_str::SmolStr;
 
@@ -9,6 +11,9 @@ use crate::node::Node;
 /// What only the caller knows. Every answer may be «not known»: `None`.
 pub trait Host<'a> {
     /// The resource a reference leads to, beyond contained resources and the entries of the Bundle around.
+    ///
+    /// A target that is known by its type only may be answered as `Node::new(None, None, Type)`: `resolve() is Patient`
+    /// then holds.
     fn resolve(&self, _reference: &str, _from: &Node<'a>) -> Option<Node<'a>> {
         None
     }
@@ -88,6 +93,8 @@ pub struct Context<'a> {
     pub(crate) now: Option<Instant>,
     pub(crate) limits: Limits,
     pub(crate) as_rule: AsRule,
+    /// All below `%resource`, once they have been asked for.
+    pub(crate) descendants: OnceCell<Vec<Node<'a>>>,
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -109,6 +116,7 @@ impl Default for Context<'_> {
             now: None,
             limits: Limits::default(),
             as_rule: AsRule::Single,
+            descendants: OnceCell::new(),
         }
     }
 }

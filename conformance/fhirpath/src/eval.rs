@@ -462,12 +462,12 @@ pub(crate) fn text_of(item: &Item<'_>, at: &str) -> Result<SmolStr, EvalError> {
     }
 }
 
-/// A type that nobody knows is a fault of the expression.
+/// A type that nobody knows.
 pub(crate) fn known_type(name: &crate::types::TypeName) -> Result<(), EvalError> {
     if name.is_known() {
         return Ok(());
     }
-    Err(SemanticError::new(format_smolstr!("{}: expected the name of a type", name.name)).into())
+    Err(EvalError::Type { at: name.name.clone(), expected: "the name of a type" })
 }
 
 fn push_quantity<'a>(quantity: &Quantity, name: &str, sink: Sink<'_, 'a>) -> Pushed {

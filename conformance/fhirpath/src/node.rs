@@ -159,7 +159,7 @@ fn search(at: &Node<'_>, wanted: &Node<'_>, path: &mut String) -> bool {
     let length = path.len();
     let mut last = "";
     let mut index = 0_usize;
-    for (name, child) in children(*at) {
+    let went_through = each_of_all(at, &mut |name, child| {
         index = if last == name { index + 1 } else { 0 };
         last = name;
         path.push('.');
@@ -168,11 +168,12 @@ fn search(at: &Node<'_>, wanted: &Node<'_>, path: &mut String) -> bool {
             path.push_str(&format!("[{index}]"));
         }
         if search(&child, wanted, path) {
-            return true;
+            return false;
         }
         path.truncate(length);
-    }
-    false
+        true
+    });
+    !went_through
 }
 
 fn is_in_array(parent: &Node<'_>, name: &str) -> bool {
@@ -187,29 +188,46 @@ pub(crate) fn type_of_resource(value: &Json) -> Option<Type> {
     r4().resource(name).map(Type::Object)
 }
 
-/// All children of a node with their names (without the type of a choice), in the order of the text.
-pub(crate) fn children<'a>(node: Node<'a>) -> Vec<(&'a str, Node<'a>)> {
-    let Some(object) = node.object() else { return Vec::new() };
+/// Calls `sink` for every child with its name (without the type of a choice), in the order of the text, until it says
+/// false; gives back whether it never did.
+pub(crate) fn each_of_all<'a>(node: &Node<'a>, sink: &mut dyn FnMut(&'a str, Node<'a>) -> bool) -> bool {
+    let Some(object) = node.object() else { return true };
     let shape = node.shape();
-    let mut found = Vec::with_capacity(object.len());
+    let has_companions = object.iter().any(|(key, _)| key.starts_with('_'));
     for (key, value) in object.iter() {
         let (name, value, companion) = match key.strip_prefix('_') {
             // A companion whose value is there too is taken along with it.
             Some(name) if object.contains_key(name) => continue,
             Some(name) => (name, None, Some(value)),
             None if key == "resourceType" => continue,
-            None => (key, Some(value), companion_of(object, key, value)),
+            None if has_companions => (key, Some(value), companion_of(object, key, value)),
+            None => (key, Some(value), None),
         };
         let (name, of) = match shape.and_then(|shape| shape.find(name)) {
             Some((_, element, found)) => (element.name, Type::of_kind(found.kind)),
             None => (name, Type::Unknown),
         };
-        each_value(value, companion, of, &mut |child| {
-            found.push((name, child));
-            true
-        });
+        if !each_value(value, companion, of, &mut |child| sink(name, child)) {
+            return false;
+        }
     }
-    found
+    true
+}
+
+/// Calls `sink` for every node below until it says false, parents before children; gives back whether it never did.
+///
+/// Below [`DEPTH_LIMIT`] levels nothing is looked at: no reader lets such a tree in.
+pub(crate) fn each_descendant<'a>(node: &Node<'a>, sink: &mut dyn FnMut(Node<'a>) -> bool) -> bool {
+    descend(node, DEPTH_LIMIT, sink)
+}
+
+const DEPTH_LIMIT: usize = 200;
+
+fn descend<'a>(node: &Node<'a>, depth: usize, sink: &mut dyn FnMut(Node<'a>) -> bool) -> bool {
+    if depth == 0 {
+        return true;
+    }
+    each_of_all(node, &mut |_, child| sink(child) && (child.object().is_none() || descend(&child, depth - 1, sink)))
 }
 
 /// Companions exist for primitives only, so an object or an array of objects has none.

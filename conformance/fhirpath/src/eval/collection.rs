@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::{Evaluator, Flow, Items, Pushed, Scope, Sink, known_type, push_all, push_one};
-use crate::ast::Call;
+use crate::ast::{Call, Expr, Variable};
 use crate::compare;
 use crate::error::EvalError;
 use crate::item::Item;
@@ -293,29 +293,28 @@ impl<'a> Evaluator<'_, 'a> {
     pub(crate) fn children(&self, call: &Call, scope: &Scope<'_, 'a>, sink: Sink<'_, 'a>) -> Pushed {
         self.input(call, scope, &mut |item| {
             let Item::Node(parent) = item else { return Ok(Flow::On) };
-            self.push_nodes(sink, |push| node::children(parent).into_iter().all(|(_, child)| push(child)))
+            self.push_nodes(sink, |push| node::each_of_all(&parent, &mut |_, child| push(child)))
         })
     }
 
     /// Depth first, parents before children.
     pub(crate) fn descendants(&self, call: &Call, scope: &Scope<'_, 'a>, sink: Sink<'_, 'a>) -> Pushed {
+        if let (Some(Expr::Variable(Variable::Resource)), Some(resource)) = (&call.base, self.context.resource) {
+            // dom-3 of R4 asks for them four times for each contained resource.
+            let all = self.context.descendants.get_or_init(|| {
+                let mut all = Vec::new();
+                node::each_descendant(&resource, &mut |node| {
+                    all.push(node);
+                    true
+                });
+                all
+            });
+            self.charge(all.len())?;
+            return push_all(all.iter().copied().map(Item::Node), sink);
+        }
         self.input(call, scope, &mut |item| {
             let Item::Node(root) = item else { return Ok(Flow::On) };
-            let mut open = vec![node::children(root).into_iter()];
-            while let Some(level) = open.last_mut() {
-                let Some((_, child)) = level.next() else {
-                    open.pop();
-                    continue;
-                };
-                self.charge(1)?;
-                if sink(Item::Node(child))? == Flow::Stop {
-                    return Ok(Flow::Stop);
-                }
-                if child.object().is_some() {
-                    open.push(node::children(child).into_iter());
-                }
-            }
-            Ok(Flow::On)
+            self.push_nodes(sink, |push| node::each_descendant(&root, push))
         })
     }
 
