@@ -9,6 +9,7 @@ mod fetch;
 mod fhirpath;
 mod input;
 mod ledger;
+mod packages;
 mod progress;
 mod reporter;
 mod run_suites;

@@ -326,6 +326,25 @@ pub(crate) enum ConformanceCommand {
     /// Licensed code systems: SNOMED CT, LOINC, RxNorm, ICD-10.
     #[command(subcommand)]
     Terminology(TerminologyCommand),
+    /// Installs FHIR packages (implementation guides), so that `--ig` and the configuration find them.
+    #[command(after_help = "Example: anchorline conformance add-package hl7.fhir.us.core-6.1.0.tgz")]
+    AddPackage(AddPackageArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddPackageArguments {
+    /// Where packages lie [default: FHIR_PACKAGE_CACHE, else ~/.fhir/packages].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Puts the package in the place of another content of the same version.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// How what was done is written.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// Package archives (.tgz); `-`: standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,7 @@ pub(crate) fn run(command: ConformanceCommand, reporter: &Reporter) -> Result<()
         ConformanceCommand::Score { corpus, report, format } => score(&corpus, report.as_deref(), format, *reporter),
         ConformanceCommand::Run(options) => super::run_suites::run(&options, *reporter),
         ConformanceCommand::Terminology(command) => super::terminology::run(command, *reporter),
+        ConformanceCommand::AddPackage(options) => super::packages::add(&options, *reporter),
     }
 }
 
