@@ -104,8 +104,13 @@ impl Validator {
 
     /// Against these definitions, with the code systems and value sets among them.
     pub fn of(definitions: Arc<Definitions>) -> Self {
+        Self::with(definitions, terminology::Options::default())
+    }
+
+    /// As [`Validator::of`], with large code systems from disk or a server to ask.
+    pub fn with(definitions: Arc<Definitions>, options: terminology::Options) -> Self {
         let source = Arc::new(terms::Definition::new(Arc::clone(&definitions)));
-        Self::new(definitions, Arc::new(Terminology::new(source, terminology::Options::default())))
+        Self::new(definitions, Arc::new(Terminology::new(source, options)))
     }
 
     /// Against these definitions and a terminology of its own, which should be made of the same ones.
@@ -126,7 +131,7 @@ impl Validator {
     ///
     /// Diagnostics name elements, definitions and expectations, never values.
     pub fn validate(&self, resource: &Json, options: &Options<'_>) -> Vec<Issue> {
-        let mut issues = crate::structure::validate_with(resource, options.level);
+        let mut issues = crate::structure::validate_with(resource, options);
         if options.level == Level::Structure {
             return issues;
         }

@@ -11,6 +11,8 @@ use conformance::validate::{Level, Options, Validator};
 use definitions::{Definitions, Dependency, Package, PackageError};
 use model::json::Json;
 use model::outcome::Issue;
+use terminology::Concepts;
+use terminology::release::{self, ReleaseError};
 use tokio::sync::Semaphore;
 
 use crate::config::{self, Config};
@@ -44,6 +46,9 @@ pub enum LoadError {
         /// Its canonical.
         url: String,
     },
+    /// The installed code systems.
+    #[error("code systems")]
+    Terminology(#[from] ReleaseError),
     /// There is no folder to look for guides in.
     #[error("no cache of FHIR packages: there is no home folder; name one")]
     NoCache,
@@ -74,6 +79,22 @@ pub fn load(igs: &[String], packages: &[PathBuf], cache: Option<&Path>) -> Resul
         read.push(found.map_err(|source| LoadError::Package { path: path.display().to_string(), source })?);
     }
     Ok(Loaded { definitions: Arc::new(r4.with(read)), missing })
+}
+
+/// A validator over these definitions and the code systems that are installed.
+///
+/// # Errors
+/// [`LoadError::Terminology`] if a folder that was named cannot be listed, or a file in it is not intact: what is
+/// licensed and installed is meant to be used.
+pub fn validator(definitions: Arc<Definitions>, terminology: Option<&Path>) -> Result<Validator, LoadError> {
+    let folder = terminology.map(Path::to_owned).or_else(release::default_directory);
+    let Some(folder) = folder else { return Ok(Validator::of(definitions)) };
+    let (releases, problems) = release::open_all(&folder)?;
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(problem.into());
+    }
+    let loaded = releases.into_iter().map(|release| release as Arc<dyn Concepts>).collect();
+    Ok(Validator::with(definitions, terminology::Options { loaded, remote: None }))
 }
 
 /// What [`load`] read.
@@ -164,7 +185,7 @@ impl Validation {
             for Dependency { name, version } in found.missing {
                 tracing::warn!(%name, %version, "a package that a guide builds on is not installed");
             }
-            let validator = Arc::new(Validator::of(found.definitions));
+            let validator = Arc::new(self::validator(found.definitions, settings.terminology.as_deref())?);
             loaded.insert(own.clone(), Arc::clone(&validator));
             Ok(validator)
         };

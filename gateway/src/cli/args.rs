@@ -160,6 +160,9 @@ pub(crate) struct ValidateArguments {
     /// Where FHIR packages are installed [default: ~/.fhir/packages].
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+    /// Where code systems are installed [default: ~/.fhir/terminology].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) terminology: Option<PathBuf>,
     /// How much is checked.
     #[arg(long, value_enum, default_value_t = ValidationLevel::Profile)]
     pub(crate) level: ValidationLevel,

@@ -27,7 +27,8 @@ pub(crate) fn run(options: &ValidateArguments, reporter: &Reporter) -> Result<()
     for missing in &loaded.missing {
         reporter.remark(&format!("{} {} is not installed: what it defines is unknown", missing.name, missing.version));
     }
-    let validator = Validator::of(loaded.definitions);
+    let validator = validation::validator(loaded.definitions, options.terminology.as_deref());
+    let validator = validator.map_err(|error| Failure::Usage(super::chain(&error)))?;
     let sizes = options.files.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|meta| meta.len()).sum();
     let progress = Progress::over(sizes, *reporter);
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -21,6 +21,8 @@ pub struct Definitions {
 pub struct Validation {
     /// Where FHIR packages are installed; without it the user's own cache.
     pub cache: Option<PathBuf>,
+    /// Where code systems are installed; without it the user's own folder.
+    pub terminology: Option<PathBuf>,
     /// What everything is validated with.
     pub definitions: Definitions,
     /// How closely FHIR writes are checked; never off.
@@ -33,19 +35,20 @@ pub struct Validation {
 
 pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Validation {
     let mut section = Section::new("validation", table, findings);
-    let cache = section.text("cache", "\"/var/lib/fhir/packages\"").map(|text| base.join(text));
-    if let Some(cache) = &cache
-        && !cache.is_dir()
-    {
-        section.findings.error(
-            "validation.cache",
-            format!("no folder at {}", cache.display()),
-            "paths are relative to the configuration file",
-        );
-    }
+    let mut folder = |key: &'static str, example: &str| {
+        let folder = base.join(section.text(key, example)?);
+        if !folder.is_dir() {
+            let (key, text) = (section.key(key), format!("no folder at {}", folder.display()));
+            section.findings.error(key, text, "paths are relative to the configuration file");
+        }
+        Some(folder)
+    };
+    let cache = folder("cache", "\"/var/lib/fhir/packages\"");
+    let terminology = folder("terminology", "\"/var/lib/fhir/terminology\"");
     let levels = [("structure", Level::Structure), ("profile", Level::Profile)];
     let validation = Validation {
         cache,
+        terminology,
         definitions: definitions(&mut section, "packages", base),
         fhir: section.word("fhir", &levels).unwrap_or(Level::Structure),
         profiles: section.texts("profiles", PROFILE).unwrap_or_default(),

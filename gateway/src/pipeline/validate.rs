@@ -41,8 +41,13 @@ pub(super) fn validate(app: &App, arrived: &Arrived, mut mapped: Mapped) -> Resu
         Validation::Profile => together(rules, &mut mapped.entries),
         Validation::Structure | Validation::Off => one_by_one(rules, &mapped.entries),
     };
-    // Errors first: they are what a person has to mend. Information would only fill the store.
-    found.retain(|issue| issue.severity != Severity::Information);
+    // Errors first: they are what a person has to mend. Information would only fill the store, and so would a word on each
+    // extension that no loaded guide describes: senders and mappings have their own.
+    found.retain(|issue| match issue.severity {
+        Severity::Fatal | Severity::Error => true,
+        Severity::Warning => issue.code != "extension",
+        Severity::Information => false,
+    });
     found.sort_by_key(|issue| issue.severity);
     found.truncate(MOST_ISSUES);
     if matches!(arrived.content, Content::Hl7v2(_)) && !names_patient(&mapped) {
