@@ -141,6 +141,7 @@ impl Package {
             let Some(file) = name.strip_prefix("package/") else { return };
             package.take_file(file, content);
         })?;
+        package.take_guide();
         Ok(package)
     }
 
@@ -186,6 +187,7 @@ impl Package {
                 }
             }
         }
+        package.take_guide();
         if package.name.is_empty() {
             package.name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         }
@@ -304,6 +306,38 @@ impl Package {
         let version = head("version").map(Box::from);
         let content = Content::Text { bytes: Box::from(text), parsed: OnceLock::new() };
         self.entries.push(Entry { kind: SmolStr::new(kind), url, version, content });
+    }
+
+    /// Without `package.json` the guide says what it is, if there is just one: its ImplementationGuide.
+    fn take_guide(&mut self) {
+        let mut guides = self.entries.iter().filter(|entry| entry.kind == "ImplementationGuide");
+        let (Some(guide), None, true) = (guides.next(), guides.next(), self.name.is_empty()) else { return };
+        let Some(guide) = guide.json() else { return };
+        let text = |json: &Json, name: &str| json.text_at(&[name]).map(str::to_owned);
+        self.name = text(&guide, "packageId").unwrap_or_default();
+        self.version = text(&guide, "version").unwrap_or_default();
+        let versions = guide.items("fhirVersion").iter();
+        self.fhir_versions = versions.filter_map(Json::as_str).map(str::to_owned).collect();
+        let url = guide.text_at(&["url"]).and_then(|url| url.split_once("/ImplementationGuide/"));
+        self.canonical = url.map(|(canonical, _)| canonical.to_owned());
+        let dependencies = guide.items("dependsOn").iter().filter_map(|on| {
+            let version = text(on, "version").unwrap_or_else(|| "latest".to_owned());
+            Some(Dependency { name: text(on, "packageId")?, version })
+        });
+        self.dependencies = dependencies.collect();
+    }
+
+    /// `package.json` as the package would have it.
+    pub(crate) fn manifest(&self) -> Json {
+        let dependencies = self.dependencies.iter().map(|each| (each.name.as_str(), Json::from(each.version.as_str())));
+        let mut members = vec![
+            ("name", Json::from(self.name.as_str())),
+            ("version", Json::from(self.version.as_str())),
+            ("fhirVersions", Json::array(self.fhir_versions.iter().map(|version| Json::from(version.as_str())))),
+            ("dependencies", Json::object(dependencies)),
+        ];
+        members.extend(self.canonical.as_deref().map(|canonical| ("canonical", Json::from(canonical))));
+        Json::object(members)
     }
 
     fn take_manifest(&mut self, manifest: &Json) {

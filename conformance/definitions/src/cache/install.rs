@@ -45,6 +45,9 @@ pub struct Installed {
 /// The list of the definitions in a folder; written where the archive has none.
 const INDEX: &str = "package/.index.json";
 
+/// What a package says of itself.
+const MANIFEST: &str = "package/package.json";
+
 /// Installs the archive of a package (`.tgz`) into a folder of packages, which is made if it does not exist.
 ///
 /// The content is written beside its place, made durable and renamed, so that a reader sees all of it or nothing. When
@@ -52,13 +55,18 @@ const INDEX: &str = "package/.index.json";
 ///
 /// # Errors
 /// [`PackageError::Exists`] if another content is installed under the same version and `existing` says to keep it;
-/// otherwise as [`Package::read_tgz`], [`PackageError::Content`] without a usable `package.json`, and
+/// otherwise as [`Package::read_tgz`], [`PackageError::Content`] if neither `package.json` nor an ImplementationGuide says
+/// what it is, and
 /// [`PackageError::Read`] for the disk's errors. Nothing is left behind.
 pub fn install(cache: &Path, bytes: &[u8], existing: Existing) -> Result<Installed, PackageError> {
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     archive::read(bytes, &Limits::default(), &mut |name, content| drop(files.insert(name.to_owned(), content)))?;
     let package = Package::read_tgz(bytes)?;
     check(&package)?;
+    // An archive that only has its ImplementationGuide: what `installed` looks for is written from that.
+    if !files.contains_key(MANIFEST) {
+        files.insert(MANIFEST.to_owned(), package.manifest().pretty().into_bytes());
+    }
     if !files.contains_key(INDEX) {
         files.insert(INDEX.to_owned(), index::write(&files).into_bytes());
     }
@@ -101,7 +109,7 @@ fn check(package: &Package) -> Result<(), PackageError> {
         (false, _) => "expected a package id under name",
         (_, false) => "expected a version",
     };
-    Err(PackageError::Content { file: "package/package.json".to_owned(), why: why.to_owned() })
+    Err(PackageError::Content { file: MANIFEST.to_owned(), why: why.to_owned() })
 }
 
 /// Whether the folder holds just these files. What is missing or cannot be read is a difference.

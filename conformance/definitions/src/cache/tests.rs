@@ -158,3 +158,20 @@ fn index_that_is_not_of_the_folder_is_not_believed() {
     let package = Package::read_dir(&folder.path().join("org.a#1.0.0")).unwrap();
     assert_eq!(package.iter().map(|(_, url, _)| url).collect::<Vec<_>>(), ["urn:org.a", "urn:b"]);
 }
+
+#[test]
+fn guide_says_what_an_archive_without_manifest_is() {
+    let guide =
+        br#"{"resourceType":"ImplementationGuide","url":"http://example.org/guide/ImplementationGuide/org.guide",
+        "packageId":"org.guide","version":"2.0.0","fhirVersion":["4.0.1"],
+        "dependsOn":[{"packageId":"org.base","version":"1.x"},{"uri":"urn:x"}]}"#;
+    let bytes = tgz(&[("package/ImplementationGuide-org.guide.json", b'0', guide)]);
+    let folder = cache(&[("org.base", "1.2.0", "")]);
+    let added = install(folder.path(), &bytes, Existing::Keep).unwrap();
+    assert_eq!((added.name.as_str(), added.version.as_str()), ("org.guide", "2.0.0"));
+    assert_eq!(install(folder.path(), &bytes, Existing::Keep).unwrap().outcome, Outcome::Unchanged);
+    let found = closure(folder.path(), "guide").unwrap();
+    let names: Vec<&str> = found.packages.iter().map(|package| package.name.as_str()).collect();
+    assert_eq!(names, ["org.base", "org.guide"]);
+    assert_eq!(found.packages[1].canonical.as_deref(), Some("http://example.org/guide"));
+}
