@@ -295,7 +295,7 @@ pub struct Binding {
     pub max_value_set: Option<String>,
     /// Canonical of the value set that must be supported at least (extension `elementdefinition-minValueSet`).
     pub min_value_set: Option<String>,
-    /// Further bindings (extension `additional-binding`).
+    /// Further bindings (extension `additional-binding`, its form of R5, or `additional` itself).
     pub additional: Vec<AdditionalBinding>,
 }
 
@@ -306,6 +306,10 @@ pub struct AdditionalBinding {
     pub purpose: String,
     /// Canonical of the value set.
     pub value_set: String,
+    /// Whether it is enough that one of the values of a repeating element fits.
+    pub any: bool,
+    /// Whether it is only for certain contexts of use, which are not read here.
+    pub in_context: bool,
 }
 
 /// FHIR R4 valueset-binding-strength.html.

@@ -9,6 +9,11 @@ use super::{
 };
 
 const STRUCTURE: &str = "http://hl7.org/fhir/StructureDefinition/";
+/// Further bindings, as guides for R4 write them: the tools' own extension, and that for the element of R5.
+const ADDITIONAL: &[&str] = &[
+    "http://hl7.org/fhir/tools/StructureDefinition/additional-binding",
+    "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.binding.additional",
+];
 const SYSTEM: &str = "http://hl7.org/fhirpath/System.";
 
 /// Reads everything that the definition says of itself; its place in the tree is the caller's.
@@ -192,9 +197,19 @@ fn slicing(json: &Json) -> Slicing {
 
 fn binding(json: &Json) -> Binding {
     let canonical = |name| extension_text(json, name);
-    let additional = json.items("extension").iter().filter(|extension| {
-        extension.text_at(&["url"]).is_some_and(|url| url.ends_with("/StructureDefinition/additional-binding"))
-    });
+    let additional = json
+        .items("extension")
+        .iter()
+        .filter(|extension| extension.text_at(&["url"]).is_some_and(|url| ADDITIONAL.contains(&url)));
+    let additional =
+        additional.filter_map(additional_binding).chain(json.items("additional").iter().filter_map(|each| {
+            Some(AdditionalBinding {
+                purpose: text(each, "purpose")?,
+                value_set: text(each, "valueSet")?,
+                any: flag(each, "any"),
+                in_context: each.get("usage").is_some(),
+            })
+        }));
     Binding {
         strength: match json.text_at(&["strength"]) {
             Some("required") => Strength::Required,
@@ -208,7 +223,7 @@ fn binding(json: &Json) -> Binding {
         }),
         max_value_set: canonical("elementdefinition-maxValueSet"),
         min_value_set: canonical("elementdefinition-minValueSet"),
-        additional: additional.filter_map(additional_binding).collect(),
+        additional: additional.collect(),
     }
 }
 
@@ -217,7 +232,14 @@ fn additional_binding(json: &Json) -> Option<AdditionalBinding> {
         let found = json.items("extension").iter().find(|part| part.text_at(&["url"]) == Some(name))?;
         extension_value(found).map(str::to_owned)
     };
-    Some(AdditionalBinding { purpose: part("purpose")?, value_set: part("valueSet")? })
+    let parts = json.items("extension");
+    let is = |name: &str| parts.iter().find(|part| part.text_at(&["url"]) == Some(name));
+    Some(AdditionalBinding {
+        purpose: part("purpose")?,
+        value_set: part("valueSet")?,
+        any: is("any").and_then(|part| part.get("valueBoolean")).and_then(Json::as_bool).unwrap_or(false),
+        in_context: is("usage").is_some(),
+    })
 }
 
 /// Each key once: the first that an element has stands.

@@ -93,3 +93,21 @@ fn names_of_choice_types() {
     assert_eq!(element::choice_type("Quantity"), "Quantity");
     assert_eq!(element::choice_type("Base64Binary"), "base64Binary");
 }
+
+#[test]
+fn further_bindings_are_read_in_all_forms() {
+    let found = profile(
+        r#"{"path":"Observation"},{"path":"Observation.code","min":1,"max":"1","type":[{"code":"CodeableConcept"}],
+        "binding":{"strength":"example","valueSet":"urn:vs","additional":[{"purpose":"required","valueSet":"urn:c"}],
+        "extension":[{"url":"http://hl7.org/fhir/tools/StructureDefinition/additional-binding","extension":[
+            {"url":"purpose","valueCode":"maximum"},{"url":"valueSet","valueCanonical":"urn:a"}]},
+        {"url":"http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.binding.additional","extension":[
+            {"url":"purpose","valueCode":"required"},{"url":"valueSet","valueCanonical":"urn:b"},
+            {"url":"any","valueBoolean":true},{"url":"usage"}]}]}}"#,
+    )
+    .unwrap();
+    let (_, code) = found.child(ElementId::ROOT, "code").unwrap();
+    let further = &code.binding.as_ref().unwrap().additional;
+    let sets: Vec<_> = further.iter().map(|each| (each.value_set.as_str(), each.any, each.in_context)).collect();
+    assert_eq!(sets, [("urn:a", false, false), ("urn:b", true, true), ("urn:c", false, false)]);
+}
