@@ -426,7 +426,7 @@ pub(super) fn map(package: &Package, message: &Message, options: &Options) -> Ma
 }
 
 fn count_loss(message: &Message, mapped: &Mapped, out: &mut Loss) {
-    let pieces = message.segments().map(|segment| segment.leaves().count()).sum();
+    let pieces: usize = message.segments().map(|segment| segment.leaves().count()).sum();
     let loss = mapped.loss();
     out.pieces += pieces;
     out.mapped += loss.mapped.len();
