@@ -4,6 +4,7 @@ use crate::answer::{Coding, Membership, Reason};
 use crate::concepts::{Completeness, Concept, Concepts};
 use crate::rule::Verdict;
 use crate::service::System;
+use crate::ucum;
 use crate::value_set::{Clause, Content, Given, ValueSet};
 
 /// Bound on clauses looked at for one question; imports that share imports could otherwise grow without end.
@@ -132,6 +133,10 @@ impl Clause {
                     None => filters.iter().all(|filter| filter.accepts(concepts.as_ref(), concept)),
                 }),
                 _ => Membership::Unknown(self.missing()),
+            },
+            Content::Commensurable(unit) => match ucum::comparable(coding.code, unit) {
+                Ok(true) => Membership::In,
+                Ok(false) | Err(_) => Membership::NotIn,
             },
             Content::Undecided(reason) => Membership::Unknown(reason.clone()),
         }

@@ -44,12 +44,26 @@ static CURRENCIES: LazyLock<Arc<CodeSystem>> = LazyLock::new(|| {
     let letters = || ('A'..='Z').map(String::from);
     let pairs = letters().flat_map(|first| letters().map(move |second| format!("{first}{second}")));
     let codes = pairs.flat_map(|pair| letters().map(move |third| format!("{pair}{third}")));
-    let known = codes.filter_map(|code| {
+    let present = codes.filter_map(|code| {
         let name = iso_currency::Currency::from_code(&code)?.name().to_owned();
         Some((code, SmolStr::from(name)))
     });
-    Arc::new(CodeSystem::list("urn:iso:std:iso:4217", "ISO 4217", known))
+    let mut known: Vec<(String, SmolStr)> = present.collect();
+    for code in WITHDRAWN {
+        if !known.iter().any(|(present, _)| present == code) {
+            known.push(((*code).to_owned(), SmolStr::new(code)));
+        }
+    }
+    Arc::new(CodeSystem::list("urn:iso:std:iso:4217", "ISO 4217", known.into_iter()))
 });
+
+/// Codes that are no longer in use, or were never ISO's but are in R4's value set of currencies: bills of the past hold
+/// them.
+const WITHDRAWN: &[&str] = &[
+    "AFA", "ANG", "ATS", "AZM", "BEF", "BGL", "BGN", "BYB", "BYR", "CSD", "CUC", "CYP", "DEM", "EEK", "ESP", "FIM",
+    "FRF", "GGP", "GHC", "GRD", "HRK", "IEP", "IMP", "ITL", "JEP", "LTL", "LUF", "LVL", "MRO", "MTL", "MZM", "NLG",
+    "PTE", "ROL", "RUR", "SDD", "SIT", "SKK", "SLL", "STD", "TMM", "TRL", "TVD", "VEB", "VEF", "YUM", "ZMK", "ZWL",
+];
 
 #[cfg(test)]
 mod tests;

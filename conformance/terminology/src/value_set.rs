@@ -10,8 +10,11 @@ use crate::answer::Reason;
 use crate::code_system::{designation, fold, text};
 use crate::concepts::{Completeness, Concept, Concepts, Designation};
 use crate::filter::Filter;
+use crate::rule::Rule;
 use crate::service::{System, Systems};
+use crate::ucum;
 
+const UCUM: &str = "http://unitsofmeasure.org";
 /// How deep value sets may import each other.
 pub(crate) const DEPTH: usize = 32;
 /// Up to this many concepts a filter's answer is kept as a set; above it each question is put to the code system.
@@ -60,6 +63,8 @@ pub(crate) enum Content {
     Listed(Listed),
     /// Concepts that pass all filters.
     Filtered { filters: Vec<Filter>, selected: Option<HashSet<Concept>> },
+    /// Units of measure with the same base units as this one (FHIR R4 ucum.html "UCUM Filter Properties").
+    Commensurable(SmolStr),
     /// It cannot be decided which.
     Undecided(Reason),
 }
@@ -206,6 +211,7 @@ fn content(json: &Json, system: Option<&SmolStr>, version: Option<&SmolStr>, res
     };
     let concepts = match resolved {
         System::Loaded(concepts) => concepts,
+        System::Rule(Rule::Ucum) => return units(filters),
         _ => return Content::Undecided(missing(system.map_or("", |system| system.as_str()))),
     };
     let mut bound = Vec::new();
@@ -218,6 +224,20 @@ fn content(json: &Json, system: Option<&SmolStr>, version: Option<&SmolStr>, res
     }
     let selected = select(concepts.as_ref(), &bound);
     Content::Filtered { filters: bound, selected }
+}
+
+/// The one filter that UCUM has: `canonical = unit`.
+fn units(filters: &[Json]) -> Content {
+    let [filter] = filters else { return Content::Undecided(Reason::Open(SmolStr::new(UCUM))) };
+    let part = |name| filter.text_at(&[name]).unwrap_or_default();
+    match (part("property"), part("op"), part("value")) {
+        ("canonical", "=", unit) if ucum::validate(unit).is_ok() => Content::Commensurable(SmolStr::new(unit)),
+        (property, op, _) => Content::Undecided(Reason::Filter {
+            system: SmolStr::new(UCUM),
+            property: SmolStr::new(property),
+            op: SmolStr::new(op),
+        }),
+    }
 }
 
 /// The concepts that pass, unless finding or keeping them would be large.

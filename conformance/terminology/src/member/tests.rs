@@ -108,6 +108,18 @@ fn filters_compare_properties() {
 }
 
 #[test]
+fn units_are_filtered_by_what_they_measure() {
+    let compose = r#"{"include":[{"system":"http://unitsofmeasure.org",
+        "filter":[{"property":"canonical","op":"=","value":"m"}]}]}"#;
+    check(compose, "http://unitsofmeasure.org|[in_i]", "in");
+    check(compose, "http://unitsofmeasure.org|kg", "out");
+    check(compose, "http://unitsofmeasure.org|inch", "out");
+    check(r#"{"include":[{"system":"http://unitsofmeasure.org"}]}"#, "http://unitsofmeasure.org|{score}", "in");
+    let other = compose.replace("canonical", "property");
+    check(&other, "http://unitsofmeasure.org|kg", "unknown: a filter on property with =");
+}
+
+#[test]
 fn excludes_take_away_and_inactive_concepts_can_be_left_out() {
     let exclude = r#"{"include":[{"system":"http://example.org/cs"}],
         "exclude":[{"system":"http://example.org/cs","concept":[{"code":"dog"}]}]}"#;

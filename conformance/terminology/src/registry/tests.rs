@@ -21,6 +21,7 @@ fn parts_of_countries_and_currencies_are_known() {
     check("urn:iso:std:iso:3166:-2", "US-CA", Some("California"));
     check("urn:iso:std:iso:3166:-2", "US-XX", None);
     check("urn:iso:std:iso:4217", "EUR", Some("Euro"));
+    check("urn:iso:std:iso:4217", "DEM", Some("DEM"));
     check("urn:iso:std:iso:4217", "EUX", None);
     assert!(code_system("urn:iso:std:iso:4217").unwrap().len() > 160);
     assert!(code_system("urn:iso:std:iso:3166:-2").unwrap().len() > 4_000);
