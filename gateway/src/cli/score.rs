@@ -1,0 +1,163 @@
+//! `anchorline conformance score`: the quality of mappings over a corpus, ours and other converters'.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use conformance::lint::{self, Files};
+use conformance::score::facts::Tier;
+use conformance::score::{self, Command, Group, Judge, Options, Report, Tables, Values};
+use conformance::validate::{Level, Options as Validation, Validator};
+use mappers::Packages;
+use model::json::{Json, Limits, parse};
+
+use super::Failure;
+use super::args::{ReportFormat, ScoreArguments, ValidationLevel};
+use super::input;
+use super::progress::Progress;
+use super::reporter::Reporter;
+
+pub(crate) fn run(arguments: &ScoreArguments, reporter: Reporter) -> Result<(), Failure> {
+    let (names, files) = packages(&arguments.package)?;
+    let tables = Packages::embedded_files().into_iter().chain(files.clone()).collect::<Files>();
+    let packages = Packages::load(files)
+        .map_err(|errors| Failure::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+    let options = Options {
+        sets: arguments.set.clone(),
+        types: arguments.message_type.clone(),
+        packages: names,
+        timezone: arguments.timezone.clone(),
+        validate: Some(judge(arguments.level)),
+        values: if arguments.show_values { Values::Shown } else { Values::Hidden },
+        tables: Some(Arc::new(Tables::of(&tables))),
+        honesty: 1,
+        details: if arguments.report.is_empty() { 0 } else { 20 },
+        ..Options::default()
+    };
+    let mut commands = Vec::new();
+    for text in &arguments.converter {
+        let command = Command::parse(text).map_err(|error| Failure::Usage(format!("--converter: {error}")))?;
+        commands.push(Command {
+            timeout: Duration::from_secs(arguments.timeout_seconds),
+            memory_bytes: arguments.memory_mib.saturating_mul(1 << 20),
+            ..command
+        });
+    }
+    let ours = measure(&arguments.corpus, &packages, &options, reporter)?;
+    let mut others = Vec::new();
+    for command in commands {
+        let options = Options { converter: Some(command), ..options.clone() };
+        others.push(measure(&arguments.corpus, &packages, &options, reporter)?);
+    }
+    for path in &arguments.report {
+        let html = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("html"));
+        let text = if html { ours.to_html(&others) } else { json(&ours, &others).pretty() };
+        input::write(path, text.as_bytes())?;
+    }
+    print(&ours, &others, arguments.format, reporter)?;
+    ratchet(arguments.ratchet.as_deref(), &ours, reporter)
+}
+
+/// Packages by name, and those in folders with their files.
+fn packages(given: &[String]) -> Result<(Vec<String>, Files), Failure> {
+    let (mut names, mut files) = (Vec::new(), Files::new());
+    for given in given {
+        let path = PathBuf::from(given);
+        if !path.is_dir() {
+            names.push(given.clone());
+            continue;
+        }
+        let full = path.canonicalize().map_err(|error| Failure::Usage(format!("{given}: {error}")))?;
+        let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        lint::read(&full, &name, &mut files).map_err(|error| Failure::Usage(super::chain(&error)))?;
+        names.push(name);
+    }
+    if !names.is_empty() && !names.iter().any(|name| name == "hl7v2-base") {
+        names.push("hl7v2-base".to_owned());
+    }
+    Ok((names, files))
+}
+
+fn judge(level: ValidationLevel) -> Judge {
+    let level = match level {
+        ValidationLevel::Structure => Level::Structure,
+        ValidationLevel::Profile => Level::Profile,
+    };
+    Judge(Arc::new(move |output: &Json| Validator::r4().validate(output, &Validation { level, ..Validation::default() })))
+}
+
+fn measure(corpus: &Path, packages: &Packages, options: &Options, reporter: Reporter) -> Result<Report, Failure> {
+    let mut progress = None;
+    let found = score::score(corpus, packages, options, &mut |done, all| {
+        progress.get_or_insert_with(|| Progress::over(all as u64, reporter)).advance(1, done);
+    });
+    found.map_err(|error| Failure::Usage(super::chain(&error)))
+}
+
+fn json(ours: &Report, others: &[Report]) -> Json {
+    let mut report = ours.to_json();
+    if let Some(members) = report.as_object_mut()
+        && !others.is_empty()
+    {
+        let compared = others.iter().map(|other| (other.converter.clone(), other.to_json()));
+        members.insert("compared", Json::object(compared));
+    }
+    report
+}
+
+fn print(ours: &Report, others: &[Report], format: ReportFormat, reporter: Reporter) -> Result<(), Failure> {
+    match format {
+        ReportFormat::Json => reporter.line(&json(ours, others).to_text()),
+        ReportFormat::Text => {
+            for (name, group) in ours.by_type() {
+                reporter.line(&line(name, &group))?;
+            }
+            reporter.line(&line("types the packages serve", &ours.served()))?;
+            reporter.line(&line("all", &ours.total()))?;
+            for other in others {
+                reporter.line(&line(&format!("all, by {}", other.converter), &other.total()))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn line(name: &str, group: &Group) -> String {
+    let of = |tier| group.tier(tier).percent();
+    let back = score::Tally { found: group.round_trip.equal, all: group.round_trip.pieces };
+    let [median, p95, _] = group.speed;
+    format!(
+        "{name:<28} inputs {:>5}  refused {:>4}  core {:>7}  extended {:>7}  trace {:>7}  said {:>7}  back {:>7}  invalid {:>4}  \
+         honest {:>7}  us {median}/{p95}",
+        group.inputs,
+        group.refused + group.panicked,
+        of(Tier::Core),
+        of(Tier::Extended),
+        of(Tier::Trace),
+        group.invention.percent(),
+        back.percent(),
+        group.invalid,
+        group.honesty.percent(),
+    )
+}
+
+/// Compares with what was once reached, or writes it where the operator says so.
+fn ratchet(path: Option<&Path>, report: &Report, reporter: Reporter) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    if std::env::var_os("UPDATE_RATCHET").is_some() {
+        let mut text = score::ratchet(report).pretty();
+        text.push('\n');
+        return input::write(path, text.as_bytes());
+    }
+    let usage = |reason: String| Failure::Usage(format!("{}: {reason}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| usage(error.to_string()))?;
+    let kept = parse(&bytes, &Limits::default()).map_err(|error| usage(error.to_string()))?;
+    let worse = score::compare_with_ratchet(report, &kept);
+    for line in &worse {
+        reporter.remark(line);
+    }
+    match worse.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::Refused(format!("{} figures are worse than before, first {first}", worse.len()))),
+    }
+}
