@@ -1,7 +1,8 @@
 //! Where the elements of a differential belong.
 //!
 //! Path and slice name say it together with the order: what follows a slice and lies below it is of that slice. Ids say
-//! it without the order (elementdefinition.html, "id"); they count if they fit path and slice name everywhere.
+//! it without the order (elementdefinition.html, "id"): the id of an element counts if it fits its path and slice name, and
+//! none counts if the id of a slice does not name the slice.
 
 use model::json::Json;
 
@@ -18,12 +19,26 @@ pub(super) struct Step {
 
 /// The steps below the root of each element, in the order of the differential.
 pub(super) fn of<'j>(listed: &'j [Json], issues: &mut Vec<String>) -> Vec<(Vec<Step>, &'j Json)> {
-    let by_id: Option<Vec<(Vec<Step>, &Json)>> =
-        listed.iter().map(|json| by_id(json).map(|steps| (steps, json))).collect();
-    match by_id {
-        Some(found) => found,
-        None => by_order(listed, issues),
+    // Ids that were written without slices say the wrong place of everything below a slice.
+    let say_slices = listed.iter().all(|json| json.text_at(&["sliceName"]).is_none() || by_id(json).is_some());
+    let mut found = Vec::with_capacity(listed.len());
+    // The steps of the element before.
+    let mut before: Vec<Step> = Vec::new();
+    for json in listed {
+        let steps = match say_slices.then(|| by_id(json)).flatten() {
+            Some(steps) => steps,
+            None => match by_order(json, &before) {
+                Ok(steps) => steps,
+                Err(why) => {
+                    issues.push(why.to_owned());
+                    continue;
+                }
+            },
+        };
+        before.clone_from(&steps);
+        found.push((steps, json));
     }
+    found
 }
 
 /// For messages: `Patient.identifier:a.system`.
@@ -70,35 +85,24 @@ fn by_id(json: &Json) -> Option<Vec<Step>> {
     root.slice.is_none().then_some(steps)
 }
 
-fn by_order<'j>(listed: &'j [Json], issues: &mut Vec<String>) -> Vec<(Vec<Step>, &'j Json)> {
-    let mut found = Vec::with_capacity(listed.len());
-    // The steps of the element before.
-    let mut open: Vec<Step> = Vec::new();
-    for json in listed {
-        let Some(path) = json.text_at(&["path"]) else {
-            issues.push("an element of the differential has no path".to_owned());
-            continue;
-        };
-        let names: Vec<&str> = path.split('.').skip(1).take(MAX_DEPTH + 1).collect();
-        if names.len() > MAX_DEPTH {
-            issues.push("a path of the differential is too deep".to_owned());
-            continue;
-        }
-        let slice = json.text_at(&["sliceName"]);
-        let mut steps: Vec<Step> = Vec::with_capacity(names.len());
-        let mut together = true;
-        for (depth, name) in names.iter().enumerate() {
-            let last = depth + 1 == names.len();
-            let before = open.get(depth).filter(|before| together && before.name == *name);
-            let slice = match last {
-                true => slice.map(str::to_owned),
-                false => before.and_then(|before| before.slice.clone()),
-            };
-            together = before.is_some();
-            steps.push(Step { name: (*name).to_owned(), slice });
-        }
-        open.clone_from(&steps);
-        found.push((steps, json));
+/// The steps of the path; what is the same as in the element before leads into the same slices.
+fn by_order(json: &Json, before: &[Step]) -> Result<Vec<Step>, &'static str> {
+    let path = json.text_at(&["path"]).ok_or("an element of the differential has no path")?;
+    let names: Vec<&str> = path.split('.').skip(1).take(MAX_DEPTH + 1).collect();
+    if names.len() > MAX_DEPTH {
+        return Err("a path of the differential is too deep");
     }
-    found
+    let mut steps: Vec<Step> = Vec::with_capacity(names.len());
+    let mut together = true;
+    for (depth, name) in names.iter().enumerate() {
+        let last = depth + 1 == names.len();
+        let same = before.get(depth).filter(|before| together && before.name == *name);
+        let slice = match last {
+            true => json.text_at(&["sliceName"]).map(str::to_owned),
+            false => same.and_then(|same| same.slice.clone()),
+        };
+        together = same.is_some();
+        steps.push(Step { name: (*name).to_owned(), slice });
+    }
+    Ok(steps)
 }
