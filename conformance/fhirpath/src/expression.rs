@@ -51,25 +51,30 @@ impl Expression {
         Ok(items.into_vec())
     }
 
+    /// The value for an element as a Boolean, or none if it is empty; makes no collection.
+    ///
+    /// A single item that is no Boolean is true. FHIRPath 2.0.0, "Singleton Evaluation of Collections".
+    ///
+    /// # Errors
+    /// Those of [`Expression::evaluate`], and several items.
+    pub fn truth<'a>(&self, context: &Context<'a>, node: Node<'a>) -> Result<Option<bool>, EvalError> {
+        let focus = [Item::Node(node)];
+        Evaluator::new(context, &focus).truth(&self.0.expr, &Scope::of(&focus))
+    }
+
     /// Whether an element meets an invariant: a result that is empty or false does not.
     ///
     /// `as` takes several items here, as the invariants of R4 ask for. FHIR R4 elementdefinition.html,
     /// `constraint.expression`.
     ///
     /// # Errors
-    /// Those of [`Expression::evaluate`].
+    /// Those of [`Expression::truth`].
     pub fn test<'a>(&self, context: &Context<'a>, node: Node<'a>) -> Result<bool, EvalError> {
-        let focus = [Item::Node(node)];
-        if context.as_rule == AsRule::Each {
-            return self.test_in(context, &focus);
-        }
-        let lenient = context.clone().with_as(AsRule::Each);
-        self.test_in(&lenient, &focus)
-    }
-
-    fn test_in<'a>(&self, context: &Context<'a>, focus: &[Item<'a>]) -> Result<bool, EvalError> {
-        let evaluator = Evaluator::new(context, focus);
-        Ok(evaluator.truth(&self.0.expr, &Scope::of(focus))? == Some(true))
+        let truth = match context.as_rule {
+            AsRule::Each => self.truth(context, node),
+            AsRule::Single => self.truth(&context.clone().with_as(AsRule::Each), node),
+        };
+        Ok(truth? == Some(true))
     }
 
     /// Looks for what is wrong for every input of a type; `None`: nothing is known of the input.

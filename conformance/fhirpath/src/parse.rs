@@ -13,8 +13,11 @@ use crate::temporal::CalendarUnit;
 use crate::types::TypeName;
 use token::{Lexer, Token};
 
-/// How deep an expression may be nested: far more than any that people write, far less than a thread's stack holds.
-pub(crate) const DEPTH_LIMIT: usize = 100;
+/// How deep the text may be nested in parentheses and arguments. R4 goes to 10; a debug build takes 16 KiB a level.
+const NESTING_LIMIT: usize = 64;
+
+/// How high the tree may be: `a.b.c` and `1 + 2 + 3` make it high without any nesting. R4 goes to 18.
+const HEIGHT_LIMIT: usize = 100;
 
 /// Bytes of the longest expression; the longest of R4 has 3 000.
 const LENGTH_LIMIT: usize = 64 * 1024;
@@ -64,8 +67,15 @@ impl Parser<'_> {
         SyntaxError { message: message.into(), offset: self.offset }
     }
 
+    fn deeper(&self) -> Result<usize, SyntaxError> {
+        if self.depth >= NESTING_LIMIT {
+            return Err(self.error("expected an expression that is nested less deeply"));
+        }
+        Ok(self.depth + 1)
+    }
+
     fn higher(&self, height: usize) -> Result<usize, SyntaxError> {
-        if height >= DEPTH_LIMIT {
+        if height >= HEIGHT_LIMIT {
             return Err(self.error("expected an expression that is nested less deeply"));
         }
         Ok(height + 1)
@@ -85,7 +95,7 @@ impl Parser<'_> {
 
     /// An expression of operators that bind at least that tight.
     fn binary(&mut self, least: u8) -> Result<Tall, SyntaxError> {
-        self.depth = self.higher(self.depth)?;
+        self.depth = self.deeper()?;
         let result = self.binary_inside(least);
         self.depth -= 1;
         result
@@ -162,7 +172,7 @@ impl Parser<'_> {
         if !negative && !self.at("+") {
             return self.postfix();
         }
-        self.depth = self.higher(self.depth)?;
+        self.depth = self.deeper()?;
         self.advance()?;
         let operand = self.unary();
         self.depth -= 1;

@@ -372,15 +372,53 @@ fn bounds_depth_and_work() {
         doubling.push_str(".replace('a', 'aa')");
     }
     check(&[(&doubling, "error")]);
-    let mut nested = String::from("name");
-    for _ in 0..90 {
-        nested = format!("name.where({nested}.exists())");
-        if Expression::parse(&nested).is_err() {
-            break;
-        }
-    }
-    let deep = format!("{}1{}", "(".repeat(95), ")".repeat(95));
+    let deep = format!("{}1{}", "(".repeat(60), ")".repeat(60));
     check(&[(&deep, "integer:1")]);
+}
+
+/// The deepest expressions of every form run within the stack that threads have, in a debug build too.
+#[test]
+fn fits_the_stack_at_the_deepest() {
+    let forms: [fn(&str) -> String; 9] = [
+        |inner| format!("name.where({inner}.exists())"),
+        |inner| format!("name.select({inner})"),
+        |inner| format!("iif(true, {inner}, 1)"),
+        |inner| format!("-{inner}"),
+        |inner| format!("{inner}.first()"),
+        |inner| format!("{inner} = 1"),
+        |inner| format!("name.repeat({inner})"),
+        |inner| format!("(1 | {inner})"),
+        |inner| format!("(true and ({inner}))"),
+    ];
+    let deepest = move || {
+        let patient = json(PATIENT);
+        for form in forms {
+            let mut text = String::from("name");
+            loop {
+                let next = form(&text);
+                if Expression::parse(&next).is_err() {
+                    break;
+                }
+                text = next;
+            }
+            let _ = answer(&patient, &text);
+            let _ = Expression::parse(&text).unwrap().check(Type::find("Patient"), Strictness::Strict);
+        }
+    };
+    std::thread::Builder::new().stack_size(3 << 19).spawn(deepest).unwrap().join().unwrap();
+}
+
+/// A tree as deep as readers let in.
+#[test]
+fn walks_deep_trees() {
+    let mut text = String::from(r#"{"url": "leaf", "valueString": "x"}"#);
+    for _ in 0..60 {
+        text = format!(r#"{{"url": "u", "extension": [{text}]}}"#);
+    }
+    let patient = json(&format!(r#"{{"resourceType": "Patient", "extension": [{text}]}}"#));
+    assert_eq!(answer(&patient, "descendants().where(url = 'leaf').value"), "string:x");
+    assert_eq!(answer(&patient, "repeat(extension).count()"), "integer:61");
+    assert_eq!(answer(&patient, "extension ~ extension and extension = extension"), "boolean:true");
 }
 
 #[test]
