@@ -42,9 +42,37 @@ pub struct Profile {
     /// Profiles that an instance has to fulfil as well (extension `structuredefinition-imposeProfile`).
     pub imposes: Vec<String>,
     /// What of its differential could not be applied, for its author; empty of a snapshot that was published with it.
-    pub issues: Vec<String>,
+    pub issues: Vec<DifferentialIssue>,
     /// The elements of the snapshot in its order; `[0]` is the root.
     pub elements: Vec<Element>,
+}
+
+/// Something in a differential that its author should mend; the profile is made without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DifferentialIssue {
+    /// Which element of the differential, from 0; none: the whole.
+    pub element: Option<usize>,
+    /// What is wrong with it.
+    pub kind: DifferentialFault,
+    /// For people. Names elements and canonicals of definitions.
+    pub text: String,
+}
+
+/// What may be wrong with an element of a differential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DifferentialFault {
+    /// It is no element of what is constrained.
+    Unplaced,
+    /// It stands before an element that it has to follow. The elements of a differential have the order of the snapshot.
+    Order,
+    /// It allows fewer or more values than the base.
+    Cardinality,
+    /// Its path is missing or too deep.
+    Path,
+    /// A profile that it builds on is not loaded or not usable.
+    Profile,
+    /// The base is of another type than what is constrained.
+    Type,
 }
 
 /// What a StructureDefinition defines. FHIR R4 valueset-structure-definition-kind.html.

@@ -236,9 +236,14 @@ impl Definitions {
         }
     }
 
-    /// A profile made from the differential of a definition, whether or not it has a snapshot, for comparison.
-    #[cfg(test)]
-    pub(crate) fn generated(&self, definition: &Json) -> Result<Profile, ProfileError> {
+    /// Makes a profile from the differential of a StructureDefinition at hand, whether or not it has a snapshot.
+    ///
+    /// The definition need not be one of the set; what it builds on is looked up in it. `Profile::issues` says what of
+    /// the differential does not fit.
+    ///
+    /// # Errors
+    /// [`ProfileError::Broken`] without a head or elements, or if the base is not loaded or not usable.
+    pub fn generate(&self, definition: &Json) -> Result<Profile, ProfileError> {
         snapshot::generate(definition, &mut Making { set: self, open: Vec::new() })
     }
 

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use model::json::Json;
 
-use crate::profile::{Derivation, Kind, Profile, ProfileError, SlicingRules, TypeRef, head};
+use crate::profile::{Derivation, DifferentialFault, Kind, Profile, ProfileError, SlicingRules, TypeRef, head};
 
 mod merge;
 mod steps;
 mod tree;
 
-use steps::Step;
+use steps::{Issues, Placed, Step};
 use tree::{Name, Node};
 
 /// Where the definitions come from that a snapshot is made of.
@@ -39,10 +39,12 @@ pub(crate) fn generate(definition: &Json, types: &mut dyn Types) -> Result<Profi
         types,
         url: profile.url.clone(),
         type_name: profile.type_name.clone(),
+        kind: profile.kind,
         defines: profile.derivation == Derivation::Specialization,
         outline: Outline::default(),
         nodes: 0,
-        issues: Vec::new(),
+        issues: Issues::default(),
+        way: Vec::new(),
     };
     let base = profile.base_definition.as_deref().filter(|base| *base != ROOT_OF_R5);
     let mut root = match base {
@@ -55,7 +57,8 @@ pub(crate) fn generate(definition: &Json, types: &mut dyn Types) -> Result<Profi
                 && base.type_name != profile.type_name
                 && profile.kind != Kind::Logical;
             if constrains_another {
-                builder.issues.push(format!("it constrains {}, but its base is of another type", profile.type_name));
+                let text = format!("it constrains {}, but its base is of another type", profile.type_name);
+                builder.issues.say(DifferentialFault::Type, text);
             }
             Node::of(&base)
         }
@@ -73,12 +76,20 @@ pub(crate) fn generate(definition: &Json, types: &mut dyn Types) -> Result<Profi
         root.element.types.clear();
     }
     builder.nodes = root.size();
-    let listed = steps::of(listed, &mut builder.issues);
+    let listed = steps::of(listed, usize::from(base.is_none()), &mut builder.issues);
     builder.outline = Outline::of(&listed);
-    for (steps, json) in &listed {
-        builder.take(&mut root, steps, json)?;
+    let mut ways = Vec::with_capacity(listed.len());
+    for placed in &listed {
+        builder.issues.at = Some(placed.at);
+        builder.way.clear();
+        if builder.take(&mut root, &placed.steps, placed.json)? {
+            ways.push((placed, builder.way.clone()));
+        }
     }
-    profile.issues = builder.issues;
+    if !builder.defines {
+        builder.order(&ways);
+    }
+    profile.issues = builder.issues.found;
     profile.elements = root.flatten()?;
     Ok(profile)
 }
@@ -95,9 +106,9 @@ struct Outline {
 }
 
 impl Outline {
-    fn of(listed: &[(Vec<Step>, &Json)]) -> Self {
+    fn of(listed: &[Placed<'_>]) -> Self {
         let mut outline = Self::default();
-        for (steps, json) in listed {
+        for Placed { steps, json, .. } in listed {
             let Some((last, above)) = steps.split_last() else { continue };
             let parent = steps::text("", above);
             if last.slice.is_some() {
@@ -122,24 +133,47 @@ struct Builder<'t> {
     types: &'t mut dyn Types,
     url: String,
     type_name: String,
+    kind: Kind,
     /// Whether elements may be added.
     defines: bool,
     outline: Outline,
     nodes: usize,
-    issues: Vec<String>,
+    issues: Issues,
+    /// Which child and which slice each step led to, for the order.
+    way: Vec<usize>,
 }
 
 impl Builder<'_> {
-    /// Leads one element of the differential to its place and merges it.
-    fn take(&mut self, root: &mut Node, steps: &[Step], json: &Json) -> Result<(), ProfileError> {
+    /// Names the elements that stand before one they have to follow (elementdefinition.html: the order is the base's).
+    fn order(&mut self, ways: &[(&Placed<'_>, Vec<usize>)]) {
+        let mut least: Option<&Vec<usize>> = None;
+        let mut late = Vec::new();
+        for (placed, way) in ways.iter().rev() {
+            if least.is_some_and(|least| way > least) {
+                late.push(placed);
+            } else {
+                least = Some(way);
+            }
+        }
+        for placed in late.into_iter().rev() {
+            self.issues.at = Some(placed.at);
+            let place = steps::text(&self.type_name, &placed.steps);
+            let text = format!("{place} stands before an element that it has to follow");
+            self.issues.say(DifferentialFault::Order, text);
+        }
+    }
+
+    /// Leads one element of the differential to its place and merges it; false if it has none.
+    fn take(&mut self, root: &mut Node, steps: &[Step], json: &Json) -> Result<bool, ProfileError> {
         let mut at = root;
         for (depth, step) in steps.iter().enumerate() {
             let last = depth + 1 == steps.len();
             let above = steps.get(..depth).unwrap_or_default();
             let Some(child) = self.child(at, above, step, last.then_some(json)) else {
                 let place = steps::text(&self.type_name, steps);
-                self.issues.push(format!("{place} is no element of what it constrains"));
-                return Ok(());
+                let text = format!("{place} is no element of what it constrains");
+                self.issues.say(DifferentialFault::Unplaced, text);
+                return Ok(false);
             };
             at = child;
             if self.nodes > crate::profile::MAX_ELEMENTS {
@@ -153,13 +187,14 @@ impl Builder<'_> {
         let of_its_own = json.get("isModifier").is_some();
         merge::into(at, json, &self.url, &self.type_name, &mut self.issues);
         if json.get("type").is_some()
-            && let [TypeRef { profiles, .. }] = at.element.types.as_slice()
+            && let [TypeRef { code, profiles, .. }] = at.element.types.as_slice()
+            && (code == "Extension" || !self.defines)
             && let [one] = profiles.as_slice()
             && let Ok(profile) = self.types.profile(one)
         {
-            merge::root_of(&mut at.element, profile.root(), of_its_own);
+            merge::root_of(&mut at.element, &profile, of_its_own);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The child that a step leads to, made if it may be.
@@ -175,8 +210,12 @@ impl Builder<'_> {
         }
         if let Some(index) = at.children.iter().position(|child| child.name.text == step.name) {
             let child = at.children.get_mut(index)?;
+            self.way.push(index);
             return match &step.slice {
-                None => Some(child),
+                None => {
+                    self.way.push(0);
+                    Some(child)
+                }
                 Some(name) => self.slice(child, name),
             };
         }
@@ -187,6 +226,7 @@ impl Builder<'_> {
             suffix.starts_with(char::is_uppercase) && child.element.types.iter().any(|each| each.code == of_type)
         });
         if let Some(index) = typed {
+            self.way.push(index);
             return self.form(at.children.get_mut(index)?, above, step);
         }
         if !self.defines || at.children.len() >= crate::profile::MAX_BELOW {
@@ -194,7 +234,11 @@ impl Builder<'_> {
         }
         // The last step has the definition; a parent that the differential left out cannot be made.
         let mut element = crate::profile::element(json?, &self.type_name)?;
-        if let Some(root) = self.types.base("Element") {
+        // Resources are no elements, and ids and the values of primitives have nothing that could be empty.
+        let is_element = |of: &TypeRef| model::types::r4().find(&of.code).is_none_or(|(_, shape)| !shape.is_resource);
+        let bare = step.name == "id" || self.kind == Kind::Primitive;
+        let is_element = !bare && element.types.iter().all(is_element);
+        if is_element && let Some(root) = self.types.base("Element") {
             let mut own = std::mem::take(&mut element.constraints);
             element.constraints.clone_from(&root.root().constraints);
             own.retain(|each| !element.constraints.iter().any(|other| other.key == each.key));
@@ -220,6 +264,7 @@ impl Builder<'_> {
         if alone && choice.element.slicing.is_none() && choice.slices.is_empty() {
             if inside && step.slice.is_none() {
                 choice.element.types.retain(|each| each.code == of_type);
+                self.way.push(0);
                 return Some(choice);
             }
             if self.outline.required.contains(&format!("{parent}.{}", step.name)) {
@@ -242,11 +287,17 @@ impl Builder<'_> {
         for (end, _) in name.match_indices('/') {
             let outer = name.get(..end)?;
             match of.slices.iter().position(|slice| slice.element.slice_name.as_deref() == Some(outer)) {
-                Some(index) => of = of.slices.get_mut(index)?,
+                Some(index) => {
+                    self.way.extend([index + 1, usize::MAX]);
+                    of = of.slices.get_mut(index)?;
+                }
                 None => break,
             }
         }
-        if let Some(index) = of.slices.iter().position(|slice| slice.element.slice_name.as_deref() == Some(name)) {
+        // A slice of a slice follows it and what is below it.
+        let known = of.slices.iter().position(|slice| slice.element.slice_name.as_deref() == Some(name));
+        self.way.push(known.unwrap_or(of.slices.len()) + 1);
+        if let Some(index) = known {
             return of.slices.get_mut(index);
         }
         if of.slices.len() >= crate::profile::MAX_BELOW {
@@ -294,7 +345,8 @@ impl Builder<'_> {
             [one] if at.element.types.len() == 1 => match self.types.profile(one) {
                 Ok(profile) => Some(profile),
                 Err(_) => {
-                    self.issues.push(format!("a profile it builds on is not loaded or not usable: {one}"));
+                    let text = format!("a profile it builds on is not loaded or not usable: {one}");
+                    self.issues.say(DifferentialFault::Profile, text);
                     None
                 }
             },

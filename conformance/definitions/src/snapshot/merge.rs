@@ -5,29 +5,34 @@
 
 use model::json::Json;
 
+use super::steps::Issues;
 use super::tree::Node;
-use crate::profile::{Binding, Discriminator, DiscriminatorKind, Element, Slicing, SlicingRules};
+use crate::profile::{
+    Binding, DifferentialFault, Discriminator, DiscriminatorKind, Element, Profile, Slicing, SlicingRules,
+};
 
 /// More invariants than any real element has.
 const MAX_KEYS: usize = 1_000;
 
 /// Merges it. `url` becomes the source of invariants that name none.
-pub(super) fn into(node: &mut Node, json: &Json, url: &str, type_name: &str, issues: &mut Vec<String>) {
+pub(super) fn into(node: &mut Node, json: &Json, url: &str, type_name: &str, issues: &mut Issues) {
     let Some(from) = crate::profile::element(json, type_name) else { return };
     let has = |name: &str| json.get(name).is_some();
     let is_slice = node.element.slice_name.is_some();
     let to = &mut node.element;
     if has("min") {
         if from.min < to.min && !is_slice {
-            issues.push(format!("{} allows fewer values than its base", from.path));
+            issues.say(DifferentialFault::Cardinality, format!("{} allows fewer values than its base", from.path));
         }
         to.min = from.min.max(if is_slice { 0 } else { to.min });
     }
     if has("max") {
         match (from.max, to.max) {
-            (None, Some(_)) => issues.push(format!("{} allows more values than its base", from.path)),
+            (None, Some(_)) => {
+                issues.say(DifferentialFault::Cardinality, format!("{} allows more values than its base", from.path))
+            }
             (Some(new), Some(old)) if new > old => {
-                issues.push(format!("{} allows more values than its base", from.path));
+                issues.say(DifferentialFault::Cardinality, format!("{} allows more values than its base", from.path));
             }
             _ => to.max = from.max,
         }
@@ -85,11 +90,16 @@ pub(super) fn into(node: &mut Node, json: &Json, url: &str, type_name: &str, iss
 }
 
 /// What the root of a type's profile says of every element of that type.
-pub(super) fn root_of(element: &mut Element, root: &Element, own_modifier: bool) {
+pub(super) fn root_of(element: &mut Element, profile: &Profile, own_modifier: bool) {
+    let root = profile.root();
     for constraint in &root.constraints {
         if !element.constraints.iter().any(|each| each.key == constraint.key) {
             element.constraints.push(constraint.clone());
         }
+    }
+    // The published snapshots take the rest over only from extensions, whose slices stand for the extension itself.
+    if !profile.is_extension() {
+        return;
     }
     for key in &root.condition {
         if !element.condition.contains(key) {

@@ -6,7 +6,7 @@
 
 use model::json::Json;
 
-use crate::profile::MAX_DEPTH;
+use crate::profile::{DifferentialFault, DifferentialIssue, MAX_DEPTH};
 
 /// One step down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,26 +17,53 @@ pub(super) struct Step {
     pub(super) slice: Option<String>,
 }
 
+/// An element of the differential.
+pub(super) struct Placed<'j> {
+    /// Its place in the differential.
+    pub(super) at: usize,
+    /// Where it belongs, below the root.
+    pub(super) steps: Vec<Step>,
+    pub(super) json: &'j Json,
+}
+
+/// What is found on the way.
+#[derive(Default)]
+pub(super) struct Issues {
+    /// The element at hand.
+    pub(super) at: Option<usize>,
+    pub(super) found: Vec<DifferentialIssue>,
+}
+
+impl Issues {
+    pub(super) fn say(&mut self, kind: DifferentialFault, text: String) {
+        // Whoever has so many mistakes mends some of them first.
+        if self.found.len() < 1_000 {
+            self.found.push(DifferentialIssue { element: self.at, kind, text });
+        }
+    }
+}
+
 /// The steps below the root of each element, in the order of the differential.
-pub(super) fn of<'j>(listed: &'j [Json], issues: &mut Vec<String>) -> Vec<(Vec<Step>, &'j Json)> {
+pub(super) fn of<'j>(listed: &'j [Json], first: usize, issues: &mut Issues) -> Vec<Placed<'j>> {
     // Ids that were written without slices say the wrong place of everything below a slice.
     let say_slices = listed.iter().all(|json| json.text_at(&["sliceName"]).is_none() || by_id(json).is_some());
     let mut found = Vec::with_capacity(listed.len());
     // The steps of the element before.
     let mut before: Vec<Step> = Vec::new();
-    for json in listed {
+    for (json, at) in listed.iter().zip(first..) {
         let steps = match say_slices.then(|| by_id(json)).flatten() {
             Some(steps) => steps,
             None => match by_order(json, &before) {
                 Ok(steps) => steps,
                 Err(why) => {
-                    issues.push(why.to_owned());
+                    issues.at = Some(at);
+                    issues.say(DifferentialFault::Path, why.to_owned());
                     continue;
                 }
             },
         };
         before.clone_from(&steps);
-        found.push((steps, json));
+        found.push(Placed { at, steps, json });
     }
     found
 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::json::{Limits, parse};
 
-use crate::profile::{Derivation, Element, Profile, ProfileError, SlicingRules, Strength, compile};
+use crate::profile::{Derivation, DifferentialFault, Element, Profile, ProfileError, SlicingRules, Strength, compile};
 use crate::set::tests::corpus;
 use crate::{Definitions, Package};
 
@@ -84,7 +84,7 @@ fn check(name: &str, derivation: Derivation, least: f64) {
         }
         all += 1;
         elements += published.elements.len();
-        match set.generated(&definition) {
+        match set.generate(&definition) {
             Err(error) => table.entry("failed").or_default().push(format!("{url}: {error}")),
             Ok(made) => {
                 let found = differences(&published, &made);
@@ -95,7 +95,7 @@ fn check(name: &str, derivation: Derivation, least: f64) {
                     table.entry(kind).or_default().push(place);
                 }
                 for issue in made.issues {
-                    table.entry("issue").or_default().push(format!("{url}: {issue}"));
+                    table.entry("issue").or_default().push(format!("{url}: {}", issue.text));
                 }
             }
         }
@@ -329,4 +329,22 @@ fn one_strange_id_leaves_the_others() {
     .unwrap();
     assert_eq!(element(&made, "Patient.identifier:a.system").min, 1);
     assert_eq!(element(&made, "Patient.identifier:a.value").min, 1);
+}
+
+#[track_caller]
+fn faults(elements: &str, expect: &[(Option<usize>, DifferentialFault)]) {
+    let made = made_of(PATIENT, elements).unwrap();
+    let found: Vec<_> = made.issues.iter().map(|issue| (issue.element, issue.kind)).collect();
+    assert_eq!(found, expect, "{:?}", made.issues);
+}
+
+#[test]
+fn faults_name_their_element() {
+    use DifferentialFault::{Cardinality, Order, Path, Unplaced};
+    faults(r#"{"path":"Patient"},{"path":"Patient.shoeSize"}"#, &[(Some(1), Unplaced)]);
+    faults(r#"{"path":"Patient"},{"min":1}"#, &[(Some(1), Path)]);
+    faults(r#"{"path":"Patient.communication.language","min":0}"#, &[(Some(0), Cardinality)]);
+    faults(r#"{"path":"Patient.birthDate"},{"path":"Patient.identifier"}"#, &[(Some(0), Order)]);
+    faults(r#"{"path":"Patient.name.given"},{"path":"Patient.name"}"#, &[(Some(0), Order)]);
+    faults(r#"{"path":"Patient.name"},{"path":"Patient.name.family"},{"path":"Patient.birthDate"}"#, &[]);
 }
