@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
-use model::json::Json;
-use smol_str::SmolStr;
-
 use super::element::{choice_type, extension_value, extensions, read, text};
 use super::{
     ContentReference, ContextKind, Derivation, Element, ElementId, ExtensionContext, Kind, Profile, ProfileError,
 };
+use model::json::Json;
 
 /// More elements than any real definition has: the largest published ones have some thousands.
 pub(crate) const MAX_ELEMENTS: usize = 100_000;
@@ -216,21 +214,17 @@ fn name_id(element: &mut Element, parent: Option<&str>) {
 
 /// `#Bundle.link` is an element of this snapshot, or of another definition (`url#id`).
 fn resolve_content(found: &mut [Element], listed: &[Json]) {
-    let mut places: HashMap<String, ElementId> = HashMap::new();
-    for (index, element) in found.iter().enumerate() {
-        let id = ElementId(u32::try_from(index).unwrap_or(u32::MAX));
-        places.entry(element.id.clone()).or_insert(id);
-    }
+    let places: HashMap<String, ElementId> = match found.iter().any(|element| element.content_reference.is_some()) {
+        true => found.iter().enumerate().rev().map(|(at, each)| (each.id.clone(), ElementId::at(at))).collect(),
+        false => return,
+    };
     for (element, json) in found.iter_mut().zip(listed) {
-        let Some(reference) = json.text_at(&["contentReference"]) else { continue };
-        let (definition, target) = reference.split_once('#').unwrap_or(("", reference));
+        let Some(ContentReference::Type { path, .. }) = &element.content_reference else { continue };
+        let definition = json.text_at(&["contentReference"]).and_then(|whole| whole.split_once('#'));
+        let definition = definition.map(|(definition, _)| definition).unwrap_or_default();
         let here = definition.is_empty() || element.path.split('.').next() == definition.rsplit('/').next();
-        element.content_reference = match places.get(target) {
-            Some(id) if here => Some(ContentReference::Here(*id)),
-            _ => Some(ContentReference::Type {
-                type_name: SmolStr::new(target.split('.').next().unwrap_or(target)),
-                path: target.to_owned(),
-            }),
-        };
+        if let Some(id) = places.get(path).filter(|_| here) {
+            element.content_reference = Some(ContentReference::Here(*id));
+        }
     }
 }
