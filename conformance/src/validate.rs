@@ -10,6 +10,7 @@ mod binding;
 mod constraint;
 mod content;
 mod demand;
+mod evaluate;
 mod extension;
 mod node;
 mod plan;

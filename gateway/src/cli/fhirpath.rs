@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use fhirpath::{Context, Expression, Item, Node, Strictness};
+use conformance::validate::Validator;
+use fhirpath::{Context, EvalError, Expression, Item, Node, Strictness};
 use model::json::{Json, Limits};
 use model::time::{Clock, Instant, SystemClock};
 
@@ -65,15 +66,23 @@ fn evaluate(
     shown: fn(&Item<'_>) -> Json,
 ) -> Result<Vec<Json>, Fault> {
     let compiled = Expression::parse(expression).map_err(|error| fault("syntax")(&error))?;
-    let node = resource.map(Node::resource);
-    compiled.check(node.map(|node| node.of()), strictness).map_err(|error| fault("semantic")(&error))?;
-    let context = node.map(Context::new).unwrap_or_default().with_now(now);
-    let focus: Vec<Item<'_>> = node.into_iter().map(Item::Node).collect();
-    match compiled.evaluate(&context, &focus) {
-        Ok(items) => Ok(items.iter().map(shown).collect()),
-        Err(error @ fhirpath::EvalError::Semantic(_)) => Err(fault("semantic")(&error)),
-        Err(error) => Err(fault("execution")(&error)),
-    }
+    let of = resource.map(|resource| Node::resource(resource).of());
+    compiled.check(of, strictness).map_err(|error| fault("semantic")(&error))?;
+    let result = match resource {
+        // R4's own profiles, value sets and code systems answer `conformsTo` and `memberOf`.
+        Some(resource) => Validator::r4().around(resource, |context, node| {
+            let items = compiled.evaluate(&context.with_now(now), &[Item::Node(node)])?;
+            Ok(items.iter().map(shown).collect())
+        }),
+        None => {
+            let items = compiled.evaluate(&Context::default().with_now(now), &[]);
+            items.map(|items| items.iter().map(shown).collect())
+        }
+    };
+    result.map_err(|error| match error {
+        EvalError::Semantic(_) => fault("semantic")(&error),
+        _ => fault("execution")(&error),
+    })
 }
 
 fn plain(item: &Item<'_>) -> Json {
