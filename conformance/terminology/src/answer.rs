@@ -103,10 +103,9 @@ pub enum CodeCheck {
         /// False for a grouping concept that is not to be used in data (`notSelectable`).
         selectable: bool,
     },
-    /// The system is complete here and does not have the code.
+    /// The system does not have the code: it is complete here, or has no codes of this form.
     UnknownCode,
-    /// The code breaks the system's rules of form (check digit, grammar), though the system is not loaded. A warning at
-    /// most, since check digits are a convention.
+    /// The code's check digit is wrong, though the system is not loaded. A warning at most.
     Malformed(&'static str),
     /// The system is not loaded.
     UnknownSystem,

@@ -220,6 +220,16 @@ impl CodeSystem {
         fold(code, self.case_sensitive)
     }
 
+    /// HL7 v2 table 0203 lists `NNxxx` for "NN and the three letters of an ISO 3166 country".
+    fn pattern(&self, code: &str) -> Option<&u32> {
+        if !self.url.ends_with("/CodeSystem/v2-0203") {
+            return None;
+        }
+        let (kind, country) = code.split_at_checked(code.len().checked_sub(3)?)?;
+        let listed = self.index.get(format!("{kind}xxx").as_str())?;
+        country.bytes().all(|byte| byte.is_ascii_uppercase()).then_some(listed)
+    }
+
     fn entry(&self, concept: Concept) -> Option<&Entry> {
         self.entries.get(concept.0 as usize)
     }
@@ -251,7 +261,8 @@ impl Concepts for CodeSystem {
     }
 
     fn find(&self, code: &str) -> Option<Concept> {
-        self.index.get(self.key(code).as_ref()).copied().map(Concept)
+        let found = self.index.get(self.key(code).as_ref()).or_else(|| self.pattern(code));
+        found.copied().map(Concept)
     }
 
     fn code(&self, concept: Concept) -> Option<Cow<'_, str>> {

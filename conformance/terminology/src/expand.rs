@@ -211,7 +211,7 @@ impl List {
             Err(ExpandError::Undecided(reason)) => match &value_set.given {
                 Some(given) if given.complete => {
                     self.forget(before);
-                    self.given(given)
+                    self.given(value_set, given)
                 }
                 _ => Err(ExpandError::Undecided(reason)),
             },
@@ -334,11 +334,17 @@ impl List {
         }
     }
 
-    fn given(&mut self, given: &Given) -> Result<(), ExpandError> {
+    fn given(&mut self, value_set: &ValueSet, given: &Given) -> Result<(), ExpandError> {
         for item in &given.items {
             self.steps += 1;
             if self.steps > self.limit {
                 return Err(ExpandError::TooCostly { limit: self.limit });
+            }
+            // Where the definition can be decided it goes before what was stored.
+            let code = item.code.as_deref();
+            let coding = code.map(|code| Coding { system: item.system.as_deref(), code, ..Coding::default() });
+            if coding.is_some_and(|coding| member::member(value_set, &coding) == Membership::NotIn) {
+                continue;
             }
             let entry = Contains {
                 system: item.system.clone(),

@@ -215,6 +215,3 @@ fn hierarchy(op: &str) -> Option<Hierarchy> {
         _ => return None,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -55,27 +55,38 @@ impl Rule {
     }
 }
 
-/// Checks the form of a code whose system is not loaded: the check digit of LOINC and SNOMED CT.
-pub(crate) fn form(system: &str, code: &str) -> Result<(), &'static str> {
+/// What a code's form says about it, where its system is not loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// It may be a code of the system.
+    Possible,
+    /// Its check digit is wrong, which a system does not rule out for all time.
+    CheckDigit(&'static str),
+    /// The system has no codes of this form.
+    Impossible,
+}
+
+/// Looks at the form of a code of LOINC or SNOMED CT.
+pub(crate) fn form(system: &str, code: &str) -> Form {
     match system {
         "http://loinc.org" => loinc(code),
         "http://snomed.info/sct" => snomed(code),
-        _ => Ok(()),
+        _ => Form::Possible,
     }
 }
 
-/// LOINC: digits, a hyphen and a mod 10 check digit (LOINC Users' Guide, "LOINC codes and check digit"). Parts, answers
-/// and answer lists (LP, LA, LL) have another one, which is not looked at.
-fn loinc(code: &str) -> Result<(), &'static str> {
-    let part = code.strip_prefix("LP").or_else(|| code.strip_prefix("LA")).or_else(|| code.strip_prefix("LL"));
-    let Some((number, check)) = part.unwrap_or(code).split_once('-') else { return Err("expected a LOINC code") };
-    let well_formed = !number.is_empty() && number.len() <= 9 && number.bytes().all(|byte| byte.is_ascii_digit());
-    let [check] = check.as_bytes() else { return Err("expected a LOINC code") };
-    if !well_formed || !check.is_ascii_digit() {
-        return Err("expected a LOINC code");
+/// LOINC: digits, a hyphen and a mod 10 check digit (LOINC Users' Guide, "LOINC codes and check digit"). Parts, answers,
+/// answer lists and groups (LP, LA, LL, LG) have another one, which is not looked at; what else begins with letters is
+/// left alone.
+fn loinc(code: &str) -> Form {
+    if code.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic()) {
+        let plain = code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        return if plain { Form::Possible } else { Form::Impossible };
     }
-    if part.is_some() {
-        return Ok(());
+    let Some((number, check)) = code.split_once('-') else { return Form::Impossible };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !(1..=9).contains(&number.len()) || check.len() != 1 || !digits(number) || !digits(check) {
+        return Form::Impossible;
     }
     let sum: u32 = number
         .bytes()
@@ -87,19 +98,23 @@ fn loinc(code: &str) -> Result<(), &'static str> {
         })
         .sum();
     let expected = (10 - sum % 10) % 10;
-    if expected == u32::from(check.saturating_sub(b'0')) { Ok(()) } else { Err("the check digit of a LOINC code") }
+    if check.parse() == Ok(expected) { Form::Possible } else { Form::CheckDigit("the check digit of a LOINC code") }
 }
 
-/// SNOMED CT: 6 to 18 digits with a Verhoeff check digit (SNOMED CT Release File Specifications, "SCTID"). Expressions
-/// and concepts of other form are left alone.
-fn snomed(code: &str) -> Result<(), &'static str> {
-    if !code.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(());
+/// SNOMED CT: 6 to 18 digits with a Verhoeff check digit (SNOMED CT Release File Specifications, "SCTID"), or an
+/// expression of several, which begins with one, a parenthesis or a definition status and is not looked at further.
+fn snomed(code: &str) -> Form {
+    let digits = code.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = code.split_at_checked(digits).unwrap_or((code, ""));
+    let sized = (6..=18).contains(&number.len()) && !number.starts_with('0');
+    match rest.trim_start().bytes().next() {
+        None if !sized => Form::Impossible,
+        None if verhoeff(number.as_bytes()) == 0 => Form::Possible,
+        None => Form::CheckDigit("the check digit of a SNOMED CT identifier"),
+        Some(b'|' | b':' | b'+' | b',') if sized => Form::Possible,
+        Some(b'(' | b'=' | b'<') if number.is_empty() => Form::Possible,
+        Some(_) => Form::Impossible,
     }
-    if !(6..=18).contains(&code.len()) || code.starts_with('0') {
-        return Err("expected a SNOMED CT identifier of 6 to 18 digits");
-    }
-    if verhoeff(code.as_bytes()) == 0 { Ok(()) } else { Err("the check digit of a SNOMED CT identifier") }
 }
 
 /// The checksum of Verhoeff's dihedral group algorithm: 0 for a number that ends in its check digit.

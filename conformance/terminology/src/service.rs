@@ -14,7 +14,7 @@ use crate::implicit;
 use crate::member;
 use crate::registry;
 use crate::remote::Remote;
-use crate::rule::{self, Rule, Verdict};
+use crate::rule::{self, Form, Rule, Verdict};
 use crate::value_set::{self, ValueSet};
 
 /// Where definitions come from. Answers must not change while a [`Terminology`] uses it.
@@ -241,10 +241,7 @@ impl Terminology {
                     selectable: concepts.selectable(concept),
                 },
                 None if concepts.completeness() == Completeness::Complete => CodeCheck::UnknownCode,
-                None => match rule::form(system, coding.code) {
-                    Ok(()) => CodeCheck::Incomplete,
-                    Err(why) => CodeCheck::Malformed(why),
-                },
+                None => formed(system, coding.code, CodeCheck::Incomplete),
             },
             System::Rule(rule) => match rule.check(coding.code) {
                 Verdict::Valid => {
@@ -254,11 +251,17 @@ impl Terminology {
                 Verdict::Invalid(_) => CodeCheck::UnknownCode,
             },
             System::WrongVersion => CodeCheck::UnknownVersion,
-            System::Missing | System::None => match rule::form(system, coding.code) {
-                Ok(()) => CodeCheck::UnknownSystem,
-                Err(why) => CodeCheck::Malformed(why),
-            },
+            System::Missing | System::None => formed(system, coding.code, CodeCheck::UnknownSystem),
         }
+    }
+}
+
+/// What can still be said where the list does not help.
+fn formed(system: &str, code: &str, otherwise: CodeCheck) -> CodeCheck {
+    match rule::form(system, code) {
+        Form::Possible => otherwise,
+        Form::CheckDigit(why) => CodeCheck::Malformed(why),
+        Form::Impossible => CodeCheck::UnknownCode,
     }
 }
 

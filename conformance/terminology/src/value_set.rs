@@ -329,6 +329,3 @@ impl Clause {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -97,6 +97,14 @@ fn displays_come_in_the_language_asked_for() {
     assert_eq!(displays(Some("it")), ["Hound", "Lupo"]);
 }
 
+#[test]
+fn a_stored_expansion_gives_no_code_that_the_definition_rules_out() {
+    let service = terminology(&[r#"{"resourceType":"ValueSet","url":"v",
+        "compose":{"include":[{"system":"far"}],"exclude":[{"system":"far","concept":[{"code":"b"}]}]},
+        "expansion":{"contains":[{"system":"far","code":"a"},{"system":"far","code":"b"},{"system":"other","code":"c"}]}}"#]);
+    assert_eq!(print(&service.expand("v", &ExpandRequest::default()).unwrap().contains), "a");
+}
+
 mod laws {
     use proptest::prelude::*;
 

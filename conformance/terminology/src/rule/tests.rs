@@ -60,17 +60,22 @@ fn uris_have_a_scheme() {
 }
 
 #[test]
-fn check_digits_are_checked() {
-    for code in ["8480-6", "8462-4", "2823-3", "LP7751-3", "LA6576-8", "39156-5"] {
-        assert_eq!(form("http://loinc.org", code), Ok(()), "{code}");
-    }
-    for code in ["8480-5", "84806", "8480-", "x-1", "8480-66"] {
-        assert!(form("http://loinc.org", code).is_err(), "{code}");
-    }
-    for code in ["73211009", "138875005", "900000000000207008", "44054006", "A+B"] {
-        assert_eq!(form("http://snomed.info/sct", code), Ok(()), "{code}");
-    }
-    for code in ["73211008", "12345", "44054007", "0123456"] {
-        assert!(form("http://snomed.info/sct", code).is_err(), "{code}");
-    }
+fn forms_and_check_digits_are_checked() {
+    let check = |system: &str, codes: &[&str], expect: fn(Form) -> bool| {
+        for code in codes {
+            assert!(expect(form(system, code)), "{code}: {:?}", form(system, code));
+        }
+    };
+    let possible = |found| found == Form::Possible;
+    let digit = |found| matches!(found, Form::CheckDigit(_));
+    let impossible = |found| found == Form::Impossible;
+    let loinc = "http://loinc.org";
+    check(loinc, &["8480-6", "8462-4", "2823-3", "LP7751-3", "LA6576-8", "39156-5", "MTHU000083"], possible);
+    check(loinc, &["8480-5", "2823-0"], digit);
+    check(loinc, &["84806", "8480-", "8480-66", "", "-6", "8480-x", "L P"], impossible);
+    let snomed = "http://snomed.info/sct";
+    let expression = "128045006:{363698007=56459004}";
+    check(snomed, &["73211009", "138875005", "900000000000207008", expression, "=== 1", "73211009 |x|"], possible);
+    check(snomed, &["73211008", "44054007"], digit);
+    check(snomed, &["12345", "0123456", "73211009x", "abc", "", "1234567890123456789"], impossible);
 }

@@ -67,6 +67,12 @@ fn checks_open_systems_by_rule() {
 }
 
 #[test]
+fn a_form_that_the_system_does_not_have_is_an_unknown_code() {
+    check(Coding::new("http://snomed.info/sct", "73211009x"), CodeCheck::UnknownCode);
+    check(Coding::new("http://loinc.org", "glucose level"), CodeCheck::UnknownCode);
+}
+
+#[test]
 fn an_unknown_value_set_is_no_error() {
     let answer = defined().member("http://example.org/none", &Coding::code("a"));
     assert_eq!(answer, Membership::Unknown(Reason::ValueSet("http://example.org/none".into())));
