@@ -13,6 +13,8 @@ mod consent;
 mod crash;
 mod demo;
 mod emergency;
+mod faults;
 mod flow;
 mod http;
 mod privacy;
+mod validation;

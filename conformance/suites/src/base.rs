@@ -2,7 +2,7 @@
 //!
 //! FHIR R4 http.html and search.html. Writing is tried where the server declares it for Patient and Observation, with
 //! synthetic resources that carry a tag of the run (`urn:anchorline:conformance`); `--variable read-only=yes` leaves it
-//! out.
+//! out, `--variable types=Patient,Observation` looks at these types only.
 
 mod capability;
 mod errors;
@@ -55,7 +55,12 @@ impl Shared {
 
     fn resources(&self) -> impl Iterator<Item = &Json> {
         let rest = self.statement.items("rest").iter().filter(|rest| rest.text_at(&["mode"]) == Some("server"));
-        rest.flat_map(|rest| rest.items("resource"))
+        let only = self.context.variables.get("types");
+        let wanted = move |resource: &&Json| {
+            let kind = resource.text_at(&["type"]).unwrap_or_default();
+            only.is_none_or(|only| only.split(',').any(|name| name.trim() == kind))
+        };
+        rest.flat_map(|rest| rest.items("resource")).filter(wanted)
     }
 
     /// Whether an interaction is declared for a type.

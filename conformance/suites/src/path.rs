@@ -8,7 +8,7 @@
 //! listed at [`xpath`]. Anything else is an error that says so, never an empty answer.
 
 mod jsonpath;
-pub(crate) mod number;
+pub mod number;
 mod xpath;
 
 use model::json::Json;
@@ -19,7 +19,7 @@ mod tests;
 /// The path cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: expected {expected} at character {at}")]
-pub(crate) struct PathError {
+pub struct PathError {
     path: String,
     expected: &'static str,
     at: usize,
@@ -34,7 +34,7 @@ const DEPTH: usize = 64;
 ///
 /// # Errors
 /// [`PathError`] if it is neither XPath nor JSONPath as far as they are read here.
-pub(crate) fn values(resource: &Json, path: &str) -> Result<Vec<String>, PathError> {
+pub fn values(resource: &Json, path: &str) -> Result<Vec<String>, PathError> {
     let path = path.trim();
     if path.starts_with('$') { jsonpath::values(resource, path) } else { xpath::values(resource, path) }
 }

@@ -18,7 +18,7 @@ const DEPTH: usize = 64;
 ///
 /// # Errors
 /// One line with the path and what is wrong.
-pub(crate) fn read(path: &Path) -> Result<Json, String> {
+pub fn read(path: &Path) -> Result<Json, String> {
     let said = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let size = std::fs::metadata(path).map_err(|error| said(&error))?.len();
     if size > LIMIT_BYTES {
@@ -37,7 +37,7 @@ pub(crate) fn read(path: &Path) -> Result<Json, String> {
 ///
 /// # Errors
 /// What the reader says, in one line.
-pub(crate) fn toml(text: &str) -> Result<Json, String> {
+pub fn toml(text: &str) -> Result<Json, String> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let line =
             error.span().and_then(|span| text.get(..span.start)).map_or(1, |before| before.lines().count().max(1));
@@ -64,7 +64,7 @@ fn of_toml(value: toml::Value) -> Json {
 ///
 /// # Errors
 /// The line at which it is no YAML or holds something that is refused.
-pub(crate) fn yaml(text: &str) -> Result<Json, String> {
+pub fn yaml(text: &str) -> Result<Json, String> {
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text);
     parser.load(&mut builder, false).map_err(|error| error.to_string())?;

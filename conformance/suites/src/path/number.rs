@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Compares two numbers; `None` if one of them is none.
-pub(crate) fn compare(left: &str, right: &str) -> Option<Ordering> {
+pub fn compare(left: &str, right: &str) -> Option<Ordering> {
     let (left, right) = (Parts::read(left)?, Parts::read(right)?);
     Some(match (left.negative, right.negative) {
         (false, true) => Ordering::Greater,
@@ -14,7 +14,7 @@ pub(crate) fn compare(left: &str, right: &str) -> Option<Ordering> {
 }
 
 /// Compares two numbers, or two dates or times of the same precision and zone by their text.
-pub(crate) fn compare_ordered(left: &str, right: &str) -> Option<Ordering> {
+pub fn compare_ordered(left: &str, right: &str) -> Option<Ordering> {
     let dated = |text: &str| {
         text.len() >= 4
             && text.bytes().all(|byte| byte.is_ascii_digit() || b"-:.TZ+".contains(&byte))

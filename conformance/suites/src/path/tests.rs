@@ -77,3 +77,22 @@ fn compares_numbers_without_losing_digits() {
     assert_eq!(number::compare("a", "1"), None);
     assert_eq!(number::compare_ordered("2024-01-01", "2024-02-01"), Some(Less));
 }
+
+/// Texts made by cutting and joining pieces of paths: whatever comes, an answer or an error.
+#[test]
+fn no_text_makes_it_panic() {
+    const PIECES: [&str; 24] = [
+        "Patient", "/", "//", "[", "]", "(", ")", "@", "value", "='", "'", "\"", "$", "..", ".", "*", "?(", "count",
+        "not", " or ", " and ", "1", "-", "\u{e9}",
+    ];
+    let resource = resource();
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    for _ in 0..20_000 {
+        let mut text = String::new();
+        for _ in 0..(state >> 60) + 1 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push_str(PIECES[usize::try_from(state >> 33).unwrap() % PIECES.len()]);
+        }
+        let _ = values(&resource, &text);
+    }
+}

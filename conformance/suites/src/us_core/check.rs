@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::json::Json;
 
 use super::collect::{self, id};
-use super::parameter::{answers, is_date, queries, shifted};
+use super::parameter::{is_date, queries, shifted};
 use super::requirement::{Profile, Search};
 use super::{Data, element, said};
 use crate::client::Exchange;
@@ -139,7 +139,7 @@ fn job(
         }
         match kind {
             Kind::Declared => test.declared(),
-            Kind::Present => test.present(),
+            Kind::Present => test.present(index),
             Kind::Read(code) => test.read(code).await,
             Kind::Search(position) => test.search(position).await,
             Kind::Post => test.post().await,
@@ -212,7 +212,11 @@ impl Tested<'_> {
         });
     }
 
-    fn present(&self) {
+    fn present(&self, index: usize) {
+        for stranger in self.data.collected.strangers.get(index).into_iter().flatten() {
+            let step = Step::failed("the search that collects them", "only resources that answer", &stranger.said);
+            self.recorder.step(step.with(&stranger.exchange));
+        }
         let count = self.resources.len();
         self.recorder.step(if count == 0 {
             let expected = "at least one, found by the required searches or by references";
@@ -356,7 +360,7 @@ impl Tested<'_> {
         let name = format!("{how} {}?{}", self.profile.resource, text.join("&"));
         let found = collect::search(self.context, &self.profile.resource, query, post).await;
         let expected = "200, a Bundle of type searchset, only resources that answer, the known one among them";
-        let step = match (&found.problem, self.stranger(query, &found.matches)) {
+        let step = match (&found.problem, collect::stranger(self.profile, query, &found.matches)) {
             (Some(problem), _) => Step::failed(name, expected, problem),
             (None, Some(stranger)) => Step::failed(name, expected, stranger),
             (None, None) => {
@@ -377,20 +381,6 @@ impl Tested<'_> {
         };
         self.recorder.step(step.with(&found.exchange));
         found.included
-    }
-
-    /// A resource that was found and does not answer, with the parameter.
-    fn stranger(&self, query: &Query, matches: &[Json]) -> Option<String> {
-        matches.iter().find_map(|resource| {
-            let (name, value) = query.iter().find(|(name, value)| {
-                self.profile.parameter(name).is_some_and(|parameter| !answers(resource, parameter, value))
-            })?;
-            Some(format!(
-                "{}/{} does not answer {name}={value}",
-                self.profile.resource,
-                id(resource).unwrap_or_default()
-            ))
-        })
     }
 
     async fn revinclude(&self, include: &str) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::json::Json;
 
 use super::requirement::{Profile, Search};
-use super::{element, said};
+use super::{element, parameter, said};
 use crate::client::{Exchange, Request, url};
 use crate::context::Context;
 use crate::result::{Step, Weight};
@@ -27,6 +27,15 @@ const REFERRED: usize = 20;
 pub(super) struct Collected {
     /// The resources of each profile, in the order of the tables.
     pub(super) of_profile: Vec<Vec<Json>>,
+    /// What the collecting searches of each profile gave that does not answer them.
+    pub(super) strangers: Vec<Vec<Stranger>>,
+}
+
+/// A resource that does not answer the search that found it.
+#[derive(Debug)]
+pub(super) struct Stranger {
+    pub(super) said: String,
+    pub(super) exchange: Arc<Exchange>,
 }
 
 /// The result of a search, all its pages.
@@ -128,6 +137,8 @@ pub(super) fn id(resource: &Json) -> Option<String> {
 /// The resources of every profile; those that only others refer to last.
 pub(super) async fn all(context: &Context, profiles: &[Profile], patients: &[String]) -> Collected {
     let mut of_profile: Vec<Vec<Json>> = vec![Vec::new(); profiles.len()];
+    let mut strangers: Vec<Vec<Stranger>> = Vec::new();
+    strangers.resize_with(profiles.len(), Vec::new);
     let mut referred: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut order: Vec<usize> = (0..profiles.len()).collect();
     order.sort_by_key(|index| profiles.get(*index).is_some_and(|profile| profile.delayed));
@@ -135,7 +146,13 @@ pub(super) async fn all(context: &Context, profiles: &[Profile], patients: &[Str
         let Some(profile) = profiles.get(index) else { continue };
         let mut resources = match profile.resource.as_str() {
             "Patient" => read(context, "Patient", patients).await,
-            _ => by_search(context, profile, patients).await,
+            _ => {
+                let (resources, found) = by_search(context, profile, patients).await;
+                if let Some(slot) = strangers.get_mut(index) {
+                    *slot = found;
+                }
+                resources
+            }
         };
         if resources.is_empty()
             && let Some(ids) = referred.get(&profile.resource)
@@ -143,8 +160,15 @@ pub(super) async fn all(context: &Context, profiles: &[Profile], patients: &[Str
             let ids: Vec<String> = ids.iter().take(REFERRED).cloned().collect();
             resources = read(context, &profile.resource, &ids).await;
         }
-        if resources.is_empty() && profile.delayed {
-            let count = [("_count".to_owned(), "50".to_owned())];
+        // A server may lack the required search and have the data all the same: then the search is what fails.
+        if resources.is_empty() {
+            for patient in patients.iter().filter(|_| profile.parameter("patient").is_some()) {
+                let query = [("patient".to_owned(), patient.clone())];
+                resources.extend(search(context, &profile.resource, &query, false).await.matches);
+            }
+        }
+        if resources.is_empty() {
+            let count = [("_count".to_owned(), "100".to_owned())];
             resources = search(context, &profile.resource, &count, false).await.matches;
         }
         for resource in &resources {
@@ -154,7 +178,7 @@ pub(super) async fn all(context: &Context, profiles: &[Profile], patients: &[Str
             *slot = of_this(profile, resources);
         }
     }
-    Collected { of_profile }
+    Collected { of_profile, strangers }
 }
 
 /// The resources that declare the profile; all of them if none does.
@@ -167,7 +191,12 @@ fn of_this(profile: &Profile, resources: Vec<Json>) -> Vec<Json> {
         })
     };
     let declared: Vec<Json> = resources.iter().filter(|resource| declares(resource)).cloned().collect();
-    if declared.is_empty() { resources } else { declared }
+    if !declared.is_empty() {
+        return declared;
+    }
+    // Resources that declare only other profiles are of those; what declares none may be of this one.
+    let free = |resource: &Json| resource.get("meta").is_none_or(|meta| meta.items("profile").is_empty());
+    resources.into_iter().filter(free).collect()
 }
 
 async fn read(context: &Context, kind: &str, ids: &[String]) -> Vec<Json> {
@@ -181,7 +210,7 @@ async fn read(context: &Context, kind: &str, ids: &[String]) -> Vec<Json> {
 }
 
 /// Collects by the simplest required search that needs a patient and otherwise only values that the table gives.
-async fn by_search(context: &Context, profile: &Profile, patients: &[String]) -> Vec<Json> {
+async fn by_search(context: &Context, profile: &Profile, patients: &[String]) -> (Vec<Json>, Vec<Stranger>) {
     let valued = |search: &&Search| {
         search.names.iter().any(|name| name == "patient")
             && search.names.iter().all(|name| {
@@ -190,19 +219,34 @@ async fn by_search(context: &Context, profile: &Profile, patients: &[String]) ->
     };
     let mut usable: Vec<&Search> = profile.searches.iter().filter(valued).collect();
     usable.sort_by_key(|search| (search.weight != Weight::Shall, search.names.len()));
-    let Some(first) = usable.first() else { return Vec::new() };
+    let Some(first) = usable.first() else { return (Vec::new(), Vec::new()) };
     let mut resources: BTreeMap<String, Json> = BTreeMap::new();
+    let mut strangers = Vec::new();
     for patient in patients {
         for query in queries(profile, first, patient) {
             if resources.len() >= RESOURCES {
                 break;
             }
-            for resource in search(context, &profile.resource, &query, false).await.matches {
+            let found = search(context, &profile.resource, &query, false).await;
+            if let Some(said) = stranger(profile, &query, &found.matches) {
+                strangers.push(Stranger { said, exchange: Arc::clone(&found.exchange) });
+            }
+            for resource in found.matches {
                 resources.insert(id(&resource).unwrap_or_default(), resource);
             }
         }
     }
-    resources.into_values().collect()
+    (resources.into_values().collect(), strangers)
+}
+
+/// A resource that was found and does not answer, with the parameter.
+pub(super) fn stranger(profile: &Profile, query: &[(String, String)], matches: &[Json]) -> Option<String> {
+    matches.iter().find_map(|resource| {
+        let (name, value) = query.iter().find(|(name, value)| {
+            profile.parameter(name).is_some_and(|parameter| !parameter::answers(resource, parameter, value))
+        })?;
+        Some(format!("{}/{} does not answer {name}={value}", profile.resource, id(resource).unwrap_or_default()))
+    })
 }
 
 /// One query for each combination of the table's values; a few values at most.

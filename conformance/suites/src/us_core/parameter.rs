@@ -42,8 +42,12 @@ fn forms(value: &Json, kind: &str) -> Vec<String> {
         let first = codings(value).into_iter().next();
         return first.map_or_else(Vec::new, |(system, code)| token(system, code));
     }
-    if let Some(start) = value.text_at(&["start"]).or_else(|| value.text_at(&["end"])) {
-        return vec![start.to_owned()];
+    // A point of time never contains a whole period, which is what equality would ask for.
+    if let Some(start) = value.text_at(&["start"]) {
+        return vec![format!("ge{start}")];
+    }
+    if let Some(end) = value.text_at(&["end"]) {
+        return vec![format!("le{end}")];
     }
     if let (Some(text), false) = (value.text_at(&["value"]), kind == "HumanName") {
         return token(value.text_at(&["system"]), text);
@@ -225,6 +229,7 @@ fn date_fits(item: &Json, value: &str) -> bool {
 
 /// A value for this comparator that a resource with this date must answer: a year earlier or later.
 pub(super) fn shifted(date: &str, prefix: &str) -> Option<String> {
+    let date = date.trim_start_matches(|letter: char| letter.is_ascii_lowercase());
     let year: i32 = date.get(..4)?.parse().ok()?;
     let by = match prefix {
         "gt" | "ge" | "sa" => -1,
@@ -232,8 +237,9 @@ pub(super) fn shifted(date: &str, prefix: &str) -> Option<String> {
         "ne" => 1,
         _ => 0,
     };
-    let rest = date.get(4..10).unwrap_or_default();
+    // Month and day as far as they are given; a time of day would only make the value longer.
+    let rest: String = date.chars().skip(4).take(6).collect();
     // A leap day does not exist a year later.
-    let rest = if rest == "-02-29" && by != 0 { "-02-28" } else { rest };
+    let rest = if rest == "-02-29" && by != 0 { "-02-28" } else { &rest };
     Some(format!("{prefix}{:04}{rest}", year.checked_add(by)?))
 }

@@ -148,6 +148,13 @@ fn takes_values_from_the_data() {
     assert_eq!(queries("category"), ["urn:c|vital", "vital"]);
     assert_eq!(queries("code"), ["urn:l|1\\,2", "1\\,2"]);
     assert_eq!(queries("date"), ["2024-02-29T10:00:00Z"]);
+    let text = OBSERVATION.replace(
+        r#""effectiveDateTime":"2024-02-29T10:00:00Z""#,
+        r#""effectivePeriod":{"start":"2024-02-29T10:00:00Z","end":"2024-03-01"}"#,
+    );
+    let (period, date) = (json(&text), profile.parameter("date").unwrap());
+    assert_eq!(parameter::queries(&period, date), ["ge2024-02-29T10:00:00Z"]);
+    assert!(parameter::answers(&period, date, "ge2024-02-29T10:00:00Z"));
 }
 
 #[test]
@@ -197,6 +204,7 @@ fn judges_whether_a_resource_answers() {
 fn shifts_dates_so_that_they_must_be_found() {
     assert_eq!(parameter::shifted("2024-02-29T10:00:00Z", "gt").unwrap(), "gt2023-02-28");
     assert_eq!(parameter::shifted("2024", "le").unwrap(), "le2025");
+    assert_eq!(parameter::shifted("ge2024-01", "gt").unwrap(), "gt2023-01");
     assert_eq!(parameter::shifted("x", "le"), None);
 }
 
