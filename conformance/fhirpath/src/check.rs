@@ -3,6 +3,7 @@
 //! FHIRPath 2.0.0, "Type Safety and Strict Evaluation".
 
 mod infer;
+mod known;
 
 use crate::ast::Expr;
 use crate::error::SemanticError;
@@ -23,6 +24,3 @@ pub enum Strictness {
 pub(crate) fn check(expr: &Expr, of: Option<Type>, strictness: Strictness) -> Result<(), SemanticError> {
     infer::Checker::new(of, strictness).run(expr)
 }
-
-#[cfg(test)]
-mod tests;

@@ -487,3 +487,10 @@ fn names_the_place_of_a_node() {
     assert_eq!(found("birthDate.extension.value"), "Patient.birthDate.extension[0].value");
     assert_eq!(found("$this"), "Patient");
 }
+
+#[test]
+fn is_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Expression>();
+    shared::<Type>();
+}

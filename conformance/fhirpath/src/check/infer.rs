@@ -1,80 +1,14 @@
 //! Which types an expression may give.
 
-use model::types::{Kind, r4};
 use smol_str::format_smolstr;
 
 use super::Strictness;
+use super::known::{Found, Known, Of, element, fhir, is_abstract, names};
 use crate::ast::{Call, Expr, Member, Operator, Variable};
 use crate::error::SemanticError;
 use crate::eval::check_call;
 use crate::function::Function;
-use crate::node::Lookup;
 use crate::types::{System, Type, TypeName};
-
-/// One type that an item may have.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Of {
-    System(System),
-    Fhir(Type),
-    /// What `type()` gives.
-    Info,
-}
-
-/// What is known of a collection.
-#[derive(Clone, Debug)]
-struct Known {
-    /// None: nothing is known. Empty: there is no item.
-    types: Option<Vec<Of>>,
-    /// Whether there surely is more than one item.
-    many: bool,
-    /// Whether positions mean something.
-    ordered: bool,
-    /// Whether the type was said with `as` or `ofType`, or is a literal's.
-    sure: bool,
-}
-
-impl Known {
-    fn nothing() -> Self {
-        Self { types: None, many: false, ordered: true, sure: false }
-    }
-
-    fn empty() -> Self {
-        Self { types: Some(Vec::new()), ..Self::nothing() }
-    }
-
-    fn one(of: Of) -> Self {
-        Self { types: Some(vec![of]), ..Self::nothing() }
-    }
-
-    fn system(of: System) -> Self {
-        Self { sure: true, ..Self::one(Of::System(of)) }
-    }
-
-    fn or(self, other: Self) -> Self {
-        let types = match (self.types, other.types) {
-            (Some(mut left), Some(right)) => {
-                for of in right {
-                    if !left.contains(&of) {
-                        left.push(of);
-                    }
-                }
-                Some(left)
-            }
-            _ => None,
-        };
-        Self { types, many: false, ordered: self.ordered && other.ordered, sure: self.sure && other.sure }
-    }
-
-    /// Whether it surely is of System types and none of them is that one.
-    fn is_surely_not(&self, wanted: System) -> bool {
-        match &self.types {
-            Some(types) if !types.is_empty() => {
-                types.iter().all(|of| matches!(of, Of::System(found) if *found != wanted) || *of == Of::Info)
-            }
-            _ => false,
-        }
-    }
-}
 
 /// What `$this`, `$index` and `$total` are while checking.
 #[derive(Clone, Debug)]
@@ -453,90 +387,4 @@ impl Checker {
             _ => Known::nothing(),
         })
     }
-}
-
-fn fhir(name: &str) -> Known {
-    match Type::find(name) {
-        Some(of) => Known::one(Of::Fhir(of)),
-        None => Known::nothing(),
-    }
-}
-
-/// Whether others stand for it, with elements of their own.
-fn is_abstract(of: Type) -> bool {
-    match of {
-        Type::Object(shape) if shape.is_resource => r4().resource(&shape.path).is_none(),
-        Type::Object(shape) => matches!(shape.path.as_str(), "Element" | "BackboneElement"),
-        _ => false,
-    }
-}
-
-enum Found {
-    Types(Vec<Of>),
-    /// Any resource.
-    Anything,
-    /// The JSON name of a choice; the name of the element.
-    ChoiceName(&'static str),
-    Nothing,
-}
-
-/// What a name leads to from a type.
-fn element(of: Of, name: &str) -> Found {
-    let of = match of {
-        Of::Fhir(of) => of,
-        Of::Info => {
-            return match name {
-                "namespace" | "name" => Found::Types(vec![Of::System(System::String)]),
-                _ => Found::Nothing,
-            };
-        }
-        Of::System(System::Quantity) => {
-            return match name {
-                "value" => Found::Types(vec![Of::System(System::Decimal)]),
-                "unit" | "code" => Found::Types(vec![Of::System(System::String)]),
-                _ => Found::Nothing,
-            };
-        }
-        Of::System(_) => return Found::Nothing,
-    };
-    let shape = match of {
-        Type::Object(shape) => shape,
-        Type::Primitive(primitive) if name == "value" => {
-            return Found::Types(vec![Of::System(crate::types::system_of(primitive))]);
-        }
-        Type::Primitive(_) => r4().element(),
-        Type::Unknown => return Found::Anything,
-    };
-    match Lookup::of(shape, name) {
-        Lookup::Single(found) if is_abstract(found) => Found::Anything,
-        Lookup::Single(found) => Found::Types(vec![Of::Fhir(found)]),
-        Lookup::Choice => {
-            let types = shape.elements.iter().filter(|element| element.is_choice && element.name == name);
-            let kinds = types.flat_map(|element| element.types.iter());
-            Found::Types(kinds.map(|found| Of::Fhir(kind_type(found.kind))).collect())
-        }
-        Lookup::Absent => match shape.find(name) {
-            Some((_, element, _)) if element.is_choice => Found::ChoiceName(element.name),
-            // Any of the resources that an abstract type stands for may have it.
-            _ if is_abstract(of) => Found::Anything,
-            _ => Found::Nothing,
-        },
-    }
-}
-
-fn kind_type(kind: Kind) -> Type {
-    Type::of_kind(kind)
-}
-
-fn names(types: &[Of]) -> String {
-    let all: Vec<&str> = types
-        .iter()
-        .map(|of| match of {
-            Of::System(system) => system.name(),
-            Of::Fhir(Type::Object(shape)) => shape.path.as_str(),
-            Of::Fhir(of) => of.name(),
-            Of::Info => "TypeInfo",
-        })
-        .collect();
-    all.join(" or ")
 }

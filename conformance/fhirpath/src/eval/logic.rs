@@ -123,7 +123,8 @@ impl<'a> Evaluator<'_, 'a> {
         let left = self.scoped(|| self.items(left, scope))?;
         let right = self.scoped(|| self.items(right, scope))?;
         if left.len() == right.len() {
-            self.charge(left.len().saturating_mul(left.len()))?;
+            // Each may be compared with each, and deep ones take a while.
+            self.charge(left.len().saturating_mul(left.len()).saturating_mul(4))?;
         }
         Ok(compare::same_in_any_order(&left, &right, compare::equivalent))
     }
