@@ -64,7 +64,8 @@ pub enum AsRule {
     /// An error. FHIRPath 2.0.0, "as".
     #[default]
     Single,
-    /// Each for itself, as invariants and search parameters of R4 take it to be.
+    /// Each for itself, as invariants and search parameters of R4 take it to be. `String`, `Boolean` and the like then
+    /// also stand for the primitives of FHIR.
     Each,
 }
 

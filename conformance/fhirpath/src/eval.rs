@@ -25,7 +25,7 @@ use crate::error::{EvalError, SemanticError};
 use crate::item::Item;
 use crate::node::{self, Node};
 use crate::quantity::Quantity;
-use crate::types::Type;
+use crate::types::{Type, TypeName};
 
 /// A collection; most have one item.
 pub(crate) type Items<'a> = SmallVec<[Item<'a>; 1]>;
@@ -375,21 +375,41 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     /// `as`, as operator and as function.
     pub(crate) fn cast(
         &self,
-        name: &crate::types::TypeName,
+        name: &TypeName,
         base: &mut dyn FnMut(Sink<'_, 'a>) -> Pushed,
         sink: Sink<'_, 'a>,
     ) -> Pushed {
         known_type(name)?;
         match self.context.as_rule {
-            AsRule::Each => base(&mut |item| if item.passes(name) { sink(item) } else { Ok(Flow::On) }),
+            AsRule::Each => base(&mut |item| if self.passes(&item, name) { sink(item) } else { Ok(Flow::On) }),
             AsRule::Single => {
                 let mut found = None;
                 base(&mut |item| only(&mut found, item, "as"))?;
                 match found {
-                    Some(item) if item.passes(name) => sink(item),
+                    Some(item) if self.passes(&item, name) => sink(item),
                     _ => Ok(Flow::On),
                 }
             }
+        }
+    }
+
+    /// Whether an item is of a type, or of one based on it.
+    pub(crate) fn is(&self, item: &Item<'a>, name: &TypeName) -> bool {
+        item.is(name) || self.stands_for(item, name)
+    }
+
+    /// Whether `as` and `ofType` let an item pass.
+    pub(crate) fn passes(&self, item: &Item<'a>, name: &TypeName) -> bool {
+        item.passes(name) || self.stands_for(item, name)
+    }
+
+    /// Invariants of profiles say `value as String` and mean the primitive of FHIR.
+    fn stands_for(&self, item: &Item<'a>, name: &TypeName) -> bool {
+        match (item, name.system, self.context.as_rule) {
+            (Item::Node(node), Some(system), AsRule::Each) if name.namespace.is_none() => {
+                node.type_name() == system.fhir_name()
+            }
+            _ => false,
         }
     }
 
@@ -463,7 +483,7 @@ pub(crate) fn text_of(item: &Item<'_>, at: &str) -> Result<SmolStr, EvalError> {
 }
 
 /// A type that nobody knows.
-pub(crate) fn known_type(name: &crate::types::TypeName) -> Result<(), EvalError> {
+pub(crate) fn known_type(name: &TypeName) -> Result<(), EvalError> {
     if name.is_known() {
         return Ok(());
     }

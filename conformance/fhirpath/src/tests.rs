@@ -468,6 +468,10 @@ fn tests_invariants_as_fhir_says() {
     assert_eq!(test("name.exists()"), Ok(true));
     assert_eq!(test("photo.contentType = 'x'"), Ok(false));
     assert_eq!(test("name.given.as(string).count() = 3"), Ok(true));
+    assert_eq!(
+        test("(name.family as String) = 'Beispiel' and active is Boolean and gender.as(String).empty()"),
+        Ok(true)
+    );
     assert_eq!(test("text.`div`.exists() or text.div.exists().not()"), Ok(true));
 }
 

@@ -155,7 +155,7 @@ impl<'a> Evaluator<'_, 'a> {
     pub(crate) fn of_type(&self, call: &Call, scope: &Scope<'_, 'a>, sink: Sink<'_, 'a>) -> Pushed {
         let Some(name) = &call.type_name else { return Ok(Flow::On) };
         known_type(name)?;
-        self.input(call, scope, &mut |item| if item.passes(name) { sink(item) } else { Ok(Flow::On) })
+        self.input(call, scope, &mut |item| if self.passes(&item, name) { sink(item) } else { Ok(Flow::On) })
     }
 
     pub(crate) fn first(&self, call: &Call, scope: &Scope<'_, 'a>, sink: Sink<'_, 'a>) -> Pushed {

@@ -38,7 +38,7 @@ impl<'a> Evaluator<'_, 'a> {
             }
             Expr::Is(parts) => {
                 known_type(&parts.1)?;
-                Ok(self.single(&parts.0, scope, "is")?.map(|item| item.is(&parts.1)))
+                Ok(self.single(&parts.0, scope, "is")?.map(|item| self.is(&item, &parts.1)))
             }
             Expr::Call(call) => {
                 self.charge(1)?;
@@ -197,7 +197,7 @@ impl<'a> Evaluator<'_, 'a> {
             Function::Is => match &call.type_name {
                 Some(name) => {
                     known_type(name)?;
-                    self.input_single(call, scope)?.map(|item| item.is(name))
+                    self.input_single(call, scope)?.map(|item| self.is(&item, name))
                 }
                 None => return Ok(None),
             },
