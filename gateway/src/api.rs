@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION};
 use http::{HeaderMap, HeaderName, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError};
 use hyper::body::Incoming;
@@ -21,6 +21,7 @@ pub mod answer;
 mod convert;
 mod exchanges;
 mod fhir;
+pub(crate) mod format;
 mod ingest;
 pub mod ips;
 mod ledger;
@@ -164,6 +165,9 @@ impl Service<Request<Limited<Incoming>>> for Routes {
                 }
                 Err(failure) => failure.into(),
             };
+            if route.pattern.starts_with("/fhir") && format::wanted(&call) == Some(format::Format::Xml) {
+                response = format::in_xml(response).await;
+            }
             response.extensions_mut().insert(RouteName(route.pattern));
             Ok(response)
         })
@@ -247,29 +251,4 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
 pub(crate) async fn audited(app: &App, event: Event) -> Result<(), Failure> {
     app.store.commit(Commit { resources: vec![event.version()], ..Commit::default() }).await?;
     Ok(())
-}
-
-/// Refuses what wants another format than JSON: XML is not written yet, and an answer in the wrong format would be read
-/// wrongly.
-pub(crate) fn accepts_json(call: &Call, format: Option<&str>) -> Result<(), Failure> {
-    let json = |text: &str| {
-        let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        matches!(
-            kind.as_str(),
-            "" | "*/*" | "application/*" | "json" | "application/json" | "application/fhir+json" | "text/json"
-        )
-    };
-    let accepted = match format {
-        // A plus sign of a query is a space once it is decoded: `_format=application/fhir+json` comes as such.
-        Some(format) => json(&format.replace(' ', "+")),
-        None => {
-            let mut values = call.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-            values.peek().is_none() || values.flat_map(|value| value.split(',')).any(json)
-        }
-    };
-    if accepted {
-        return Ok(());
-    }
-    let text = "only JSON is written here; ask for application/fhir+json";
-    Err(Failure::new(StatusCode::NOT_ACCEPTABLE, "not-supported", text))
 }

@@ -13,6 +13,7 @@ mod packages;
 mod progress;
 mod reporter;
 mod run_suites;
+mod score;
 mod serve;
 mod store;
 mod terminology;

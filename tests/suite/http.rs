@@ -76,6 +76,64 @@ fn keeps_every_digit_and_member_as_written() {
 }
 
 #[test]
+fn json_and_xml_are_two_forms_of_one_resource() {
+    const XML: &str = "application/fhir+xml";
+    let (_gateway, http) = open();
+    let text = "<Observation xmlns=\"http://hl7.org/fhir\"><id value=\"o1\"/><status id=\"s\" value=\"final\"/>\
+                <code><text value=\"a &amp; b\"/></code><valueQuantity><value value=\"1.50\"/></valueQuantity></Observation>";
+    let put = http.send("PUT", "/fhir/Observation/o1", &[("Content-Type", XML), ("Accept", XML)], text.as_bytes());
+    assert_eq!(
+        (put.status, put.header("content-type")),
+        (201, Some("application/fhir+xml; charset=utf-8")),
+        "{}",
+        put.text()
+    );
+    assert!(put.header("ledger-exchange").is_some());
+    let json = http.get("/fhir/Observation/o1").text();
+    assert!(
+        json.contains(r#""value":1.50"#) && json.contains(r#""_status":{"id":"s"}"#) && json.contains("a & b"),
+        "{json}"
+    );
+    let xml = http.send(
+        "GET",
+        "/fhir/Observation/o1",
+        &[("Accept", "application/fhir+json;q=0.5, application/fhir+xml")],
+        b"",
+    );
+    assert!(
+        xml.text().contains("<status id=\"s\" value=\"final\"/><code><text value=\"a &amp; b\"/></code>"),
+        "{}",
+        xml.text()
+    );
+    assert!(http.get("/fhir/Observation?_id=o1&_format=xml").text().contains("<Bundle xmlns="));
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    assert!(
+        http.send("POST", "/fhir/Observation/_search", &form, b"_id=o1&_format=xml").text().contains("<Bundle xmlns=")
+    );
+    assert!(http.get("/fhir/metadata?_format=xml").text().contains("<CapabilityStatement xmlns="));
+    let unknown = http.send("GET", "/fhir/Observation/nobody", &[("Accept", XML)], b"");
+    assert_eq!(unknown.status, 404);
+    assert!(unknown.text().contains("<OperationOutcome xmlns="), "{}", unknown.text());
+    let post = |body: &str| http.send("POST", "/fhir/Patient", &[("Content-Type", XML)], body.as_bytes());
+    refused(&post("<Patient/>"), 422, "structure");
+    refused(
+        &post("<Patient xmlns=\"http://hl7.org/fhir\"><birthDate value=\"1980\"/><active value=\"true\"/></Patient>"),
+        422,
+        "structure",
+    );
+    refused(&post("<!DOCTYPE a><Patient xmlns=\"http://hl7.org/fhir\"/>"), 400, "structure");
+    let wrong = post("<Patient xmlns=\"http://hl7.org/fhir\"><birthDate value=\"soon\"/></Patient>");
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text().contains("Patient.birthDate"), "{}", wrong.text());
+    let bundle = "<Bundle xmlns=\"http://hl7.org/fhir\"><type value=\"transaction\"/><entry><resource><Basic><id value=\"b1\"/>\
+                  <code><text value=\"x\"/></code></Basic></resource><request><method value=\"PUT\"/><url value=\"Basic/b1\"/></request></entry></Bundle>";
+    let done = http.send("POST", "/fhir", &[("Content-Type", XML), ("Accept", XML)], bundle.as_bytes());
+    assert_eq!(done.status, 200, "{}", done.text());
+    assert!(done.text().contains("transaction-response"));
+    assert_eq!(http.get("/fhir/Basic/b1").status, 200);
+}
+
+#[test]
 fn a_lost_update_is_refused_and_an_old_version_too() {
     let (_gateway, http) = open();
     let put = |version: &str| {
@@ -106,9 +164,9 @@ fn refuses_what_is_no_fhir_and_says_where() {
     let wrong = post(r#"{"resourceType":"Patient","birthDate":"soon"}"#);
     assert!(matches!(wrong.status, 400 | 422), "{}", wrong.status);
     assert!(wrong.text().contains("Patient.birthDate"), "{}", wrong.text());
-    let xml = http.send("POST", "/fhir/Patient", &[("Content-Type", "application/fhir+xml")], b"<Patient/>");
-    refused(&xml, 415, "not-supported");
-    refused(&http.send("GET", "/fhir/Patient/p", &[("Accept", "application/fhir+xml")], b""), 406, "not-supported");
+    let turtle = http.send("POST", "/fhir/Patient", &[("Content-Type", "text/turtle")], b"<a> <b> <c> .");
+    refused(&turtle, 415, "not-supported");
+    refused(&http.send("GET", "/fhir/Patient/p", &[("Accept", "text/turtle")], b""), 406, "not-supported");
     refused(&http.get("/fhir/Unicorn/1"), 404, "not-supported");
     refused(&http.put("/fhir/Patient/a", &patient("b")), 400, "invalid");
     let large = format!(r#"{{"resourceType":"Patient","language":"{}"}}"#, "x".repeat(17 * 1024 * 1024));

@@ -1,4 +1,5 @@
-//! FHIR R4 REST in plain form (http.html): create, update, read, vread, history and search of every type, in JSON.
+//! FHIR R4 REST in plain form (http.html): create, update, read, vread, history and search of every type, in JSON
+//! and XML.
 
 use model::id::{ResourceId, ResourceType};
 
@@ -32,14 +33,12 @@ fn target(call: &Call) -> Result<(ResourceType, ResourceId), Failure> {
 
 /// Reads the parameters of an interaction that has none of its own, and refuses what is asked for besides.
 fn format_only(call: &Call) -> Result<(), Failure> {
-    let mut format = None;
-    for (name, value) in pairs(&call.query)? {
+    for (name, _) in pairs(&call.query)? {
         match name.as_str() {
-            "_format" => format = Some(value),
-            "_pretty" => {}
+            "_format" | "_pretty" => {}
             _ if call.prefers("handling=lenient") => {}
             _ => return Err(unknown_parameter(&name, "_format, _pretty")),
         }
     }
-    super::accepts_json(call, format.as_deref())
+    super::format::acceptable(call)
 }

@@ -308,19 +308,11 @@ pub(crate) enum ConformanceCommand {
         #[arg(required = true, value_name = "PACKAGE")]
         packages: Vec<PathBuf>,
     },
-    /// Measures the mappings over a corpus: facts recovered, validity, determinism, accounting.
-    #[command(after_help = "Example: anchorline conformance score --corpus corpus/hl7v2 --report score.html")]
-    Score {
-        /// The folder of messages, with facts beside them.
-        #[arg(long, value_name = "DIR")]
-        corpus: PathBuf,
-        /// Writes the report: JSON, or an HTML page if the name ends so.
-        #[arg(long, value_name = "FILE")]
-        report: Option<PathBuf>,
-        /// How the summary is written.
-        #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-        format: ReportFormat,
-    },
+    /// Measures mappings over a corpus: what is kept, made up, valid, honest and fast; ours or another converter's.
+    #[command(
+        after_help = "Examples: anchorline conformance score --corpus messages --report score.html\n          anchorline conformance score --corpus messages --converter 'other-tool {input} {output}' --report both.html"
+    )]
+    Score(Box<ScoreArguments>),
     /// Runs test suites against a running system, ours or another's.
     #[command(
         after_help = "Example: anchorline conformance run --suite testscript --base https://localhost:8443/fhir --html report.html scripts/"
@@ -402,6 +394,50 @@ pub(crate) enum LicensedSystem {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ScoreArguments {
+    /// The folder of messages, with facts beside them if there are any.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) corpus: PathBuf,
+    /// Writes the report: JSON, or an HTML page if the name ends so; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Vec<PathBuf>,
+    /// How the summary is written.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// A mapping package, by name or by folder, used before the base package; may be repeated.
+    #[arg(long, value_name = "NAME|DIR")]
+    pub(crate) package: Vec<String>,
+    /// Another converter to compare with, such as `CMD {input} {output}`; without these words it reads standard input
+    /// and writes standard output. No shell is involved. May be repeated.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) converter: Vec<String>,
+    /// Longest run of another converter for one input.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) timeout_seconds: u64,
+    /// Most memory another converter may hold.
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    pub(crate) memory_mib: u64,
+    /// Compares with the figures in this file: a drop is exit 1. UPDATE_RATCHET=1 writes them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ratchet: Option<PathBuf>,
+    /// Only this set of the corpus; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) set: Vec<String>,
+    /// Only messages of this type, such as ADT^A01; may be repeated.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) message_type: Vec<String>,
+    /// The time zone of feeds that give none.
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    pub(crate) timezone: Option<String>,
+    /// How outputs are validated.
+    #[arg(long, value_enum, default_value_t = ValidationLevel::Profile)]
+    pub(crate) level: ValidationLevel,
+    /// Shows values of the messages in the report: for samples only, they are patient data elsewhere.
+    #[arg(long)]
+    pub(crate) show_values: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// A suite's name, or a file or folder that holds one; may be repeated.
     #[arg(long, required = true, value_name = "NAME|FILE")]
@@ -460,6 +496,15 @@ pub(crate) struct RunArguments {
     /// Requirement tables for the suite us-core: a file, or a folder of them.
     #[arg(long, value_name = "DIR")]
     pub(crate) requirements: Option<PathBuf>,
+    /// An implementation guide by package id, for checks against its profiles; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ig: Vec<String>,
+    /// Definitions to load for checks against profiles; may be repeated.
+    #[arg(long, value_name = "FILE|DIR|TGZ")]
+    pub(crate) package: Vec<PathBuf>,
+    /// Where FHIR packages are installed [default: ~/.fhir/packages].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
     /// Asks for XML where a script does not say.
     #[arg(long)]
     pub(crate) xml: bool,

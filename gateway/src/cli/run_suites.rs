@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use conformance::validate::{self, Validator};
+use definitions::Definitions;
+use model::json::Json;
+use model::outcome::Issue;
 use model::time::SystemClock;
 use suites::client::{Client, Options};
-use suites::context::Context;
+use suites::context::{Context, Validate};
 use suites::result::Report;
 use suites::suite::{self, Suite};
 use suites::wire::Format;
@@ -14,6 +18,7 @@ use super::Failure;
 use super::args::{ReportFormat, RunArguments};
 use super::input;
 use super::reporter::Reporter;
+use crate::validation;
 
 pub(crate) fn run(options: &RunArguments, reporter: Reporter) -> Result<(), Failure> {
     let chosen = options
@@ -25,7 +30,7 @@ pub(crate) fn run(options: &RunArguments, reporter: Reporter) -> Result<(), Fail
         })
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Failure::usage(format!("--suite {error}")))?;
-    let context = Arc::new(context(options)?);
+    let context = Arc::new(context(options, reporter)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(options.parallel.clamp(1, 8))
         .enable_all()
@@ -41,7 +46,7 @@ pub(crate) fn run(options: &RunArguments, reporter: Reporter) -> Result<(), Fail
     if report.holds() { Ok(()) } else { Err(Failure::Failed) }
 }
 
-fn context(options: &RunArguments) -> Result<Context, Failure> {
+fn context(options: &RunArguments, reporter: Reporter) -> Result<Context, Failure> {
     let timeout =
         crate::config::duration(&options.timeout).map_err(|error| Failure::Usage(format!("--timeout: {error}")))?;
     for base in &options.base {
@@ -85,8 +90,34 @@ fn context(options: &RunArguments) -> Result<Context, Failure> {
         let (name, value) = pair(variable, '=', "--variable: expected NAME=VALUE")?;
         context.variables.insert(name, value);
     }
-    context.validate = Some(Arc::new(|resource, _| conformance::structure::validate(resource)));
+    context.validate = Some(Arc::new(judge(options, reporter)?));
     Ok(context)
+}
+
+/// The validator of this program over R4 and the definitions that were named.
+struct Judge {
+    definitions: Arc<Definitions>,
+    validator: Validator,
+}
+
+impl Validate for Judge {
+    fn knows(&self, profile: &str) -> bool {
+        self.definitions.profile(profile).is_ok()
+    }
+
+    fn issues(&self, resource: &Json, profiles: &[String]) -> Vec<Issue> {
+        self.validator.validate(resource, &validate::Options { profiles, ..validate::Options::default() })
+    }
+}
+
+fn judge(options: &RunArguments, reporter: Reporter) -> Result<Judge, Failure> {
+    let usage = |error: validation::LoadError| Failure::Usage(super::chain(&error));
+    let loaded = validation::load(&options.ig, &options.package, options.cache.as_deref()).map_err(usage)?;
+    for missing in &loaded.missing {
+        reporter.remark(&format!("{} {} is not installed: what it defines is unknown", missing.name, missing.version));
+    }
+    let validator = validation::validator(Arc::clone(&loaded.definitions), None).map_err(usage)?;
+    Ok(Judge { definitions: loaded.definitions, validator })
 }
 
 fn pair(text: &str, between: char, expected: &str) -> Result<(String, String), Failure> {
@@ -115,17 +146,27 @@ fn write(report: &Report, options: &RunArguments) -> Result<(), Failure> {
         files.push((folder.join("report.json"), report.to_json().pretty() + "\n"));
         files.push((folder.join("report.xml"), report.to_junit()));
         files.push((folder.join("report.html"), report.to_html()));
-        for body in report.bodies() {
-            let path = folder.join(&body.name);
-            make_folder(&path)?;
-            input::write(&path, &body.content)?;
-        }
+        bodies(report, folder)?;
+    }
+    // The command lines of a page name files beside it.
+    if let Some(folder) = options.html.as_deref().and_then(Path::parent) {
+        bodies(report, folder)?;
     }
     files.extend(options.junit.iter().map(|path| (path.clone(), report.to_junit())));
     files.extend(options.html.iter().map(|path| (path.clone(), report.to_html())));
     for (path, text) in files {
         make_folder(&path)?;
         input::write(&path, text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Writes the bodies that are too long for a command line.
+fn bodies(report: &Report, folder: &Path) -> Result<(), Failure> {
+    for body in report.bodies() {
+        let path = folder.join(&body.name);
+        make_folder(&path)?;
+        input::write(&path, &body.content)?;
     }
     Ok(())
 }

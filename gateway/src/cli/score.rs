@@ -36,12 +36,10 @@ pub(crate) fn run(arguments: &ScoreArguments, reporter: Reporter) -> Result<(), 
     };
     let mut commands = Vec::new();
     for text in &arguments.converter {
-        let command = Command::parse(text).map_err(|error| Failure::Usage(format!("--converter: {error}")))?;
-        commands.push(Command {
-            timeout: Duration::from_secs(arguments.timeout_seconds),
-            memory_bytes: arguments.memory_mib.saturating_mul(1 << 20),
-            ..command
-        });
+        let mut command = Command::parse(text).map_err(|error| Failure::Usage(format!("--converter: {error}")))?;
+        command.timeout = Duration::from_secs(arguments.timeout_seconds);
+        command.memory_bytes = arguments.memory_mib.saturating_mul(1 << 20);
+        commands.push(command);
     }
     let ours = measure(&arguments.corpus, &packages, &options, reporter)?;
     let mut others = Vec::new();
@@ -83,7 +81,9 @@ fn judge(level: ValidationLevel) -> Judge {
         ValidationLevel::Structure => Level::Structure,
         ValidationLevel::Profile => Level::Profile,
     };
-    Judge(Arc::new(move |output: &Json| Validator::r4().validate(output, &Validation { level, ..Validation::default() })))
+    Judge(Arc::new(move |output: &Json| {
+        Validator::r4().validate(output, &Validation { level, ..Validation::default() })
+    }))
 }
 
 fn measure(corpus: &Path, packages: &Packages, options: &Options, reporter: Reporter) -> Result<Report, Failure> {

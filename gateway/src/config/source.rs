@@ -23,7 +23,7 @@ pub enum SourceTransport {
 pub enum SourceFormat {
     /// HL7 v2 in its pipe form.
     Hl7v2,
-    /// A FHIR R4 Bundle or resource in JSON.
+    /// A FHIR R4 Bundle or resource in JSON or XML.
     FhirR4,
     /// A form that is accepted in a configuration but refused on arrival: not in this release.
     Later(&'static str),

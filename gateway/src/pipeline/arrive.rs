@@ -7,6 +7,7 @@ use formats::hl7v2::{FormatIssue, Message, Severity as FormatSeverity};
 use model::json::{Json, Limits, parse};
 use model::outcome::{Issue, Severity};
 use model::time::Instant;
+use model::xml;
 use sha2::{Digest, Sha256};
 use store::{Exchange, ExchangeId, Exchanges, Repeat, RepeatKey};
 
@@ -304,9 +305,17 @@ fn missing(at: &'static str, what: &str) -> Refusal {
 
 fn parse_fhir(raw: &[u8]) -> Result<Content, Refusal> {
     let limits = Limits { bytes: raw.len().max(1), ..Limits::default() };
-    parse(raw, &limits)
-        .map(Content::Fhir)
-        .map_err(|error| Refusal::new(Cause::Unreadable, Issue::error("structure", error.to_string())))
+    let unreadable = |text: String| Refusal::new(Cause::Unreadable, Issue::error("structure", text));
+    if !xml::looks_like(raw) {
+        return parse(raw, &limits).map(Content::Fhir).map_err(|error| unreadable(error.to_string()));
+    }
+    let document = xml::parse(raw, &limits).map_err(|error| unreadable(error.to_string()))?;
+    if document.issues.is_empty() {
+        Ok(Content::Fhir(document.resource))
+    } else {
+        // The tree would not show what is wrong with the XML, so nothing later could.
+        Err(Refusal::of(Cause::Unreadable, document.issues))
+    }
 }
 
 fn check_content_type(format: SourceFormat, content_type: Option<&str>) -> Result<(), Refusal> {
@@ -315,7 +324,9 @@ fn check_content_type(format: SourceFormat, content_type: Option<&str>) -> Resul
         SourceFormat::Hl7v2 => {
             &["application/hl7-v2", "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain"]
         }
-        SourceFormat::FhirR4 => &["application/fhir+json", "application/json"],
+        SourceFormat::FhirR4 => {
+            &["application/fhir+json", "application/json", "application/fhir+xml", "application/xml", "text/xml"]
+        }
         // Refused by the caller with the name of the format.
         SourceFormat::Later(_) => return Ok(()),
     };

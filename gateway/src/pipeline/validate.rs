@@ -138,3 +138,6 @@ fn names_patient(mapped: &Mapped) -> bool {
     });
     patient.is_some_and(|patient| !patient.items("identifier").is_empty())
 }
+
+#[cfg(test)]
+mod tests;

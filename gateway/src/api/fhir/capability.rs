@@ -85,7 +85,7 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
         version: env!("CARGO_PKG_VERSION"),
         description,
         url: Some(&base),
-        formats: &["json", "application/fhir+json"],
+        formats: &["json", "xml", "application/fhir+json", "application/fhir+xml"],
         patch_formats: &[],
         security,
         security_services: &[],

@@ -35,6 +35,8 @@ pub(in crate::api) async fn by_form(call: &mut Call, who: &Who) -> Result<Respon
     let body = call.body().await?;
     let form = std::str::from_utf8(&body).map_err(|_| Failure::bad("the form is no UTF-8"))?;
     let joined = if call.query.is_empty() { form.to_owned() } else { format!("{}&{form}", call.query) };
+    // What the form asks for holds for the answer as if it stood in the address.
+    call.query.clone_from(&joined);
     search(call, who, &joined).await
 }
 
@@ -43,8 +45,7 @@ pub(in crate::api) async fn search(call: &Call, who: &Who, text: &str) -> Result
     let resource_type = resource_type(call)?;
     who.must(Action::Read(resource_type.as_str()))?;
     let pairs = pairs(text)?;
-    let format = pairs.iter().find(|(name, _)| name == "_format").map(|(_, value)| value.as_str());
-    crate::api::accepts_json(call, format)?;
+    crate::api::format::acceptable(call)?;
     let base = call.base();
     let query = parse(call, resource_type.as_str(), &pairs, &base)?;
     let asking = Asking::new(&call.app, who, Interaction::Search)?;

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use http::StatusCode;
 use model::bundle::{Response as EntryResponse, entries, transaction_response};
 use model::id::{Reference, ResourceType};
-use model::json::{Json, Limits, parse};
+use model::json::Json;
 use model::resource::rewrite_references;
 use store::{Effect, Expect};
 
 use super::format_only;
-use super::write::{LEDGER_EXCHANGE, json_body, may_create, may_update, set_id, unreadable, version_of};
+use super::write::{LEDGER_EXCHANGE, may_create, may_update, set_id, version_of};
+use crate::api::format;
 use crate::api::outcome::Failure;
 use crate::api::{Call, Who, answer};
 use crate::audit::{Kind, random_id};
@@ -33,8 +34,8 @@ struct Planned {
 /// `POST /fhir`
 pub(in crate::api) async fn transaction(call: &mut Call, who: &Who) -> Result<Response, Failure> {
     format_only(call)?;
-    let raw = json_body(call).await?;
-    let bundle = parse(&raw, &Limits::default()).map_err(|error| unreadable(&error))?;
+    let sent = format::body(call).await?;
+    let bundle = sent.tree;
     if model::resource::resource_type(&bundle) != Some("Bundle") {
         return Err(Failure::bad("expected a Bundle").at("resourceType"));
     }
@@ -67,8 +68,8 @@ pub(in crate::api) async fn transaction(call: &mut Call, who: &Who) -> Result<Re
         changes.push(FhirChange { resource: one.resource.clone(), body, expect: one.expect.clone() });
     }
     let write = FhirWrite {
-        raw,
-        content_type: "application/fhir+json".to_owned(),
+        raw: sent.raw,
+        content_type: sent.format.media_type().to_owned(),
         received_at: now,
         source: who.source().map_or_else(|| who.person(), str::to_owned),
         changes,

@@ -9,14 +9,13 @@ use conformance::file;
 use conformance::validate::{Level, Options};
 use consent::Interaction;
 use http::StatusCode;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use model::id::{ResourceId, ResourceType};
 use model::json::{Json, Limits};
 use model::outcome::{Issue, operation_outcome};
-use model::xml;
 use store::Resources;
 
 use super::{read, resource_type, target};
+use crate::api::format;
 use crate::api::outcome::Failure;
 use crate::api::query::{pairs, unknown_parameter};
 use crate::api::{Call, Who, answer};
@@ -24,25 +23,13 @@ use crate::app::App;
 use crate::audit::Kind;
 use crate::layers::Response;
 
-const FHIR_XML: &str = "application/fhir+xml; charset=utf-8";
 /// Profiles of one request: each is looked at for every element.
 const MOST_PROFILES: usize = 16;
 
 /// `POST /fhir/$validate`, `/fhir/{type}/$validate`, `/fhir/{type}/{id}/$validate`; the last also by GET.
 pub(in crate::api) async fn validate(call: &mut Call, who: &Who) -> Result<Response, Failure> {
-    let as_xml = wants_xml(call);
-    match judged(call, who).await {
-        Ok(issues) => Ok(answer(StatusCode::OK, &issues, as_xml)),
-        // What other addresses refuse in JSON is refused in the format that was asked for here.
-        Err(failure) if as_xml && failure.status() != StatusCode::PAYLOAD_TOO_LARGE => {
-            let (status, issues) = (failure.status(), failure.issues().to_vec());
-            let mut response = Response::from(failure);
-            *response.body_mut() = answer(status, &issues, true).into_body();
-            answer::header(&mut response, CONTENT_TYPE, FHIR_XML);
-            Ok(response)
-        }
-        Err(failure) => Err(failure),
-    }
+    let issues = judged(call, who).await?;
+    Ok(answer::fhir(StatusCode::OK, operation_outcome(&issues).to_bytes()))
 }
 
 /// What is asked, from the query and from Parameters.
@@ -106,23 +93,7 @@ async fn judged(call: &mut Call, who: &Who) -> Result<Vec<Issue>, Failure> {
         resource_type: if has("type") { Some(resource_type(call)?) } else { None },
         id: if has("id") { Some(target(call)?.1) } else { None },
     };
-    match call.content_type().as_deref() {
-        None
-        | Some(
-            "application/fhir+json"
-            | "application/json"
-            | "text/json"
-            | "application/json+fhir"
-            | "application/fhir+xml"
-            | "application/xml"
-            | "text/xml"
-            | "application/xml+fhir",
-        ) => {}
-        Some(_) => {
-            let text = "send application/fhir+json or application/fhir+xml";
-            return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
-        }
-    }
+    format::of_body(call)?;
     let body = call.body().await?;
     // What is asked about a stored resource has no resource in it.
     let (asked, given) =
@@ -248,55 +219,11 @@ fn asked(call: &Call) -> Result<Asked, Failure> {
         match name.as_str() {
             "profile" => asked.profile(&value)?,
             "mode" => asked.mode(&value)?,
-            "_format" if !known_format(&value) => {
-                let text = "expected application/fhir+json or application/fhir+xml";
-                return Err(Failure::new(StatusCode::NOT_ACCEPTABLE, "not-supported", text));
-            }
             "_format" | "_pretty" => {}
             _ if call.prefers("handling=lenient") => {}
             _ => return Err(unknown_parameter(&name, "profile, mode, _format, _pretty")),
         }
     }
+    format::acceptable(call)?;
     Ok(asked)
-}
-
-fn known_format(text: &str) -> bool {
-    is_xml(text) || is_json(text)
-}
-
-fn media_type(text: &str) -> String {
-    // A plus sign of a query is a space once it is decoded.
-    text.split(';').next().unwrap_or_default().trim().replace(' ', "+").to_ascii_lowercase()
-}
-
-fn is_xml(text: &str) -> bool {
-    matches!(media_type(text).as_str(), "xml" | "application/xml" | "application/fhir+xml" | "text/xml")
-}
-
-fn is_json(text: &str) -> bool {
-    matches!(media_type(text).as_str(), "" | "json" | "application/json" | "application/fhir+json" | "text/json")
-}
-
-/// Whether the answer is to be XML: `_format`, else the first of `Accept` that is written here.
-fn wants_xml(call: &Call) -> bool {
-    let format = pairs(&call.query).unwrap_or_default().into_iter().find(|(name, _)| name == "_format");
-    if let Some((_, value)) = format {
-        return is_xml(&value);
-    }
-    let values = call.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).find(|text| known_format(text)).is_some_and(is_xml)
-}
-
-fn answer(status: StatusCode, issues: &[Issue], as_xml: bool) -> Response {
-    let outcome = operation_outcome(issues);
-    // Diagnostics are ours and hold nothing that XML has no form for; JSON would still tell them.
-    let written = if as_xml { xml::write(&outcome, xml::Layout::Compact).ok() } else { None };
-    match written {
-        Some(text) => {
-            let mut response = answer::bytes(status, FHIR_XML, text);
-            answer::header(&mut response, CACHE_CONTROL, "no-store");
-            response
-        }
-        None => answer::fhir(status, outcome.to_bytes()),
-    }
 }

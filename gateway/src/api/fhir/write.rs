@@ -11,6 +11,7 @@ use model::outcome::{Issue, operation_outcome};
 use store::{Effect, Expect, Resources, Stored};
 
 use super::{format_only, resource_type, search, target};
+use crate::api::format::{self, Sent};
 use crate::api::outcome::Failure;
 use crate::api::query::pairs;
 use crate::api::release::Asking;
@@ -28,8 +29,9 @@ pub(in crate::api) async fn create(call: &mut Call, who: &Who) -> Result<Respons
     format_only(call)?;
     let resource_type = resource_type(call)?;
     who.must(Reach::Write(resource_type.as_str()))?;
-    let raw = json_body(call).await?;
-    let mut resource = resource_of(&raw, resource_type)?;
+    let sent = format::body(call).await?;
+    must_be(&sent.tree, resource_type)?;
+    let mut resource = sent.tree.clone();
     if let Some(existing) = matching(call, who, resource_type).await? {
         return Ok(existing);
     }
@@ -38,7 +40,7 @@ pub(in crate::api) async fn create(call: &mut Call, who: &Who) -> Result<Respons
     may_create(call, who, &resource)?;
     let body = Bytes::from(resource.to_bytes());
     let change = FhirChange { resource, body, expect: Expect::Absent };
-    let written = write(call, who, raw, Kind::Create, change).await?;
+    let written = write(call, who, sent, Kind::Create, change).await?;
     answer_with(call, resource_type, &id, &written)
 }
 
@@ -47,17 +49,17 @@ pub(in crate::api) async fn update(call: &mut Call, who: &Who) -> Result<Respons
     format_only(call)?;
     let (resource_type, id) = target(call)?;
     who.must(Reach::Write(resource_type.as_str()))?;
-    let raw = json_body(call).await?;
-    let resource = resource_of(&raw, resource_type)?;
-    if model::resource::id(&resource) != Some(id.as_str()) {
+    let sent = format::body(call).await?;
+    must_be(&sent.tree, resource_type)?;
+    if model::resource::id(&sent.tree) != Some(id.as_str()) {
         return Err(
             Failure::bad("the id of the resource must be that of the address").at(format!("{resource_type}.id"))
         );
     }
     let wanted = if_match(call)?;
-    let expect = may_update(call, who, &resource, (resource_type, &id), wanted)?;
-    let change = FhirChange { resource, body: raw.clone(), expect };
-    let written = write(call, who, raw, Kind::Update, change).await.map_err(|failure| {
+    let expect = may_update(call, who, &sent.tree, (resource_type, &id), wanted)?;
+    let change = FhirChange { body: sent.json(), resource: sent.tree.clone(), expect };
+    let written = write(call, who, sent, Kind::Update, change).await.map_err(|failure| {
         // The caller asked for a version: FHIR has 412 for that, and 409 for what happened behind its back.
         let lost = wanted.is_some() && failure.status() == StatusCode::CONFLICT;
         let text = "the resource is at another version than If-Match says";
@@ -66,23 +68,10 @@ pub(in crate::api) async fn update(call: &mut Call, who: &Who) -> Result<Respons
     answer_with(call, resource_type, id.as_str(), &written)
 }
 
-/// The body, if it is said to be JSON.
-pub(super) async fn json_body(call: &mut Call) -> Result<Bytes, Failure> {
-    match call.content_type().as_deref() {
-        None | Some("application/fhir+json" | "application/json" | "text/json" | "application/json+fhir") => {}
-        Some(_) => {
-            let text = "only JSON is read here; send application/fhir+json";
-            return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
-        }
-    }
-    call.body().await
-}
-
-/// The resource of a body: JSON without doubt, and of the type of the address.
-fn resource_of(raw: &[u8], resource_type: ResourceType) -> Result<Json, Failure> {
-    let resource = parse(raw, &Limits::default()).map_err(|error| unreadable(&error))?;
-    match model::resource::resource_type(&resource) {
-        Some(name) if name == resource_type.as_str() => Ok(resource),
+/// Refuses a resource that is not of the type of the address.
+fn must_be(resource: &Json, resource_type: ResourceType) -> Result<(), Failure> {
+    match model::resource::resource_type(resource) {
+        Some(name) if name == resource_type.as_str() => Ok(()),
         Some(_) => Err(Failure::bad("the resource is of another type than the address").at("resourceType")),
         None => Err(Failure::new(StatusCode::BAD_REQUEST, "structure", "expected a resource with resourceType")),
     }
@@ -241,7 +230,7 @@ async fn matching(call: &Call, who: &Who, resource_type: ResourceType) -> Result
     }
 }
 
-async fn write(call: &Call, who: &Who, raw: Bytes, kind: Kind, change: FhirChange) -> Result<Written, Failure> {
+async fn write(call: &Call, who: &Who, sent: Sent, kind: Kind, change: FhirChange) -> Result<Written, Failure> {
     let exchange = pipeline::exchange_id()?;
     let now = call.app.clock.now();
     let mut event = who.event(kind, now).exchange(exchange);
@@ -252,8 +241,8 @@ async fn write(call: &Call, who: &Who, raw: Bytes, kind: Kind, change: FhirChang
         event = event.patient(patient.as_str());
     }
     let write = FhirWrite {
-        raw,
-        content_type: "application/fhir+json".to_owned(),
+        raw: sent.raw,
+        content_type: sent.format.media_type().to_owned(),
         received_at: now,
         source: who.source().map_or_else(|| who.person(), str::to_owned),
         changes: vec![change],
