@@ -82,9 +82,10 @@ impl std::fmt::Debug for Seen {
 }
 
 impl Seen {
-    pub(crate) fn lookup(&self, shape: &'static Shape, name: &str) -> Lookup {
+    /// How the name is found in a shape, if that is the one met first.
+    pub(crate) fn lookup(&self, shape: &'static Shape, name: &str) -> Option<Lookup> {
         let (seen, lookup) = self.0.get_or_init(|| (shape, Lookup::of(shape, name)));
-        if std::ptr::eq(*seen, shape) { *lookup } else { Lookup::of(shape, name) }
+        std::ptr::eq(*seen, shape).then_some(*lookup)
     }
 }
 

@@ -21,7 +21,7 @@ pub enum EvalError {
     #[error(transparent)]
     Semantic(#[from] SemanticError),
     /// A bound that keeps an expression from running for ever.
-    #[error("expected at most {0}")]
+    #[error("expected an evaluation within its bound of {0}")]
     Limit(&'static str),
     /// What the expression asks for is not there: a profile, a clock.
     #[error("{0}")]

@@ -23,7 +23,7 @@ use crate::compare;
 use crate::context::{AsRule, Context};
 use crate::error::{EvalError, SemanticError};
 use crate::item::Item;
-use crate::node::{self, Node};
+use crate::node::{self, Lookup, Node};
 use crate::quantity::Quantity;
 use crate::types::{Type, TypeName};
 
@@ -81,11 +81,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     pub(crate) fn charge(&self, steps: usize) -> Result<(), EvalError> {
         let total = self.steps.get().saturating_add(steps as u64);
         self.steps.set(total);
-        if total > self.context.limits.steps {
-            Err(EvalError::Limit("the steps an evaluation may take"))
-        } else {
-            Ok(())
-        }
+        if total > self.context.limits.steps { Err(EvalError::Limit("steps")) } else { Ok(()) }
     }
 
     /// A text that is made has a bound.
@@ -97,7 +93,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     pub(crate) fn check_text(&self, bytes: usize) -> Result<(), EvalError> {
         if bytes > self.context.limits.text_bytes {
-            return Err(EvalError::Limit("the bytes a text may have"));
+            return Err(EvalError::Limit("text bytes"));
         }
         self.charge(bytes / 64)
     }
@@ -330,7 +326,16 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 None => Ok(Flow::On),
             };
         }
-        let lookup = node.shape().map(|shape| member.seen.lookup(shape, &member.name));
+        let Some(object) = node.object() else { return Ok(Flow::On) };
+        let lookup = match node.shape() {
+            None => None,
+            Some(shape) => match member.seen.lookup(shape, &member.name) {
+                Some(lookup) => Some(lookup),
+                // `descendants().reference` meets many shapes, and nearly none has the member.
+                None if !node::may_have(object, &member.name) => return Ok(Flow::On),
+                None => Some(Lookup::of(shape, &member.name)),
+            },
+        };
         self.push_nodes(sink, |push| node::each_child(node, &member.name, lookup, push))
     }
 

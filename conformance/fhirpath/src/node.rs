@@ -305,6 +305,11 @@ impl Lookup {
     }
 }
 
+/// Whether any member starts like that name.
+pub(crate) fn may_have(object: &Object, name: &str) -> bool {
+    object.iter().any(|(key, _)| key.strip_prefix('_').unwrap_or(key).starts_with(name))
+}
+
 /// Calls `sink` for every child of that name until it says false; gives back whether it never did.
 pub(crate) fn each_child<'a>(
     node: &Node<'a>,

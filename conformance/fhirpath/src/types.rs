@@ -2,6 +2,8 @@
 //!
 //! FHIRPath 2.0.0, "Types and Reflection"; FHIR R4 fhirpath.html, "Using FHIR types in expressions".
 
+use std::sync::LazyLock;
+
 use model::types::{Kind, Primitive, Shape, r4};
 
 /// A type of FHIR R4, as the tables of the model know it.
@@ -56,7 +58,7 @@ impl Type {
         match kind {
             Kind::Primitive(primitive) => Self::Primitive(primitive),
             Kind::Object(id) | Kind::Reference(id, _) => Self::Object(r4().shape(id)),
-            Kind::Resource => Self::find("Resource").unwrap_or_default(),
+            Kind::Resource => *RESOURCE,
         }
     }
 
@@ -111,6 +113,11 @@ impl Type {
         matches!(self, Self::Object(shape) if !shape.is_resource) && self.is("Quantity")
     }
 }
+
+static RESOURCE: LazyLock<Type> = LazyLock::new(|| Type::find("Resource").unwrap_or_default());
+
+/// The type of extensions.
+pub(crate) static EXTENSION: LazyLock<Type> = LazyLock::new(|| Type::find("Extension").unwrap_or_default());
 
 /// The System type behind a primitive. FHIR R4 fhirpath.html, "Using FHIR types in expressions".
 pub(crate) fn system_of(primitive: Primitive) -> System {

@@ -9,7 +9,7 @@ use crate::error::EvalError;
 use crate::function::Function;
 use crate::item::Item;
 use crate::node::{self, Lookup, Node};
-use crate::types::Type;
+use crate::types::{EXTENSION, Type};
 
 impl<'a> Evaluator<'_, 'a> {
     pub(crate) fn fhir(&self, call: &Call, scope: &Scope<'_, 'a>, sink: Sink<'_, 'a>) -> Pushed {
@@ -74,7 +74,7 @@ impl<'a> Evaluator<'_, 'a> {
     /// The extensions of that url.
     fn extension(&self, call: &Call, scope: &Scope<'_, 'a>, sink: Sink<'_, 'a>) -> Pushed {
         let Some(url) = self.argument_text(call, 0, scope)? else { return Ok(Flow::On) };
-        let of = Type::find("Extension").unwrap_or_default();
+        let of = *EXTENSION;
         self.input(call, scope, &mut |item| {
             let Item::Node(parent) = item else { return Ok(Flow::On) };
             self.push_nodes(sink, |push| {
