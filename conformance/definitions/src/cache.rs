@@ -70,7 +70,7 @@ pub struct Closure {
 /// one it is the newest installed, a release rather than a pre-release. `hl7.fhir.r4.core` gives nothing: it is embedded.
 ///
 /// # Errors
-/// [`PackageError::NotInstalled`] and [`PackageError::Ambiguous`] are the caller's to mend; others say that a folder is
+/// [`PackageError::NotInstalled`], [`PackageError::Ambiguous`] and [`PackageError::OtherFhir`] are the caller's to mend; others say that a folder is
 /// damaged.
 pub fn closure(cache: &Path, name: &str) -> Result<Closure, PackageError> {
     let all = installed(cache)?;
@@ -113,8 +113,12 @@ impl Walk<'_> {
     fn from(&mut self, first: &Dependency) -> Result<Vec<Package>, PackageError> {
         let mut done = Vec::new();
         self.seen.insert(first.clone());
+        let asked = self.load(first)?;
+        if !asked.is_for_r4() {
+            return Err(PackageError::OtherFhir { versions: asked.fhir_versions.join(", "), name: asked.name });
+        }
         // A package whose dependencies are being loaded, and how many of them are done.
-        let mut open = vec![(self.load(first)?, 0_usize)];
+        let mut open = vec![(asked, 0_usize)];
         while let Some((package, next)) = open.last_mut() {
             let Some(dependency) = package.dependencies.get(*next).cloned() else {
                 done.extend(open.pop().map(|(package, _)| package));
@@ -136,9 +140,7 @@ impl Walk<'_> {
             }
             let package = self.load(&found)?;
             // The same package for R5 would replace definitions of R4 by others of the same name.
-            let for_r4 = package.fhir_versions.is_empty()
-                || package.fhir_versions.iter().any(|version| version.starts_with("4.0") || version == "4.1.0");
-            match for_r4 {
+            match package.is_for_r4() {
                 true => open.push((package, 0)),
                 false => drop(self.missing.insert(dependency)),
             }

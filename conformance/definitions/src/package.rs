@@ -67,6 +67,14 @@ pub enum PackageError {
         /// As it was asked for.
         name: String,
     },
+    /// A package for another FHIR version: its profiles would be of other types under the same names.
+    #[error("{name} is for FHIR {versions}, not R4 (4.0.1)")]
+    OtherFhir {
+        /// The package.
+        name: String,
+        /// The versions it is for.
+        versions: String,
+    },
     /// A short name that several packages end in.
     #[error("{name} may be any of {ids}")]
     Ambiguous {
@@ -232,6 +240,11 @@ impl Package {
             package.take(resource);
         }
         package
+    }
+
+    /// Whether it is for R4, or does not say what it is for.
+    pub fn is_for_r4(&self) -> bool {
+        self.fhir_versions.is_empty() || self.fhir_versions.iter().any(|version| version.starts_with("4.0"))
     }
 
     /// The number of definitions.

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 mod compile;
 mod element;
 
-pub(crate) use compile::{MAX_BELOW, MAX_DEPTH, MAX_ELEMENTS, compile, head};
+pub(crate) use compile::{MAX_BELOW, MAX_DEPTH, MAX_ELEMENTS, MAX_SLICES_OF_SLICES, compile, head};
 pub(crate) use element::{choice_type, read as element};
 
 /// A StructureDefinition with its snapshot, read for use.

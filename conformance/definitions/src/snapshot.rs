@@ -284,7 +284,7 @@ impl Builder<'_> {
 
     /// The slice of that name, made if it is not there. `a/b` is a slice of `a`, if there is one.
     fn slice<'n>(&mut self, mut of: &'n mut Node, name: &str) -> Option<&'n mut Node> {
-        for (end, _) in name.match_indices('/') {
+        for (end, _) in name.match_indices('/').take(crate::profile::MAX_SLICES_OF_SLICES) {
             let outer = name.get(..end)?;
             match of.slices.iter().position(|slice| slice.element.slice_name.as_deref() == Some(outer)) {
                 Some(index) => {

@@ -175,3 +175,14 @@ fn guide_says_what_an_archive_without_manifest_is() {
     assert_eq!(names, ["org.base", "org.guide"]);
     assert_eq!(found.packages[1].canonical.as_deref(), Some("http://example.org/guide"));
 }
+
+#[test]
+fn packages_for_another_fhir_are_left_out() {
+    let folder = cache(&[("org.app", "1.0.0", r#""org.r5":"1.0.0""#)]);
+    let manifest = br#"{"name":"org.r5","version":"1.0.0","fhirVersions":["5.0.0"]}"#;
+    install(folder.path(), &tgz(&[("package/package.json", b'0', manifest)]), Existing::Keep).unwrap();
+    let found = closure(folder.path(), "org.app").unwrap();
+    assert_eq!((found.packages.len(), found.missing.len()), (1, 1));
+    let error = closure(folder.path(), "org.r5").unwrap_err();
+    assert_eq!(error.to_string(), "org.r5 is for FHIR 5.0.0, not R4 (4.0.1)");
+}

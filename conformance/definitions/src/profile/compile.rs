@@ -13,6 +13,8 @@ pub(crate) const MAX_ELEMENTS: usize = 100_000;
 /// Deeper than any real path; a definition beyond it is refused before anything recurses over it.
 pub(crate) const MAX_DEPTH: usize = 64;
 
+/// Slices within slices (`a/b/c`) beyond it are refused, or slices of the same: trees are walked by recursion.
+pub(crate) const MAX_SLICES_OF_SLICES: usize = 8;
 /// More children or slices of one element than any real one has: they are searched one by one.
 pub(crate) const MAX_BELOW: usize = 5_000;
 
@@ -97,6 +99,9 @@ fn elements(listed: &[Json], type_name: &str) -> Result<Vec<Element>, ProfileErr
         };
         if element.path.split('.').count() > MAX_DEPTH {
             return Err(ProfileError::Broken("a path of the snapshot is too deep".to_owned()));
+        }
+        if element.slice_name.as_ref().is_some_and(|name| name.matches('/').count() > MAX_SLICES_OF_SLICES) {
+            return Err(ProfileError::Broken("slices of the snapshot are nested too deep".to_owned()));
         }
         let id = ElementId(u32::try_from(found.len()).unwrap_or(u32::MAX));
         if found.is_empty() {

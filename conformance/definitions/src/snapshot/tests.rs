@@ -348,3 +348,31 @@ fn faults_name_their_element() {
     faults(r#"{"path":"Patient.name.given"},{"path":"Patient.name"}"#, &[(Some(0), Order)]);
     faults(r#"{"path":"Patient.name"},{"path":"Patient.name.family"},{"path":"Patient.birthDate"}"#, &[]);
 }
+
+#[test]
+fn slices_within_slices_end() {
+    let mut name = String::from("s");
+    let mut elements = Vec::new();
+    for _ in 0..600 {
+        elements.push(format!(r#"{{"path":"Patient.contact","sliceName":"{name}"}}"#));
+        name.push_str("/s");
+    }
+    let made = made_of(PATIENT, &elements.join(",")).unwrap();
+    assert_eq!(element(&made, "Patient.contact:s/s/s").slices.len(), 1);
+    assert!(made.elements.len() > 600);
+}
+
+#[test]
+fn slices_of_what_is_in_slices_stay_bounded() {
+    // From the innermost outwards: what is kept for new slices would double with each level.
+    let path = |depth: usize| format!("Questionnaire{}", ".item".repeat(depth));
+    let elements: Vec<String> = (1..40)
+        .rev()
+        .flat_map(|depth| {
+            let path = path(depth);
+            [format!(r#"{{"path":"{path}","min":0}}"#), format!(r#"{{"path":"{path}","sliceName":"a"}}"#)]
+        })
+        .collect();
+    let made = made_of("http://hl7.org/fhir/StructureDefinition/Questionnaire", &elements.join(","));
+    assert!(matches!(made, Err(ProfileError::Broken(_))));
+}

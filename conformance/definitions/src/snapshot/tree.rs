@@ -75,9 +75,9 @@ impl Node {
         }
     }
 
-    /// How many elements it and what is below it are.
+    /// How many elements it and what is below it are, those kept for new slices among them.
     pub(super) fn size(&self) -> usize {
-        1 + self.children.iter().chain(&self.slices).map(Self::size).sum::<usize>()
+        1 + self.children.iter().chain(&self.slices).chain(self.unsliced.as_deref()).map(Self::size).sum::<usize>()
     }
 
     /// What a new slice of it starts from.
