@@ -12,8 +12,14 @@ use crate::client::{Client, Exchange, Request, url};
 use crate::run::Bounds;
 use crate::wire::Format;
 
-/// Checks a resource against profiles (canonical URLs); without any, against base R4.
-pub type Validate = dyn Fn(&Json, &[String]) -> Vec<Issue> + Send + Sync;
+/// Checks resources against definitions.
+pub trait Validate: Send + Sync {
+    /// Whether there is a definition of this profile.
+    fn knows(&self, profile: &str) -> bool;
+
+    /// What is wrong with a resource, by base R4 and by these profiles (canonical URLs).
+    fn issues(&self, resource: &Json, profiles: &[String]) -> Vec<Issue>;
+}
 
 /// The systems under test and how to reach them. Shared by all tests of a run.
 pub struct Context {
@@ -26,7 +32,7 @@ pub struct Context {
     /// How many tests at once, and how long each may take.
     pub bounds: Bounds,
     /// The validator; without it expectations on profiles cannot be tried, which is said.
-    pub validate: Option<Arc<Validate>>,
+    pub validate: Option<Arc<dyn Validate>>,
     /// Values for `${name}` that win over what a script or suite says.
     pub variables: BTreeMap<String, String>,
     /// Folders in which fixtures are looked for besides the script's own.

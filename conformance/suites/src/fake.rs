@@ -102,3 +102,22 @@ async fn serve<A: Fn(&Asked) -> Reply>(mut stream: TcpStream, answer: Arc<A>, ke
         }
     }
 }
+
+/// A validator that knows every profile but one called `unknown`, and finds a resource without `active` wrong.
+pub(crate) struct Judge;
+
+impl crate::context::Validate for Judge {
+    fn knows(&self, profile: &str) -> bool {
+        !profile.contains("unknown")
+    }
+
+    fn issues(&self, resource: &model::json::Json, _: &[String]) -> Vec<model::outcome::Issue> {
+        let patient = resource.text_at(&["resourceType"]) == Some("Patient");
+        match resource.get("active") {
+            None if patient => {
+                vec![model::outcome::Issue::error("required", "expected an element").at("Patient.active")]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -306,7 +306,11 @@ fn profile(state: &State<'_>, source: &Source, assert: &Assert) -> Result<bool, 
     let Some(body) = &source.body else {
         return Err(mismatch(format!("a resource valid against {canonical}"), "none"));
     };
-    let issues = validate(body, &profiles(&canonical, body));
+    let profiles = profiles(&canonical, body);
+    if let Some(unknown) = profiles.iter().find(|profile| !validate.knows(profile)) {
+        return Err(Fault::Unclear(format!("no definition of {unknown} here: name its guide with --ig or --package")));
+    }
+    let issues = validate.issues(body, &profiles);
     let errors: Vec<String> = issues.iter().filter(|issue| issue.is_error()).take(3).map(ToString::to_string).collect();
     if errors.is_empty() {
         return Ok(true);

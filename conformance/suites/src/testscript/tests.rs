@@ -312,3 +312,45 @@ async fn a_server_that_is_not_there_is_an_error() {
     let result = run(&fake, &text).await;
     assert_eq!(outcome(&result), Outcome::Error);
 }
+
+#[tokio::test]
+async fn validates_against_the_profiles_a_script_names() {
+    for (profile, active, expected) in [
+        ("http://x/StructureDefinition/known", "\"active\":true,", Outcome::Passed),
+        ("http://x/StructureDefinition/known", "", Outcome::Failed),
+        ("http://hl7.org/fhir/StructureDefinition/Patient", "\"active\":true,", Outcome::Passed),
+        ("http://x/StructureDefinition/unknown", "\"active\":true,", Outcome::Failed),
+    ] {
+        let body = format!(r#"{{"resourceType":"Patient",{active}"id":"p9"}}"#);
+        let fake = Fake::start(move |_| json(200, &body)).await;
+        let profiles = format!(r#""profile":[{{"id":"p","reference":"{profile}"}}],"#);
+        let actions =
+            format!("{},{}", operation("read", r#","targetId":"one""#), assert(r#","validateProfileId":"p""#));
+        let text = script(&profiles, &actions);
+        let result = run_with(&fake, &text, |context| context.validate = Some(Arc::new(crate::fake::Judge))).await;
+        assert_eq!(outcome(&result), expected, "{profile} {active}");
+        assert_eq!(outcome(&run(&fake, &text).await), Outcome::Failed, "without a validator");
+    }
+}
+
+#[tokio::test]
+async fn scripts_and_bodies_may_be_xml() {
+    let fake = Fake::start(|asked| {
+        let body = r#"<Patient xmlns="http://hl7.org/fhir"><id value="p9"/><active value="true"/></Patient>"#;
+        let status = if asked.method == "GET" { 200 } else { 201 };
+        (status, vec![("Content-Type", "application/fhir+xml".to_owned())], body.to_owned())
+    })
+    .await;
+    let text = r##"<TestScript xmlns="http://hl7.org/fhir"><name value="Sample"/><status value="draft"/>
+        <contained><Patient><id value="p1"/><active value="false"/></Patient></contained>
+        <test><name value="case"/>
+        <action><operation><type><code value="read"/></type><resource value="Patient"/><accept value="xml"/>
+        <encodeRequestUrl value="true"/><params value="/p9"/></operation></action>
+        <action><assert><label value="a"/><contentType value="xml"/><warningOnly value="false"/></assert></action>
+        <action><assert><label value="b"/><expression value="Patient.active"/><value value="true"/><warningOnly value="false"/></assert></action>
+        </test></TestScript>"##;
+    let result = run(&fake, text).await;
+    let steps: Vec<_> = result.tests[0].steps.iter().map(|step| (step.name.as_str(), step.outcome)).collect();
+    assert_eq!(steps, [("read", Outcome::Passed), ("a", Outcome::Passed), ("b", Outcome::Passed)], "{result:?}");
+    assert_eq!(fake.asked()[0].header("accept"), Some("application/fhir+xml"));
+}

@@ -468,11 +468,16 @@ impl Tested<'_> {
             self.recorder.step(Step::skipped("profile", "no validator here"));
             return;
         };
+        if !self.profile.url.is_empty() && !validate.knows(&self.profile.url) {
+            let why = format!("no definition of {} here: name its guide with --ig or --package", self.profile.url);
+            self.recorder.step(Step::skipped("profile", why));
+            return;
+        }
         let profiles = std::slice::from_ref(&self.profile.url);
         let profiles = if self.profile.url.is_empty() { &[] } else { profiles };
         for resource in self.resources.iter().take(VALIDATED) {
             let name = format!("{}/{}", self.profile.resource, id(resource).unwrap_or_default());
-            let issues = validate(resource, profiles);
+            let issues = validate.issues(resource, profiles);
             let errors: Vec<String> =
                 issues.iter().filter(|one| one.is_error()).take(3).map(ToString::to_string).collect();
             self.recorder.step(if errors.is_empty() {

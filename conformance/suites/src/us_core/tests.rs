@@ -257,7 +257,7 @@ async fn run(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> SuiteR
     let fake = Fake::start(answer).await;
     let client = Client::new(Options { bases: vec![fake.base.clone()], ..Options::default() }).unwrap();
     let mut context = Context::new(client, vec![fake.base.clone()]);
-    context.validate = Some(Arc::new(|_, _| Vec::new()));
+    context.validate = Some(Arc::new(crate::fake::Judge));
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.yml"), TABLE.replace("  - :path: note\n", "")).unwrap();
     super::run(&Arc::new(context), folder.path()).await
