@@ -21,6 +21,7 @@ pub struct FileReport {
 
 /// Validates the bytes of one file. What is no FHIR is one fatal issue.
 pub fn file(validator: &Validator, name: &str, bytes: &[u8], limits: &Limits, options: &Options<'_>) -> FileReport {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let issues = match read(bytes, limits) {
         Ok((resource, mut issues)) => {
             issues.extend(validator.validate(&resource, options));
@@ -36,6 +37,8 @@ pub fn file(validator: &Validator, name: &str, bytes: &[u8], limits: &Limits, op
 /// # Errors
 /// A fatal issue if the bytes are neither; it quotes nothing of them.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Json, Vec<Issue>), Issue> {
+    // RFC 8259, section 8.1: a reader may pass over it.
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     if xml::looks_like(bytes) {
         return match xml::parse(bytes, limits) {
             Ok(document) => Ok((document.resource, document.issues)),
@@ -47,6 +50,8 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Json, Vec<Issue>), Issue> 
         Err(error) => Err(fatal(format_args!("expected FHIR JSON: {error}"))),
     }
 }
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 fn fatal(text: std::fmt::Arguments<'_>) -> Issue {
     Issue::new(Severity::Fatal, "structure", text.to_string())

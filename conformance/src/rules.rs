@@ -7,6 +7,7 @@
 mod answer;
 mod base64;
 mod bundle;
+mod canonical;
 mod capability;
 mod code_system;
 mod compare;
@@ -21,6 +22,7 @@ mod links;
 mod measure;
 mod measure_report;
 mod narrative;
+mod observation;
 mod operation;
 mod questionnaire;
 mod read;
@@ -40,6 +42,8 @@ use crate::place::Place;
 use crate::report::Report;
 use crate::scope::Scope;
 
+pub(crate) use canonical::canonical_target;
+
 /// Rules of a resource as a whole. Called after its elements have been looked at.
 pub(crate) fn check(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
     resource::check(scope, place, report);
@@ -50,6 +54,7 @@ pub(crate) fn check(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
         "ConceptMap" => concept_map::check(scope, place, report),
         "Measure" => measure::check(scope, place, report),
         "MeasureReport" => measure_report::check(scope, place, report),
+        "Observation" => observation::check(scope, place, report),
         "OperationDefinition" => operation::check(scope, place, report),
         "Questionnaire" => questionnaire::check(scope, place, report),
         "QuestionnaireResponse" => response::check(scope, place, report),
@@ -64,6 +69,7 @@ pub(crate) fn check(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
 pub(crate) fn element(scope: &Scope<'_>, type_name: &str, value: &Json, place: &Place<'_>, report: &mut Report) {
     match type_name {
         "Attachment" => datatype::attachment(value, place, report),
+        "Coding" => datatype::coding(scope, value, place, report),
         "Identifier" => datatype::identifier(value, place, report),
         "Narrative" => narrative::check(scope, value, place, report),
         "Reference" => reference::check(scope, value, place, report),

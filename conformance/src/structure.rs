@@ -20,19 +20,21 @@ use model::outcome::Issue;
 use model::types;
 
 use crate::place::Place;
-use crate::validate::Level;
+use crate::validate::{Level, Options};
 
 /// Every structural problem of a resource, in document order; empty if it has the structure of R4.
 ///
 /// Diagnostics name elements and expectations, never values. After [`MAX_ISSUES`] problems the rest is summed up.
 pub fn validate(resource: &Json) -> Vec<Issue> {
-    validate_with(resource, Level::Structure)
+    let options = Options { level: Level::Structure, ..Options::default() };
+    validate_with(resource, &options)
 }
 
 /// As [`validate`]; at [`Level::Profile`] codes are left to the definitions.
-pub(crate) fn validate_with(resource: &Json, level: Level) -> Vec<Issue> {
+pub(crate) fn validate_with(resource: &Json, options: &Options<'_>) -> Vec<Issue> {
     let mut walk = Walk::new();
-    walk.alone = level == Level::Structure;
+    walk.alone = options.level == Level::Structure;
+    walk.inside = options.contained;
     let name = model::resource::resource_type(resource).unwrap_or("Resource");
     walk.independent(resource, &Place::Root(known_name(name)));
     walk.finish()
@@ -81,11 +83,13 @@ pub(crate) struct Walk<'r> {
     contained: HashMap<&'r str, &'r str>,
     /// Whether the form is all that is looked at: else codes and narratives are left to definitions and rules.
     alone: bool,
+    /// Whether contained resources are looked at.
+    inside: bool,
 }
 
 impl Walk<'_> {
     fn new() -> Self {
-        Self { table: types::r4(), issues: Vec::new(), more: 0, contained: HashMap::new(), alone: true }
+        Self { table: types::r4(), issues: Vec::new(), more: 0, contained: HashMap::new(), alone: true, inside: true }
     }
 
     fn problem(&mut self, issue: Issue, place: &Place<'_>) {

@@ -263,6 +263,9 @@ impl Answer<'_> {
         } else if let (Some(set), "Coding") = (set, self.type_name) {
             match self.scope.answer_coding(self.questionnaire, set, self.value) {
                 Member::NotIn => report.error("code-invalid", "expected a code of the question's value set", place),
+                Member::In if !self.scope.has_display(self.value) => {
+                    report.error("code-invalid", "expected the display that the code has", place);
+                }
                 Member::NoSet => {
                     report.warning("code-invalid", "the value set of the question is not known here", place);
                 }

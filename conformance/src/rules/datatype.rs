@@ -1,4 +1,4 @@
-//! Identifiers and attachments. FHIR R4 datatypes.html.
+//! Identifiers, codings and attachments. FHIR R4 datatypes.html.
 
 use model::json::Json;
 
@@ -6,6 +6,7 @@ use super::read::{scalar, text};
 use super::{base64, text as form};
 use crate::place::Place;
 use crate::report::Report;
+use crate::scope::Scope;
 
 /// `system` is absolute; a value in the namespace of URIs is one.
 pub(super) fn identifier(value: &Json, place: &Place<'_>, report: &mut Report) {
@@ -35,6 +36,16 @@ fn has_scheme(text: &str) -> bool {
             && scheme.bytes().all(is_letter)
             && !rest.is_empty()
     })
+}
+
+/// A supplement adds to a code system and has no codes of its own.
+pub(super) fn coding(scope: &Scope<'_>, value: &Json, place: &Place<'_>, report: &mut Report) {
+    let Some(system) = text(value, "system") else { return };
+    let is_supplement =
+        |found: &Json| text(found, "content") == Some("supplement") || found.get("supplements").is_some();
+    if scope.find("CodeSystem", system).is_some_and(|found| is_supplement(&found)) {
+        report.error("invalid", "expected the code system itself, not a supplement of it", &place.member("system"));
+    }
 }
 
 /// `size` is that of `data`; without data or url an attachment says at least what it would be.

@@ -227,7 +227,11 @@ impl<'r> Linked<'r, '_> {
             Answer::Apparent if self.seen.insert((at, link.text.to_owned())) => {
                 let text = "expected the link to lead to an entry: by its fullUrl the entry of that type and id is \
                             another one";
-                report.error("invalid", text, place);
+                if self.is_document {
+                    report.error("invalid", text, place);
+                } else {
+                    report.warning("invalid", text, place);
+                }
             }
             Answer::Nothing if link.kind == LinkKind::Reference && self.seen.insert((at, link.text.to_owned())) => {
                 report.information("not-found", "the reference leads out of the Bundle", place);

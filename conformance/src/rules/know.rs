@@ -3,14 +3,13 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use definitions::Package;
 use definitions::profile::{Profile, ProfileError};
 use fhirpath::{Context, Expression, Node, Strictness, Type};
 use model::json::Json;
 use model::resource::{id, resource_type};
 use model::types;
 use terminology::ucum::{self, Decimal};
-use terminology::{CodeCheck, Coding, Membership, Reason};
+use terminology::{CodeCheck, Coding, DisplayCheck, Membership, Reason};
 
 use super::compare;
 use super::read::{scalar, text};
@@ -54,11 +53,9 @@ impl Scope<'_> {
         self.validator.definitions().profile(canonical).ok()
     }
 
-    /// Compiles the StructureDefinition that is validated.
-    pub(super) fn compile(&self, structure: &Json) -> Result<Arc<Profile>, ProfileError> {
-        let url = text(structure, "url").ok_or(ProfileError::Unknown)?;
-        let own = Package::from_resources(vec![structure.clone()]);
-        self.validator.definitions().with(vec![own]).profile(url)
+    /// Makes the snapshot of the StructureDefinition that is validated from its differential.
+    pub(super) fn generate(&self, structure: &Json) -> Result<Profile, ProfileError> {
+        self.validator.definitions().generate(structure)
     }
 
     /// Whether a type is another one or based on it.
@@ -123,6 +120,12 @@ impl Scope<'_> {
         let Some(coding) = read(coding) else { return Member::NotIn };
         let terminology = self.validator.terminology();
         terminology.member_of(&terminology.compile(contained), &coding).into()
+    }
+
+    /// Whether the display of a Coding is one that its code has, as far as that is known.
+    pub(super) fn has_display(&self, coding: &Json) -> bool {
+        let check = read(coding).map(|coding| self.validator.terminology().validate(&coding));
+        !matches!(check, Some(CodeCheck::Known { display: DisplayCheck::Differs(_), .. }))
     }
 
     /// Whether a code system has a code.

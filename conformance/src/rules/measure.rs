@@ -1,5 +1,7 @@
 //! Measures: groups, populations, criteria. FHIR R4 measure.html.
 
+use std::sync::Arc;
+
 use model::json::Json;
 
 use super::read::text;
@@ -11,6 +13,7 @@ pub(super) fn check(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
     let measure = scope.resource;
     let known = measure.items("library").iter().filter_map(Json::as_str);
     let libraries: Vec<_> = known.filter_map(|library| scope.find("Library", library)).collect();
+    let libraries = (!measure.items("library").is_empty()).then_some(libraries);
     let groups = measure.items("group");
     if groups.is_empty() {
         report.warning("required", "expected a group", place);
@@ -31,11 +34,11 @@ pub(super) fn check(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
         coded(stratifiers, &list, report);
         for (at, stratifier) in stratifiers.iter().enumerate() {
             let here = list.item(at);
-            criteria(stratifier, &libraries, &here, report);
+            criteria(stratifier, libraries.as_deref(), &here, report);
             let components = stratifier.items("component");
             coded(components, &here.member("component"), report);
             for (at, component) in components.iter().enumerate() {
-                criteria(component, &libraries, &here.member("component").item(at), report);
+                criteria(component, libraries.as_deref(), &here.member("component").item(at), report);
             }
         }
     }
@@ -50,14 +53,18 @@ fn coded(items: &[Json], list: &Place<'_>, report: &mut Report) {
 }
 
 /// An expression in CQL is defined in a library that the measure names.
-fn criteria(element: &Json, libraries: &[std::sync::Arc<Json>], place: &Place<'_>, report: &mut Report) {
+fn criteria(element: &Json, libraries: Option<&[Arc<Json>]>, place: &Place<'_>, report: &mut Report) {
     let Some(criteria) = element.get("criteria") else { return };
     let here = place.member("criteria");
     match text(criteria, "language") {
         None => {}
         Some("text/cql" | "text/cql.identifier" | "text/cql-identifier") => {
+            let Some(libraries) = libraries else {
+                report.error("invalid", "expected the measure to name a library: the expression is in CQL", &here);
+                return;
+            };
             if libraries.is_empty() {
-                report.error("invalid", "expected a known library: the expression is in CQL", &here);
+                report.warning("invalid", "expected a known library: the expression is in CQL", &here);
                 return;
             }
             let expression = text(criteria, "expression").unwrap_or_default();

@@ -1,6 +1,7 @@
-//! StructureDefinitions: what they say of themselves and of their base. FHIR R4 structuredefinition.html, profiling.html.
+//! StructureDefinitions: what they say of themselves and of their base. FHIR R4 structuredefinition.html,
+//! profiling.html.
 
-use definitions::profile::{Derivation, Kind, Profile, ProfileError};
+use definitions::profile::{Derivation, DifferentialFault, Kind, Profile, ProfileError};
 use model::json::Json;
 
 use super::element_definition;
@@ -30,7 +31,9 @@ pub(super) fn check(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
         }
         None => {}
     }
-    snapshot(scope, place, report);
+    if let Some(base) = &known {
+        snapshot(scope, base, place, report);
+    }
     element_definition::check(scope, known.as_deref(), place, report);
     extension_url(structure, place, report);
 }
@@ -165,13 +168,61 @@ fn against_base(structure: &Json, base: &Profile, place: &Place<'_>, report: &mu
 }
 
 /// The differential has to fit the base.
-fn snapshot(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
+fn snapshot(scope: &Scope<'_>, base: &Profile, place: &Place<'_>, report: &mut Report) {
     if text(scope.resource, "derivation") != Some("constraint") || scope.resource.get("differential").is_none() {
         return;
     }
-    if let Err(ProfileError::Broken(expected)) = scope.compile(scope.resource) {
-        report.error("exception", format!("expected a differential that fits its base: {expected}"), place);
+    let made = match scope.generate(scope.resource) {
+        Ok(made) => made,
+        Err(ProfileError::Unknown) => return,
+        Err(ProfileError::Broken(expected)) => {
+            report.error("exception", format!("expected a differential that fits its base: {expected}"), place);
+            return;
+        }
+    };
+    let paths: Vec<Option<&str>> = scope
+        .resource
+        .get("differential")
+        .map_or(&[][..], |differential| differential.items("element"))
+        .iter()
+        .map(|element| text(element, "path"))
+        .collect();
+    let differential = place.member("differential");
+    let list = differential.member("element");
+    let mut unmatched = 0;
+    for issue in &made.issues {
+        let path = issue.element.and_then(|at| paths.get(at).copied().flatten());
+        match (issue.kind, issue.element) {
+            (DifferentialFault::Unplaced, Some(_)) if path.is_some_and(|path| names_choice(base, path)) => {
+                report.error("exception", format!("expected a choice to be named with [x]: {}", issue.text), place);
+            }
+            (DifferentialFault::Unplaced | DifferentialFault::Order, Some(at)) => {
+                unmatched += 1;
+                let expected = format!("expected an element of the base, in its order: {}", issue.text);
+                report.error("invalid", expected, &list.item(at));
+            }
+            (DifferentialFault::Path, _) => {
+                report.error("exception", format!("expected the path of an element: {}", issue.text), place);
+            }
+            // Compared with the base by the rules of elements.
+            _ => {}
+        }
     }
+    if unmatched > 0 {
+        report.error("invalid", "expected every element of the differential in the snapshot", place);
+    }
+}
+
+/// Whether a path starts like a choice of the base: `Observation.valueBla`.
+fn names_choice(base: &Profile, path: &str) -> bool {
+    base.elements.iter().any(|element| {
+        element.is_choice
+            && element
+                .path
+                .strip_suffix("[x]")
+                .and_then(|stem| path.strip_prefix(stem))
+                .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_uppercase()) && !rest.contains('.'))
+    })
 }
 
 /// An extension says its own URL in Extension.url.

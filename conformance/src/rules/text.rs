@@ -36,14 +36,21 @@ fn uri(type_name: &str, text: &str, place: &Place<'_>, report: &mut Report) {
         report.error("invalid", "expected a UUID as a URN: urn:uuid:", place);
     }
     if type_name == "canonical" && !text.starts_with('#') && !is_absolute(text) {
-        report.error("invalid", "expected a canonical to be absolute, or # and the id of a contained resource", place);
+        // Published examples of R4 have relative ones.
+        report.warning(
+            "invalid",
+            "expected a canonical to be absolute, or # and the id of a contained resource",
+            place,
+        );
     }
     let plain = text.split('#').next().unwrap_or_default();
     let plain = if type_name == "canonical" { plain.split('|').next().unwrap_or_default() } else { plain };
-    if let Some(uuid) = plain.strip_prefix("urn:uuid:")
-        && !is_uuid(uuid)
-    {
-        report.error("invalid", "expected a UUID of 36 characters in lower case", place);
+    if let Some(uuid) = plain.strip_prefix("urn:uuid:") {
+        if !is_uuid(&uuid.to_ascii_lowercase()) {
+            report.error("invalid", "expected a UUID: 36 characters", place);
+        } else if !is_uuid(uuid) {
+            report.warning("invalid", "expected a UUID in lower case", place);
+        }
     }
     if let Some(oid) = text.strip_prefix("urn:oid:")
         && !is_oid(oid)

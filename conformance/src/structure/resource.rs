@@ -18,7 +18,7 @@ impl<'r> Walk<'r> {
             .filter_map(|each| Some((model::resource::id(each)?, model::resource::resource_type(each)?)))
             .collect();
         self.resource(resource, place);
-        if !inner.is_empty() {
+        if !inner.is_empty() && self.inside && self.alone {
             self.unreferenced(resource, inner, place);
         }
         self.contained = outer;
@@ -41,6 +41,9 @@ impl<'r> Walk<'r> {
 
     /// One item of `contained`.
     pub(super) fn contained(&mut self, resource: &'r Json, place: &Place<'_>) {
+        if !self.inside {
+            return;
+        }
         self.resource(resource, place);
         let Some(object) = resource.as_object() else { return };
         if !object.contains_key("id") {

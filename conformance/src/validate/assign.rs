@@ -148,6 +148,7 @@ impl<'r> Walk<'r> {
         }
         match &test.expect {
             Expect::Absent => at.is_empty(),
+            Expect::Nothing => true,
             Expect::Types(types) if at.is_empty() => said.is_some_and(|said| types.iter().any(|name| is_a(said, name))),
             expect => at.iter().any(|node| self.is_expected(expect, *node)),
         }
@@ -180,7 +181,7 @@ impl<'r> Walk<'r> {
             }),
             Expect::Any(list) => list.iter().any(|expect| self.is_expected(expect, node)),
             Expect::Code(value_set) => self.is_member(&node, value_set),
-            Expect::Exists => true,
+            Expect::Exists | Expect::Nothing => true,
             Expect::Types(types) => types.iter().any(|name| is_a(node.type_name, name)),
             Expect::Profiles(profiles) => profiles.iter().any(|canonical| {
                 let plan = self.scope.validator.plans().profile(canonical);

@@ -76,7 +76,14 @@ impl<'r> Walk<'r> {
         let answers = |coding: &Coding<'_>| terminology.member(value_set, coding);
         let fits = match codes {
             // FHIR's own formats are named without a slash (CapabilityStatement.format, TestScript).
-            Codes::Plain(code) if value_set.starts_with(MIME_TYPES) && !code.contains('/') => true,
+            Codes::Plain(code) if value_set.starts_with(MIME_TYPES) => match code.split_once('/') {
+                None => true,
+                // Parameters are written more freely than the grammar has it.
+                Some(_) => {
+                    let essence = code.split(';').next().unwrap_or(code);
+                    answers(&Coding::code(essence.trim_end())) != Membership::NotIn
+                }
+            },
             Codes::Plain(code) => answers(&Coding::code(code)) != Membership::NotIn,
             Codes::One(Some(coding)) => answers(coding) != Membership::NotIn,
             Codes::Many(codings) if !codings.is_empty() => {
@@ -93,7 +100,9 @@ impl<'r> Walk<'r> {
         if fits {
             return;
         }
-        let severity = if is_required { Severity::Error } else { Severity::Warning };
+        // HL7 has added to the value sets of its own extensions since R4.
+        let severity =
+            if is_required && !super::extension::is_own(&claim.plan) { Severity::Error } else { Severity::Warning };
         let text = format!("expected a code of the value set {value_set}");
         self.report.problem(Issue::new(severity, "code-invalid", text).rule(claim.plan.canonical()), place);
     }
@@ -101,7 +110,16 @@ impl<'r> Walk<'r> {
     /// A Coding by itself: whether its system has the code, and the display is one of the code's.
     pub(super) fn coding(&mut self, node: &Node<'r>, place: &Place<'_>) {
         let Some(coding) = node.value.and_then(coding) else { return };
-        match self.scope.validator.terminology().validate(&coding) {
+        let answer = self.scope.validator.terminology().validate(&coding);
+        if let (CodeCheck::UnknownSystem | CodeCheck::UnknownCode | CodeCheck::Incomplete, Some(system)) =
+            (&answer, coding.system)
+            && self.is_supplement(system)
+        {
+            let text = "expected a code system, not a supplement of one";
+            self.report.error("not-found", text, &place.member("system"));
+            return;
+        }
+        match answer {
             CodeCheck::UnknownCode => {
                 let text = "expected a code of the code system";
                 let terminology = self.scope.validator.terminology();
@@ -120,6 +138,11 @@ impl<'r> Walk<'r> {
             }
             _ => {}
         }
+    }
+
+    fn is_supplement(&self, system: &str) -> bool {
+        let found = self.scope.validator.definitions().find(Some("CodeSystem"), system);
+        found.is_some_and(|found| found.text_at(&["content"]) == Some("supplement"))
     }
 
     /// Whether a code is of a value set, for slices that are told apart by it.

@@ -22,6 +22,9 @@ pub(crate) struct Rule {
     severity: ConstraintSeverity,
     human: String,
     best_practice: bool,
+    /// Whether it uses functions of texts, or asks for a type. They are empty for an absent value, by FHIRPath, where
+    /// expressions of R4 (`fullUrl.contains('/_history/').not()`) take them to be false: an empty result is no breach.
+    asks_texts: bool,
     /// None: the expression is no FHIRPath.
     expression: Option<Expression>,
 }
@@ -34,6 +37,8 @@ pub(crate) struct Rules {
 
 /// Checked with the form (`structure`) or by a rule of the resource (`rules`), however they are written.
 const ELSEWHERE: [&str; 7] = ["ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1"];
+
+const TEXTS: [&str; 5] = [".contains(", ".startsWith(", ".endsWith(", ".matches(", " is "];
 
 impl Rules {
     /// A constraint made ready; none for those that are checked elsewhere.
@@ -48,6 +53,7 @@ impl Rules {
                 severity: constraint.severity,
                 human: constraint.human.clone(),
                 best_practice: constraint.best_practice,
+                asks_texts: TEXTS.iter().any(|function| text.contains(function)),
                 expression: Expression::parse(text).ok(),
             })
         };
@@ -64,6 +70,11 @@ impl Rules {
 impl<'r> Walk<'r> {
     /// The invariants of all definitions that apply to a value, each once.
     pub(super) fn constraints(&mut self, node: &Node<'r>, claims: &Claims, place: &Place<'_>) {
+        if claims.iter().all(|claim| claim.rules().is_empty()) {
+            return;
+        }
+        let asker = Asker { scope: self.scope };
+        let context = asker.context();
         let mut done: SmallVec<[&Arc<Rule>; 8]> = SmallVec::new();
         for claim in claims {
             for rule in claim.rules() {
@@ -75,7 +86,7 @@ impl<'r> Walk<'r> {
                 if self.asking > 0 && (rule.severity == ConstraintSeverity::Warning || rule.best_practice) {
                     continue;
                 }
-                let holds = self.holds(rule, node);
+                let holds = holds(rule, &context, node);
                 if holds != Ok(true) {
                     let source = claim.plan.canonical();
                     self.broken(rule, holds.err(), source, place);
@@ -84,20 +95,11 @@ impl<'r> Walk<'r> {
         }
     }
 
-    fn holds(&self, rule: &Rule, node: &Node<'r>) -> Result<bool, EvalError> {
-        let Some(expression) = &rule.expression else {
-            return Err(EvalError::NotAvailable(SmolStr::new_static("the expression is no FHIRPath")));
-        };
-        let asker = Asker { scope: self.scope };
-        // An empty result says nothing against the element: expressions of R4 rely on functions of absent values
-        // (`fullUrl.contains('/_history/').not()`), which are empty by FHIRPath.
-        let found = expression.evaluate(&asker.context(), &[Item::Node(node.path())])?;
-        Ok(!matches!(found.as_slice(), [only] if only.as_boolean() == Some(false)))
-    }
-
     fn broken(&mut self, rule: &Rule, error: Option<EvalError>, source: &str, place: &Place<'_>) {
         let severity = match (&error, rule.severity) {
             (Some(EvalError::NotAvailable(_) | EvalError::Limit(_)), _) => Severity::Information,
+            // The fault is the expression's: it takes what may repeat for a single value.
+            (Some(_), _) => Severity::Warning,
             _ if rule.best_practice && self.scope.options.best_practice => Severity::Warning,
             _ if rule.best_practice => Severity::Information,
             (_, ConstraintSeverity::Error) => Severity::Error,
@@ -123,6 +125,14 @@ impl<'r> Walk<'r> {
             _ => false,
         })
     }
+}
+
+fn holds<'a>(rule: &Rule, context: &Context<'a>, node: &Node<'a>) -> Result<bool, EvalError> {
+    let Some(expression) = &rule.expression else {
+        return Err(EvalError::NotAvailable(SmolStr::new_static("the expression is no FHIRPath")));
+    };
+    let found = expression.truth(context, node.path())?;
+    Ok(found == Some(true) || rule.asks_texts && found.is_none())
 }
 
 /// Answers what an expression asks of the world around its resource.

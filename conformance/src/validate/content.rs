@@ -28,6 +28,9 @@ impl<'r> Walk<'r> {
         if node.type_name == "Coding" && self.asking == 0 {
             self.coding(node, place);
         }
+        if node.type_name == "canonical" && self.asking == 0 {
+            self.canonical(node, claims, place);
+        }
     }
 
     fn given(&mut self, element: &Element, value: &Json, node: &Node<'r>, claim: &Claim, place: &Place<'_>) {

@@ -19,7 +19,7 @@ pub(crate) struct Demand {
     has_value: bool,
     /// Extensions of which one has to be there where there is no value.
     alternatives: Vec<String>,
-    /// `_no`, `_yes`, `_rl` or a language.
+    /// `_no`, `_yes`, `_resource` or a language.
     languages: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ impl<'r> Walk<'r> {
             let broken = match language.as_str() {
                 "_no" => (!found.is_empty()).then_some("no language sections in the narrative"),
                 "_yes" => found.is_empty().then_some("language sections in the narrative"),
-                "_rl" => own
+                "_resource" | "_rl" => own
                     .is_some_and(|own| !found.contains(&own))
                     .then_some("a section of the narrative in the language of the resource"),
                 other => (!found.contains(&other)).then_some("a section of the narrative in the language asked for"),

@@ -6,7 +6,7 @@ use model::outcome::{Issue, Severity};
 use crate::place::Place;
 
 use super::node::Node;
-use super::plan::{Claim, is_a};
+use super::plan::{Claim, Plan, is_a};
 use super::slicing::plain;
 use super::walk::{Claims, Walk, push};
 
@@ -25,6 +25,9 @@ impl<'r> Walk<'r> {
     ) {
         let Some(url) = node.value.and_then(|value| value.text_at(&["url"])) else { return };
         if !url.contains(':') {
+            if self.asking == 0 && owner.type_name != "Extension" {
+                self.report.error("invalid", "expected the url of an extension to be absolute", place);
+            }
             self.part(owner, owner_claims, slices, place);
             return;
         }
@@ -55,8 +58,7 @@ impl<'r> Walk<'r> {
                 // Named at the element that has it.
                 // HL7 has widened the contexts of its own extensions since R4: an extension of R4 itself in another place
                 // may be good by a later release of its definition.
-                let is_own = plan.profile.version.as_deref() == Some("4.0.1") && plan.canonical().starts_with(OWN);
-                let severity = if is_own { Severity::Warning } else { Severity::Error };
+                let severity = if is_own(&plan) { Severity::Warning } else { Severity::Error };
                 self.report.problem(Issue::new(severity, "structure", text).rule(plan.canonical()), owner_of(place));
             }
         }
@@ -105,10 +107,12 @@ impl<'r> Walk<'r> {
             ContextKind::Element => self.is_element(&context.expression, owner, claims),
             ContextKind::Extension => {
                 let url = context.expression.split('#').next().unwrap_or_default();
-                owner.type_name == "Extension"
-                    && owner.value.and_then(|value| value.text_at(&["url"])).is_some_and(|own| {
-                        own == url || context.expression.split_once('#').is_some_and(|(_, part)| part == own)
-                    })
+                // On the value of an extension the one around it counts.
+                claims.iter().any(|claim| claim.plan.profile.is_extension() && plain(claim.plan.canonical()) == url)
+                    || owner.type_name == "Extension"
+                        && owner.value.and_then(|value| value.text_at(&["url"])).is_some_and(|own| {
+                            own == url || context.expression.split_once('#').is_some_and(|(_, part)| part == own)
+                        })
             }
             ContextKind::Fhirpath => self.is_selected(&context.expression, owner),
         }
@@ -154,6 +158,12 @@ impl<'r> Walk<'r> {
                 })
         })
     }
+}
+
+/// Whether it is an extension of R4 itself.
+pub(super) fn is_own(plan: &Plan) -> bool {
+    let profile = &plan.profile;
+    profile.is_extension() && profile.version.as_deref() == Some("4.0.1") && profile.url.starts_with(OWN)
 }
 
 const OWN: &str = "http://hl7.org/fhir/StructureDefinition/";

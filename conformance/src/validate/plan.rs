@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, RwLock, Weak};
 
 use definitions::Definitions;
 use definitions::profile::{ContentReference, Derivation, Element, ElementId, Profile, ProfileError, TypeRef};
+use model::json::Json;
 use smol_str::SmolStr;
 
 use super::constraint::{Rule, Rules};
@@ -213,7 +214,14 @@ impl Plans {
         };
         let lists = ["snapshot", "differential"].into_iter().filter_map(|list| definition.get(list));
         let elements = lists.flat_map(|list| list.items("element"));
-        elements.filter_map(|element| Some((element.text_at(&["id"])?.to_owned(), Demand::read(element)?))).collect()
+        let id = |element: &Json| {
+            let path = || match element.text_at(&["sliceName"]) {
+                Some(slice) => Some(format!("{}:{slice}", element.text_at(&["path"])?)),
+                None => element.text_at(&["path"]).map(str::to_owned),
+            };
+            element.text_at(&["id"]).map(str::to_owned).or_else(path)
+        };
+        elements.filter_map(|element| Some((id(element)?, Demand::read(element)?))).collect()
     }
 
     /// What a claim asks of its values of a type, if it names profiles for it.

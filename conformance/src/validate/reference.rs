@@ -5,6 +5,7 @@ use model::resource::resource_type;
 
 use crate::place::Place;
 use crate::resolve::{Named, Target, named_type};
+use crate::rules;
 use crate::scope::Scope;
 
 use super::node::Node;
@@ -31,6 +32,16 @@ impl<'r> Walk<'r> {
                 self.aggregation(target, &of, claim, place);
                 self.versioning(text, &of, claim, place);
             }
+        }
+    }
+
+    /// A canonical against the types of resources that its definitions name.
+    pub(super) fn canonical(&mut self, node: &Node<'r>, claims: &Claims, place: &Place<'_>) {
+        let Some(text) = node.text() else { return };
+        for claim in claims {
+            let of = claim.element().types.iter().filter(|of| of.code == "canonical");
+            let targets: Vec<&str> = of.flat_map(|of| &of.target_profiles).map(String::as_str).collect();
+            rules::canonical_target(&self.scope, text, &targets, place, &mut self.report);
         }
     }
 

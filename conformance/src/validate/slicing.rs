@@ -49,6 +49,8 @@ pub(crate) enum Expect {
     Code(String),
     Exists,
     Absent,
+    /// Nothing: the slice leaves it open.
+    Nothing,
     Types(Vec<SmolStr>),
     Profiles(Vec<String>),
     /// All that the slice says of itself: there is no discriminator.
@@ -121,7 +123,7 @@ fn test(plans: &Plans, slice: &Claim, by: &Discriminator) -> Test {
         }
         DiscriminatorKind::Profile => {
             let profiles: Vec<String> = at.iter().flat_map(Position::profiles).collect();
-            (!profiles.is_empty()).then_some(Expect::Profiles(profiles))
+            Some(if profiles.is_empty() { Expect::Nothing } else { Expect::Profiles(profiles) })
         }
         DiscriminatorKind::Position => None,
     };
@@ -260,7 +262,12 @@ impl Position {
         if let Some(holder) = plans.children_of(&self.claim)
             && let Some(id) = holder.child(name)
         {
-            found.push(Self::at(holder.with(id)));
+            let child = holder.with(id);
+            // Slices that have to be there say something of the values as well.
+            let slices = child.element().slices.iter().map(|slice| child.with(*slice));
+            let needed = slices.filter(|slice| slice.element().min > 0 && !slice.element().is_choice);
+            found.extend(needed.map(Self::at));
+            found.push(Self::at(child));
         }
         for of in &self.claim.element().types {
             if self.of_type.as_ref().is_some_and(|chosen| *chosen != of.code) {

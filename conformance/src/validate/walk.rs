@@ -86,7 +86,8 @@ impl<'r> Walk<'r> {
                     self.report.warning("not-found", text, &list.item(index));
                 }
                 Err(error @ ProfileError::Broken(_)) => {
-                    self.report.error("invalid", format_args!("the profile is not usable: {error}"), &list.item(index));
+                    let text = format_args!("the profile is not usable ({error}): it was not checked");
+                    self.report.warning("not-found", text, &list.item(index));
                 }
             }
         }
@@ -412,6 +413,9 @@ impl<'r> Walk<'r> {
         let mut all: Claims = claims.clone();
         all.extend(slices.iter().cloned());
         if matches!(present.of_type.kind, Kind::Resource) {
+            if present.element.name == "contained" && !self.scope.options.contained {
+                return;
+            }
             self.inner(node, &all, owner, present.element.name == "contained", place);
             return;
         }

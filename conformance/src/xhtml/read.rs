@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         if has_entities {
             characters(text)?;
         }
-        let blank = text.chars().all(char::is_whitespace);
+        let blank = text.chars().all(char::is_whitespace) || has_entities && is_white_space(text);
         self.nodes.extend(self.open.last().map(|parent| Node::Text { blank, parent: *parent }));
         Ok(())
     }
@@ -196,6 +196,19 @@ impl<'a> Reader<'a> {
 
 fn is_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, ':' | '-' | '_' | '.')
+}
+
+/// White space, written as such or as references to its characters.
+fn is_white_space(text: &str) -> bool {
+    let written = |text: &str| text.chars().all(char::is_whitespace);
+    let mut parts = text.split('&');
+    parts.next().is_some_and(written)
+        && parts.all(|part| {
+            part.split_once(';').is_some_and(|(name, rest)| {
+                matches!(name, "#9" | "#10" | "#13" | "#32" | "#x9" | "#xA" | "#xa" | "#xD" | "#xd" | "#x20")
+                    && written(rest)
+            })
+        })
 }
 
 /// Character data: every `&` starts an entity or a character reference.

@@ -129,7 +129,7 @@ fn capabilities_name_parameters_as_they_are_defined() {
     let statement = r#"{"resourceType":"CapabilityStatement","status":"active","date":"2020","kind":"requirements",
         "fhirVersion":"4.0.1","format":["json"],"rest":[{"mode":"server","resource":[{"type":"Organization",
         "searchParam":[{"name":"o","definition":"http://x.org/o","type":"token"}]}]}]}"#;
-    finds_with(statement, &[origin], "error invalid at CapabilityStatement.rest[0].resource[0].searchParam[0]");
+    finds_with(statement, &[origin], "warning invalid at CapabilityStatement.rest[0].resource[0].searchParam[0]");
 }
 
 /// A constraint on Patient with this differential.
@@ -199,4 +199,13 @@ fn profiles_of_operations_have_their_parameters() {
         "system":true,"type":false,"instance":false,"inputProfile":"http://hl7.org/fhir/StructureDefinition/Patient"}"#;
     finds(operation, "expected a profile of Parameters");
     finds(&operation.replace("Patient", "Nothing"), "error unknown at OperationDefinition.inputProfile");
+}
+
+#[test]
+fn differentials_have_elements_of_the_base() {
+    let unknown = structure(r#"{"id":"Patient.colour","path":"Patient.colour","min":1}"#);
+    finds(&unknown, "error invalid at StructureDefinition.differential.element[0]: expected an element of the base");
+    finds(&unknown, "error invalid at StructureDefinition: expected every element of the differential");
+    let choice = structure(r#"{"id":"Patient.deceasedBla","path":"Patient.deceasedBla","min":1}"#);
+    finds(&choice, "error exception at StructureDefinition: expected a choice to be named with [x]");
 }

@@ -60,5 +60,5 @@ fn subjects_are_listed_in_subject_lists_only() {
 fn criteria_in_cql_have_a_library() {
     let measure = r#"{"resourceType":"Measure","status":"active","group":[{"stratifier":[
         {"criteria":{"language":"text/cql","expression":"x"}}]}]}"#;
-    finds(measure, "error invalid at Measure.group[0].stratifier[0].criteria: expected a known library");
+    finds(measure, "error invalid at Measure.group[0].stratifier[0].criteria: expected the measure to name a library");
 }

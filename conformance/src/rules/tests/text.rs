@@ -1,4 +1,4 @@
-use super::{Options, findings_with, finds, passes};
+use super::{Options, findings_with, finds, finds_with, passes};
 
 /// A Patient with these members.
 fn patient(members: &str) -> String {
@@ -10,8 +10,8 @@ fn uris_of_oids_and_uuids_are_whole() {
     let with = |uri: &str| patient(&format!(r#""implicitRules":"{uri}""#));
     finds(&with("oid:1.2.3"), "expected an OID as a URN");
     finds(&with("uuid:c757873d-ec9a-4326-a141-556f43239520"), "expected a UUID as a URN");
-    finds(&with("urn:uuid:C757873D-EC9A-4326-A141-556F43239520"), "36 characters in lower case");
-    finds(&with("urn:uuid:c757873d"), "36 characters in lower case");
+    finds(&with("urn:uuid:C757873D-EC9A-4326-A141-556F43239520"), "expected a UUID in lower case");
+    finds(&with("urn:uuid:c757873d"), "expected a UUID: 36 characters");
     finds(&with("urn:oid:1.02.3"), "expected an OID: numbers and points");
     passes(&with("urn:uuid:c757873d-ec9a-4326-a141-556f43239520"), &[], "error");
     passes(&with("urn:oid:2.16.840"), &[], "error");
@@ -115,4 +115,39 @@ fn security_labels_are_a_set() {
 fn years_out_of_living_memory_are_doubted() {
     finds(&patient(r#""birthDate":"2158-01-01""#), "warning invalid at Patient.birthDate");
     passes(&patient(r#""birthDate":"1958-01-01""#), &[], "living memory");
+}
+
+#[test]
+fn supplements_have_no_codes_of_their_own() {
+    let supplement = r#"{"resourceType":"CodeSystem","url":"http://x.org/s","status":"active","content":"supplement",
+        "supplements":"http://x.org/c","concept":[{"code":"a"}]}"#;
+    let coded = patient(r#""maritalStatus":{"coding":[{"system":"http://x.org/s","code":"a"}]}"#);
+    let expected = "error invalid at Patient.maritalStatus.coding[0].system: expected the code system itself";
+    finds_with(&coded, &[supplement], expected);
+}
+
+#[test]
+fn canonicals_lead_to_the_type_that_is_meant() {
+    let response = |canonical: &str| {
+        format!(r#"{{"resourceType":"QuestionnaireResponse","status":"completed","questionnaire":"{canonical}"}}"#)
+    };
+    let set = response("http://hl7.org/fhir/ValueSet/administrative-gender");
+    finds(&set, "error invalid at QuestionnaireResponse.questionnaire: expected the canonical of Questionnaire");
+    passes(&response("http://x.org/q"), &[], "expected the canonical of");
+}
+
+#[test]
+fn vital_signs_have_the_code_of_their_profile() {
+    let observation = |codings: &str| {
+        let head = r#""resourceType":"Observation","status":"final""#;
+        format!(r#"{{{head},"code":{{"coding":[{codings}]}}}}"#)
+    };
+    let pulse = r#"{"system":"http://loinc.org","code":"8889-8"}"#;
+    finds(&observation(pulse), "warning business-rule at Observation.code: expected the LOINC code 8867-4");
+    let both = format!(r#"{pulse},{{"system":"http://loinc.org","code":"8867-4"}}"#);
+    passes(&observation(&both), &[], "expected the LOINC code");
+    let best = Options { best_practice: true, ..Options::default() };
+    let found = findings_with(&observation(pulse), &[], &best);
+    assert!(found.iter().any(|finding| finding.contains("expected a performer")), "{found:#?}");
+    passes(&observation(pulse), &[], "expected a performer");
 }
