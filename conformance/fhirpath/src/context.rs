@@ -74,13 +74,15 @@ pub enum AsRule {
 pub struct Limits {
     /// Items looked at.
     pub steps: u64,
+    /// Items of a collection.
+    pub items: usize,
     /// Bytes of a text that is made.
     pub text_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 20_000_000, text_bytes: 4 << 20 }
+        Self { steps: 20_000_000, items: 1_000_000, text_bytes: 4 << 20 }
     }
 }
 

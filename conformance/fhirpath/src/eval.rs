@@ -151,11 +151,17 @@ impl<'e, 'a> Evaluator<'e, 'a> {
     /// The value as a collection.
     pub(crate) fn items(&self, expr: &Expr, scope: &Scope<'_, 'a>) -> Result<Items<'a>, EvalError> {
         let mut items = Items::new();
-        self.each(expr, scope, &mut |item| {
-            items.push(item);
-            Ok(Flow::On)
-        })?;
+        self.each(expr, scope, &mut |item| self.gather(&mut items, item))?;
         Ok(items)
+    }
+
+    /// Adds to a collection; it has a bound.
+    pub(crate) fn gather(&self, items: &mut Items<'a>, item: Item<'a>) -> Pushed {
+        if items.len() >= self.context.limits.items {
+            return Err(EvalError::Limit("items"));
+        }
+        items.push(item);
+        Ok(Flow::On)
     }
 
     /// The value as at most one item.
@@ -183,10 +189,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
 
     pub(crate) fn input_items(&self, call: &Call, scope: &Scope<'_, 'a>) -> Result<Items<'a>, EvalError> {
         let mut items = Items::new();
-        self.input(call, scope, &mut |item| {
-            items.push(item);
-            Ok(Flow::On)
-        })?;
+        self.input(call, scope, &mut |item| self.gather(&mut items, item))?;
         Ok(items)
     }
 

@@ -7,7 +7,7 @@ use crate::ast::Expr;
 use crate::check::{self, Strictness};
 use crate::context::{AsRule, Context};
 use crate::error::{EvalError, SemanticError};
-use crate::eval::{Evaluator, Flow, Items, Scope};
+use crate::eval::{Evaluator, Items, Scope};
 use crate::item::Item;
 use crate::node::Node;
 use crate::parse::{self, SyntaxError};
@@ -44,10 +44,7 @@ impl Expression {
     pub fn evaluate<'a>(&self, context: &Context<'a>, focus: &[Item<'a>]) -> Result<Vec<Item<'a>>, EvalError> {
         let evaluator = Evaluator::new(context, focus);
         let mut items = Items::new();
-        evaluator.each(&self.0.expr, &Scope::of(focus), &mut |item| {
-            items.push(item);
-            Ok(Flow::On)
-        })?;
+        evaluator.each(&self.0.expr, &Scope::of(focus), &mut |item| evaluator.gather(&mut items, item))?;
         Ok(items.into_vec())
     }
 

@@ -372,6 +372,15 @@ fn bounds_depth_and_work() {
         doubling.push_str(".replace('a', 'aa')");
     }
     check(&[(&doubling, "error")]);
+    let groups = "$0".repeat(20_000);
+    check(&[(
+        &format!("'aaaaaaaaaa'.replace('a', 'aaaaaaaaaa').replace('a', 'aaaaaaaaaa').replaceMatches('a+', '{groups}')"),
+        "error",
+    )]);
+    check(&[(
+        "descendants().select(%resource.descendants().select(%resource.descendants().select(%resource.descendants())))",
+        "error",
+    )]);
     let deep = format!("{}1{}", "(".repeat(60), ")".repeat(60));
     check(&[(&deep, "integer:1")]);
 }

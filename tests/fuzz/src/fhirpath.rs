@@ -20,7 +20,7 @@ fuzz_target!(|text: &str| {
     assert!(again == expression);
     let node = Node::resource(&TREE);
     let _ = expression.check(Some(node.of()), Strictness::Strict);
-    let context = Context::new(node).with_limits(Limits { steps: 200_000, text_bytes: 1 << 16 });
+    let context = Context::new(node).with_limits(Limits { steps: 200_000, items: 10_000, text_bytes: 1 << 16 });
     let _ = expression.evaluate(&context, &[Item::Node(node)]);
     let _ = expression.test(&context.with_as(AsRule::Each), node);
 });

@@ -65,7 +65,7 @@ impl<'a> Distinct<'a> {
             }
             self.places.entry(compare::fingerprint(&item)).or_default().push(self.items.len());
         }
-        self.items.push(item);
+        evaluator.gather(&mut self.items, item)?;
         Ok(true)
     }
 

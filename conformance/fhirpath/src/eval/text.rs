@@ -53,6 +53,7 @@ impl<'a> Evaluator<'_, 'a> {
             }
             Function::ReplaceMatches => self.replace_matches(&text, call, scope)?,
             Function::ToChars => {
+                self.charge(text.len())?;
                 for letter in text.chars() {
                     let mut bytes = [0; 4];
                     if sink(Item::String(SmolStr::new(letter.encode_utf8(&mut bytes))))? == Flow::Stop {
@@ -151,6 +152,8 @@ impl<'a> Evaluator<'_, 'a> {
         for captures in regex.captures_iter(text) {
             let Some(hit) = captures.get(0) else { continue };
             made.push_str(text.get(end..hit.start()).unwrap_or_default());
+            // Each group is at most the hit.
+            self.check_text(made.len() + by.len() + by.matches('$').count().saturating_mul(hit.len()))?;
             captures.expand(&by, &mut made);
             end = hit.end();
             self.check_text(made.len())?;
