@@ -71,7 +71,7 @@ pub enum DifferentialFault {
     Path,
     /// A profile that it builds on is not loaded or not usable.
     Profile,
-    /// The base is of another type than what is constrained.
+    /// The base is of another type than what is constrained, or an element has a type that its base does not allow.
     Type,
 }
 

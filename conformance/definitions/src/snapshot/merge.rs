@@ -8,7 +8,7 @@ use model::json::Json;
 use super::steps::Issues;
 use super::tree::Node;
 use crate::profile::{
-    Binding, DifferentialFault, Discriminator, DiscriminatorKind, Element, Profile, Slicing, SlicingRules,
+    Binding, DifferentialFault, Discriminator, DiscriminatorKind, Element, Profile, Slicing, SlicingRules, TypeRef,
 };
 
 /// More invariants than any real element has.
@@ -38,6 +38,12 @@ pub(super) fn into(node: &mut Node, json: &Json, url: &str, type_name: &str, iss
         }
     }
     if has("type") && !from.types.is_empty() {
+        // Of `string.value` we say `string`, of `code.value` code: the type of a primitive's value has no base.
+        let judged = !to.types.is_empty() && !from.path.starts_with(char::is_lowercase);
+        if let Some(other) = from.types.iter().find(|of| judged && !allowed(&of.code, &to.types)) {
+            let text = format!("{} has the type {}, which its base does not allow", from.path, other.code);
+            issues.say(DifferentialFault::Type, text);
+        }
         to.types = from.types;
         to.regex = from.regex.or(to.regex.take());
     }
@@ -87,6 +93,24 @@ pub(super) fn into(node: &mut Node, json: &Json, url: &str, type_name: &str, iss
         }
         to.slicing = Some(new);
     }
+}
+
+/// Whether a type is one of these or based on one: Patient where any Resource may be.
+fn allowed(code: &str, base: &[TypeRef]) -> bool {
+    let table = model::types::r4();
+    let mut at = table.find(code).map(|(_, shape)| shape);
+    // What is no type of R4 (a logical model) is for others to judge.
+    if at.is_none() && model::types::Primitive::parse(code).is_none() {
+        return true;
+    }
+    let is = |name: &str| base.iter().any(|of| of.code == name);
+    while let Some(shape) = at {
+        if is(&shape.path) {
+            return true;
+        }
+        at = shape.base.map(|id| table.shape(id));
+    }
+    is(code) || is("Element")
 }
 
 /// What the root of a type's profile says of every element of that type.
