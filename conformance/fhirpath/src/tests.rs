@@ -485,6 +485,22 @@ fn tests_invariants_as_fhir_says() {
 }
 
 #[test]
+fn resolves_within_a_bundle() {
+    let bundle = json(
+        r#"{"resourceType": "Bundle", "type": "collection", "entry": [
+          {"fullUrl": "http://example.org/fhir/Patient/1", "resource": {"resourceType": "Patient", "id": "1"}},
+          {"fullUrl": "urn:uuid:5", "resource": {"resourceType": "Organization", "id": "5"}},
+          {"fullUrl": "http://example.org/fhir/Observation/2", "resource": {"resourceType": "Observation", "id": "2",
+            "subject": {"reference": "Patient/1"}, "performer": [{"reference": "urn:uuid:5"}, {"reference": "Patient/9"}]}}]}"#,
+    );
+    let case = |expression: &str| answer(&bundle, expression);
+    assert_eq!(case("entry.resource.subject.resolve().id"), "id:1");
+    assert_eq!(case("entry.resource.performer.resolve().type().name"), "string:Organization");
+    assert_eq!(case("entry.resource.where(subject.resolve() is Patient).id"), "id:2");
+    assert_eq!(case("entry.resource.ofType(Observation).id"), "id:2");
+}
+
+#[test]
 fn names_the_place_of_a_node() {
     let patient = json(PATIENT);
     let root = Node::resource(&patient);

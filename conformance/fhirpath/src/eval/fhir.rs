@@ -29,7 +29,7 @@ impl<'a> Evaluator<'_, 'a> {
                 _ => Ok(Flow::On),
             },
             Function::Resolve => {
-                self.input(call, scope, &mut |item| push_one(self.resolve(&item).map(Item::Node), sink))
+                self.input(call, scope, &mut |item| push_one(self.resolve(&item)?.map(Item::Node), sink))
             }
             Function::ElementDefinition => self.input(call, scope, &mut |item| match item {
                 Item::Node(node) => push_one(self.context.host.element_definition(&node).map(Item::Node), sink),
@@ -87,42 +87,49 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// The target of a reference: what is contained, an entry of the Bundle around, or what the host knows.
-    fn resolve(&self, item: &Item<'a>) -> Option<Node<'a>> {
-        let Item::Node(from) = item else { return self.resolve_text(item.as_text()?, None) };
-        let reference = match from.value()? {
-            Json::String(text) => text.as_str(),
-            value => value.get("reference")?.as_str()?,
+    fn resolve(&self, item: &Item<'a>) -> Result<Option<Node<'a>>, EvalError> {
+        let (reference, from) = match item {
+            Item::Node(from) => match from.value() {
+                Some(Json::String(text)) => (Some(text.as_str()), Some(from)),
+                Some(value) => (value.get("reference").and_then(Json::as_str), Some(from)),
+                None => (None, None),
+            },
+            other => (other.as_text(), None),
         };
-        self.resolve_text(reference, Some(from))
-    }
-
-    fn resolve_text(&self, reference: &str, from: Option<&Node<'a>>) -> Option<Node<'a>> {
-        let roots = [self.context.resource, self.context.root_resource];
+        let Some(reference) = reference else { return Ok(None) };
         if let Some(id) = reference.strip_prefix('#') {
-            for root in roots.into_iter().flatten() {
-                if id.is_empty() {
-                    return Some(self.context.root_resource.unwrap_or(root));
-                }
-                let contained = root.value()?.items("contained");
-                if let Some(found) = contained.iter().find(|found| found.get("id").and_then(Json::as_str) == Some(id)) {
-                    return Some(Node::resource(found));
-                }
-            }
-            return None;
+            return self.contained(id);
         }
-        if let Some(from) = from
-            && let Some(found) = self.context.host.resolve(reference, from)
-        {
-            return Some(found);
+        if let Some(found) = from.and_then(|from| self.context.host.resolve(reference, from)) {
+            return Ok(Some(found));
         }
-        let bundle = self.context.root_resource.filter(|root| root.type_name() == "Bundle")?.value()?;
-        let entry = bundle.items("entry").iter().find(|entry| {
+        let bundle =
+            self.context.root_resource.filter(|root| root.type_name() == "Bundle").and_then(|root| root.value());
+        let Some(bundle) = bundle else { return Ok(None) };
+        let entries = bundle.items("entry");
+        self.charge(entries.len())?;
+        let entry = entries.iter().find(|entry| {
             let url = entry.get("fullUrl").and_then(Json::as_str).unwrap_or_default();
             url == reference
                 || url.strip_suffix(reference).is_some_and(|base| base.ends_with('/'))
                 || entry.get("resource").is_some_and(|resource| is_named(resource, reference))
-        })?;
-        entry.get("resource").map(Node::resource)
+        });
+        Ok(entry.and_then(|entry| entry.get("resource")).map(Node::resource))
+    }
+
+    /// The contained resource of that id; without an id the resource that contains.
+    fn contained(&self, id: &str) -> Result<Option<Node<'a>>, EvalError> {
+        if id.is_empty() {
+            return Ok(self.context.root_resource.or(self.context.resource));
+        }
+        for root in [self.context.resource, self.context.root_resource].into_iter().flatten() {
+            let contained = root.value().map(|root| root.items("contained")).unwrap_or_default();
+            self.charge(contained.len())?;
+            if let Some(found) = contained.iter().find(|found| found.get("id").and_then(Json::as_str) == Some(id)) {
+                return Ok(Some(Node::resource(found)));
+            }
+        }
+        Ok(None)
     }
 
     /// Elements that a profile counts to a slice.
