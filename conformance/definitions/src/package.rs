@@ -205,14 +205,24 @@ impl Package {
     /// Reads what lies at a path: a folder, a package archive, one definition (JSON or XML), or a Bundle of definitions.
     ///
     /// # Errors
-    /// [`PackageError`] if it cannot be read or is none of these.
+    /// [`PackageError`] if it cannot be read, is none of these, or defines nothing.
     pub fn read_file(path: &Path) -> Result<Self, PackageError> {
-        if path.is_dir() {
-            return Self::read_dir(path);
-        }
-        let bytes = std::fs::read(path).map_err(|source| PackageError::Read { path: path.to_path_buf(), source })?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Self::read_bytes(&name, &bytes)
+        let package = match path.is_dir() {
+            true => Self::read_dir(path)?,
+            false => {
+                let read = std::fs::read(path);
+                let bytes = read.map_err(|source| PackageError::Read { path: path.to_path_buf(), source })?;
+                Self::read_bytes(&name, &bytes)?
+            }
+        };
+        // Whoever names a file means something by it; a package may well only gather others.
+        match package.is_empty() && package.dependencies.is_empty() {
+            true => {
+                Err(PackageError::Content { file: name, why: "expected definitions, each with its url".to_owned() })
+            }
+            false => Ok(package),
+        }
     }
 
     /// Reads the bytes of a file: a package archive, one definition (JSON or XML), or a Bundle of definitions.

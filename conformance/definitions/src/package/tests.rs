@@ -119,3 +119,13 @@ fn definitions_are_read_from_xml() {
     assert_eq!(Package::read_dir(folder.path()).unwrap().len(), 2);
     assert!(Package::read_bytes("x.xml", b"<ValueSet").is_err());
 }
+
+#[test]
+fn file_that_defines_nothing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("patient.json");
+    std::fs::write(&path, r#"{"resourceType":"Patient","id":"1"}"#).unwrap();
+    let error = Package::read_file(&path).unwrap_err();
+    assert_eq!(error.to_string(), "patient.json: expected definitions, each with its url");
+    assert!(Package::read_file(&folder.path().join("gone.json")).is_err());
+}
