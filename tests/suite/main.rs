@@ -17,4 +17,5 @@ mod faults;
 mod flow;
 mod http;
 mod privacy;
+mod suites;
 mod validation;

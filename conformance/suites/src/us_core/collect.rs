@@ -155,21 +155,14 @@ pub(super) async fn all(context: &Context, profiles: &[Profile], patients: &[Str
             }
         };
         if resources.is_empty()
+            && (profile.delayed || profile.parameter("patient").is_none())
             && let Some(ids) = referred.get(&profile.resource)
         {
             let ids: Vec<String> = ids.iter().take(REFERRED).cloned().collect();
             resources = read(context, &profile.resource, &ids).await;
         }
-        // A server may lack the required search and have the data all the same: then the search is what fails.
         if resources.is_empty() {
-            for patient in patients.iter().filter(|_| profile.parameter("patient").is_some()) {
-                let query = [("patient".to_owned(), patient.clone())];
-                resources.extend(search(context, &profile.resource, &query, false).await.matches);
-            }
-        }
-        if resources.is_empty() {
-            let count = [("_count".to_owned(), "100".to_owned())];
-            resources = search(context, &profile.resource, &count, false).await.matches;
+            resources = by_any_search(context, profile, patients).await;
         }
         for resource in &resources {
             note_references(resource, &mut referred, 32);
@@ -181,22 +174,42 @@ pub(super) async fn all(context: &Context, profiles: &[Profile], patients: &[Str
     Collected { of_profile, strangers }
 }
 
-/// The resources that declare the profile; all of them if none does.
+/// The resources that declare the profile; all of them if none does: the table's own search has chosen them.
 fn of_this(profile: &Profile, resources: Vec<Json>) -> Vec<Json> {
-    let declares = |resource: &Json| {
-        resource.get("meta").is_some_and(|meta| {
-            meta.items("profile")
-                .iter()
-                .any(|url| url.as_str().and_then(|url| url.split('|').next()) == Some(&profile.url))
+    let declared: Vec<Json> = resources.iter().filter(|resource| declares(profile, resource)).cloned().collect();
+    if declared.is_empty() { resources } else { declared }
+}
+
+fn declares(profile: &Profile, resource: &Json) -> bool {
+    resource.get("meta").is_some_and(|meta| {
+        meta.items("profile").iter().any(|url| url.as_str().and_then(|url| url.split('|').next()) == Some(&profile.url))
+    })
+}
+
+/// Collects without the required search: a server may lack it and have the data, and then the search is what fails.
+///
+/// What is found so is chosen here: what declares the profile, or declares none and has the values the table gives.
+async fn by_any_search(context: &Context, profile: &Profile, patients: &[String]) -> Vec<Json> {
+    let mut resources = Vec::new();
+    for patient in patients.iter().filter(|_| profile.parameter("patient").is_some()) {
+        let query = [("patient".to_owned(), patient.clone())];
+        resources.extend(search(context, &profile.resource, &query, false).await.matches);
+    }
+    if resources.is_empty() {
+        let count = [("_count".to_owned(), "100".to_owned())];
+        resources = search(context, &profile.resource, &count, false).await.matches;
+    }
+    let fits = |resource: &Json| {
+        let valued = profile.parameters.iter().filter(|parameter| !parameter.values.is_empty());
+        valued.into_iter().all(|parameter| {
+            let values = parameter.values.iter();
+            parameter::found(resource, parameter).is_empty()
+                || values.into_iter().any(|value| parameter::answers(resource, parameter, value))
         })
     };
-    let declared: Vec<Json> = resources.iter().filter(|resource| declares(resource)).cloned().collect();
-    if !declared.is_empty() {
-        return declared;
-    }
-    // Resources that declare only other profiles are of those; what declares none may be of this one.
     let free = |resource: &Json| resource.get("meta").is_none_or(|meta| meta.items("profile").is_empty());
-    resources.into_iter().filter(free).collect()
+    resources.retain(|resource| declares(profile, resource) || (free(resource) && fits(resource)));
+    resources
 }
 
 async fn read(context: &Context, kind: &str, ids: &[String]) -> Vec<Json> {
