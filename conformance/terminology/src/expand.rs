@@ -1,10 +1,12 @@
 //! The expansion of a value set: all its codes, in order (FHIR R4 valueset-operation-expand.html).
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use smol_str::SmolStr;
 
 use crate::answer::{Coding, Membership, Reason};
+use crate::code_system::fold;
 use crate::concepts::{Completeness, Concept, Concepts, Designation};
 use crate::lookup::preferred;
 use crate::member;
@@ -121,8 +123,19 @@ impl Terminology {
     /// # Errors
     /// As [`Terminology::expand`].
     pub fn expand_compiled(&self, value_set: &ValueSet, request: &ExpandRequest<'_>) -> Result<Expansion, ExpandError> {
-        let mut list = List::new(request.limit);
-        list.value_set(value_set)?;
+        let mut list = List {
+            terminology: self,
+            rows: Vec::new(),
+            seen: HashMap::new(),
+            limit: request.limit,
+            visited: HashMap::new(),
+            held: Vec::new(),
+            depth: 0,
+        };
+        if let Some(missing) = list.candidates(value_set, value_set)? {
+            return Err(missing.into());
+        }
+        list.keep_members(value_set)?;
         let words: Vec<String> = request.filter.map(words).unwrap_or_default();
         let mut rows = list.rows;
         rows.retain(|row| {
@@ -151,7 +164,7 @@ impl Terminology {
 struct Row {
     entry: Contains,
     /// Where it stands in a hierarchy.
-    from: Option<(std::sync::Arc<dyn Concepts>, Concept)>,
+    from: Option<(Arc<dyn Concepts>, Concept)>,
     /// Its place in the stored expansion's hierarchy.
     depth: Option<usize>,
     /// Whether the value set takes it from a hierarchy rather than from an enumeration.
@@ -192,58 +205,58 @@ impl Row {
 }
 
 /// The codes gathered so far, each once.
-struct List {
+///
+/// First every code is listed that some clause may bring, then each is asked for as any other code is: so an expansion
+/// and membership cannot disagree.
+struct List<'t> {
+    terminology: &'t Terminology,
     rows: Vec<Row>,
+    /// System to code, folded where case does not count.
     seen: HashMap<SmolStr, HashSet<SmolStr>>,
     limit: usize,
-    /// Every code that was looked at counts, also those that other clauses take away.
-    steps: usize,
+    /// Value sets that are listed, by address, with what is missing of each: none is listed twice.
+    visited: HashMap<*const ValueSet, Option<Reason>>,
+    /// Keeps the addresses from being used again.
+    held: Vec<Arc<ValueSet>>,
+    /// How deep in imports.
+    depth: usize,
 }
 
-impl List {
-    fn new(limit: usize) -> Self {
-        Self { rows: Vec::new(), seen: HashMap::new(), limit, steps: 0 }
-    }
-
-    fn value_set(&mut self, value_set: &ValueSet) -> Result<(), ExpandError> {
-        let before = self.rows.len();
-        match self.composed(value_set) {
-            Err(ExpandError::Undecided(reason)) => match &value_set.given {
-                Some(given) if given.complete => {
-                    self.forget(before);
-                    self.given(value_set, given)
-                }
-                _ => Err(ExpandError::Undecided(reason)),
-            },
-            answer => answer,
+impl List<'_> {
+    /// Lists what may be in a value set; the reason why there may be more, if so.
+    fn candidates(&mut self, value_set: &ValueSet, root: &ValueSet) -> Result<Option<Reason>, ExpandError> {
+        let address = std::ptr::from_ref(value_set);
+        if let Some(known) = self.visited.get(&address) {
+            return Ok(known.clone());
         }
-    }
-
-    /// Takes back what an attempt that failed had added.
-    fn forget(&mut self, before: usize) {
-        for row in self.rows.drain(before..) {
-            if let (Some(system), Some(code)) = (row.entry.system.as_ref(), row.entry.code.as_ref())
-                && let Some(codes) = self.seen.get_mut(system)
-            {
-                codes.remove(code);
+        if self.depth >= member::DEPTH {
+            return Ok(Some(Reason::Depth(member::DEPTH)));
+        }
+        self.depth += 1;
+        // What imports itself has met this while it was being listed.
+        self.visited.insert(address, Some(Reason::Cycle(value_set.url.clone())));
+        let mut missing = value_set.includes.is_empty().then(|| Reason::Empty(value_set.url.clone()));
+        for clause in &value_set.includes {
+            if let Some(reason) = self.clause(clause, root)? {
+                missing = Some(reason);
             }
         }
+        self.depth -= 1;
+        if let Some(given) = &value_set.given
+            && given.complete
+            && missing.is_some()
+        {
+            self.given(given)?;
+            missing = None;
+        }
+        self.visited.insert(address, missing.clone());
+        Ok(missing)
     }
 
-    fn composed(&mut self, value_set: &ValueSet) -> Result<(), ExpandError> {
-        if value_set.includes.is_empty() {
-            return Err(Reason::Empty(value_set.url.clone()).into());
-        }
-        for clause in &value_set.includes {
-            self.clause(value_set, clause)?;
-        }
-        Ok(())
-    }
-
-    fn clause(&mut self, value_set: &ValueSet, clause: &Clause) -> Result<(), ExpandError> {
+    fn clause(&mut self, clause: &Clause, root: &ValueSet) -> Result<Option<Reason>, ExpandError> {
         match (&clause.content, &clause.resolved) {
-            _ if clause.system.is_none() => self.imported(value_set, clause),
-            (Content::Undecided(reason), _) => Err(reason.clone().into()),
+            _ if clause.system.is_none() => self.imported(clause, root),
+            (Content::Undecided(reason), _) => Ok(Some(reason.clone())),
             (Content::Listed(listed), resolved) => {
                 for item in &listed.items {
                     let from = match resolved {
@@ -255,97 +268,45 @@ impl List {
                         row.entry.display.clone_from(&item.display);
                     }
                     row.entry.designations.clone_from(&item.designations);
-                    self.offer(value_set, clause, row)?;
+                    self.push(row)?;
                 }
-                Ok(())
+                Ok(None)
             }
-            (content, System::Loaded(concepts)) if concepts.completeness() == Completeness::Complete => {
+            (content, System::Loaded(concepts)) => {
                 let filters = match content {
                     Content::Filtered { filters, .. } => filters.as_slice(),
                     _ => &[],
                 };
                 for concept in passing(concepts.as_ref(), filters) {
                     let Some(code) = concepts.code(concept) else { continue };
-                    self.offer(
-                        value_set,
-                        clause,
-                        row(clause, SmolStr::new(code), Some((concepts.clone(), concept)), true),
-                    )?;
+                    self.push(row(clause, SmolStr::new(code), Some((concepts.clone(), concept)), true))?;
                 }
-                Ok(())
+                Ok((concepts.completeness() == Completeness::Partial).then(|| clause.missing()))
             }
-            _ => Err(clause.missing().into()),
+            _ => Ok(Some(clause.missing())),
         }
     }
 
-    /// A clause without a system: what all its imports have in common.
-    fn imported(&mut self, value_set: &ValueSet, clause: &Clause) -> Result<(), ExpandError> {
-        let Some(first) = clause.imports.first() else { return Ok(()) };
-        let first = first.as_ref().map_err(Clone::clone)?;
-        let mut list = List { rows: Vec::new(), seen: HashMap::new(), limit: self.limit, steps: self.steps };
-        list.value_set(first)?;
-        self.steps = list.steps;
-        for row in list.rows {
-            self.offer(value_set, clause, row)?;
-        }
-        Ok(())
-    }
-
-    /// Adds a code if the other imports have it, no exclude takes it away, and it is not there yet.
-    fn offer(&mut self, value_set: &ValueSet, clause: &Clause, row: Row) -> Result<(), ExpandError> {
-        self.steps += 1;
-        if self.steps > self.limit {
-            return Err(ExpandError::TooCostly { limit: self.limit });
-        }
-        if row.entry.inactive && !value_set.inactive {
-            return Ok(());
-        }
-        let coding = Coding {
-            system: row.entry.system.as_deref(),
-            code: row.entry.code.as_deref().unwrap_or_default(),
-            ..Coding::default()
-        };
-        // Without a system the first import is where the code comes from.
-        for import in clause.imports.iter().skip(usize::from(clause.system.is_none())) {
-            let import = import.as_ref().map_err(Clone::clone)?;
-            match member::member(import, &coding) {
-                Membership::In => {}
-                Membership::NotIn => return Ok(()),
-                Membership::Unknown(reason) => return Err(reason.into()),
-            }
-        }
-        match member::excluded(value_set, &coding) {
-            Membership::In => return Ok(()),
-            Membership::NotIn => {}
-            Membership::Unknown(reason) => return Err(reason.into()),
-        }
-        self.push(row);
-        Ok(())
-    }
-
-    fn push(&mut self, row: Row) {
-        let Some(code) = row.entry.code.clone() else {
-            self.rows.push(row);
-            return;
-        };
-        let system = row.entry.system.clone().unwrap_or_default();
-        if self.seen.entry(system).or_default().insert(code) {
-            self.rows.push(row);
+    /// A clause without a system: what its imports have in common is in each of them, so in the first.
+    fn imported(&mut self, clause: &Clause, root: &ValueSet) -> Result<Option<Reason>, ExpandError> {
+        let Some(first) = clause.imports.first() else { return Ok(None) };
+        match first.strip_prefix('#') {
+            Some(id) => match root.contained.get(id) {
+                Some(contained) => self.candidates(contained, root),
+                None => Ok(Some(Reason::ValueSet(first.clone()))),
+            },
+            None => match self.terminology.value_set(first) {
+                Ok(value_set) => {
+                    self.held.push(Arc::clone(&value_set));
+                    self.candidates(&value_set, &value_set)
+                }
+                Err(reason) => Ok(Some(reason)),
+            },
         }
     }
 
-    fn given(&mut self, value_set: &ValueSet, given: &Given) -> Result<(), ExpandError> {
+    fn given(&mut self, given: &Given) -> Result<(), ExpandError> {
         for item in &given.items {
-            self.steps += 1;
-            if self.steps > self.limit {
-                return Err(ExpandError::TooCostly { limit: self.limit });
-            }
-            // Where the definition can be decided it goes before what was stored.
-            let code = item.code.as_deref();
-            let coding = code.map(|code| Coding { system: item.system.as_deref(), code, ..Coding::default() });
-            if coding.is_some_and(|coding| member::member(value_set, &coding) == Membership::NotIn) {
-                continue;
-            }
             let entry = Contains {
                 system: item.system.clone(),
                 version: item.version.clone(),
@@ -356,13 +317,50 @@ impl List {
                 designations: item.designations.clone(),
                 contains: Vec::new(),
             };
-            self.push(Row { entry, from: None, depth: Some(item.depth), nested: false });
+            self.push(Row { entry, from: None, depth: Some(item.depth), nested: false })?;
         }
         Ok(())
     }
+
+    fn push(&mut self, row: Row) -> Result<(), ExpandError> {
+        if let Some(code) = &row.entry.code {
+            let system = row.entry.system.clone().unwrap_or_default();
+            let case_sensitive = match &row.from {
+                Some((concepts, _)) => concepts.case_sensitive(),
+                None => self.terminology.system(&system, None).case_sensitive(),
+            };
+            if !self.seen.entry(system).or_default().insert(SmolStr::new(fold(code, case_sensitive))) {
+                return Ok(());
+            }
+        }
+        if self.rows.len() >= self.limit {
+            return Err(ExpandError::TooCostly { limit: self.limit });
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// Leaves out what is no member after all: taken away by an exclude, or not in all imports.
+    fn keep_members(&mut self, value_set: &ValueSet) -> Result<(), ExpandError> {
+        let mut undecided = None;
+        self.rows.retain(|row| {
+            // A heading of a stored expansion is no code.
+            let Some(code) = row.entry.code.as_deref() else { return true };
+            let coding = Coding { system: row.entry.system.as_deref(), code, ..Coding::default() };
+            match member::member(self.terminology, value_set, &coding) {
+                Membership::In => true,
+                Membership::NotIn => false,
+                Membership::Unknown(reason) => {
+                    undecided = Some(reason);
+                    false
+                }
+            }
+        });
+        undecided.map_or(Ok(()), |reason| Err(reason.into()))
+    }
 }
 
-fn row(clause: &Clause, code: SmolStr, from: Option<(std::sync::Arc<dyn Concepts>, Concept)>, nested: bool) -> Row {
+fn row(clause: &Clause, code: SmolStr, from: Option<(Arc<dyn Concepts>, Concept)>, nested: bool) -> Row {
     let concept = from.as_ref();
     let entry = Contains {
         system: clause.system.clone(),

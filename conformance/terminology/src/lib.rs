@@ -29,6 +29,8 @@ mod expand;
 mod filter;
 mod implicit;
 pub mod import;
+#[cfg(test)]
+mod laws;
 mod lookup;
 mod member;
 mod registry;

@@ -1,6 +1,5 @@
 //! The service: definitions compiled once, questions answered from memory.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -78,44 +77,6 @@ impl System {
     }
 }
 
-/// What compilation of a value set needs of the service.
-pub(crate) struct Systems<'t> {
-    terminology: &'t Terminology,
-    /// Value sets that were cut by a cycle or the depth limit: right for this compilation only, and kept for it so that
-    /// each is compiled once.
-    cut: RefCell<HashMap<SmolStr, Arc<ValueSet>>>,
-}
-
-impl<'t> Systems<'t> {
-    fn new(terminology: &'t Terminology) -> Self {
-        Self { terminology, cut: RefCell::default() }
-    }
-
-    pub(crate) fn system(&self, system: &str, version: Option<&str>) -> System {
-        self.terminology.system(system, version)
-    }
-
-    pub(crate) fn value_set(&self, canonical: &str, open: &mut Vec<SmolStr>) -> Result<Arc<ValueSet>, Reason> {
-        if let Some(known) = read(&self.terminology.value_sets).get(canonical) {
-            return Ok(known.clone());
-        }
-        if let Some(known) = self.cut.borrow().get(canonical) {
-            return Ok(known.clone());
-        }
-        let defined = self.terminology.source.find("ValueSet", canonical);
-        let Some(resource) = defined.or_else(|| implicit::value_set(canonical).map(Arc::new)) else {
-            return Err(Reason::ValueSet(SmolStr::new(canonical)));
-        };
-        let compiled = Arc::new(value_set::compile(&resource, self, open));
-        if compiled.cut && open.len() > 1 {
-            self.cut.borrow_mut().insert(SmolStr::new(canonical), compiled.clone());
-        } else {
-            keep(&self.terminology.value_sets, SmolStr::new(canonical), &compiled);
-        }
-        Ok(compiled)
-    }
-}
-
 impl Terminology {
     /// A service over these definitions; nothing is compiled before it is asked for.
     pub fn new(source: Arc<dyn Source>, options: Options) -> Self {
@@ -148,7 +109,7 @@ impl Terminology {
 
     /// Whether a code is in a compiled value set. Does not ask a server, which may not have the value set.
     pub fn member_of(&self, value_set: &ValueSet, coding: &Coding<'_>) -> Membership {
-        member::member(value_set, coding)
+        member::member(self, value_set, coding)
     }
 
     /// The value set of a canonical, compiled once.
@@ -159,12 +120,18 @@ impl Terminology {
         if let Some(known) = read(&self.value_sets).get(canonical) {
             return Ok(known.clone());
         }
-        Systems::new(self).value_set(canonical, &mut vec![SmolStr::new(canonical)])
+        let defined = self.source.find("ValueSet", canonical);
+        let Some(resource) = defined.or_else(|| implicit::value_set(canonical).map(Arc::new)) else {
+            return Err(Reason::ValueSet(SmolStr::new(canonical)));
+        };
+        let compiled = Arc::new(value_set::compile(&resource, self));
+        keep(&self.value_sets, SmolStr::new(canonical), &compiled);
+        Ok(compiled)
     }
 
     /// Compiles a value set that is not among the definitions: one contained in a Questionnaire, for example.
     pub fn compile(&self, value_set: &Json) -> ValueSet {
-        value_set::compile(value_set, &Systems::new(self), &mut Vec::new())
+        value_set::compile(value_set, self)
     }
 
     /// The code system of a URI, compiled once.

@@ -11,12 +11,10 @@ use crate::code_system::{designation, fold, text};
 use crate::concepts::{Completeness, Concept, Concepts, Designation};
 use crate::filter::Filter;
 use crate::rule::Rule;
-use crate::service::{System, Systems};
+use crate::service::{System, Terminology};
 use crate::ucum;
 
 const UCUM: &str = "http://unitsofmeasure.org";
-/// How deep value sets may import each other.
-pub(crate) const DEPTH: usize = 32;
 /// Up to this many concepts a filter's answer is kept as a set; above it each question is put to the code system.
 const SELECTED: usize = 20_000;
 
@@ -30,8 +28,8 @@ pub struct ValueSet {
     pub(crate) inactive: bool,
     /// The expansion that stands in the resource; used where the compose cannot be decided.
     pub(crate) given: Option<Given>,
-    /// A cycle or the depth limit was met below: the result depends on where compilation began.
-    pub(crate) cut: bool,
+    /// Value sets contained in the resource, by id.
+    pub(crate) contained: HashMap<SmolStr, Arc<ValueSet>>,
 }
 
 impl ValueSet {
@@ -52,8 +50,9 @@ pub(crate) struct Clause {
     pub(crate) version: Option<SmolStr>,
     pub(crate) resolved: System,
     pub(crate) content: Content,
-    /// All of these have to hold the code as well.
-    pub(crate) imports: Vec<Result<Arc<ValueSet>, Reason>>,
+    /// All of these have to hold the code as well: canonicals, or `#id` of one that is contained. They are looked up when
+    /// a question is asked, so that no answer depends on which value set was compiled first.
+    pub(crate) imports: Vec<SmolStr>,
 }
 
 pub(crate) enum Content {
@@ -95,8 +94,14 @@ pub(crate) struct Given {
     /// False if codes are missing from it: a page, or cut short.
     pub(crate) complete: bool,
     pub(crate) items: Vec<GivenItem>,
-    /// System to code to item.
-    pub(crate) index: HashMap<SmolStr, HashMap<SmolStr, usize>>,
+    /// The codes of each system.
+    pub(crate) index: HashMap<SmolStr, GivenCodes>,
+}
+
+pub(crate) struct GivenCodes {
+    pub(crate) case_sensitive: bool,
+    /// Folded if case does not count.
+    pub(crate) codes: HashSet<SmolStr>,
 }
 
 pub(crate) struct GivenItem {
@@ -110,79 +115,43 @@ pub(crate) struct GivenItem {
     pub(crate) depth: usize,
 }
 
-/// Compiles a value set; `open` are the value sets being compiled around it.
-pub(crate) fn compile(resource: &Json, systems: &Systems<'_>, open: &mut Vec<SmolStr>) -> ValueSet {
-    let url = text(resource, "url").unwrap_or_default();
-    let mut value_set = ValueSet {
-        url,
-        version: text(resource, "version"),
-        includes: Vec::new(),
-        excludes: Vec::new(),
-        inactive: true,
-        given: None,
-        cut: false,
-    };
-    if let Some(compose) = resource.get("compose") {
-        value_set.inactive = compose.get("inactive").and_then(Json::as_bool).unwrap_or(true);
-        for include in compose.items("include") {
-            let clause = clause(include, resource, systems, open, &mut value_set.cut);
-            value_set.includes.push(clause);
-        }
-        for exclude in compose.items("exclude") {
-            let clause = clause(exclude, resource, systems, open, &mut value_set.cut);
-            value_set.excludes.push(clause);
+/// Compiles a value set and those contained in it.
+pub(crate) fn compile(resource: &Json, terminology: &Terminology) -> ValueSet {
+    let mut value_set = compile_alone(resource, terminology);
+    for contained in resource.items("contained") {
+        if contained.text_at(&["resourceType"]) == Some("ValueSet")
+            && let Some(id) = text(contained, "id")
+        {
+            value_set.contained.insert(id, Arc::new(compile_alone(contained, terminology)));
         }
     }
-    value_set.given = resource.get("expansion").map(given);
     value_set
 }
 
-fn clause(json: &Json, resource: &Json, systems: &Systems<'_>, open: &mut Vec<SmolStr>, cut: &mut bool) -> Clause {
-    let system = text(json, "system");
-    let version = text(json, "version");
-    let resolved = system.as_deref().map_or(System::None, |system| systems.system(system, version.as_deref()));
-    let content = content(json, system.as_ref(), version.as_ref(), &resolved);
-    let mut imports = Vec::new();
-    for import in json.items("valueSet") {
-        let Some(canonical) = import.as_str() else { continue };
-        imports.push(imported(canonical, resource, systems, open, cut));
+fn compile_alone(resource: &Json, terminology: &Terminology) -> ValueSet {
+    let compose = resource.get("compose");
+    let clauses = |name| -> Vec<Clause> {
+        let all = compose.map(|compose| compose.items(name)).unwrap_or_default();
+        all.iter().map(|json| clause(json, terminology)).collect()
+    };
+    ValueSet {
+        url: text(resource, "url").unwrap_or_default(),
+        version: text(resource, "version"),
+        includes: clauses("include"),
+        excludes: clauses("exclude"),
+        inactive: compose.and_then(|compose| compose.get("inactive")).and_then(Json::as_bool).unwrap_or(true),
+        given: resource.get("expansion").map(|expansion| given(expansion, terminology)),
+        contained: HashMap::new(),
     }
-    Clause { system, version, resolved, content, imports }
 }
 
-fn imported(
-    canonical: &str,
-    resource: &Json,
-    systems: &Systems<'_>,
-    open: &mut Vec<SmolStr>,
-    cut: &mut bool,
-) -> Result<Arc<ValueSet>, Reason> {
-    let name = SmolStr::new(canonical);
-    if open.contains(&name) {
-        *cut = true;
-        return Err(Reason::Cycle(name));
-    }
-    if open.len() >= DEPTH {
-        *cut = true;
-        return Err(Reason::Depth(DEPTH));
-    }
-    open.push(name.clone());
-    let answer = match canonical.strip_prefix('#') {
-        Some(id) => {
-            let contained = resource.items("contained").iter();
-            let mut found = contained.filter(|one| one.text_at(&["id"]) == Some(id));
-            match found.next() {
-                Some(contained) => Ok(Arc::new(compile(contained, systems, open))),
-                None => Err(Reason::ValueSet(name)),
-            }
-        }
-        None => systems.value_set(canonical, open),
-    };
-    open.pop();
-    if let Ok(value_set) = &answer {
-        *cut |= value_set.cut;
-    }
-    answer
+fn clause(json: &Json, terminology: &Terminology) -> Clause {
+    let system = text(json, "system");
+    let version = text(json, "version");
+    let resolved = system.as_deref().map_or(System::None, |system| terminology.system(system, version.as_deref()));
+    let content = content(json, system.as_ref(), version.as_ref(), &resolved);
+    let imports = json.items("valueSet").iter().filter_map(|import| import.as_str().map(SmolStr::new)).collect();
+    Clause { system, version, resolved, content, imports }
 }
 
 fn content(json: &Json, system: Option<&SmolStr>, version: Option<&SmolStr>, resolved: &System) -> Content {
@@ -267,7 +236,7 @@ const CUT_SHORT: &[&str] = &[
     "http://hl7.org/fhir/StructureDefinition/valueset-unclosed",
 ];
 
-fn given(expansion: &Json) -> Given {
+fn given(expansion: &Json, terminology: &Terminology) -> Given {
     let mut given = Given { complete: true, items: Vec::new(), index: HashMap::new() };
     let mut open = vec![expansion.items("contains").iter()];
     while let Some(rest) = open.last_mut() {
@@ -290,7 +259,11 @@ fn given(expansion: &Json) -> Given {
         };
         if let Some(code) = item.code.clone() {
             let system = item.system.clone().unwrap_or_default();
-            given.index.entry(system).or_default().entry(code).or_insert(given.items.len());
+            let codes = given.index.entry(system).or_insert_with_key(|system| GivenCodes {
+                case_sensitive: terminology.system(system, None).case_sensitive(),
+                codes: HashSet::new(),
+            });
+            codes.codes.insert(SmolStr::new(fold(&code, codes.case_sensitive)));
         }
         given.items.push(item);
     }

@@ -166,6 +166,8 @@ fn cycles_and_depth_end() {
     let terminology = terminology(&chain.iter().map(String::as_str).collect::<Vec<_>>());
     let deep = terminology.member("http://example.org/0", &Coding::code("a"));
     assert!(matches!(deep, Membership::Unknown(Reason::Depth(_) | Reason::Steps(_))), "{deep:?}");
+    let wide = terminology.expand("http://example.org/0", &crate::ExpandRequest::default());
+    assert_eq!(wide, Err(crate::ExpandError::Undecided(Reason::Depth(32))));
     let near = terminology.member("http://example.org/99", &Coding::code("a"));
     assert_eq!(near, Membership::Unknown(Reason::ValueSet("http://example.org/100".into())));
 }
