@@ -24,6 +24,8 @@ mod tests;
 
 /// The system of the tags and identifiers of what the suite writes.
 const TAG: &str = "urn:anchorline:conformance";
+/// As many declared types are tried.
+const TYPES: usize = 200;
 
 /// Runs the suite; `run_id` keeps two runs apart.
 pub async fn run(context: &Arc<Context>, run_id: &str) -> SuiteResult {
@@ -55,12 +57,15 @@ impl Shared {
 
     fn resources(&self) -> impl Iterator<Item = &Json> {
         let rest = self.statement.items("rest").iter().filter(|rest| rest.text_at(&["mode"]) == Some("server"));
+        rest.flat_map(|rest| rest.items("resource"))
+    }
+
+    /// The declared types that can be searched; of them those that the user wants to look at.
+    fn searchable(&self) -> Vec<String> {
         let only = self.context.variables.get("types");
-        let wanted = move |resource: &&Json| {
-            let kind = resource.text_at(&["type"]).unwrap_or_default();
-            only.is_none_or(|only| only.split(',').any(|name| name.trim() == kind))
-        };
-        rest.flat_map(|rest| rest.items("resource")).filter(wanted)
+        let wanted = |kind: &&str| only.is_none_or(|only| only.split(',').any(|name| name.trim() == *kind));
+        let types = self.resources().filter_map(|resource| resource.text_at(&["type"])).filter(wanted);
+        types.filter(|kind| self.has(kind, "search-type")).take(TYPES).map(str::to_owned).collect()
     }
 
     /// Whether an interaction is declared for a type.

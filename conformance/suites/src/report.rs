@@ -9,7 +9,7 @@ mod text;
 
 use crate::client::Exchange;
 use crate::client::Mask;
-use crate::result::{Report, Step};
+use crate::result::{Outcome, Report, Step};
 
 #[cfg(test)]
 mod tests;
@@ -52,7 +52,7 @@ impl Report {
     /// The bodies that the command lines of the report name as files.
     pub fn bodies(&self) -> Vec<BodyFile> {
         let mut files: Vec<BodyFile> = Vec::new();
-        for step in self.tests().flat_map(|test| &test.steps).filter(|step| step.outcome.is_bad()) {
+        for step in self.tests().flat_map(|test| &test.steps).filter(|step| step.outcome > Outcome::Passed) {
             let Some(exchange) = &step.exchange else { continue };
             let Some(name) = body_file(exchange) else { continue };
             if files.iter().all(|file| file.name != name) {

@@ -9,8 +9,7 @@ use crate::run::Job;
 use crate::wire;
 
 const GROUP: &str = "CapabilityStatement and content types";
-/// As many declared types, and parameters of a type, are tried.
-const TYPES: usize = 200;
+/// As many parameters of a type are tried.
 const PARAMETERS: usize = 60;
 
 pub(super) fn jobs(shared: &Arc<Shared>) -> Vec<Job> {
@@ -66,9 +65,7 @@ pub(super) fn jobs(shared: &Arc<Shared>) -> Vec<Job> {
             probe.expect(request, "406", |seen| seen.status(&[406])).await;
         }),
         job(shared, GROUP, "A declared type can be searched", Weight::Shall, |probe| async move {
-            let shared = Arc::clone(&probe.shared);
-            let types = shared.resources().filter_map(|resource| resource.text_at(&["type"]));
-            let types: Vec<&str> = types.filter(|kind| shared.has(kind, "search-type")).take(TYPES).collect();
+            let types = probe.shared.searchable();
             if types.is_empty() {
                 probe.skip("no type is declared as searchable");
             }
@@ -131,10 +128,7 @@ pub(super) fn jobs(shared: &Arc<Shared>) -> Vec<Job> {
             },
         ));
     }
-    let searchable = shared.resources().filter_map(|resource| resource.text_at(&["type"]));
-    let searchable: Vec<String> =
-        searchable.filter(|kind| shared.has(kind, "search-type")).take(TYPES).map(str::to_owned).collect();
-    for kind in searchable {
+    for kind in shared.searchable() {
         let name = format!("The declared search parameters of {kind} are taken");
         jobs.push(job(shared, GROUP, &name, Weight::Shall, move |probe| async move {
             let shared = Arc::clone(&probe.shared);
