@@ -81,6 +81,10 @@ pub trait Concepts: Send + Sync {
     fn name(&self) -> Option<&str>;
     /// Whether a code that is not found does not exist.
     fn completeness(&self) -> Completeness;
+    /// Whether this code does not exist if it is not found.
+    fn rules_out(&self, _code: &str) -> bool {
+        self.completeness() == Completeness::Complete
+    }
     /// Whether case counts when codes are compared.
     fn case_sensitive(&self) -> bool;
     /// The number of concepts.

@@ -4,7 +4,7 @@ use smol_str::SmolStr;
 
 use crate::answer::{Coding, Membership, Reason};
 use crate::code_system::fold;
-use crate::concepts::{Completeness, Concept, Concepts};
+use crate::concepts::{Concept, Concepts};
 use crate::rule::Verdict;
 use crate::service::{System, Terminology};
 use crate::ucum;
@@ -182,7 +182,7 @@ impl Clause {
         match concepts.find(coding.code) {
             Some(concept) if (inactive || concepts.active(concept)) && accepts(concept) => Membership::In,
             Some(_) => Membership::NotIn,
-            None if concepts.completeness() == Completeness::Complete => Membership::NotIn,
+            None if concepts.rules_out(coding.code) => Membership::NotIn,
             None => Membership::Unknown(self.missing()),
         }
     }

@@ -101,6 +101,11 @@ fn loinc(code: &str) -> Form {
     if check.parse() == Ok(expected) { Form::Possible } else { Form::CheckDigit("the check digit of a LOINC code") }
 }
 
+/// Whether this may be an expression of SNOMED CT rather than a code.
+pub(crate) fn is_expression(code: &str) -> bool {
+    !code.bytes().all(|byte| byte.is_ascii_digit()) && snomed(code) == Form::Possible
+}
+
 /// SNOMED CT: 6 to 18 digits with a Verhoeff check digit (SNOMED CT Release File Specifications, "SCTID"), or an
 /// expression of several, which begins with one, a parenthesis or a definition status and is not looked at further.
 fn snomed(code: &str) -> Form {

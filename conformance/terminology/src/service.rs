@@ -207,7 +207,7 @@ impl Terminology {
                     active: concepts.active(concept),
                     selectable: concepts.selectable(concept),
                 },
-                None if concepts.completeness() == Completeness::Complete => CodeCheck::UnknownCode,
+                None if concepts.rules_out(coding.code) => CodeCheck::UnknownCode,
                 None => formed(system, coding.code, CodeCheck::Incomplete),
             },
             System::Rule(rule) => match rule.check(coding.code) {

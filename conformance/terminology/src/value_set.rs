@@ -297,7 +297,7 @@ impl Clause {
                 Reason::Partial(system)
             }
             (System::WrongVersion, Some(version)) => Reason::Version(system, version.clone()),
-            (System::Rule(_), _) => Reason::Open(system),
+            (System::Rule(_) | System::Loaded(_), _) => Reason::Open(system),
             _ => Reason::System(system),
         }
     }

@@ -47,3 +47,17 @@ fn loinc_value_sets_are_read_from_their_url() {
     let none = terminology.member("http://loinc.org/vs/other", &Coding::new(system, "1"));
     assert!(matches!(none, Membership::Unknown(_)));
 }
+
+#[test]
+fn codes_that_a_release_need_not_list_are_undecided() {
+    let check = |system: &str, code: &str, expect: crate::CodeCheck| {
+        assert_eq!(loaded(system, "x").validate(&Coding::new(system, code)), expect, "{code}");
+    };
+    check("http://snomed.info/sct", "73211009:{363698007=56459004}", crate::CodeCheck::Incomplete);
+    check("http://snomed.info/sct", "73211009", crate::CodeCheck::UnknownCode);
+    check("http://loinc.org", "LA6576-8", crate::CodeCheck::Incomplete);
+    check("http://loinc.org", "8480-6", crate::CodeCheck::UnknownCode);
+    let whole = loaded("http://snomed.info/sct", "x");
+    let expression = Coding::new("http://snomed.info/sct", "73211009:{363698007=56459004}");
+    assert!(matches!(whole.member("http://snomed.info/sct?fhir_vs", &expression), Membership::Unknown(_)));
+}

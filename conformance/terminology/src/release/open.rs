@@ -12,6 +12,7 @@ use super::file::read_at;
 use super::{ABSTRACT, DEFINITION, DESIGNATION, DISPLAY, INACTIVE, MAGIC, PROPERTY, ReleaseError, UNIT};
 use crate::code_system::fold;
 use crate::concepts::{Completeness, Concept, Concepts, Designation, Value};
+use crate::rule;
 
 /// A footer is at most this long; a longer one is damage.
 const FOOTER: u64 = 64 << 20;
@@ -291,6 +292,16 @@ impl Concepts for Release {
 
     fn completeness(&self) -> Completeness {
         Completeness::Complete
+    }
+
+    fn rules_out(&self, code: &str) -> bool {
+        match self.url.as_str() {
+            // No list has the expressions that SNOMED CT allows in place of a code.
+            "http://snomed.info/sct" => !rule::is_expression(code),
+            // All terms are in the table that has to be there; parts, answers and groups are in files that may not be.
+            "http://loinc.org" => !code.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic()),
+            _ => true,
+        }
     }
 
     fn case_sensitive(&self) -> bool {
