@@ -105,6 +105,9 @@ pub enum CodeCheck {
     },
     /// The system does not have the code: it is complete here, or has no codes of this form.
     UnknownCode,
+    /// A table of HL7 v2 does not have the code; tables grow with every version of v2, and sites add codes to those that are
+    /// user-defined, so this is a warning at most.
+    Unlisted,
     /// The code's check digit is wrong, though the system is not loaded. A warning at most.
     Malformed(&'static str),
     /// The system is not loaded.

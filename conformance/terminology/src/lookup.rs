@@ -154,7 +154,7 @@ impl Terminology {
             Some((_, Membership::Unknown(reason))) => return Err((None, reason.to_string())),
             None => match known {
                 CodeCheck::Known { .. } => {}
-                CodeCheck::UnknownCode | CodeCheck::Malformed(_) => {
+                CodeCheck::UnknownCode | CodeCheck::Unlisted | CodeCheck::Malformed(_) => {
                     return Err((Some(false), format!("the code system {system} does not have the code")));
                 }
                 CodeCheck::UnknownSystem | CodeCheck::UnknownVersion | CodeCheck::Incomplete => {

@@ -207,7 +207,10 @@ impl Terminology {
                     active: concepts.active(concept),
                     selectable: concepts.selectable(concept),
                 },
-                None if concepts.rules_out(coding.code) => CodeCheck::UnknownCode,
+                None if concepts.rules_out(coding.code) => match coding.version {
+                    None if system.starts_with(V2_TABLES) => CodeCheck::Unlisted,
+                    _ => CodeCheck::UnknownCode,
+                },
                 None => formed(system, coding.code, CodeCheck::Incomplete),
             },
             System::Rule(rule) => match rule.check(coding.code) {
@@ -222,6 +225,9 @@ impl Terminology {
         }
     }
 }
+
+/// Begins the URI of a table of HL7 v2.
+const V2_TABLES: &str = "http://terminology.hl7.org/CodeSystem/v2-";
 
 /// What can still be said where the list does not help.
 fn formed(system: &str, code: &str, otherwise: CodeCheck) -> CodeCheck {

@@ -55,6 +55,6 @@ fn a_national_person_identifier_names_its_country() {
         "content":"complete","concept":[{"code":"NNxxx"},{"code":"MR"}]}"#]);
     let ask = |code| service.validate(&Coding::new("http://terminology.hl7.org/CodeSystem/v2-0203", code));
     assert!(matches!(ask("NNFIN"), CodeCheck::Known { .. }));
-    assert_eq!(ask("NNfin"), CodeCheck::UnknownCode);
-    assert_eq!(ask("MRFIN"), CodeCheck::UnknownCode);
+    assert_eq!(ask("NNfin"), CodeCheck::Unlisted);
+    assert_eq!(ask("MRFIN"), CodeCheck::Unlisted);
 }
