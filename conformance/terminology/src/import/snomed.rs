@@ -55,15 +55,15 @@ pub(super) fn import(import: &Import<'_>, progress: &mut dyn FnMut(u64)) -> Resu
             if definition {
                 return builder.definition(concept, term);
             }
-            let rank = preferred.get(id).copied();
+            let rank = id.parse().ok().and_then(|id: u64| preferred.get(&id).copied());
             if kind != FULLY_SPECIFIED_NAME && rank == Some(0) && displayed.insert(concept) {
                 builder.display(concept, term)?;
+                fallback.remove(&concept);
             }
             // Without a preferred term: another English one, the name without its tag last.
-            if kind != FULLY_SPECIFIED_NAME && rank == Some(1) {
+            let is_better = kind != FULLY_SPECIFIED_NAME && rank == Some(1);
+            if !displayed.contains(&concept) && (is_better || !fallback.contains_key(&concept)) {
                 fallback.insert(concept, term.to_owned());
-            } else {
-                fallback.entry(concept).or_insert_with(|| term.to_owned());
             }
             builder.designation(concept, language, (SYSTEM, kind), term)
         })?;
@@ -105,16 +105,16 @@ pub(super) fn import(import: &Import<'_>, progress: &mut dyn FnMut(u64)) -> Resu
 }
 
 /// Descriptions that are preferred in a language reference set, with the set's rank.
-fn preferred(import: &Import<'_>, progress: &mut dyn FnMut(u64)) -> Result<HashMap<String, usize>, ReleaseError> {
-    let mut preferred: HashMap<String, usize> = HashMap::new();
+fn preferred(import: &Import<'_>, progress: &mut dyn FnMut(u64)) -> Result<HashMap<u64, u8>, ReleaseError> {
+    let mut preferred: HashMap<u64, u8> = HashMap::new();
     let language = |name: &str| name.starts_with("der2_cRefset_Language") && name.contains("Snapshot");
     for path in files(import.release, &language)? {
         let read = rows(&path, '\t', |line, fields| {
             let [active, set, description, acceptability] = pick(&path, line, fields, [2, 4, 5, 6])?;
-            if active == "1" && acceptability == PREFERRED {
+            if let (Ok(description), "1", PREFERRED) = (description.parse(), active, acceptability) {
                 // Other languages come after the English ones.
-                let rank = LANGUAGES.iter().position(|known| *known == set).unwrap_or(LANGUAGES.len());
-                let known = preferred.entry(description.to_owned()).or_insert(rank);
+                let rank = (0_u8..).zip(LANGUAGES).find(|(_, known)| *known == set).map_or(u8::MAX, |(rank, _)| rank);
+                let known = preferred.entry(description).or_insert(rank);
                 *known = rank.min(*known);
             }
             Ok(())
