@@ -222,8 +222,11 @@ pub(super) fn tally(gateway: &Gateway) -> Tally {
             context.bounds.parallel = 1;
         })
     };
-    let sound = run(&Proxy::http(upstream, Arc::new(|request: Message, next: Next<'_>| next(&request))));
+    let plain = Proxy::http(upstream, Arc::new(|request: Message, next: Next<'_>| next(&request)));
+    let sound = run(&plain);
     assert!(sound.holds(), "consent without a fault:\n{}", sound.problems());
+    let again = run(&plain);
+    assert!(!again.differs(&sound), "consent finds a fault where there is none:\n{}", again.problems());
     let mut tally = Tally { planted: 0, missed: Vec::new(), took: Duration::ZERO };
     for (name, fault) in faults() {
         let proxy = Proxy::http(upstream, fault);

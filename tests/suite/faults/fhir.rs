@@ -484,6 +484,8 @@ pub(super) fn tally(gateway: &Gateway) -> Tally {
         let plain = Proxy::http(upstream, Arc::new(|request: Message, next: Next<'_>| next(&request)));
         let sound = run(&format!("http://{}/fhir", plain.address));
         assert!(sound.holds(), "{suite:?} without a fault:\n{}", sound.problems());
+        let again = run(&format!("http://{}/fhir", plain.address));
+        assert!(!again.differs(&sound), "{suite:?} finds a fault where there is none:\n{}", again.problems());
         for (name, fault) in faults {
             let proxy = Proxy::http(upstream, fault);
             tally.planted += 1;

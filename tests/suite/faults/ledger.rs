@@ -149,8 +149,11 @@ pub(super) fn tally(gateway: &Gateway) -> Tally {
             context.variables.insert("ledger-key".to_owned(), key.display().to_string());
         })
     };
-    let sound = run(&Proxy::http(upstream, Arc::new(|request: Message, next: Next<'_>| next(&request))));
+    let plain = Proxy::http(upstream, Arc::new(|request: Message, next: Next<'_>| next(&request)));
+    let sound = run(&plain);
     assert!(sound.holds(), "ledger without a fault:\n{}", sound.problems());
+    let again = run(&plain);
+    assert!(!again.differs(&sound), "ledger finds a fault where there is none:\n{}", again.problems());
     let mut tally = Tally { planted: 0, missed: Vec::new(), took: Duration::ZERO };
     for (name, fault) in faults() {
         let proxy = Proxy::http(upstream, fault);

@@ -124,6 +124,8 @@ pub(super) fn tally(gateway: &Gateway) -> Tally {
     let plain = Proxy::mllp(upstream, Arc::new(|message: &str, next: Next<'_>| frame(&next(message))));
     let sound = run(plain.address.to_string());
     assert!(sound.holds(), "mllp without a fault:\n{}", sound.problems());
+    let again = run(plain.address.to_string());
+    assert!(!again.differs(&sound), "mllp finds a fault where there is none:\n{}", again.problems());
     let mut tally = Tally { planted: 0, missed: Vec::new(), took: Duration::ZERO };
     for (name, fault) in faults() {
         let proxy = Proxy::mllp(upstream, fault);
