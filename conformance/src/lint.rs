@@ -9,6 +9,7 @@ mod clinical;
 mod codes;
 mod examples;
 mod reach;
+mod systems;
 mod tables;
 mod target;
 mod view;
@@ -20,6 +21,8 @@ use std::path::{Path, PathBuf};
 use mappers::Packages;
 use model::json::Json;
 use model::outcome::{Issue, Severity};
+
+use crate::validate::{Level, Options, Validator};
 
 use view::View;
 
@@ -147,14 +150,14 @@ pub fn lint_files(names: &[String], files: &Files, bases: &Files) -> Vec<Finding
         tables::findings(&view, &all, &mut findings);
         reach::findings(&view, &mut findings);
         target::findings(&view, &mut findings);
-        codes::findings(&view, &NoSystems, &mut findings);
+        codes::findings(&view, &systems::R4, &mut findings);
         clinical::findings(&view, &all, &mut findings);
     }
     match Packages::load(loaded) {
         Ok(packages) => {
             for name in names {
                 if let Some(package) = packages.named(name) {
-                    examples::findings(package, name, files, &crate::structure::validate, &mut findings);
+                    examples::findings(package, name, files, &validate, &mut findings);
                 }
             }
         }
@@ -171,6 +174,11 @@ pub fn lint_files(names: &[String], files: &Files, bases: &Files) -> Vec<Finding
     findings
 }
 
+/// The form of an output: elements, cardinality, types, closed value sets. Profiles are the score's matter.
+fn validate(output: &Json) -> Vec<Issue> {
+    Validator::r4().validate(output, &Options { level: Level::Structure, ..Options::default() })
+}
+
 fn sort(findings: &mut Vec<Finding>) {
     let rank = |severity: Severity| match severity {
         Severity::Fatal => 0,
@@ -183,15 +191,6 @@ fn sort(findings: &mut Vec<Finding>) {
         key(a).cmp(&key(b))
     });
     findings.dedup();
-}
-
-/// No code system is at hand.
-struct NoSystems;
-
-impl codes::CodeSystems for NoSystems {
-    fn display(&self, _: &str, _: &str) -> Option<Option<String>> {
-        None
-    }
 }
 
 fn package_name(folder: &Path) -> Result<String, LintError> {

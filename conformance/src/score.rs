@@ -62,7 +62,10 @@ pub struct Options {
 
 /// Says what is wrong with an output.
 #[derive(Clone)]
-pub struct Judge(pub Arc<dyn Fn(&Json) -> Vec<Issue> + Send + Sync>);
+pub struct Judge(pub Arc<Judgement>);
+
+/// What a [`Judge`] does: the problems of an output.
+pub type Judgement = dyn Fn(&Json) -> Vec<Issue> + Send + Sync;
 
 impl std::fmt::Debug for Judge {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

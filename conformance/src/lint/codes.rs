@@ -14,6 +14,11 @@ pub(super) trait CodeSystems {
 }
 
 pub(super) fn findings(view: &View, systems: &dyn CodeSystems, out: &mut Vec<Finding>) {
+    for level in ["segments", "datatypes"] {
+        for row in view.level(level).flat_map(|(_, rows)| rows).filter(|row| row.is_of(&view.name)) {
+            constants(view, row, systems, out);
+        }
+    }
     let mut displays: BTreeMap<(String, String), &Row> = BTreeMap::new();
     for (_, rows) in view.level("codes") {
         let table = rows.iter().find(|row| row.cell("code") == "@table").and_then(|row| view.url(row.cell("system")));
@@ -27,6 +32,39 @@ pub(super) fn findings(view: &View, systems: &dyn CodeSystems, out: &mut Vec<Fin
             one_display(row, system, &mut displays, view, out);
         }
         twice(view, rows, out);
+    }
+}
+
+/// Codes that a row sets by itself: `system|code|display`.
+fn constants(view: &View, row: &Row, systems: &dyn CodeSystems, out: &mut Vec<Finding>) {
+    let via = matches!(row.cell("source"), "const" | "default").then(|| row.cell("via"));
+    let with = row.cell("with").split(';').filter_map(|piece| piece.split_once('=').map(|(_, value)| value));
+    for value in via.into_iter().chain(with) {
+        let mut parts = value.trim().split('|');
+        let (Some(system), Some(code)) = (parts.next().and_then(|name| view.url(name)), parts.next()) else { continue };
+        let display = parts.next().unwrap_or_default();
+        match systems.display(&system, code) {
+            Some(None) => {
+                let text = format!("{system} does not have the code {code}");
+                out.push(
+                    find(row, unknown_in(&system), "code-unknown", text)
+                        .suggest("a code of the system, or another system"),
+                );
+            }
+            Some(Some(known)) if !display.is_empty() && !known.is_empty() && !alike(&known, display) => {
+                let text = format!("the display is not the one {code} has in its system");
+                out.push(find(row, Severity::Error, "code-against-display", text).suggest(&known));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// HL7 v2 tables grow with each version; those that R4 brings are of version 2.9 at its beginning.
+fn unknown_in(system: &str) -> Severity {
+    match system.strip_prefix("http://terminology.hl7.org/CodeSystem/v2-") {
+        Some(_) => Severity::Information,
+        None => Severity::Error,
     }
 }
 
@@ -60,7 +98,7 @@ fn target(row: &Row, system: &str, systems: &dyn CodeSystems, out: &mut Vec<Find
         Some(None) => {
             let text = format!("{system} does not have the target's code");
             out.push(
-                find(row, Severity::Error, "code-unknown", text).suggest("a code of the system, or another system"),
+                find(row, unknown_in(system), "code-unknown", text).suggest("a code of the system, or another system"),
             );
         }
         Some(Some(known)) if !display.is_empty() && !known.is_empty() && !alike(&known, display) => {

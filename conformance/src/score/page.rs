@@ -118,6 +118,9 @@ fn millis(micros: u64) -> String {
     format!("{}.{:02}", micros / 1_000, micros % 1_000 / 10)
 }
 
+/// One measure of a group, as text.
+type Measure = fn(&Group) -> String;
+
 /// The same measures of two converters or more, side by side.
 fn compared(out: &mut String, report: &Report, others: &[Report]) {
     if others.is_empty() {
@@ -130,7 +133,7 @@ fn compared(out: &mut String, report: &Report, others: &[Report]) {
         let _ = write!(out, "<th>{}", text(name));
     }
     out.push_str("</tr>");
-    let rows: [(&str, fn(&Group) -> String); 12] = [
+    let rows: [(&str, Measure); 12] = [
         ("converted", |g| (g.inputs - g.refused - g.panicked).to_string()),
         ("refused", |g| g.refused.to_string()),
         ("failed, too slow or too large", |g| g.panicked.to_string()),

@@ -99,6 +99,15 @@ fn refuses_facts_of_an_unknown_form() {
     assert!(read(b"nonsense").is_err());
 }
 
+/// Judges the form of an output.
+fn judge() -> Judge {
+    use crate::validate::{Level, Options as Validation, Validator};
+    Judge(Arc::new(|output: &Json| {
+        let structure = Validation { level: Level::Structure, ..Validation::default() };
+        Validator::r4().validate(output, &structure)
+    }))
+}
+
 fn file(message_type: &str, found: usize, all: usize) -> FileScore {
     FileScore {
         set: "s".to_owned(),
@@ -196,7 +205,7 @@ fn allows_exactly_its_own_style() {
 fn measures_a_folder_without_facts() {
     let packages = Packages::embedded().expect("the embedded packages load");
     let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../mappers/packages/hl7v2-base/examples");
-    let judge: fn(&Json) -> Vec<Issue> = crate::structure::validate;
+    let judge: fn(&Json) -> Vec<Issue> = crate::validate::form;
     let options = Options { validate: Some(judge.into()), honesty: 1, details: 3, ..Options::default() };
     let report = score(&examples, &packages, &options, &mut |_, _| {}).expect("a readable folder");
     let total = report.total();
