@@ -20,6 +20,8 @@ pub struct CodeSystem {
     index: HashMap<SmolStr, u32>,
     /// Names of properties that are declared or used.
     properties: HashSet<SmolStr>,
+    /// Parent and child, so that no edge is added twice; empty once compiled.
+    edges: HashSet<(u32, u32)>,
 }
 
 #[derive(Default)]
@@ -66,11 +68,13 @@ impl CodeSystem {
             entries: Vec::new(),
             index: HashMap::new(),
             properties: HashSet::new(),
+            edges: HashSet::new(),
         };
         let meanings = meanings(resource);
         system.properties.extend(meanings.keys().cloned());
         system.read(resource.items("concept"), &meanings);
         system.link(&meanings);
+        system.edges = HashSet::new();
         for supplement in supplements {
             system.supplement(supplement);
         }
@@ -88,6 +92,7 @@ impl CodeSystem {
             entries: Vec::new(),
             index: HashMap::new(),
             properties: HashSet::new(),
+            edges: HashSet::new(),
         };
         for (code, display) in codes {
             let id = u32::try_from(system.entries.len()).unwrap_or(u32::MAX);
@@ -171,17 +176,13 @@ impl CodeSystem {
     }
 
     fn edge(&mut self, parent: u32, child: u32) {
-        if parent == child {
+        if parent == child || !self.edges.insert((parent, child)) {
             return;
         }
-        if let Some(entry) = self.entries.get_mut(parent as usize)
-            && !entry.children.contains(&child)
-        {
+        if let Some(entry) = self.entries.get_mut(parent as usize) {
             entry.children.push(child);
         }
-        if let Some(entry) = self.entries.get_mut(child as usize)
-            && !entry.parents.contains(&parent)
-        {
+        if let Some(entry) = self.entries.get_mut(child as usize) {
             entry.parents.push(parent);
         }
     }
@@ -306,17 +307,19 @@ impl Concepts for CodeSystem {
     }
 
     fn is_a(&self, concept: Concept, ancestor: Concept) -> bool {
-        // Walks up: few concepts have more than one parent, and `seen` ends a cycle in a broken definition.
-        let mut seen: Vec<u32> = vec![concept.0];
-        let mut next = 0;
-        while let Some(&id) = seen.get(next) {
-            if id == ancestor.0 {
-                return true;
-            }
-            next += 1;
+        // Walks up: few concepts have more than one parent, and what was seen ends a cycle in a broken definition.
+        if concept == ancestor {
+            return true;
+        }
+        let mut seen: HashSet<u32> = HashSet::new();
+        let mut open = vec![concept.0];
+        while let Some(id) = open.pop() {
             for parent in self.entry(Concept(id)).map(|entry| entry.parents.as_slice()).unwrap_or_default() {
-                if !seen.contains(parent) {
-                    seen.push(*parent);
+                if *parent == ancestor.0 {
+                    return true;
+                }
+                if seen.insert(*parent) {
+                    open.push(*parent);
                 }
             }
         }

@@ -111,7 +111,7 @@ pub trait Concepts: Send + Sync {
     fn active(&self, concept: Concept) -> bool;
     /// False for a concept that only groups.
     fn selectable(&self, concept: Concept) -> bool;
-    /// The direct parents, ascending.
+    /// The direct parents.
     fn parents(&self, concept: Concept) -> Vec<Concept>;
     /// The direct children, in the system's order.
     fn children(&self, concept: Concept) -> Vec<Concept>;

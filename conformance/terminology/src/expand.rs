@@ -374,6 +374,9 @@ fn row(clause: &Clause, code: SmolStr, from: Option<(Arc<dyn Concepts>, Concept)
     Row { entry, from, depth: None, nested }
 }
 
+/// Deeper levels of an expansion begin at the root again: no answer may be too deep for its reader.
+const NESTING: usize = 64;
+
 /// Puts each row below its nearest place: under the first of its parents that is listed, or as deep as the stored
 /// expansion has it.
 fn nest(rows: Vec<Row>) -> Vec<Contains> {
@@ -384,6 +387,7 @@ fn nest(rows: Vec<Row>) -> Vec<Contains> {
         }
     }
     let mut above: Vec<Option<usize>> = Vec::with_capacity(rows.len());
+    let mut depths: Vec<usize> = Vec::with_capacity(rows.len());
     let mut open: Vec<usize> = Vec::new();
     for (place, row) in rows.iter().enumerate() {
         let parent = match (row.depth, &row.from, &row.entry.system) {
@@ -401,7 +405,9 @@ fn nest(rows: Vec<Row>) -> Vec<Contains> {
             }
             _ => None,
         };
-        above.push(parent);
+        let depth = parent.and_then(|parent| depths.get(parent)).map_or(0, |depth| depth + 1);
+        above.push(parent.filter(|_| depth < NESTING));
+        depths.push(if depth < NESTING { depth } else { 0 });
     }
     let mut entries: Vec<Option<Contains>> = rows.into_iter().map(|row| Some(row.entry)).collect();
     let mut roots = Vec::new();

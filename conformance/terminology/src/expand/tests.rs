@@ -105,6 +105,22 @@ fn a_stored_expansion_gives_no_code_that_the_definition_rules_out() {
     assert_eq!(print(&service.expand("v", &ExpandRequest::default()).unwrap().contains), "a");
 }
 
+#[test]
+fn a_chain_of_any_length_is_no_danger() {
+    let concepts: Vec<String> = (0..20_000)
+        .map(|number| format!(r#"{{"code":"{}","property":[{{"code":"parent","valueCode":"{number}"}}]}}"#, number + 1))
+        .collect();
+    let system = format!(
+        r#"{{"resourceType":"CodeSystem","url":"s","content":"complete","concept":[{{"code":"0"}},{}]}}"#,
+        concepts.join(",")
+    );
+    let all = r#"{"resourceType":"ValueSet","url":"v","compose":{"include":[{"system":"s"}]}}"#;
+    let service = terminology(&[&system, all]);
+    let expansion = service.expand("v", &ExpandRequest::default()).unwrap();
+    assert_eq!((expansion.total, expansion.contains.len()), (20_001, 20_001_usize.div_ceil(NESTING)));
+    assert_eq!(service.subsumes("s", None, "0", "20000"), Ok(crate::Subsumption::Subsumes));
+}
+
 mod laws {
     use proptest::prelude::*;
 

@@ -318,6 +318,9 @@ impl Builder {
     }
 }
 
+/// Ten times what SNOMED CT has: 512 MiB. A code system with more is a chain rather than a hierarchy.
+const ANCESTORS: usize = 1 << 27;
+
 /// For every concept its sorted ancestors, itself left out. Concepts on a cycle, which no release should have, keep what
 /// is known of them from outside the cycle.
 fn ancestors(count: u32, parents: &Lists, children: &Lists) -> Result<Lists, ReleaseError> {
@@ -339,8 +342,8 @@ fn ancestors(count: u32, parents: &Lists, children: &Lists) -> Result<Lists, Rel
         gathered.dedup();
         let from = all.len();
         all.extend_from_slice(&gathered);
-        if all.len() > u32::MAX as usize {
-            return Err(ReleaseError::TooLarge { what: "ancestors", limit: u32::MAX.into() });
+        if all.len() > ANCESTORS {
+            return Err(ReleaseError::TooLarge { what: "ancestors of its concepts", limit: ANCESTORS as u64 });
         }
         if let Some(span) = spans.get_mut(id as usize) {
             *span = (from, all.len());
