@@ -77,3 +77,21 @@ fn a_system_that_is_not_there_is_no_success() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("no connection"));
 }
+
+#[test]
+fn a_certificate_has_to_be_trusted_or_on_loopback_and_waved_through() {
+    let gateway = Gateway::start(&configuration("").replace("\"development\"", "\"open\""));
+    let base = format!("https://{}/fhir", gateway.https.expect("HTTPS is configured"));
+    let script = gateway.scratch().join("script.json");
+    std::fs::write(&script, SCRIPT.replace("CODE", "404")).expect("the script is written");
+    let script = script.display().to_string();
+    let certificate = gateway.data().join("keys/tls-certificate.pem").display().to_string();
+    let arguments = ["--suite", "testscript", "--base", &base, "--timeout", "10s"];
+    for (more, status) in [(vec![], 1), (vec!["--ca", &certificate], 0), (vec!["--insecure"], 0)] {
+        let mut all = arguments.to_vec();
+        all.extend(more.iter().copied());
+        all.push(&script);
+        let output = run(&all);
+        assert_eq!(output.status.code(), Some(status), "{more:?}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
