@@ -8,6 +8,5 @@ mod resolve;
 mod rules;
 mod scope;
 pub mod score;
-pub mod structure;
 pub mod validate;
 mod xhtml;

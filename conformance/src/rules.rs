@@ -70,6 +70,7 @@ pub(crate) fn element(scope: &Scope<'_>, type_name: &str, value: &Json, place: &
     match type_name {
         "Attachment" => datatype::attachment(value, place, report),
         "Coding" => datatype::coding(scope, value, place, report),
+        "Extension" => links::fragment(scope, value, place, report),
         "Identifier" => datatype::identifier(value, place, report),
         "Narrative" => narrative::check(scope, value, place, report),
         "Reference" => reference::check(scope, value, place, report),

@@ -12,6 +12,7 @@ mod content;
 mod demand;
 mod evaluate;
 mod extension;
+mod form;
 mod node;
 mod plan;
 mod reference;
@@ -33,6 +34,7 @@ use model::outcome::Issue;
 use terminology::Terminology;
 
 use crate::place::Place;
+use crate::report::Report;
 use crate::resolve::Resolver;
 use crate::scope::Scope;
 
@@ -88,6 +90,13 @@ impl Default for Options<'_> {
     }
 }
 
+/// Every problem of the form of a resource: [`Level::Structure`], for which no definitions are needed.
+pub fn form(resource: &Json) -> Vec<Issue> {
+    let mut report = Report::default();
+    form::check(resource, &Options { level: Level::Structure, ..Options::default() }, &mut report);
+    report.finish()
+}
+
 /// Validates resources. Shared by all requests of a process: what it compiles, it keeps.
 pub struct Validator {
     plans: Plans,
@@ -132,21 +141,18 @@ impl Validator {
     ///
     /// Diagnostics name elements, definitions and expectations, never values.
     pub fn validate(&self, resource: &Json, options: &Options<'_>) -> Vec<Issue> {
-        let mut issues = crate::structure::validate_with(resource, options);
+        let mut report = Report::default();
+        form::check(resource, options, &mut report);
         if options.level == Level::Structure {
-            return issues;
+            return report.finish();
         }
         let resolver = Resolver::of(resource);
         let scope = Scope { validator: self, options, bundle: None, container: None, resource, resolver: &resolver };
         let name = model::resource::resource_type(resource).unwrap_or("Resource");
         let mut walk = Walk::new(scope);
+        walk.report = report;
         walk.root(&Place::Root(name));
-        for issue in walk.report.finish() {
-            if !issues.contains(&issue) {
-                issues.push(issue);
-            }
-        }
-        issues
+        walk.report.finish()
     }
 
     /// What resources are validated against.

@@ -188,7 +188,7 @@ fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) 
 fn fhir(packages: &Packages, request: &Conversion, to: Format, input: &[u8]) -> Result<Output, Vec<Issue>> {
     let tree =
         json::parse(input, &Limits::default()).map_err(|error| vec![Issue::error("structure", error.to_string())])?;
-    let mut issues = conformance::structure::validate(&tree);
+    let mut issues = conformance::validate::form(&tree);
     if model::outcome::any_error(&issues) {
         return Err(issues);
     }

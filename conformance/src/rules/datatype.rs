@@ -6,6 +6,7 @@ use super::read::{scalar, text};
 use super::{base64, text as form};
 use crate::place::Place;
 use crate::report::Report;
+use crate::resolve::is_absolute;
 use crate::scope::Scope;
 
 /// `system` is absolute; a value in the namespace of URIs is one.
@@ -41,6 +42,14 @@ fn has_scheme(text: &str) -> bool {
 /// A supplement adds to a code system and has no codes of its own.
 pub(super) fn coding(scope: &Scope<'_>, value: &Json, place: &Place<'_>, report: &mut Report) {
     let Some(system) = text(value, "system") else { return };
+    if !is_absolute(system) {
+        report.error("code-invalid", "expected the system to be an absolute URL or a URN", place);
+        return;
+    }
+    if scope.find("CodeSystem", system).is_none() && scope.find("ValueSet", system).is_some() {
+        let expected = "expected the code system, not a value set";
+        report.error("code-invalid", expected, &place.member("system"));
+    }
     let is_supplement =
         |found: &Json| text(found, "content") == Some("supplement") || found.get("supplements").is_some();
     if scope.find("CodeSystem", system).is_some_and(|found| is_supplement(&found)) {

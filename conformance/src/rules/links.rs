@@ -1,9 +1,14 @@
 //! The links of a resource: its References, and its uris that may name another entry of the Bundle around.
 
 use model::json::{Json, Object};
+use model::resource::resource_type;
 use model::types::{self, Kind, Primitive, Shape, Table};
 
+use super::document;
+use super::read::choice;
 use crate::place::Place;
+use crate::report::Report;
+use crate::scope::Scope;
 
 /// One link, as the walk finds it.
 #[derive(Clone, Copy)]
@@ -123,4 +128,17 @@ fn is_link(shape: &Shape, name: &str) -> bool {
             | ("Endpoint", "address")
             | ("Reference", "type")
     )
+}
+
+/// The URL of an extension that is a fragment names something of the resource that it stands in: a contained resource,
+/// an element, a place of the narrative.
+pub(super) fn fragment(scope: &Scope<'_>, extension: &Json, place: &Place<'_>, report: &mut Report) {
+    let Some(("uri" | "url", value)) = choice(extension, "value") else { return };
+    let Some(fragment) = value.as_str().and_then(|url| url.strip_prefix('#')) else { return };
+    let around = scope.container.unwrap_or(scope.resource);
+    // Definitions name elements of definitions.
+    if resource_type(around) != Some("StructureDefinition") && document::count_ids(around, fragment, 0) == 0 {
+        let expected = "expected the fragment to be the id of something in the resource";
+        report.error("invalid", expected, &place.member("value"));
+    }
 }

@@ -71,6 +71,10 @@ fn items<'q>(
 }
 
 fn conditions(item: &Json, questionnaire: &Json, above: &[&Json], place: &Place<'_>, report: &mut Report) {
+    // que-12. As published, the expression of the invariant lets two conditions pass.
+    if item.items("enableWhen").len() == 2 && item.get("enableBehavior").is_none() {
+        report.error("invariant", "expected enableBehavior: there is more than one enableWhen (que-12)", place);
+    }
     for condition in item.items("enableWhen") {
         let Some(question) = text(condition, "question") else {
             report.error("business-rule", "expected enableWhen to name a question", place);

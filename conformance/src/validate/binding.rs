@@ -3,7 +3,7 @@
 use definitions::profile::{Binding, Strength};
 use model::json::Json;
 use model::outcome::{Issue, Severity};
-use terminology::{CodeCheck, Coding, DisplayCheck, Membership};
+use terminology::{CodeCheck, Coding, Completeness, DisplayCheck, Membership};
 
 use crate::place::Place;
 
@@ -123,9 +123,12 @@ impl<'r> Walk<'r> {
             CodeCheck::UnknownCode => {
                 let text = "expected a code of the code system";
                 let terminology = self.scope.validator.terminology();
-                // Systems that are a grammar (URIs, language tags) are used more freely than the grammar allows.
-                let is_list = coding.system.is_some_and(|of| terminology.code_system(of, coding.version).is_some());
-                let severity = if is_list { Severity::Error } else { Severity::Warning };
+                // Systems that are a grammar (URIs, language tags) or are here in part (SNOMED CT) are used more freely
+                // than that allows, and the tables of HL7 v2 have grown since R4.
+                let system = coding.system.filter(|system| !system.starts_with(V2_TABLES));
+                let list = system.and_then(|system| terminology.code_system(system, coding.version));
+                let is_whole = list.is_some_and(|list| list.completeness() == Completeness::Complete);
+                let severity = if is_whole { Severity::Error } else { Severity::Warning };
                 self.report.problem(Issue::new(severity, "code-invalid", text), &place.member("code"));
             }
             CodeCheck::Known { display: DisplayCheck::Differs(known), .. } => {
@@ -158,6 +161,7 @@ impl<'r> Walk<'r> {
     }
 }
 
+const V2_TABLES: &str = "http://terminology.hl7.org/CodeSystem/v2-";
 const MIME_TYPES: &str = "http://hl7.org/fhir/ValueSet/mimetypes";
 
 fn codes<'r>(node: &Node<'r>) -> Codes<'r> {

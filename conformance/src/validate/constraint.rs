@@ -186,6 +186,6 @@ impl<'r> Host<'r> for Asker<'r> {
     }
 
     fn is_narrative(&self, xhtml: &str) -> Option<bool> {
-        Some(crate::structure::is_narrative(xhtml))
+        Some(super::form::is_narrative(xhtml))
     }
 }

@@ -71,7 +71,7 @@ fn is_valid_r4_of_every_kind() {
             .exchange(ExchangeId::from_random([7; 16]))
             .detail("decision", "permit")
             .outcome(Outcome::Failed, "no answer");
-        let issues = conformance::structure::validate(&event.resource());
+        let issues = conformance::validate::form(&event.resource());
         assert!(!model::outcome::any_error(&issues), "{kind:?}: {issues:?}");
     }
 }

@@ -278,3 +278,16 @@ fn derived_questionnaires_narrow_their_base() {
         "expected an option that the base has",
     );
 }
+
+#[test]
+fn two_conditions_need_a_behaviour() {
+    let with = |behaviour: &str| {
+        let when = r#"{"question":"a","operator":"exists","answerBoolean":true}"#;
+        format!(
+            r#"{{"resourceType":"Questionnaire","status":"active","item":[{{"linkId":"a","type":"string"}},
+            {{"linkId":"b","type":"string",{behaviour}"enableWhen":[{when},{when}]}}]}}"#
+        )
+    };
+    finds(&with(""), "error invariant at Questionnaire.item[1]: expected enableBehavior");
+    passes(&with(r#""enableBehavior":"any","#), &[], "expected enableBehavior");
+}

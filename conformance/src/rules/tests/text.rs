@@ -151,3 +151,22 @@ fn vital_signs_have_the_code_of_their_profile() {
     assert!(found.iter().any(|finding| finding.contains("expected a performer")), "{found:#?}");
     passes(&observation(pulse), &[], "expected a performer");
 }
+
+#[test]
+fn systems_are_absolute_and_no_value_sets() {
+    let with = |system: &str| patient(&format!(r#""maritalStatus":{{"coding":[{{"system":"{system}","code":"a"}}]}}"#));
+    let place = "error code-invalid at Patient.maritalStatus.coding[0]";
+    finds(&with("codes"), &format!("{place}: expected the system to be an absolute URL"));
+    finds(&with("http://hl7.org/fhir/ValueSet/marital-status"), &format!("{place}.system: expected the code system"));
+    passes(&with("http://x.org/codes"), &[], "error");
+}
+
+#[test]
+fn fragments_lead_to_something() {
+    let with = |url: &str| {
+        patient(&format!(r#""photo":[{{"id":"p","extension":[{{"url":"http://example.org/e","valueUrl":"{url}"}}]}}]"#))
+    };
+    finds(&with("#x"), "error invalid at Patient.photo[0].extension[0].value");
+    passes(&with("#p"), &[], "expected the fragment");
+    passes(&patient(r##""meta":{"source":"#a5f"}"##), &[], "expected the fragment");
+}

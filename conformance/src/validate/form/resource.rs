@@ -8,7 +8,7 @@ use crate::place::Place;
 
 use super::Walk;
 
-impl<'r> Walk<'r> {
+impl<'r> Walk<'r, '_> {
     /// A resource that stands by itself: at the top, in a Bundle entry, in Parameters.
     pub(super) fn independent(&mut self, resource: &'r Json, place: &Place<'_>) {
         let outer = std::mem::take(&mut self.contained);

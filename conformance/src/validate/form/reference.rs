@@ -8,7 +8,7 @@ use crate::place::Place;
 
 use super::Walk;
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// Checks what the elements of a Reference cannot say by themselves; `targets` is `A|B`, empty for any type.
     pub(super) fn reference(&mut self, object: &Object, targets: &str, place: &Place<'_>) {
         let Some(text) = object.get("reference").and_then(|value| value.as_str()) else { return };

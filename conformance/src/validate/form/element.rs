@@ -9,7 +9,7 @@ use crate::place::Place;
 
 use super::{Walk, primitive, xhtml};
 
-impl<'r> Walk<'r> {
+impl<'r> Walk<'r, '_> {
     /// Checks the members of an object against the elements it may have.
     pub(super) fn object(&mut self, shape: &'static Shape, object: &'r Object, place: &Place<'_>) {
         if object.is_empty() {
