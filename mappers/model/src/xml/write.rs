@@ -214,14 +214,14 @@ impl Writer {
     ) -> Result<(), Fault> {
         self.out.push('<');
         self.out.push_str(name);
-        let has_url = shape.is_none_or(|shape| shape.path == "Extension");
-        for attribute in ["id", "url"] {
+        // Outside of what the tables know, a text of that name is taken for an attribute, as the reader does.
+        let is_extension = shape.is_some_and(|shape| shape.path == "Extension");
+        let has_url = is_extension || shape.is_none() && matches!(object.get("url"), Some(Json::String(_)));
+        for (attribute, is_one) in [("id", true), ("url", has_url)] {
             match object.get(attribute) {
-                Some(Json::String(text)) if attribute == "id" || has_url => self.attribute(attribute, text)?,
+                Some(Json::String(text)) if is_one => self.attribute(attribute, text)?,
                 // Has no form: an attribute has neither extensions nor another type.
-                Some(_) if attribute == "id" || shape.is_some_and(|shape| shape.path == "Extension") => {
-                    return Err(Fault::Shape);
-                }
+                Some(_) if is_one => return Err(Fault::Shape),
                 _ => {}
             }
         }
