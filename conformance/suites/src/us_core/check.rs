@@ -7,8 +7,8 @@ use model::json::Json;
 
 use super::collect::{self, id};
 use super::parameter::{is_date, queries, shifted};
-use super::requirement::{Profile, Search};
-use super::{Data, element, said};
+use super::requirement::{Parameter, Profile, Search};
+use super::{Data, element, parameter, said};
 use crate::client::Exchange;
 use crate::context::Context;
 use crate::result::{Step, Weight};
@@ -51,9 +51,13 @@ pub(super) fn jobs(context: &Arc<Context>, data: &Arc<Data>, index: usize) -> Ve
             let name = format!("{name}, {parameter} with {prefix}");
             jobs.push(job(context, data, index, &group, &name, weight, Kind::Comparator(position, parameter, prefix)));
         }
-        for (parameter, weight) in several(profile, search) {
+        for (parameter, weight) in several(profile, search, |parameter| parameter.multiple_or) {
             let name = format!("{name}, several values of {parameter}");
             jobs.push(job(context, data, index, &group, &name, weight, Kind::Or(position, parameter)));
+        }
+        for (parameter, weight) in several(profile, search, |parameter| parameter.multiple_and) {
+            let name = format!("{name}, {parameter} twice");
+            jobs.push(job(context, data, index, &group, &name, weight, Kind::And(position, parameter)));
         }
     }
     for include in &profile.revincludes {
@@ -92,6 +96,7 @@ enum Kind {
     Post,
     Comparator(usize, String, String),
     Or(usize, String),
+    And(usize, String),
     Revinclude(String),
     MustSupport,
     References,
@@ -109,12 +114,12 @@ fn comparators(profile: &Profile, search: &Search) -> Vec<(String, String, Weigh
         .collect()
 }
 
-/// The parameters of a search for which several values at once have to work.
-fn several(profile: &Profile, search: &Search) -> Vec<(String, Weight)> {
+/// The parameters of a search that have to be taken with several values, or several times.
+fn several(profile: &Profile, search: &Search, asked: impl Fn(&Parameter) -> Option<Weight>) -> Vec<(String, Weight)> {
     let parameters = search.names.iter().filter_map(|name| profile.parameter(name));
     parameters
         .filter_map(|parameter| {
-            let weight = parameter.multiple_or.or(parameter.multiple_and)?;
+            let weight = asked(parameter)?;
             (weight != Weight::May).then(|| (parameter.name.clone(), weight.max(search.weight)))
         })
         .collect()
@@ -145,6 +150,7 @@ fn job(
             Kind::Post => test.post().await,
             Kind::Comparator(position, name, prefix) => test.comparator(position, &name, &prefix).await,
             Kind::Or(position, name) => test.several(position, &name).await,
+            Kind::And(position, name) => test.twice(position, &name).await,
             Kind::Revinclude(include) => test.revinclude(&include).await,
             Kind::MustSupport => test.must_support(),
             Kind::References => test.references().await,
@@ -351,6 +357,28 @@ impl Tested<'_> {
         };
         pair.1 = format!("{},{other}", pair.1);
         self.one(&query, Some(resource), false).await;
+    }
+
+    /// One parameter twice: what is found has to answer both. A date between two others, else two values of one resource.
+    async fn twice(&self, position: usize, name: &str) {
+        let Some((_, sources)) = self.chosen(position) else { return };
+        let Some(parameter) = self.profile.parameter(name) else { return };
+        for (resource, query) in &sources {
+            let Some((_, value)) = query.iter().find(|(known, _)| known == name) else { return };
+            let pair = if is_date(parameter) {
+                shifted(value, "ge").zip(shifted(value, "le"))
+            } else {
+                let mut values = parameter::every(resource, parameter).into_iter();
+                values.next().zip(values.next())
+            };
+            let Some((first, second)) = pair else { continue };
+            let mut query = query.clone();
+            query.retain(|(known, _)| known != name);
+            query.extend([(name.to_owned(), first), (name.to_owned(), second)]);
+            self.one(&query, Some(resource), false).await;
+            return;
+        }
+        self.recorder.step(Step::skipped("values", format!("no resource has two values of {name}")));
     }
 
     /// Searches, and looks that all that is found answers and that the resource the values came from is found.

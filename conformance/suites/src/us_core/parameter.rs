@@ -27,6 +27,19 @@ pub(super) fn queries(resource: &Json, parameter: &Parameter) -> Vec<String> {
     Vec::new()
 }
 
+/// The most exact form of each different value that a resource has.
+pub(super) fn every(resource: &Json, parameter: &Parameter) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for value in found(resource, parameter) {
+        if let Some(form) = forms(value, &parameter.kind).into_iter().next()
+            && !all.contains(&form)
+        {
+            all.push(form);
+        }
+    }
+    all
+}
+
 /// The forms in which one value can be asked for: with and without system, with and without type.
 fn forms(value: &Json, kind: &str) -> Vec<String> {
     if let Some(text) = scalar(value) {

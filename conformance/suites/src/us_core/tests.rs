@@ -51,6 +51,7 @@ const TABLE: &str = r#"---
     :comparators:
       :gt: SHALL
       :eq: MAY
+    :multiple_and: SHOULD
 :revincludes: ['Provenance:target']
 :must_supports:
   :extensions: []
