@@ -5,8 +5,9 @@
 
 use formats::hl7v2::{self, Message};
 use mappers::{CONVERT_NAMESPACE, Context, Packages, RenderContext, SelectError, Selector};
-use model::json::{self, Json, Limits};
+use model::json::{Json, Limits};
 use model::outcome::{Issue, Severity};
+use model::xml;
 
 /// A format by the names of the command line and of `/convert`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl Format {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
             "application/hl7-v2" | "x-application/hl7-v2+er7" | "application/edi-hl7v2" => Some(Self::Hl7v2),
-            "application/fhir+json" | "application/json" => Some(Self::FhirR4),
+            "application/fhir+json" | "application/json" | "application/fhir+xml" => Some(Self::FhirR4),
             "application/cda+xml" => Some(Self::Unsupported("ccda")),
             "text/csv" => Some(Self::Unsupported("csv")),
             _ => None,
@@ -76,10 +77,18 @@ impl Format {
         match letters.as_slice() {
             b"MSH" | b"FHS" | b"BHS" => Some(Self::Hl7v2),
             [b'{', ..] => Some(Self::FhirR4),
+            // FHIR declares its namespace on the root element, which comments and a style sheet may keep a little away.
+            [b'<', ..] if contains(input.get(..4096).unwrap_or(input), FHIR_NAMESPACE) => Some(Self::FhirR4),
             [b'<', ..] => Some(Self::Unsupported("ccda")),
             _ => None,
         }
     }
+}
+
+const FHIR_NAMESPACE: &[u8] = b"http://hl7.org/fhir";
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 /// What is asked for.
@@ -186,16 +195,17 @@ fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) 
 }
 
 fn fhir(packages: &Packages, request: &Conversion, to: Format, input: &[u8]) -> Result<Output, Vec<Issue>> {
-    let tree =
-        json::parse(input, &Limits::default()).map_err(|error| vec![Issue::error("structure", error.to_string())])?;
-    let mut issues = conformance::validate::form(&tree);
+    let is_xml = xml::looks_like(input);
+    let (tree, mut issues) = conformance::file::read(input, &Limits::default()).map_err(|issue| vec![issue])?;
+    issues.extend(conformance::validate::form(&tree));
     if model::outcome::any_error(&issues) {
         return Err(issues);
     }
     if to != Format::Hl7v2 {
-        // A resource that is R4 already stays what it is, byte for byte.
+        // A resource that is R4 already stays what it is, byte for byte; XML becomes the same resource in JSON.
         let empty = mappers::Loss::default().to_json();
-        return Ok(Output { bytes: input.to_vec(), issues, loss: empty, explain: Json::array([]) });
+        let bytes = if is_xml { tree.to_bytes() } else { input.to_vec() };
+        return Ok(Output { bytes, issues, loss: empty, explain: Json::array([]) });
     }
     let name = request.packages.first().map_or(BASE_PACKAGE, String::as_str);
     let package = packages

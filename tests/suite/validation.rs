@@ -115,6 +115,18 @@ fn standard_input_is_a_file_too() {
 }
 
 #[test]
+fn xml_is_translated_like_json() {
+    let files = Files::new();
+    let (json, xml) = (files.write("a.json", GOOD), files.write("a.xml", GOOD_XML));
+    let convert = |path: &str| run(&["convert", "--to", "fhir-r4", path]);
+    assert_eq!(convert(&xml).status.code(), Some(0), "{}", String::from_utf8_lossy(&convert(&xml).stderr));
+    let tree = |output: &Output| serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    assert_eq!(tree(&convert(&xml)), tree(&convert(&json)));
+    assert_eq!(convert(&files.write("b.xml", BAD_XML)).status.code(), Some(1));
+    assert_eq!(convert(&files.write("c.xml", "<ClinicalDocument xmlns=\"urn:hl7-org:v3\"/>")).status.code(), Some(1));
+}
+
+#[test]
 fn profiles_come_from_packages() {
     let files = Files::new();
     let package = files.write("profile.json", &profile().to_string());
