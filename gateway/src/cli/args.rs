@@ -429,8 +429,8 @@ pub(crate) struct ScoreArguments {
     /// The time zone of feeds that give none.
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     pub(crate) timezone: Option<String>,
-    /// How outputs are validated.
-    #[arg(long, value_enum, default_value_t = ValidationLevel::Profile)]
+    /// How outputs are validated; a ratchet holds the figures of one level.
+    #[arg(long, value_enum, default_value_t = ValidationLevel::Structure)]
     pub(crate) level: ValidationLevel,
     /// Shows values of the messages in the report: for samples only, they are patient data elsewhere.
     #[arg(long)]
