@@ -38,6 +38,9 @@ pub(super) fn check(scope: &Scope<'_>, value: &Json, place: &Place<'_>, report: 
         }
         return;
     }
+    if scope.bundle.is_none() && !is_absolute(reference) && Named::parse(reference).is_none() {
+        report.warning("invalid", "expected Type/id, an absolute URL, a URN or #id", place);
+    }
     if let Some((bundle, entry)) = scope.bundle {
         bundled(scope, bundle, entry, reference, place, report);
     } else if scope.options.references_must_exist && scope.resolver.resolve(scope, reference) == Target::Outside {

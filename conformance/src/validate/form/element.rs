@@ -75,7 +75,7 @@ impl<'r> Walk<'r, '_> {
             if has_value == object.contains_key("extension") {
                 self.error("invariant", "expected either a value or extensions (ext-1)", place);
             }
-        } else if shape.path == "Bundle.entry" {
+        } else if shape.path == "Bundle.entry" && self.alone {
             let url = object.get("fullUrl").and_then(Json::as_str);
             if url.is_some_and(|url| !url.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme))) {
                 self.error("value", "expected fullUrl to be an absolute URL or a URN", place);

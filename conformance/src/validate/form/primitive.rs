@@ -107,6 +107,8 @@ fn uri(text: &str) -> Option<(&'static str, &'static str)> {
     if text.chars().any(|letter| letter.is_whitespace() || letter < ' ') {
         return Some(("value", "expected a URI: no white space"));
     }
+    // Before the version of a canonical and before a fragment.
+    let text = text.split(['|', '#']).next().unwrap_or_default();
     if text.starts_with("urn:oid:") {
         return expect(is_oid(text), "expected an OID after urn:oid:");
     }

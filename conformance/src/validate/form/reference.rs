@@ -11,6 +11,10 @@ use super::Walk;
 impl Walk<'_, '_> {
     /// Checks what the elements of a Reference cannot say by themselves; `targets` is `A|B`, empty for any type.
     pub(super) fn reference(&mut self, object: &Object, targets: &str, place: &Place<'_>) {
+        // Beyond their form alone, references are for the rules and for definitions.
+        if !self.alone {
+            return;
+        }
         let Some(text) = object.get("reference").and_then(|value| value.as_str()) else { return };
         let here = Place::Member { parent: place, name: "reference", of_type: None };
         if let Some(id) = text.strip_prefix('#') {
