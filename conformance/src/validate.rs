@@ -25,6 +25,8 @@ mod walk;
 mod corpus;
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, LazyLock};
 

@@ -9,7 +9,7 @@ use super::node::Node;
 use super::plan::{Claim, is_a};
 use super::slicing::{Expect, Slicing, Step, Test};
 use super::value::{contains, equals};
-use super::walk::{Claims, Walk, push};
+use super::walk::{Claims, Walk, is_of, push};
 
 impl<'r> Walk<'r> {
     /// Gives each value of `subset` its slice, and checks order, closedness and how many each slice has.
@@ -125,7 +125,7 @@ impl<'r> Walk<'r> {
             for node in &at {
                 match step {
                     Step::Member(name) => next.extend(self.child_or_choice(node, name)),
-                    Step::OfType(name) => next.extend(is_a(node.type_name, name).then_some(*node)),
+                    Step::OfType(name) => next.extend(is_of(node, name).then_some(*node)),
                     Step::Extension(url) => {
                         let extensions = node.children("extension");
                         let is_it = |each: &Node<'_>| each.value.and_then(|value| value.text_at(&["url"])) == Some(url);
@@ -182,7 +182,7 @@ impl<'r> Walk<'r> {
             Expect::Any(list) => list.iter().any(|expect| self.is_expected(expect, node)),
             Expect::Code(value_set) => self.is_member(&node, value_set),
             Expect::Exists | Expect::Nothing => true,
-            Expect::Types(types) => types.iter().any(|name| is_a(node.type_name, name)),
+            Expect::Types(types) => types.iter().any(|name| is_of(&node, name)),
             Expect::Profiles(profiles) => profiles.iter().any(|canonical| {
                 let plan = self.scope.validator.plans().profile(canonical);
                 plan.is_ok_and(|plan| self.conforms(node, &plan))

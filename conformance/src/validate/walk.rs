@@ -145,7 +145,7 @@ impl<'r> Walk<'r> {
     fn typed(&mut self, node: &Node<'r>, claim: &Claim, claims: &mut Claims, place: &Place<'_>) {
         let element = claim.element();
         if claim.id != ElementId::ROOT && !element.types.is_empty() {
-            let fits = element.types.iter().any(|of| of.code == node.type_name || is_a(node.type_name, &of.code));
+            let fits = element.types.iter().any(|of| is_of(node, &of.code));
             if !fits && node.type_name != "BackboneElement" && node.type_name != "Element" {
                 let allowed: Vec<&str> = element.types.iter().map(|of| of.code.as_str()).collect();
                 let text = format_args!("expected {}, not {}", allowed.join(" or "), node.type_name);
@@ -436,6 +436,14 @@ impl<'r> Walk<'r> {
         }
         self.node(node, &all, Some(owner), place);
     }
+}
+
+/// Whether a value has a type that an element allows. A data type is named as it is (`code` is not `string` here), a
+/// resource may be of any type derived from the one that is named.
+pub(crate) fn is_of(node: &Node<'_>, allowed: &str) -> bool {
+    node.type_name == allowed
+        || matches!(allowed, "Element" | "BackboneElement")
+        || node.shape.is_some_and(|shape| shape.is_resource) && is_a(node.type_name, allowed)
 }
 
 /// Adds a claim that is not there yet.
