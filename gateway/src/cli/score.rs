@@ -18,6 +18,9 @@ use super::progress::Progress;
 use super::reporter::Reporter;
 
 pub(crate) fn run(arguments: &ScoreArguments, reporter: Reporter) -> Result<(), Failure> {
+    if arguments.ratchet.is_some() && !(arguments.set.is_empty() && arguments.message_type.is_empty()) {
+        return Err(Failure::usage("--ratchet compares whole corpora: leave out --set and --type"));
+    }
     let (names, files) = packages(&arguments.package)?;
     let tables = Packages::embedded_files().into_iter().chain(files.clone()).collect::<Files>();
     let packages = Packages::load(files)
@@ -123,8 +126,10 @@ fn print(ours: &Report, others: &[Report], format: ReportFormat, reporter: Repor
 }
 
 fn line(name: &str, group: &Group) -> String {
-    let of = |tier| group.tier(tier).percent();
     let back = score::Tally { found: group.round_trip.equal, all: group.round_trip.pieces };
+    // What was not asked, as of another converter, is not said to be perfect.
+    let asked = |tally: score::Tally| if tally.all == 0 { "-".to_owned() } else { tally.percent() };
+    let of = |tier| asked(group.tier(tier));
     let [median, p95, _] = group.speed;
     format!(
         "{name:<28} inputs {:>5}  refused {:>4}  core {:>7}  extended {:>7}  trace {:>7}  said {:>7}  back {:>7}  invalid {:>4}  \
@@ -134,10 +139,10 @@ fn line(name: &str, group: &Group) -> String {
         of(Tier::Core),
         of(Tier::Extended),
         of(Tier::Trace),
-        group.invention.percent(),
-        back.percent(),
+        asked(group.invention),
+        asked(back),
         group.invalid,
-        group.honesty.percent(),
+        asked(group.honesty),
     )
 }
 
