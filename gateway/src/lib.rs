@@ -20,5 +20,6 @@ pub mod pipeline;
 pub mod policies;
 pub mod sealing;
 pub mod serve;
+pub mod terminology_server;
 pub mod tls;
 pub mod validation;

@@ -13,9 +13,11 @@ use model::json::Json;
 use model::outcome::Issue;
 use terminology::Concepts;
 use terminology::release::{self, ReleaseError};
+use terminology::remote::{Policy, Remote};
 use tokio::sync::Semaphore;
 
 use crate::config::{self, Config};
+use crate::terminology_server::{self, ServerError};
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +51,9 @@ pub enum LoadError {
     /// The installed code systems.
     #[error("code systems")]
     Terminology(#[from] ReleaseError),
+    /// The outside terminology server.
+    #[error("terminology server")]
+    Server(#[from] ServerError),
     /// There is no folder to look for guides in.
     #[error("no cache of FHIR packages: there is no home folder; name one")]
     NoCache,
@@ -81,20 +86,26 @@ pub fn load(igs: &[String], packages: &[PathBuf], cache: Option<&Path>) -> Resul
     Ok(Loaded { definitions: Arc::new(r4.with(read)), missing })
 }
 
-/// A validator over these definitions and the code systems that are installed.
+/// A validator over these definitions, the code systems that are installed, and a server for what they leave open.
 ///
 /// # Errors
 /// [`LoadError::Terminology`] if a folder that was named cannot be listed, or a file in it is not intact: what is
 /// licensed and installed is meant to be used.
-pub fn validator(definitions: Arc<Definitions>, terminology: Option<&Path>) -> Result<Validator, LoadError> {
+pub fn validator(
+    definitions: Arc<Definitions>,
+    terminology: Option<&Path>,
+    remote: Option<Arc<dyn Remote>>,
+) -> Result<Validator, LoadError> {
     let folder = terminology.map(Path::to_owned).or_else(release::default_directory);
-    let Some(folder) = folder else { return Ok(Validator::of(definitions)) };
+    let Some(folder) = folder else {
+        return Ok(Validator::with(definitions, terminology::Options { loaded: Vec::new(), remote }));
+    };
     let (releases, problems) = release::open_all(&folder)?;
     if let Some(problem) = problems.into_iter().next() {
         return Err(problem.into());
     }
     let loaded = releases.into_iter().map(|release| release as Arc<dyn Concepts>).collect();
-    Ok(Validator::with(definitions, terminology::Options { loaded, remote: None }))
+    Ok(Validator::with(definitions, terminology::Options { loaded, remote }))
 }
 
 /// What [`load`] read.
@@ -155,7 +166,9 @@ fn storable(resource: &Json) -> Option<Issue> {
 
 /// Everything that validates in one process.
 pub struct Validation {
-    common: Arc<Validator>,
+    /// Asks the outside terminology server, where one is configured. The rules of the pipeline have validators that do
+    /// not: a message does not wait for another house.
+    asking: Arc<Validator>,
     best_practice: bool,
     fhir: Rules,
     sources: HashMap<String, Rules>,
@@ -185,11 +198,20 @@ impl Validation {
             for Dependency { name, version } in found.missing {
                 tracing::warn!(%name, %version, "a package that a guide builds on is not installed");
             }
-            let validator = Arc::new(self::validator(found.definitions, settings.terminology.as_deref())?);
+            let validator = Arc::new(self::validator(found.definitions, settings.terminology.as_deref(), None)?);
             loaded.insert(own.clone(), Arc::clone(&validator));
             Ok(validator)
         };
         let common = validator(&config::Definitions::default())?;
+        let asking = match &settings.terminology_server {
+            Some(address) => {
+                let remote = terminology_server::connect(address, None, Policy::default())?;
+                let common = &settings.definitions;
+                let definitions = load(&common.igs, &common.packages, cache)?.definitions;
+                Arc::new(self::validator(definitions, settings.terminology.as_deref(), Some(remote))?)
+            }
+            None => Arc::clone(&common),
+        };
         let rules = |level, validator: Arc<Validator>, profiles: &[String]| -> Result<Rules, LoadError> {
             let profiles = profiles.iter().map(|url| Ok((type_of(&validator, url)?, url.clone())));
             let profiles = profiles.collect::<Result<Vec<_>, LoadError>>()?;
@@ -203,7 +225,7 @@ impl Validation {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {
             fhir: rules(settings.fhir, Arc::clone(&common), &settings.profiles)?,
-            common,
+            asking,
             best_practice: settings.best_practice,
             sources,
             places: Arc::new(Semaphore::new(processors)),
@@ -220,9 +242,9 @@ impl Validation {
         &self.fhir
     }
 
-    /// What callers validate with.
+    /// What callers validate with. It may wait for the terminology server: not for an async worker.
     pub fn validator(&self) -> &Arc<Validator> {
-        &self.common
+        &self.asking
     }
 
     /// Whether best practice counts as a warning.

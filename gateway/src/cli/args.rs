@@ -163,6 +163,12 @@ pub(crate) struct ValidateArguments {
     /// Where code systems are installed [default: ~/.fhir/terminology].
     #[arg(long, value_name = "DIR")]
     pub(crate) terminology: Option<PathBuf>,
+    /// A FHIR terminology server for codes that cannot be decided here; codes and value sets' names are sent to it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) terminology_server: Option<String>,
+    /// Certificates to trust for it instead of the machine's own.
+    #[arg(long, value_name = "FILE", requires = "terminology_server")]
+    pub(crate) ca: Option<PathBuf>,
     /// How much is checked.
     #[arg(long, value_enum, default_value_t = ValidationLevel::Profile)]
     pub(crate) level: ValidationLevel,

@@ -1,6 +1,6 @@
 //! `anchorline conformance add-package`: puts FHIR packages where `--ig` and the configuration find them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use definitions::cache::{self, Existing, Installed, Outcome};
 use model::json::Json;
@@ -28,7 +28,7 @@ pub(crate) fn add(options: &AddPackageArguments, reporter: Reporter) -> Result<(
     if refused { Err(Failure::Failed) } else { Ok(()) }
 }
 
-fn one(path: &PathBuf, folder: &Path, existing: Existing) -> Result<Installed, Failure> {
+fn one(path: &Path, folder: &Path, existing: Existing) -> Result<Installed, Failure> {
     let bytes = input::read(path)?;
     cache::install(folder, &bytes, existing).map_err(|error| {
         let hint = match error {

@@ -116,7 +116,7 @@ fn judge(options: &RunArguments, reporter: Reporter) -> Result<Judge, Failure> {
     for missing in &loaded.missing {
         reporter.remark(&format!("{} {} is not installed: what it defines is unknown", missing.name, missing.version));
     }
-    let validator = validation::validator(Arc::clone(&loaded.definitions), None).map_err(usage)?;
+    let validator = validation::validator(Arc::clone(&loaded.definitions), None, None).map_err(usage)?;
     Ok(Judge { definitions: loaded.definitions, validator })
 }
 

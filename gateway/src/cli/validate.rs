@@ -8,13 +8,14 @@ use std::sync::mpsc::{self, SyncSender};
 use conformance::file::{self, FileReport};
 use conformance::validate::{Level, Options, Validator};
 use model::json::Limits;
+use terminology::remote::Policy;
 
 use super::Failure;
 use super::args::{ReportFormat, ValidateArguments, ValidationLevel};
 use super::input;
 use super::progress::Progress;
 use super::reporter::Reporter;
-use crate::validation;
+use crate::{terminology_server, validation};
 
 /// Bundles of a whole record are larger than a message.
 const LIMITS: Limits = Limits { bytes: 1 << 30, depth: 128 };
@@ -27,7 +28,14 @@ pub(crate) fn run(options: &ValidateArguments, reporter: &Reporter) -> Result<()
     for missing in &loaded.missing {
         reporter.remark(&format!("{} {} is not installed: what it defines is unknown", missing.name, missing.version));
     }
-    let validator = validation::validator(loaded.definitions, options.terminology.as_deref());
+    let remote = match &options.terminology_server {
+        Some(address) => {
+            let remote = terminology_server::connect(address, options.ca.as_deref(), Policy::default());
+            Some(remote.map_err(|error| Failure::Usage(format!("--terminology-server: {}", super::chain(&error))))?)
+        }
+        None => None,
+    };
+    let validator = validation::validator(loaded.definitions, options.terminology.as_deref(), remote);
     let validator = validator.map_err(|error| Failure::Usage(super::chain(&error)))?;
     let sizes = options.files.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|meta| meta.len()).sum();
     let progress = Progress::over(sizes, *reporter);

@@ -23,6 +23,8 @@ pub struct Validation {
     pub cache: Option<PathBuf>,
     /// Where code systems are installed; without it the user's own folder.
     pub terminology: Option<PathBuf>,
+    /// A FHIR terminology server that `$validate` asks for what cannot be decided here.
+    pub terminology_server: Option<String>,
     /// What everything is validated with.
     pub definitions: Definitions,
     /// How closely FHIR writes are checked; never off.
@@ -49,6 +51,7 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Valida
     let validation = Validation {
         cache,
         terminology,
+        terminology_server: section.text("terminology_server", "\"https://tx.example/r4\""),
         definitions: definitions(&mut section, "packages", base),
         fhir: section.word("fhir", &levels).unwrap_or(Level::Structure),
         profiles: section.texts("profiles", PROFILE).unwrap_or_default(),
