@@ -3,6 +3,8 @@
 //! Only what was given is looked at: contained resources, entries of the Bundle around, resources of Parameters.
 //! A reference that leads to none of them may still be good: it is [`Target::Outside`].
 
+use std::cell::Cell;
+
 use model::id::{ResourceId, ResourceType};
 use model::json::Json;
 use model::resource::{id, resource_type};
@@ -47,7 +49,12 @@ pub(crate) struct Resolver<'r> {
     bundles: Vec<Index<'r>>,
     /// Resources of the Parameters at the root.
     parameters: Vec<&'r Json>,
+    /// Values looked at in search of what links lead to.
+    effort: Cell<usize>,
 }
+
+/// How many values a validation may look at in search of what links lead to: far more than honest resources need.
+const EFFORT: usize = 20_000_000;
 
 impl<'r> Resolver<'r> {
     /// Looks for Bundles and Parameters in a resource; next to nothing to do for all others.
@@ -88,6 +95,12 @@ impl<'r> Resolver<'r> {
         }
     }
 
+    /// Whether so many more values may be looked at; counts them.
+    pub(crate) fn affords(&self, values: usize) -> bool {
+        self.effort.set(self.effort.get().saturating_add(values));
+        self.effort.get() <= EFFORT
+    }
+
     /// The index of a Bundle that is part of what is validated.
     pub(crate) fn bundle(&self, bundle: &Json) -> Option<&Index<'r>> {
         self.bundles.iter().find(|index| std::ptr::eq(index.bundle, bundle))
@@ -119,7 +132,12 @@ fn contained<'r>(scope: &Scope<'r>, local: &str) -> Target<'r> {
     if local.is_empty() {
         return scope.container.map_or(Target::Missing, Target::Contained);
     }
-    let of = |resource: &'r Json| resource.items("contained").iter().find(|inner| id(inner) == Some(local));
+    let all = |resource: &'r Json| resource.items("contained");
+    let count = all(scope.resource).len() + scope.container.map_or(0, |around| all(around).len());
+    if !scope.resolver.affords(count) {
+        return Target::Outside;
+    }
+    let of = |resource: &'r Json| all(resource).iter().find(|inner| id(inner) == Some(local));
     let found = of(scope.resource).or_else(|| scope.container.and_then(of));
     found.map_or(Target::Missing, Target::Contained)
 }

@@ -63,6 +63,9 @@ pub(crate) fn check(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
         "ValueSet" => value_set::check(scope, place, report),
         _ => {}
     }
+    if scope.container.is_none() && scope.bundle.is_none() && !scope.resolver.affords(0) {
+        report.warning("too-costly", "not all links were followed: there are too many of them", place);
+    }
 }
 
 /// Rules of one value of a complex type.

@@ -33,3 +33,11 @@ fn tells_absolute_from_relative() {
         assert!(!is_absolute(text), "{text}");
     }
 }
+
+#[test]
+fn the_search_for_targets_ends() {
+    let resolver = super::Resolver::default();
+    assert!(resolver.affords(1000));
+    assert!(!resolver.affords(usize::MAX));
+    assert!(!resolver.affords(0));
+}

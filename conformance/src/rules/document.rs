@@ -10,7 +10,7 @@ use super::links::{self, Link, LinkKind};
 use super::read::text;
 use crate::place::Place;
 use crate::report::Report;
-use crate::resolve::{Index, Named, Target, is_absolute};
+use crate::resolve::{Index, Named, Resolver, Target, is_absolute};
 use crate::scope::Scope;
 use crate::xhtml;
 
@@ -29,7 +29,8 @@ pub(super) fn check(scope: &Scope<'_>, kind: &str, place: &Place<'_>, report: &m
     };
     let Some(index) = scope.resolver.bundle(bundle) else { return };
     let here = item.member("resource");
-    let mut linked = Linked { bundle, index, is_document: kind == "document", seen: BTreeSet::new() };
+    let mut linked =
+        Linked { bundle, resolver: scope.resolver, index, is_document: kind == "document", seen: BTreeSet::new() };
     if resource_type(resource) != Some(head) {
         report.error("invalid", format!("expected the first resource to be a {head}"), &here);
     } else if kind == "document" {
@@ -88,6 +89,7 @@ fn sections(json: &Json, place: &Place<'_>, linked: &mut Linked<'_, '_>, depth: 
 /// The entries of a Bundle and what holds them together.
 struct Linked<'r, 'i> {
     bundle: &'r Json,
+    resolver: &'i Resolver<'r>,
     index: &'i Index<'r>,
     is_document: bool,
     /// References that have been spoken of: entry and text.
@@ -161,14 +163,28 @@ impl<'r> Linked<'r, '_> {
             (0..entries.len()).map(|at| self.targets(at, &list.item(at), report)).collect();
         let has_resource = |at: usize| entries.get(at).is_some_and(|entry| entry.get("resource").is_some());
         let mut visited: BTreeSet<usize> = BTreeSet::new();
-        visit(0, &targets, &mut visited);
+        let mut fresh = Vec::new();
+        visit(0, &targets, &mut visited, &mut fresh);
         for entry in self.style_sheets() {
-            visited.insert(entry);
+            if visited.insert(entry) {
+                fresh.push(entry);
+            }
+        }
+        let mut sources: Vec<Vec<usize>> = vec![Vec::new(); entries.len()];
+        for (at, own) in targets.iter().enumerate() {
+            for target in own {
+                if let Some(sources) = sources.get_mut(*target) {
+                    sources.push(at);
+                }
+            }
         }
         loop {
-            let backwards: Vec<usize> = (0..entries.len())
+            let backwards: BTreeSet<usize> = std::mem::take(&mut fresh)
+                .into_iter()
+                .filter_map(|at| sources.get(at))
+                .flatten()
+                .copied()
                 .filter(|at| has_resource(*at) && !visited.contains(at))
-                .filter(|at| targets.get(*at).is_some_and(|own| own.iter().any(|target| visited.contains(target))))
                 .collect();
             if backwards.is_empty() {
                 break;
@@ -184,7 +200,7 @@ impl<'r> Linked<'r, '_> {
                     }
                 }
                 visited.remove(&at);
-                visit(at, &targets, &mut visited);
+                visit(at, &targets, &mut visited, &mut fresh);
             }
         }
         for at in (0..entries.len()).filter(|at| has_resource(*at) && !visited.contains(at)) {
@@ -246,7 +262,7 @@ impl<'r> Linked<'r, '_> {
         let Some(resource) = self.bundle.items("entry").get(entry).and_then(|entry| entry.get("resource")) else {
             return;
         };
-        match count_ids(resource, fragment, 0) {
+        match count_ids(self.resolver, resource, fragment) {
             1 => {}
             0 if kind == LinkKind::Narrative => {
                 report.error("not-found", "expected the linked resource to have an element of that id", place);
@@ -265,32 +281,50 @@ impl<'r> Linked<'r, '_> {
     }
 }
 
-fn visit(from: usize, targets: &[BTreeSet<usize>], visited: &mut BTreeSet<usize>) {
+/// Adds what is reached from an entry, to `fresh` what had not been reached before.
+fn visit(from: usize, targets: &[BTreeSet<usize>], visited: &mut BTreeSet<usize>, fresh: &mut Vec<usize>) {
     let mut open = vec![from];
     while let Some(at) = open.pop() {
         if visited.insert(at) {
+            fresh.push(at);
             open.extend(targets.get(at).into_iter().flatten());
         }
     }
 }
 
-/// How many elements have the id: of the resource, in its elements, in its narratives.
-pub(super) fn count_ids(json: &Json, wanted: &str, depth: usize) -> usize {
+/// How many elements have the id: of the resource, in its elements, in its narratives. One, unseen, when too much has
+/// been looked at.
+pub(super) fn count_ids(resolver: &Resolver<'_>, json: &Json, wanted: &str) -> usize {
+    if !resolver.affords(0) {
+        return 1;
+    }
+    let mut seen = 0;
+    let found = count(json, wanted, 0, &mut seen);
+    resolver.affords(seen);
+    found
+}
+
+fn count(json: &Json, wanted: &str, depth: usize, seen: &mut usize) -> usize {
+    *seen += 1;
     if depth > 64 {
         return 0;
     }
     match json {
-        Json::Array(items) => items.iter().map(|item| count_ids(item, wanted, depth + 1)).sum(),
+        Json::Array(items) => items.iter().map(|item| count(item, wanted, depth + 1, seen)).sum(),
         Json::Object(object) => {
             let own = usize::from(id(json) == Some(wanted));
-            let inner = object.iter().map(|(name, value)| match value {
-                Json::String(narrative) if name == "div" => match xhtml::read(narrative) {
-                    Ok(document) => document.anchors().filter(|anchor| *anchor == wanted).count(),
-                    Err(_) => 0,
-                },
-                value => count_ids(value, wanted, depth + 1),
-            });
-            own + inner.sum::<usize>()
+            let mut inner = 0;
+            for (name, value) in object.iter() {
+                inner += match value {
+                    Json::String(narrative) if name == "div" => {
+                        *seen += narrative.len() / 16;
+                        let document = xhtml::read(narrative);
+                        document.map_or(0, |document| document.anchors().filter(|anchor| *anchor == wanted).count())
+                    }
+                    value => count(value, wanted, depth + 1, seen),
+                };
+            }
+            own + inner
         }
         _ => 0,
     }

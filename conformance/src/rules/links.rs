@@ -137,7 +137,9 @@ pub(super) fn fragment(scope: &Scope<'_>, extension: &Json, place: &Place<'_>, r
     let Some(fragment) = value.as_str().and_then(|url| url.strip_prefix('#')) else { return };
     let around = scope.container.unwrap_or(scope.resource);
     // Definitions name elements of definitions.
-    if resource_type(around) != Some("StructureDefinition") && document::count_ids(around, fragment, 0) == 0 {
+    if resource_type(around) != Some("StructureDefinition")
+        && document::count_ids(scope.resolver, around, fragment) == 0
+    {
         let expected = "expected the fragment to be the id of something in the resource";
         report.error("invalid", expected, &place.member("value"));
     }

@@ -62,9 +62,9 @@ fn internal_links(scope: &Scope<'_>, document: &Document<'_>, place: &Place<'_>,
 }
 
 fn targets(scope: &Scope<'_>, target: &str) -> usize {
-    let own = count_ids(scope.container.unwrap_or(scope.resource), target, 0);
+    let own = count_ids(scope.resolver, scope.container.unwrap_or(scope.resource), target);
     match scope.bundle {
-        Some((bundle, _)) if own == 0 => count_ids(bundle, target, 0),
+        Some((bundle, _)) if own == 0 => count_ids(scope.resolver, bundle, target),
         _ => own,
     }
 }
@@ -110,9 +110,12 @@ fn linked(scope: &Scope<'_>, data: &str) -> usize {
         None => (data, None),
     };
     let entries = scope.bundle.map(|(bundle, _)| bundle.items("entry")).unwrap_or_default();
+    if !scope.resolver.affords(entries.len()) {
+        return 1;
+    }
     if url.is_empty() {
         let fragment = fragment.unwrap_or_default();
-        let own = count_ids(scope.resource, fragment, 0);
+        let own = count_ids(scope.resolver, scope.resource, fragment);
         let named = entries.iter().filter(|entry| entry.get("resource").and_then(id) == Some(fragment));
         return own
             + named
@@ -130,7 +133,7 @@ fn linked(scope: &Scope<'_>, data: &str) -> usize {
         (Some(_), Some(_), _) => 2,
         (Some(_), None, None) => 1,
         (Some(entry), None, Some(fragment)) => {
-            entry.get("resource").map_or(0, |resource| count_ids(resource, fragment, 0))
+            entry.get("resource").map_or(0, |resource| count_ids(scope.resolver, resource, fragment))
         }
     }
 }
