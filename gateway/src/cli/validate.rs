@@ -25,8 +25,9 @@ const WAITING: usize = 64;
 pub(crate) fn run(options: &ValidateArguments, reporter: &Reporter) -> Result<(), Failure> {
     let loaded = validation::load(&options.ig, &options.package, options.cache.as_deref());
     let loaded = loaded.map_err(|error| Failure::Usage(super::chain(&error)))?;
-    for missing in &loaded.missing {
-        reporter.remark(&format!("{} {} is not installed: what it defines is unknown", missing.name, missing.version));
+    if !loaded.missing.is_empty() {
+        let names: Vec<String> = loaded.missing.iter().map(|it| format!("{}#{}", it.name, it.version)).collect();
+        reporter.remark(&format!("not installed, so what they define is unknown: {}", names.join(", ")));
     }
     let remote = match &options.terminology_server {
         Some(address) => {
