@@ -96,7 +96,7 @@ impl<'r> Walk<'r> {
     /// A resource with the definitions that apply to it as a whole.
     fn resource(&mut self, node: Node<'r>, claims: &Claims, place: &Place<'_>) {
         let claims = self.imposed(claims);
-        self.node(node, &claims, None, place);
+        self.node(node, &claims, place);
         if self.asking == 0 {
             rules::check(&self.scope, place, &mut self.report);
         }
@@ -213,7 +213,7 @@ impl<'r> Walk<'r> {
         if node.shape.is_some_and(|shape| shape.is_resource) {
             self.resource(node, &claims, &place);
         } else {
-            self.node(node, &claims, None, &place);
+            self.node(node, &claims, &place);
         }
         self.asking -= 1;
         let answer = !std::mem::replace(&mut self.report, report).has_error();
@@ -238,13 +238,13 @@ impl<'r> Walk<'r> {
         let mut claims = Claims::new();
         claims.push(claim.clone());
         self.typed(&node, claim, &mut claims, &Place::Root(node.type_name));
-        self.node(node, &claims, None, &Place::Root(node.type_name));
+        self.node(node, &claims, &Place::Root(node.type_name));
         self.asking -= 1;
         !std::mem::replace(&mut self.report, report).has_error()
     }
 
     /// One value with the definitions that apply to it.
-    fn node(&mut self, node: Node<'r>, claims: &Claims, owner: Option<&Node<'r>>, place: &Place<'_>) {
+    fn node(&mut self, node: Node<'r>, claims: &Claims, place: &Place<'_>) {
         if self.is_decided() {
             return;
         }
@@ -270,7 +270,6 @@ impl<'r> Walk<'r> {
         if let Some((shape, object)) = node.object() {
             self.members(&node, shape, object, claims, place);
         }
-        let _ = owner;
     }
 
     /// The elements of an object.
@@ -434,7 +433,7 @@ impl<'r> Walk<'r> {
             }
             _ => {}
         }
-        self.node(node, &all, Some(owner), place);
+        self.node(node, &all, place);
     }
 }
 
