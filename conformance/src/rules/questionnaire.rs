@@ -1,5 +1,7 @@
 //! Questionnaires: conditions between their items, and derivation. FHIR R4 questionnaire.html.
 
+use std::collections::HashMap;
+
 use model::json::Json;
 
 use super::read::{choice, companion, extension_value, is_true, scalar, text};
@@ -10,9 +12,59 @@ use crate::scope::Scope;
 pub(super) fn check(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
     let questionnaire = scope.resource;
     let bases = bases(scope, place, report);
-    let mut above = Vec::new();
-    items(questionnaire, questionnaire, &mut above, place, report, &bases);
+    let bases: Vec<(&Base, Origins<'_>)> = bases.iter().map(|base| (base, origins(&base.questionnaire))).collect();
+    items(questionnaire, &Order::of(questionnaire), &mut 0, 0, place, report, &bases);
 }
+
+/// The items of a questionnaire in reading order, each known by its number.
+struct Order<'q> {
+    /// By `linkId`: the numbers of its items, rising.
+    numbers: HashMap<&'q str, Vec<usize>>,
+    /// By number: the number after the last item inside of it.
+    ends: Vec<usize>,
+}
+
+impl<'q> Order<'q> {
+    fn of(questionnaire: &'q Json) -> Self {
+        let mut order = Self { numbers: HashMap::new(), ends: Vec::new() };
+        order.add(questionnaire, 0);
+        order
+    }
+
+    fn add(&mut self, json: &'q Json, depth: usize) {
+        if depth > DEPTH {
+            return;
+        }
+        for item in json.items("item") {
+            let number = self.ends.len();
+            if let Some(link) = text(item, "linkId") {
+                self.numbers.entry(link).or_default().push(number);
+            }
+            self.ends.push(number);
+            self.add(item, depth + 1);
+            let end = self.ends.len();
+            if let Some(slot) = self.ends.get_mut(number) {
+                *slot = end;
+            }
+        }
+    }
+
+    /// The number of the first item of a `linkId`.
+    fn first(&self, link: &str) -> Option<usize> {
+        self.numbers.get(link)?.first().copied()
+    }
+
+    /// Whether an item of that `linkId` is inside of the item with this number.
+    fn is_inside(&self, link: &str, number: usize) -> bool {
+        let Some(numbers) = self.numbers.get(link) else { return false };
+        let next = numbers.partition_point(|each| *each <= number);
+        let end = self.ends.get(number).copied().unwrap_or_default();
+        numbers.get(next).is_some_and(|each| *each < end)
+    }
+}
+
+/// Items nested deeper are not looked at; what reads a resource lets none of them in.
+const DEPTH: usize = 64;
 
 /// A questionnaire that this one is derived from.
 struct Base {
@@ -45,32 +97,32 @@ fn bases(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) -> Vec<Base>
     found
 }
 
-/// `above`: the items around, from the outside.
-fn items<'q>(
-    element: &'q Json,
-    questionnaire: &'q Json,
-    above: &mut Vec<&'q Json>,
+/// `number`: how many items were passed so far.
+fn items(
+    element: &Json,
+    order: &Order<'_>,
+    number: &mut usize,
+    depth: usize,
     place: &Place<'_>,
     report: &mut Report,
-    bases: &[Base],
+    bases: &[(&Base, Origins<'_>)],
 ) {
-    if above.len() > 64 {
+    if depth > DEPTH {
         return;
     }
     let list = place.member("item");
     for (at, item) in element.items("item").iter().enumerate() {
         let here = list.item(at);
-        conditions(item, questionnaire, above, &here, report);
-        for base in bases {
-            derived(item, base, &here, report);
+        conditions(item, *number, order, &here, report);
+        for (base, origins) in bases {
+            derived(item, base, origins, &here, report);
         }
-        above.push(item);
-        items(item, questionnaire, above, &here, report, bases);
-        above.pop();
+        *number += 1;
+        items(item, order, number, depth + 1, &here, report, bases);
     }
 }
 
-fn conditions(item: &Json, questionnaire: &Json, above: &[&Json], place: &Place<'_>, report: &mut Report) {
+fn conditions(item: &Json, number: usize, order: &Order<'_>, place: &Place<'_>, report: &mut Report) {
     // que-12. As published, the expression of the invariant lets two conditions pass.
     if item.items("enableWhen").len() == 2 && item.get("enableBehavior").is_none() {
         report.error("invariant", "expected enableBehavior: there is more than one enableWhen (que-12)", place);
@@ -80,7 +132,7 @@ fn conditions(item: &Json, questionnaire: &Json, above: &[&Json], place: &Place<
             report.error("business-rule", "expected enableWhen to name a question", place);
             continue;
         };
-        if find(item, question, 0).is_some() {
+        if order.is_inside(question, number) {
             report.error(
                 "business-rule",
                 "expected enableWhen to ask for a question that is not inside of the item",
@@ -88,48 +140,44 @@ fn conditions(item: &Json, questionnaire: &Json, above: &[&Json], place: &Place<
             );
             continue;
         }
-        let Some(target) = find(questionnaire, question, 0) else {
-            report.error("business-rule", "expected enableWhen to name a question of the questionnaire", place);
-            continue;
-        };
-        if std::ptr::eq(target, item) {
-            report.error("business-rule", "expected enableWhen to name another question", place);
-        } else if !above.iter().any(|around| std::ptr::eq(*around, target)) && !is_before(target, item, questionnaire) {
-            report.warning("business-rule", "expected enableWhen to name a question that comes before", place);
-        }
-    }
-}
-
-fn find<'q>(json: &'q Json, link: &str, depth: usize) -> Option<&'q Json> {
-    if depth > 64 {
-        return None;
-    }
-    json.items("item")
-        .iter()
-        .find_map(|item| if text(item, "linkId") == Some(link) { Some(item) } else { find(item, link, depth + 1) })
-}
-
-/// Whether one item comes before another in reading order.
-fn is_before(one: &Json, other: &Json, questionnaire: &Json) -> bool {
-    fn first<'q>(json: &'q Json, one: &Json, other: &Json, depth: usize) -> Option<&'q Json> {
-        if depth > 64 {
-            return None;
-        }
-        json.items("item").iter().find_map(|item| {
-            if std::ptr::eq(item, one) || std::ptr::eq(item, other) {
-                Some(item)
-            } else {
-                first(item, one, other, depth + 1)
+        match order.first(question) {
+            None => report.error("business-rule", "expected enableWhen to name a question of the questionnaire", place),
+            Some(target) if target == number => {
+                report.error("business-rule", "expected enableWhen to name another question", place);
             }
-        })
+            // Items around come before in reading order too.
+            Some(target) if target > number => {
+                report.warning("business-rule", "expected enableWhen to name a question that comes before", place);
+            }
+            Some(_) => {}
+        }
     }
-    first(questionnaire, one, other, 0).is_some_and(|found| std::ptr::eq(found, one))
+}
+
+/// The items of a base by `linkId`; of several with one, the first.
+type Origins<'b> = HashMap<&'b str, &'b Json>;
+
+fn origins(questionnaire: &Json) -> Origins<'_> {
+    fn add<'b>(json: &'b Json, depth: usize, origins: &mut Origins<'b>) {
+        if depth > DEPTH {
+            return;
+        }
+        for item in json.items("item") {
+            if let Some(link) = text(item, "linkId") {
+                origins.entry(link).or_insert(item);
+            }
+            add(item, depth + 1, origins);
+        }
+    }
+    let mut origins = HashMap::new();
+    add(questionnaire, 0, &mut origins);
+    origins
 }
 
 /// An item against the one of the same linkId in a base: it may narrow it, not widen it.
-fn derived(item: &Json, base: &Base, place: &Place<'_>, report: &mut Report) {
+fn derived(item: &Json, base: &Base, origins: &Origins<'_>, place: &Place<'_>, report: &mut Report) {
     let Some(link) = text(item, "linkId") else { return };
-    let Some(origin) = find(&base.questionnaire, link, 0) else {
+    let Some(origin) = origins.get(link).copied() else {
         if !base.extends {
             report.error("not-found", "expected the item to be one of the questionnaire it complies with", place);
         }
