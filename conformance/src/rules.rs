@@ -64,7 +64,7 @@ pub(crate) fn check(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
         _ => {}
     }
     if scope.container.is_none() && scope.bundle.is_none() && !scope.resolver.affords(0) {
-        report.warning("too-costly", "not all links were followed: there are too many of them", place);
+        report.warning("too-costly", "not all links and conditions were followed: there are too many of them", place);
     }
 }
 

@@ -1,5 +1,6 @@
 //! QuestionnaireResponse against its Questionnaire. FHIR R4 questionnaireresponse.html, "Notes"; SDC extensions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::json::Json;
@@ -29,7 +30,8 @@ pub(super) fn check(scope: &Scope<'_>, place: &Place<'_>, report: &mut Report) {
     let questionnaire = questionnaire.as_ref();
     authored(response, questionnaire, place, report);
     let is_complete = matches!(text(response, "status"), Some("completed" | "amended"));
-    let walk = Walk { scope, questionnaire, is_complete };
+    let cost = size(questionnaire, 0).saturating_add(size(response, 0));
+    let walk = Walk { scope, questionnaire, is_complete, cost };
     let frame = Frame { outer: None, question: questionnaire, answer: response };
     walk.items(questionnaire, response, &frame, place, report);
 }
@@ -86,6 +88,8 @@ struct Walk<'w> {
     questionnaire: &'w Json,
     /// Required questions have to be answered.
     is_complete: bool,
+    /// What it costs to look for the answers to another question: items of the questionnaire and of the response.
+    cost: usize,
 }
 
 const DEPTH: usize = 64;
@@ -100,23 +104,29 @@ impl Walk<'_> {
         let list = place.member("item");
         let mut matched: Vec<Vec<usize>> = vec![Vec::new(); asked.len()];
         let mut last = 0;
+        let mut places: HashMap<&str, usize> = HashMap::with_capacity(asked.len());
+        for (index, link) in
+            asked.iter().enumerate().filter_map(|(index, question)| Some((index, text(question, "linkId")?)))
+        {
+            places.entry(link).or_insert(index);
+        }
         let given = element.items("item");
         for (at, item) in given.iter().enumerate() {
             let Some(link) = text(item, "linkId") else {
                 report.error("required", "expected the item to say which question it answers (linkId)", place);
                 continue;
             };
-            if let Some(index) = asked.iter().position(|question| text(question, "linkId") == Some(link)) {
+            if let Some(index) = places.get(link).copied() {
                 if index < last {
                     report.error("structure", "expected the items in the order of the questionnaire", place);
                 }
                 last = index;
                 matched.get_mut(index).into_iter().for_each(|list| list.push(at));
-            } else if let Some(question) = anywhere(self.questionnaire, link, 0) {
+            } else if let Some(question) = self.anywhere(link) {
                 report.error("structure", "expected the item where the questionnaire asks it", place);
                 let inner = Frame { outer: Some(frame), question, answer: item };
                 self.item(question, item, &inner, &list.item(at), report);
-            } else {
+            } else if self.scope.resolver.affords(0) {
                 report.error("not-found", "expected linkId to be one of the questionnaire", place);
             }
         }
@@ -214,9 +224,28 @@ impl Walk<'_> {
         report.problem(Issue::new(severity, "required", expected), place);
     }
 
+    /// The first question of a `linkId`, wherever it is asked.
+    fn anywhere(&self, link: &str) -> Option<&Json> {
+        if self.scope.resolver.affords(self.cost) { anywhere(self.questionnaire, link, 0) } else { None }
+    }
+
     fn enabled(&self, question: &Json, frame: &Frame<'_>) -> Enabled {
+        let conditions = question.items("enableWhen").len();
+        if !self.scope.resolver.affords(conditions.saturating_mul(self.cost)) {
+            return Enabled::Unknown;
+        }
         enable::check(question, frame, &|expression| self.scope.holds(expression, self.scope.resource))
     }
+}
+
+/// How many items there are.
+fn size(json: &Json, depth: usize) -> usize {
+    if depth > DEPTH {
+        return 0;
+    }
+    let below = |json: &Json| json.items("item").iter().map(|item| size(item, depth + 1)).sum::<usize>();
+    let answers = json.items("answer").iter().map(below).sum::<usize>();
+    below(json).saturating_add(answers).saturating_add(1)
 }
 
 fn depth(frame: &Frame<'_>) -> usize {
