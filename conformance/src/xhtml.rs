@@ -4,6 +4,7 @@
 //! nothing else. The rules are those of txt-1: elements and attributes for formatting only, no active content, and
 //! the nesting that HTML 4.0 asks for.
 
+mod entities;
 mod nesting;
 mod read;
 mod rules;

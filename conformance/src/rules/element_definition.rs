@@ -191,15 +191,18 @@ impl Walk<'_> {
                 report.error("value", "expected the value that the base has fixed", &here);
             }
         }
-        if !self.is_snapshot || !path.contains('.') {
+        if !path.contains('.') {
             return;
         }
         let types = element.items("type");
-        if types.is_empty() && element.get("contentReference").is_none() {
+        if self.is_snapshot && types.is_empty() && element.get("contentReference").is_none() {
             report.error("exception", "expected types or a contentReference in the snapshot", place);
             return;
         }
-        let codes: Vec<&str> = types.iter().filter_map(|of_type| text(of_type, "code")).map(plain_type).collect();
+        let mut codes: Vec<&str> = types.iter().filter_map(|of_type| text(of_type, "code")).map(plain_type).collect();
+        if codes.is_empty() {
+            codes.extend(known.iter().flat_map(|known| &known.types).map(|of_type| of_type.code.as_str()));
+        }
         for name in ["fixed", "pattern", "defaultValue"] {
             let Some((of_type, _)) = choice(element, name) else { continue };
             let fits =

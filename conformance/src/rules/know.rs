@@ -139,7 +139,7 @@ impl Scope<'_> {
     }
 
     /// The order of two quantities; nothing if their units do not compare.
-    pub(super) fn order_quantities(&self, one: &Json, other: &Json) -> Option<Ordering> {
+    pub(crate) fn order_quantities(&self, one: &Json, other: &Json) -> Option<Ordering> {
         let (system, code) = (text(one, "system")?, text(one, "code")?);
         let (other_system, other_code) = (text(other, "system")?, text(other, "code")?);
         if system != other_system {

@@ -204,7 +204,9 @@ fn snapshot(scope: &Scope<'_>, base: &Profile, place: &Place<'_>, report: &mut R
             (DifferentialFault::Path, _) => {
                 report.error("exception", format!("expected the path of an element: {}", issue.text), place);
             }
-            // Compared with the base by the rules of elements.
+            (DifferentialFault::Cardinality | DifferentialFault::Type, _) => {
+                report.error("business-rule", format!("expected an element within its base: {}", issue.text), place);
+            }
             _ => {}
         }
     }

@@ -125,6 +125,14 @@ impl<'r> Walk<'r> {
             _ => false,
         })
     }
+
+    /// Whether an invariant of an extension's context holds: of the element that has it, with `%extension` for itself.
+    pub(super) fn is_allowed(&self, invariant: &str, owner: &Node<'r>, extension: &Node<'r>) -> bool {
+        let Ok(expression) = Expression::parse(invariant) else { return true };
+        let asker = Asker { scope: self.scope };
+        let context = asker.context().with_variable("extension", vec![Item::Node(extension.path())]);
+        expression.truth(&context, owner.path()).map_or(true, |found| found == Some(true))
+    }
 }
 
 fn holds<'a>(rule: &Rule, context: &Context<'a>, node: &Node<'a>) -> Result<bool, EvalError> {

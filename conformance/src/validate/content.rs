@@ -33,6 +33,14 @@ impl<'r> Walk<'r> {
         }
     }
 
+    /// Quantities are converted where their units allow it.
+    fn order(&self, value: &Json, bound: &Json) -> Option<Ordering> {
+        match value {
+            Json::Object(_) => self.scope.order_quantities(value, bound).or_else(|| compare(value, bound)),
+            _ => compare(value, bound),
+        }
+    }
+
     fn given(&mut self, element: &Element, value: &Json, node: &Node<'r>, claim: &Claim, place: &Place<'_>) {
         if let Some(fixed) = &element.fixed
             && !equals(&fixed.value, value)
@@ -45,12 +53,12 @@ impl<'r> Walk<'r> {
             self.breach("value", format_args!("expected the pattern of {}", element.path), claim, place);
         }
         if let Some(least) = &element.min_value
-            && compare(value, &least.value) == Some(Ordering::Less)
+            && self.order(value, &least.value) == Some(Ordering::Less)
         {
             self.breach("invalid", format_args!("expected at least the least value of {}", element.path), claim, place);
         }
         if let Some(greatest) = &element.max_value
-            && compare(value, &greatest.value) == Some(Ordering::Greater)
+            && self.order(value, &greatest.value) == Some(Ordering::Greater)
         {
             self.breach(
                 "invalid",

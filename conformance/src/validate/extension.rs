@@ -62,6 +62,16 @@ impl<'r> Walk<'r> {
                 self.report.problem(Issue::new(severity, "structure", text).rule(plan.canonical()), owner_of(place));
             }
         }
+        if self.asking == 0 {
+            for invariant in &plan.profile.context_invariants {
+                if !self.is_allowed(invariant, owner, node) {
+                    let text = format!("expected what the extension {} needs around it", plan.canonical());
+                    let severity = if is_own(&plan) { Severity::Warning } else { Severity::Error };
+                    self.report
+                        .problem(Issue::new(severity, "structure", text).rule(plan.canonical()), owner_of(place));
+                }
+            }
+        }
         push(claims, Claim::root(plan));
     }
 
@@ -74,9 +84,10 @@ impl<'r> Walk<'r> {
         let lists = |claim: &&Claim| claim.plan.profile.is_extension() && claim.plan.profile.url != BASE;
         let mut defined = owner_claims.iter().filter(lists).peekable();
         if let Some(claim) = defined.peek().cloned() {
-            // The slicing of parts is open, and published examples have others.
+            // The slicing of parts is open, but a relative url means nothing outside of the definition.
             let text = "expected the url of a part that the extension defines";
-            self.report.problem(Issue::warning("invalid", text).rule(claim.plan.canonical()), place);
+            let severity = if claim.plan.profile.url == GL_STRING { Severity::Warning } else { Severity::Error };
+            self.report.problem(Issue::new(severity, "invalid", text).rule(claim.plan.canonical()), place);
         }
     }
 
@@ -166,6 +177,8 @@ pub(super) fn is_own(plan: &Plan) -> bool {
     profile.is_extension() && profile.version.as_deref() == Some("4.0.1") && profile.url.starts_with(OWN)
 }
 
+/// Its part for a URI has another url in the definition of R4 than in the example of R4.
+const GL_STRING: &str = "http://hl7.org/fhir/StructureDefinition/hla-genotyping-results-glstring";
 const OWN: &str = "http://hl7.org/fhir/StructureDefinition/";
 const BASE: &str = "http://hl7.org/fhir/StructureDefinition/Extension";
 

@@ -42,7 +42,7 @@ pub(crate) fn compare(left: &Json, right: &Json) -> Option<Ordering> {
         (Json::Number(left), Json::Number(right)) => Some(number(left.as_str())?.cmp(&number(right.as_str())?)),
         (Json::String(left), Json::String(right)) => times(left, right),
         (Json::Object(_), Json::Object(_)) => {
-            // Quantities of one unit; what needs conversion is left to others.
+            // Quantities of one unit.
             let unit = |value: &Json| {
                 [value.text_at(&["system"]).map(str::to_owned), value.text_at(&["code"]).map(str::to_owned)]
             };

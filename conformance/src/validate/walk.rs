@@ -1,6 +1,6 @@
 //! The walk over a resource with the definitions that apply to each value.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use definitions::profile::{ElementId, ProfileError};
@@ -27,6 +27,8 @@ pub(crate) struct Walk<'r> {
     pub(crate) asking: u32,
     /// Answers given, by value and profile.
     answers: HashMap<(usize, usize), bool>,
+    /// The ids of the elements of the resource.
+    ids: HashSet<&'r str>,
     /// Questions not yet answered: what refers back to itself conforms if all else does.
     open: Vec<(usize, usize)>,
 }
@@ -36,7 +38,14 @@ const MAX_DEPTH: usize = 60;
 
 impl<'r> Walk<'r> {
     pub(crate) fn new(scope: Scope<'r>) -> Self {
-        Self { scope, report: Report::default(), asking: 0, answers: HashMap::new(), open: Vec::new() }
+        Self {
+            scope,
+            report: Report::default(),
+            asking: 0,
+            answers: HashMap::new(),
+            ids: HashSet::new(),
+            open: Vec::new(),
+        }
     }
 
     fn is_decided(&self) -> bool {
@@ -96,9 +105,21 @@ impl<'r> Walk<'r> {
     /// A resource with the definitions that apply to it as a whole.
     fn resource(&mut self, node: Node<'r>, claims: &Claims, place: &Place<'_>) {
         let claims = self.imposed(claims);
+        let around = std::mem::take(&mut self.ids);
         self.node(node, &claims, place);
         if self.asking == 0 {
             rules::check(&self.scope, place, &mut self.report);
+        }
+        self.ids = around;
+    }
+
+    /// element.html, "id": no two elements of a resource have the same one.
+    fn id(&mut self, object: &'r Object, place: &Place<'_>) {
+        let Some(id) = object.get("id").and_then(Json::as_str) else { return };
+        // Differential and snapshot name the same elements.
+        let is_definition = model::resource::resource_type(self.scope.resource) == Some("StructureDefinition");
+        if !is_definition && !self.ids.insert(id) {
+            self.report.error("business-rule", "expected an id that no other element of the resource has", place);
         }
     }
 
@@ -268,6 +289,9 @@ impl<'r> Walk<'r> {
             self.reference(&node, claims, place);
         }
         if let Some((shape, object)) = node.object() {
+            if self.asking == 0 && !shape.is_resource {
+                self.id(object, place);
+            }
             self.members(&node, shape, object, claims, place);
         }
     }

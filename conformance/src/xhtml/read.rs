@@ -216,13 +216,12 @@ fn characters(text: &str) -> Result<(), &'static str> {
     let mut rest = text;
     while let Some((_, tail)) = rest.split_once('&') {
         let (name, after) = tail.split_once(';').ok_or("expected &amp; for &")?;
-        let named = !name.is_empty() && name.len() <= 10 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let number = match name.strip_prefix('#') {
             Some(hex) if hex.starts_with('x') => u32::from_str_radix(hex.trim_start_matches('x'), 16).ok(),
             Some(decimal) => decimal.parse().ok(),
             None => None,
         };
-        if !named && number.and_then(char::from_u32).is_none() {
+        if !super::entities::is_known(name) && number.and_then(char::from_u32).is_none() {
             return Err("expected &amp; for &");
         }
         rest = after;
