@@ -458,12 +458,17 @@ impl Compiler<'_> {
                 (negated, Test::Alias(self.alias(alias)?))
             } else if let Some((form, place)) = piece.split_once('(') {
                 let place = self.place(place.strip_suffix(')').ok_or("expected )")?, level)?;
+                let map =
+                    |name: &str| self.maps.get(name).copied().ok_or_else(|| format!("unknown vocabulary map {name}"));
                 let test = match form {
                     "number" => Test::Form(Form::Number, place),
                     "compared" => Test::Form(Form::Compared, place),
                     "timestamp" => Test::Form(Form::Timestamp, place),
                     "time" => Test::Form(Form::Time, place),
                     "repeats" => Test::Repeats(place),
+                    code if code.starts_with("code:") => {
+                        Test::Form(Form::Coded(map(code.get(5..).unwrap_or_default())?), place)
+                    }
                     other => return Err(format!("unknown condition {other}")),
                 };
                 (negated, test)

@@ -162,6 +162,8 @@ pub(crate) enum Form {
     Compared,
     Timestamp,
     Time,
+    /// A code that this vocabulary map has.
+    Coded(usize),
 }
 
 /// Which way a row is used.

@@ -81,6 +81,9 @@ impl<'m> Eval<'_, 'm> {
                         Form::Compared => function::compared(&text).is_some(),
                         Form::Timestamp => function::is_timestamp(&text),
                         Form::Time => function::is_time(&text),
+                        Form::Coded(map) => {
+                            self.compiled.maps.get(*map).is_some_and(|map| map.forward(&text).is_some())
+                        }
                     }
                 }
                 Test::Alias(alias) => self.scopes.resource(*alias).is_some(),
