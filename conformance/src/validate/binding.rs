@@ -1,5 +1,6 @@
 //! Codes against value sets and code systems. FHIR R4 terminologies.html.
 
+use definitions::Definitions;
 use definitions::profile::{Binding, Strength};
 use model::json::Json;
 use model::outcome::{Issue, Severity};
@@ -133,14 +134,26 @@ impl<'r> Walk<'r> {
             }
             CodeCheck::Known { display: DisplayCheck::Differs(known), .. } => {
                 let first = known.first().map_or("", |text| text.as_str());
-                let text = format_args!("expected a display of the code, such as «{first}»");
-                self.report.warning("invalid", text, &place.member("display"));
+                let text = format!("expected a display of the code, such as «{first}»");
+                let is_settled = coding.system.is_some_and(|system| self.has_settled_displays(system));
+                let severity = if is_settled { Severity::Error } else { Severity::Warning };
+                self.report.problem(Issue::new(severity, "invalid", text), &place.member("display"));
             }
             CodeCheck::Malformed(why) => {
                 self.report.warning("code-invalid", format_args!("expected {why}"), &place.member("code"));
             }
             _ => {}
         }
+    }
+
+    /// Whether a display that differs is wrong: a resource of another language may say it otherwise, and displays of
+    /// the tables of HL7 that R4 has a copy of have been mended since.
+    fn has_settled_displays(&self, system: &str) -> bool {
+        let language = self.scope.resource.text_at(&["language"]);
+        let is_own = system.starts_with(OWN) || Definitions::r4().find(Some("CodeSystem"), system).is_none();
+        language.is_none_or(|language| language.starts_with("en"))
+            && is_own
+            && self.scope.validator.definitions().find(Some("CodeSystem"), system).is_some()
     }
 
     fn is_supplement(&self, system: &str) -> bool {
@@ -161,6 +174,8 @@ impl<'r> Walk<'r> {
     }
 }
 
+/// Code systems of R4 itself.
+const OWN: &str = "http://hl7.org/fhir/";
 const V2_TABLES: &str = "http://terminology.hl7.org/CodeSystem/v2-";
 const MIME_TYPES: &str = "http://hl7.org/fhir/ValueSet/mimetypes";
 

@@ -20,8 +20,45 @@ pub(crate) const CASES: &[Case] = &[
         error_at: Some("Patient.maritalStatus"),
     },
     Case {
+        what: "a display that the code does not have",
+        definitions: &[C],
+        resource: r#"{"resourceType":"Observation","status":"final",
+            "code":{"coding":[{"system":"http://t.example/CodeSystem/c","code":"a","display":"Beta"}]}}"#,
+        error_at: Some("Observation.code.coding[0].display"),
+    },
+    Case {
+        what: "a display in other letters",
+        definitions: &[C],
+        resource: r#"{"resourceType":"Observation","status":"final",
+            "code":{"coding":[{"system":"http://t.example/CodeSystem/c","code":"a","display":"alpha"}]}}"#,
+        error_at: None,
+    },
+    Case {
+        what: "a display that is a designation of the code",
+        definitions: &[C],
+        resource: r#"{"resourceType":"Observation","status":"final",
+            "code":{"coding":[{"system":"http://t.example/CodeSystem/c","code":"a","display":"Anfang"}]}}"#,
+        error_at: None,
+    },
+    Case {
+        what: "a display in the language of the resource",
+        definitions: &[C],
+        resource: r#"{"resourceType":"Observation","status":"final",
+            "code":{"coding":[{"system":"http://t.example/CodeSystem/c","code":"a","display":"Beta"}]},
+            "language":"de"}"#,
+        error_at: None,
+    },
+    Case {
+        what: "another display of a code of a table that has changed",
+        definitions: &[],
+        resource: r#"{"resourceType":"Patient",
+            "maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus",
+            "code":"M","display":"Single"}]}}"#,
+        error_at: None,
+    },
+    Case {
         what: "a code below the one a value set names",
-        definitions: &[C, F, OB_F],
+        definitions: &[C_OTHER, F, OB_F],
         resource: r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},
             "valueCodeableConcept":{"coding":[{"system":"http://t.example/CodeSystem/c","code":"a21"}]},
             "meta":{"profile":["http://t.example/StructureDefinition/ob-f"]}}"#,
@@ -29,7 +66,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         what: "the code itself where a value set takes those below it",
-        definitions: &[C, F_OTHER, OB_F],
+        definitions: &[C_OTHER, F_OTHER, OB_F],
         resource: r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},
             "valueCodeableConcept":{"coding":[{"system":"http://t.example/CodeSystem/c","code":"a"}]},
             "meta":{"profile":["http://t.example/StructureDefinition/ob-f"]}}"#,
@@ -37,7 +74,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         what: "a code that a value set leaves out",
-        definitions: &[C, F_OTHER_OTHER, OB_F],
+        definitions: &[C_OTHER, F_OTHER_OTHER, OB_F],
         resource: r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},
             "valueCodeableConcept":{"coding":[{"system":"http://t.example/CodeSystem/c","code":"a1"}]},
             "meta":{"profile":["http://t.example/StructureDefinition/ob-f"]}}"#,
@@ -114,6 +151,10 @@ const BND_MAX: &str = r#"{"resourceType":"StructureDefinition","url":"http://t.e
     "valueCanonical":"http://t.example/ValueSet/ms"}]}}]}}"#;
 
 const C: &str = r#"{"resourceType":"CodeSystem","url":"http://t.example/CodeSystem/c","name":"C","status":"active",
+    "content":"complete","caseSensitive":true,"concept":[{"code":"a","display":"Alpha",
+    "designation":[{"language":"de","value":"Anfang"}]}],"language":"en"}"#;
+
+const C_OTHER: &str = r#"{"resourceType":"CodeSystem","url":"http://t.example/CodeSystem/c","name":"C","status":"active",
     "content":"complete","caseSensitive":true,"concept":[{"code":"a","concept":[{"code":"a1"},
     {"code":"a2","concept":[{"code":"a21"}]}]},{"code":"b","property":[{"code":"inactive",
     "valueBoolean":true}]}],"property":[{"code":"inactive","type":"boolean"}],"hierarchyMeaning":"is-a"}"#;
