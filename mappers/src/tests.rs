@@ -346,3 +346,50 @@ fn an_admission_of_clinical_resources_alone_still_has_its_event() {
     let text = String::from_utf8(packages().named("hl7v2-base").unwrap().render(&bundle, &context).bytes).unwrap();
     assert!(text.contains("\rEVN|A08|20260301101500"), "{text}");
 }
+
+/// Maps a PID-15 and gives the language of the Patient.
+fn language(pid15: &str) -> String {
+    let mapped = map(&format!("{HEADER}PID|1||N1||Muster^Erika||||||||||{pid15}\r"));
+    let language = resources(&mapped, "Patient")[0].at(&["communication", "0", "language"]).map(Json::to_text);
+    language.unwrap_or_default()
+}
+
+#[test]
+fn a_language_is_coded_as_bcp_47_or_not_at_all() {
+    assert_eq!(
+        language("de^German^ISO639"),
+        r#"{"coding":[{"system":"urn:ietf:bcp:47","code":"de","display":"German"}]}"#
+    );
+    for code in ["ger", "DEU", "deu^^HL70296", "German"] {
+        assert!(language(code).contains(r#""system":"urn:ietf:bcp:47","code":"de""#), "{code}: {}", language(code));
+    }
+    let local = language("17^Platt^L");
+    assert!(local.contains(r#""text":"Platt""#) && !local.contains("coding\":"), "{local}");
+    assert!(local.contains(r#"{"url":"urn:anchorline:hl7v2:CWE.1","valueString":"17"}"#), "{local}");
+    assert!(language("17").contains(r#""text":"17""#), "{}", language("17"));
+}
+
+#[test]
+fn a_local_language_comes_back_as_it_was() {
+    for said in ["17^Platt^L", "17", "ger", "de^German^ISO639", "EN^ENGLISH^HL70296"] {
+        let mapped = map(&format!("{HEADER}PID|1||N1||Muster^Erika||||||||||{said}\r"));
+        let back = packages().named("hl7v2-base").unwrap().render(&mapped.bundle, &RenderContext::default()).bytes;
+        let back = String::from_utf8(back).unwrap();
+        let field = back.split('\r').find(|line| line.starts_with("PID")).and_then(|line| line.split('|').nth(15));
+        let field = field.unwrap_or_default();
+        assert!(field == said || field == format!("{said}^^ISO639"), "{said} came back as {field}");
+    }
+}
+
+#[test]
+fn an_appointment_has_patient_status_and_times() {
+    let head = HEADER.replace("ORU^R01^ORU_R01", "SIU^S15^SIU_S12");
+    let mapped = map(&format!("{head}SCH|A1|A2\rTQ1|1||||||20240514093000+0200|20240514100000+0200\r{PID}"));
+    let appointment = resources(&mapped, "Appointment")[0];
+    let at = |path: &[&str]| appointment.at(path).map(Json::to_text).unwrap_or_default();
+    assert_eq!(at(&["status"]), r#""cancelled""#);
+    assert_eq!(at(&["start"]), r#""2024-05-14T09:30:00+02:00""#);
+    assert_eq!(at(&["end"]), r#""2024-05-14T10:00:00+02:00""#);
+    assert!(at(&["participant", "0", "actor", "reference"]).starts_with("\"Patient/"), "{appointment}");
+    assert_eq!(at(&["participant", "0", "status"]), r#""needs-action""#);
+}
