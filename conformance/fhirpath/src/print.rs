@@ -163,13 +163,8 @@ fn type_name(out: &mut fmt::Formatter<'_>, of: &TypeName) -> fmt::Result {
         name(out, namespace)?;
         out.write_char('.')?;
     }
-    for (index, part) in of.name.split('.').enumerate() {
-        if index > 0 {
-            out.write_char('.')?;
-        }
-        name(out, part)?;
-    }
-    Ok(())
+    // In one piece: a quoted name may hold dots of its own, which must not read back as a namespace.
+    name(out, &of.name)
 }
 
 /// A name, in backticks unless it is a plain word that is no keyword.

@@ -523,3 +523,11 @@ fn is_shared_between_threads() {
     shared::<Expression>();
     shared::<Type>();
 }
+
+#[test]
+fn a_quoted_type_name_with_dots_prints_as_it_was_read() {
+    for text in ["a is `b.c`", "a as X.`b..c`", "a is FHIR.Patient", "a is X.b.c", "ofType(`=.=`)"] {
+        let expression = Expression::parse(text).unwrap();
+        assert_eq!(Expression::parse(&expression.to_string()).unwrap(), expression, "{text}");
+    }
+}
