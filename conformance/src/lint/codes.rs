@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::outcome::Severity;
+use terminology::check_digit::{is_sctid, mod10};
 
 use super::Finding;
 use super::view::{Row, View};
@@ -203,52 +204,13 @@ fn common(one: &str, other: &str) -> usize {
     one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count()
 }
 
-/// SNOMED CT identifier: 6 to 18 digits, the last a Verhoeff check digit. SNOMED CT Release File Specification, "SCTID".
-pub(super) fn is_sctid(code: &str) -> bool {
-    let form = (6..=18).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
-    form && verhoeff(code)
-}
-
-fn verhoeff(code: &str) -> bool {
-    // The dihedral group of order ten: composition, and the permutation applied by position.
-    let times = |a: u32, b: u32| match (a < 5, b < 5) {
-        (true, true) => (a + b) % 5,
-        (true, false) => 5 + (a + b - 5) % 5,
-        (false, true) => 5 + (a - 5 + 5 - b) % 5,
-        (false, false) => (a + 5 - b) % 5,
-    };
-    let permuted = |digit: u32, position: usize| {
-        (0..position % 8).fold(digit, |digit, _| match digit {
-            0 => 1,
-            1 => 5,
-            2 => 7,
-            3 => 6,
-            4 => 2,
-            5 => 8,
-            6 => 3,
-            7 => 0,
-            8 => 9,
-            _ => 4,
-        })
-    };
-    let digits = code.chars().rev().filter_map(|c| c.to_digit(10));
-    digits.enumerate().fold(0, |sum, (position, digit)| times(sum, permuted(digit, position))) == 0
-}
-
 /// LOINC code: digits, a hyphen and a mod 10 check digit. LOINC Users' Guide, appendix "Calculating Mod 10 Check Digits".
 pub(super) fn is_loinc(code: &str) -> bool {
     let Some((number, check)) = code.split_once('-') else { return code.starts_with("LA") || code.starts_with("LP") };
     if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) || check.len() != 1 {
         return false;
     }
-    let sum: u32 = number
-        .chars()
-        .rev()
-        .filter_map(|c| c.to_digit(10))
-        .enumerate()
-        .map(|(n, digit)| if n % 2 == 0 { digit * 2 / 10 + digit * 2 % 10 } else { digit })
-        .sum();
-    check.chars().next().and_then(|c| c.to_digit(10)) == Some((10 - sum % 10) % 10)
+    check.chars().next().and_then(|c| c.to_digit(10)) == Some(mod10(number))
 }
 
 #[cfg(test)]

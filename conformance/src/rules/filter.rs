@@ -189,7 +189,7 @@ fn kind(property: &str, system: &str, known: Option<&Json>) -> Option<Kind> {
             "constraint" | "expression" | "expressions" | "moduleId" => Some(Kind::Text),
             "parent" | "child" => Some(Kind::Concept),
             // Attributes are concepts themselves: a number with a check digit.
-            _ => (property.bytes().all(|byte| byte.is_ascii_digit()) && is_verhoeff(property)).then_some(Kind::Concept),
+            _ => terminology::check_digit::is_sctid(property).then_some(Kind::Concept),
         };
     }
     let known = known?;
@@ -215,40 +215,4 @@ fn operations(property: &str, system: &str) -> Option<&'static [&'static str]> {
         (_, "inactive" | "notSelectable") => Some(&["=", "exists"]),
         _ => None,
     }
-}
-
-/// The check digit of SNOMED CT identifiers.
-fn is_verhoeff(text: &str) -> bool {
-    const MULTIPLY: [[u8; 10]; 10] = [
-        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-        [1, 2, 3, 4, 0, 6, 7, 8, 9, 5],
-        [2, 3, 4, 0, 1, 7, 8, 9, 5, 6],
-        [3, 4, 0, 1, 2, 8, 9, 5, 6, 7],
-        [4, 0, 1, 2, 3, 9, 5, 6, 7, 8],
-        [5, 9, 8, 7, 6, 0, 4, 3, 2, 1],
-        [6, 5, 9, 8, 7, 1, 0, 4, 3, 2],
-        [7, 6, 5, 9, 8, 2, 1, 0, 4, 3],
-        [8, 7, 6, 5, 9, 3, 2, 1, 0, 4],
-        [9, 8, 7, 6, 5, 4, 3, 2, 1, 0],
-    ];
-    const PERMUTE: [[u8; 10]; 8] = [
-        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-        [1, 5, 7, 6, 2, 8, 3, 0, 9, 4],
-        [5, 8, 0, 3, 7, 9, 6, 1, 4, 2],
-        [8, 9, 1, 6, 0, 4, 3, 5, 2, 7],
-        [9, 4, 5, 3, 1, 2, 6, 8, 7, 0],
-        [4, 2, 8, 6, 5, 7, 3, 9, 0, 1],
-        [2, 7, 9, 3, 8, 0, 6, 4, 1, 5],
-        [7, 0, 4, 6, 9, 1, 3, 2, 5, 8],
-    ];
-    let mut check = 0u8;
-    for (at, byte) in text.bytes().rev().enumerate() {
-        let digit = usize::from(byte.wrapping_sub(b'0'));
-        let permuted = PERMUTE.get(at % 8).and_then(|row| row.get(digit));
-        let Some(next) = permuted.and_then(|digit| MULTIPLY.get(usize::from(check))?.get(usize::from(*digit))) else {
-            return false;
-        };
-        check = *next;
-    }
-    check == 0 && (6..=18).contains(&text.len())
 }

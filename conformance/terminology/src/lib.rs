@@ -21,6 +21,7 @@
 //! ```
 
 mod answer;
+pub mod check_digit;
 mod code_system;
 mod concepts;
 #[cfg(test)]

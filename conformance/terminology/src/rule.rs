@@ -1,5 +1,6 @@
 //! Code systems that are a grammar rather than a list, or whose list belongs to another registry.
 
+use crate::check_digit;
 use crate::ucum;
 
 mod language;
@@ -88,16 +89,7 @@ fn loinc(code: &str) -> Form {
     if !(1..=9).contains(&number.len()) || check.len() != 1 || !digits(number) || !digits(check) {
         return Form::Impossible;
     }
-    let sum: u32 = number
-        .bytes()
-        .rev()
-        .enumerate()
-        .map(|(place, byte)| {
-            let digit = u32::from(byte.saturating_sub(b'0'));
-            if place % 2 == 0 { digit * 2 / 10 + digit * 2 % 10 } else { digit }
-        })
-        .sum();
-    let expected = (10 - sum % 10) % 10;
+    let expected = check_digit::mod10(number);
     if check.parse() == Ok(expected) { Form::Possible } else { Form::CheckDigit("the check digit of a LOINC code") }
 }
 
@@ -114,33 +106,12 @@ fn snomed(code: &str) -> Form {
     let sized = (6..=18).contains(&number.len()) && !number.starts_with('0');
     match rest.trim_start().bytes().next() {
         None if !sized => Form::Impossible,
-        None if verhoeff(number.as_bytes()) == 0 => Form::Possible,
+        None if check_digit::is_verhoeff(number) => Form::Possible,
         None => Form::CheckDigit("the check digit of a SNOMED CT identifier"),
         Some(b'|' | b':' | b'+' | b',') if sized => Form::Possible,
         Some(b'(' | b'=' | b'<') if number.is_empty() => Form::Possible,
         Some(_) => Form::Impossible,
     }
-}
-
-/// The checksum of Verhoeff's dihedral group algorithm: 0 for a number that ends in its check digit.
-///
-/// The group's product and the permutation are computed, not tabled: element `x` of D5 is a rotation for x < 5 and a
-/// reflection else.
-fn verhoeff(digits: &[u8]) -> u8 {
-    const PERMUTATION: [u8; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
-    let product = |a: u8, b: u8| match (a < 5, b < 5) {
-        (true, true) => (a + b) % 5,
-        (true, false) => (a + b - 5) % 5 + 5,
-        (false, true) => (a + 5 - b) % 5 + 5,
-        (false, false) => (a + 5 - b) % 5,
-    };
-    digits.iter().rev().enumerate().fold(0, |sum, (place, digit)| {
-        let mut value = digit.saturating_sub(b'0').min(9);
-        for _ in 0..place % 8 {
-            value = PERMUTATION.get(usize::from(value)).copied().unwrap_or(0);
-        }
-        product(sum, value)
-    })
 }
 
 #[cfg(test)]
