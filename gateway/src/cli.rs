@@ -9,6 +9,7 @@ mod fetch;
 mod fhirpath;
 mod input;
 mod ledger;
+mod mapping;
 mod packages;
 mod progress;
 mod reporter;

@@ -120,7 +120,7 @@ pub(crate) struct ConvertArguments {
     /// The format of the input.
     #[arg(long, value_enum, default_value_t = SourceFormat::Auto)]
     pub(crate) from: SourceFormat,
-    /// A mapping package to use before those chosen by the message; may be repeated.
+    /// A mapping package, by name or by folder, to use before those chosen by the message; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) package: Vec<String>,
     /// Where results go; required for several inputs.

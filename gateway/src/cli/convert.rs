@@ -12,18 +12,18 @@ use model::outcome::{Issue, any_error, operation_outcome};
 use super::Failure;
 use super::args::{ConvertArguments, SourceFormat, TargetFormat};
 use super::input;
+use super::mapping::{self, Given};
 use super::progress::Progress;
 use super::reporter::Reporter;
 use crate::convert::{Conversion, Format, Output, Part, convert};
 
 pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(), Failure> {
     let stems = stems(options)?;
-    let packages = Packages::embedded()
-        .map_err(|errors| Failure::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+    let Given { names, packages, .. } = mapping::packages(&options.package)?;
     let request = Conversion {
         from: from(options.from),
         to: to(options.to),
-        packages: options.package.clone(),
+        packages: names,
         timezone: options.timezone.clone(),
     };
     if let Some(out) = &options.out {

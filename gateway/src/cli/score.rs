@@ -1,10 +1,10 @@
 //! `anchorline conformance score`: the quality of mappings over a corpus, ours and other converters'.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conformance::lint::{self, Files};
+use conformance::lint::Files;
 use conformance::score::facts::Tier;
 use conformance::score::{self, Command, Group, Judge, Options, Report, Tables, Values};
 use conformance::validate::{Level, Options as Validation, Validator};
@@ -14,6 +14,7 @@ use model::json::{Json, Limits, parse};
 use super::Failure;
 use super::args::{ReportFormat, ScoreArguments, ValidationLevel};
 use super::input;
+use super::mapping::{self, Given};
 use super::progress::Progress;
 use super::reporter::Reporter;
 
@@ -21,10 +22,8 @@ pub(crate) fn run(arguments: &ScoreArguments, reporter: Reporter) -> Result<(), 
     if arguments.ratchet.is_some() && !(arguments.set.is_empty() && arguments.message_type.is_empty()) {
         return Err(Failure::usage("--ratchet compares whole corpora: leave out --set and --type"));
     }
-    let (names, files) = packages(&arguments.package)?;
-    let tables = Packages::embedded_files().into_iter().chain(files.clone()).collect::<Files>();
-    let packages = Packages::load(files)
-        .map_err(|errors| Failure::Usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+    let Given { names, files, packages } = mapping::packages(&arguments.package)?;
+    let tables = Packages::embedded_files().into_iter().chain(files).collect::<Files>();
     let options = Options {
         sets: arguments.set.clone(),
         types: arguments.message_type.clone(),
@@ -57,26 +56,6 @@ pub(crate) fn run(arguments: &ScoreArguments, reporter: Reporter) -> Result<(), 
     }
     print(&ours, &others, arguments.format, reporter)?;
     ratchet(arguments.ratchet.as_deref(), &ours, reporter)
-}
-
-/// Packages by name, and those in folders with their files.
-fn packages(given: &[String]) -> Result<(Vec<String>, Files), Failure> {
-    let (mut names, mut files) = (Vec::new(), Files::new());
-    for given in given {
-        let path = PathBuf::from(given);
-        if !path.is_dir() {
-            names.push(given.clone());
-            continue;
-        }
-        let full = path.canonicalize().map_err(|error| Failure::Usage(format!("{given}: {error}")))?;
-        let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        lint::read(&full, &name, &mut files).map_err(|error| Failure::Usage(super::chain(&error)))?;
-        names.push(name);
-    }
-    if !names.is_empty() && !names.iter().any(|name| name == "hl7v2-base") {
-        names.push("hl7v2-base".to_owned());
-    }
-    Ok((names, files))
 }
 
 fn judge(level: ValidationLevel) -> Judge {
