@@ -6,6 +6,7 @@ use serde::Deserialize;
 use smol_str::SmolStr;
 
 use crate::package::LoadError;
+use crate::select::Sender;
 
 /// Columns of segment and datatype tables.
 pub(crate) const ROW_COLUMNS: &[&str] = &["source", "target", "via", "with", "when", "way", "guide"];
@@ -31,6 +32,9 @@ pub(crate) struct Manifest {
     #[serde(default)]
     #[expect(dead_code, reason = "shown to people only")]
     pub(crate) sources: Vec<String>,
+    /// Whose messages it is for; none: whoever names the package.
+    #[serde(default, rename = "match")]
+    pub(crate) matches: Vec<Sender>,
     /// Names for URLs of extensions and systems.
     #[serde(default)]
     pub(crate) names: BTreeMap<String, String>,

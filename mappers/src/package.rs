@@ -13,6 +13,7 @@ use crate::compile::{Compiled, compile};
 use crate::load::{self, Manifest, RawPackage};
 use crate::map_message::map_message;
 use crate::render;
+use crate::select::Sender;
 use crate::trace::Loss;
 use crate::types::{Context, Mapped, RenderContext, Rendered};
 
@@ -46,6 +47,10 @@ pub struct Package {
     version: String,
     format: String,
     digest: String,
+    /// Whose messages it is for; none: whoever names it.
+    pub(crate) senders: Vec<Sender>,
+    /// How many packages it extends.
+    pub(crate) depth: usize,
     pub(crate) compiled: Arc<Compiled>,
 }
 
@@ -174,7 +179,11 @@ fn assemble(
         raw = Some(load::tables(link, files, raw.as_ref(), errors));
     }
     let compiled = compile(&raw.unwrap_or_default(), errors);
+    let path = format!("{}/package.toml", manifest.name);
+    errors.extend(manifest.matches.iter().filter_map(|sender| sender.fault()).map(|text| problem(&path, text)));
     Package {
+        senders: manifest.matches.clone(),
+        depth: chain.len(),
         name: manifest.name.clone(),
         version: manifest.version.clone(),
         format: manifest.format.clone(),

@@ -1,13 +1,21 @@
-//! Which package serves a message.
+//! Which package serves a message: one that the operator names, or one that says whose messages it is for.
+
+use std::cmp::Reverse;
 
 use formats::hl7v2::Message;
 
 use crate::package::{BASE, Package, Packages};
 
+mod sender;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use sender::Sender;
+
 /// What is known about a message before it is mapped.
 #[derive(Clone, Copy, Debug)]
 pub struct Selector<'a> {
-    /// Packages to choose from, the most special first; empty: `hl7v2-base`.
+    /// Packages to choose from, the most special first; empty: those whose `[[match]]` fits, else `hl7v2-base`.
     pub names: &'a [String],
     /// The format, `hl7v2`.
     pub format: &'a str,
@@ -37,7 +45,10 @@ pub enum SelectError {
 }
 
 impl Packages {
-    /// The package that serves a message: the first of those named that has a table for its type.
+    /// The package that serves a message: the first candidate that has a table for its type.
+    ///
+    /// Candidates are the packages named, those first whose `[[match]]` fits or that have none; where nothing is named,
+    /// every package whose `[[match]]` fits, the one that asks for most first, and then the base.
     ///
     /// # Errors
     /// `UnknownMessageType` where MSH-9 names a type without a table; the others for a name or format nobody has.
@@ -62,17 +73,36 @@ impl Packages {
 
     fn candidates(&self, selector: &Selector<'_>) -> Result<Vec<&Package>, SelectError> {
         let mut out = Vec::new();
-        let base = [BASE.to_owned()];
-        let names = if selector.names.is_empty() { base.as_slice() } else { selector.names };
-        for name in names {
+        for name in selector.names {
             out.push(self.named(name).ok_or_else(|| SelectError::UnknownPackage { name: name.clone() })?);
         }
         out.retain(|package| package.format() == selector.format);
+        if selector.names.is_empty() {
+            out.extend(self.matching(selector));
+            out.extend(self.named(BASE).filter(|base| base.format() == selector.format));
+        } else {
+            // What the operator names is used; where several are named, whose messages they are for decides.
+            out.sort_by_key(|package| !package.senders.is_empty() && package.fits(selector.message).is_none());
+        }
         if out.is_empty() { Err(SelectError::UnknownFormat { format: selector.format.to_owned() }) } else { Ok(out) }
+    }
+
+    /// Packages that say this message is for them, the most special first.
+    fn matching(&self, selector: &Selector<'_>) -> Vec<&Package> {
+        let of_format = self.iter().filter(|package| package.format() == selector.format);
+        let mut fitting: Vec<_> =
+            of_format.filter_map(|package| Some((package.fits(selector.message)?, package))).collect();
+        fitting.sort_by_key(|(asked, package)| (Reverse(*asked), Reverse(package.depth), package.name().to_owned()));
+        fitting.into_iter().map(|(_, package)| package).collect()
     }
 }
 
 impl Package {
+    /// How much the entry of `[[match]]` that fits asks for; `None` if none fits.
+    fn fits(&self, message: &Message) -> Option<usize> {
+        self.senders.iter().filter(|sender| sender.fits(message)).map(Sender::asks).max()
+    }
+
     /// Whether a message table of this package serves the type.
     fn knows(&self, message: &Message) -> bool {
         self.compiled.message_type(&message.message_code(), &message.trigger(), &message.structure()).is_some()
