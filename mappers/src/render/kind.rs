@@ -1,0 +1,54 @@
+//! Which message a Bundle becomes.
+
+use model::json::Json;
+
+use crate::compile::Compiled;
+use crate::eval::KEPT;
+use crate::reverse::Library;
+use crate::types::RenderContext;
+
+/// MSH-9.1 and MSH-9.2: as asked, else as the MessageHeader says, else by what the Bundle holds.
+pub(super) fn message_type(compiled: &Compiled, library: &Library<'_>, context: &RenderContext) -> (String, String) {
+    if !context.message_code.is_empty() && !context.trigger.is_empty() {
+        return (context.message_code.clone(), context.trigger.clone());
+    }
+    let of = |kind: &str| {
+        let found = library.resources.iter().filter(|json| model::resource::resource_type(json) == Some(kind));
+        found.copied().collect::<Vec<_>>()
+    };
+    let header = of("MessageHeader");
+    let event = header.first().and_then(|header| header.text_at(&["eventCoding", "code"]));
+    let kept = header.first().and_then(|header| kept(header, "MSH-9.1"));
+    if let Some(event) = event {
+        let by_event = compiled.types.keys().find(|kind| kind.ends_with(&format!("^{event}")));
+        let code = kept.or_else(|| by_event.and_then(|kind| kind.split_once('^')).map(|(code, _)| code));
+        if let Some(code) = code {
+            return (code.to_owned(), event.to_owned());
+        }
+    }
+    let replaced = of("Patient").iter().any(|patient| {
+        patient.items("link").iter().any(|link| link.get("type").and_then(Json::as_str) == Some("replaced-by"))
+    });
+    let text = |code: &str, trigger: &str| (code.to_owned(), trigger.to_owned());
+    if replaced {
+        return text("ADT", "A40");
+    }
+    if !of("DiagnosticReport").is_empty() || (!of("Observation").is_empty() && of("Encounter").is_empty()) {
+        return text("ORU", "R01");
+    }
+    match of("Encounter")
+        .first()
+        .map(|encounter| (encounter.text_at(&["status"]), encounter.text_at(&["class", "code"])))
+    {
+        Some((Some("finished"), _)) => text("ADT", "A03"),
+        Some((Some("in-progress"), Some("IMP" | "ACUTE" | "NONAC"))) => text("ADT", "A01"),
+        Some((Some("planned" | "arrived" | "in-progress"), _)) => text("ADT", "A04"),
+        _ => text("ADT", "A08"),
+    }
+}
+
+fn kept<'j>(resource: &'j Json, place: &str) -> Option<&'j str> {
+    let url = format!("{KEPT}{place}");
+    let item = resource.items("extension").iter().find(|item| item.get("url").and_then(Json::as_str) == Some(&url))?;
+    item.get("valueString").and_then(Json::as_str)
+}

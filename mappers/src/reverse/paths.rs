@@ -1,0 +1,135 @@
+//! Where a row's path leads in a resource, and what stands beside it.
+
+use model::json::{Json, Object};
+
+use crate::concept::CodeMap;
+use crate::eval::LEXEME;
+use crate::function;
+use crate::map::{Place, Row, Source, Via, WithValue};
+use crate::path::{At, Step};
+
+/// The lexeme kept beside a member.
+pub(super) fn extension_of<'j>(object: &'j Json, companion: &str) -> Option<&'j str> {
+    object
+        .get(companion)
+        .and_then(Json::as_object)
+        .and_then(|companion| extension(companion, LEXEME))
+        .and_then(Json::as_str)
+}
+
+pub(super) fn extension<'j>(companion: &'j Object, url: &str) -> Option<&'j Json> {
+    let items = companion.get("extension").and_then(Json::as_array)?;
+    items.iter().find(|item| item.get("url").and_then(Json::as_str) == Some(url))?.get("valueString")
+}
+
+/// The name of a coding system: of the table, of an HL7 table, or the one the URI was made of.
+pub(super) fn system_name(map: &CodeMap, uri: &str) -> String {
+    if let Some(name) = map.backward(None, uri) {
+        return name.to_string();
+    }
+    if let Some(number) = function::hl7_table_number(uri) {
+        return format!("HL7{number}");
+    }
+    match uri.strip_prefix(function::CODING_SYSTEM) {
+        Some(name) => function::unescaped(name),
+        None => uri.to_owned(),
+    }
+}
+
+pub(crate) fn address(json: &Json) -> usize {
+    std::ptr::from_ref(json) as usize
+}
+
+/// Whether rows of several fields may fill one element (a value and its unit).
+pub(super) fn merges(row: &Row) -> bool {
+    matches!(row.via, Via::Table { .. }) && matches!(row.source, Source::Place(Place::Own { .. }))
+}
+
+pub(super) fn appends(row: &Row) -> bool {
+    row.target.steps.iter().any(|step| matches!(step.at, At::Append | At::AppendExtension(_)))
+}
+
+/// The value at the end of a row's path; `item` stands for `[+]`, `shared` for `[$]`.
+pub(crate) fn resolve<'j>(
+    object: &'j Object,
+    steps: &[Step],
+    item: Option<usize>,
+    shared: Option<usize>,
+) -> Option<&'j Json> {
+    let mut here = object;
+    let mut last = None;
+    for (n, step) in steps.iter().enumerate() {
+        let value = step_into(here, step, item, shared)?;
+        last = Some(value);
+        if n + 1 < steps.len() {
+            here = value.as_object()?;
+        }
+    }
+    last
+}
+
+pub(super) fn step_into<'j>(
+    here: &'j Object,
+    step: &Step,
+    item: Option<usize>,
+    shared: Option<usize>,
+) -> Option<&'j Json> {
+    let value = here.get(&step.name)?;
+    match &step.at {
+        At::Single => Some(value),
+        At::Index(index) => value.item(*index),
+        At::Append | At::AppendExtension(_) => value.item(item.unwrap_or(0)),
+        At::PerSegment => value.item(shared?),
+        At::Extension(url) => {
+            value.as_array()?.iter().find(|item| item.get("url").and_then(Json::as_str) == Some(url.as_str()))
+        }
+    }
+}
+
+/// `_name` beside the last member of a path.
+pub(super) fn companion<'j>(
+    object: &'j Object,
+    steps: &[Step],
+    item: Option<usize>,
+    shared: Option<usize>,
+) -> Option<&'j Object> {
+    let (last, before) = steps.split_last()?;
+    let mut here = object;
+    for step in before {
+        here = step_into(here, step, item, shared)?.as_object()?;
+    }
+    here.get(&format!("_{}", last.name))?.as_object()
+}
+
+/// Whether the constants beside a row's target are there: they tell whose value it is.
+pub(super) fn consts_hold(row: &Row, object: &Object, item: Option<usize>, shared: Option<usize>) -> bool {
+    let Some(anchor) = row.target.steps.get(..row.target.anchor) else { return false };
+    let base =
+        if anchor.is_empty() { Some(object) } else { resolve(object, anchor, item, shared).and_then(Json::as_object) };
+    let Some(base) = base else { return row.with.is_empty() };
+    row.with.iter().filter(|with| !with.soft).all(|with| has_const(base, object, with))
+}
+
+pub(super) fn has_const(base: &Object, root: &Object, with: &crate::map::With) -> bool {
+    let Some(there) = resolve(base, &with.target.steps, None, None) else { return false };
+    match &with.value {
+        WithValue::Copy(steps) => resolve(root, steps, None, None) == Some(there),
+        WithValue::Literal(json) => says(there, json),
+    }
+}
+
+/// Whether an element says what a constant says.
+pub(crate) fn says(there: &Json, wanted: &Json) -> bool {
+    match wanted {
+        Json::Object(wanted) => {
+            wanted.iter().filter(|(name, _)| *name != "display").all(|(name, value)| match (there.get(name), value) {
+                (Some(Json::Array(items)), Json::Array(wanted)) => {
+                    wanted.iter().all(|wanted| items.iter().any(|item| says(item, wanted)))
+                }
+                (Some(there), value) => says(there, value),
+                (None, _) => false,
+            })
+        }
+        _ => there == wanted,
+    }
+}
