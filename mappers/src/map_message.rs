@@ -25,6 +25,10 @@ pub(crate) fn map_message(package: &Package, message: &Message, context: &Contex
         let text = "no table for this message type: its segments are read one by one";
         eval.issues.push(Issue::warning("not-supported", text).at("MSH-9"));
     }
+    if lacks_patient(message) {
+        let text = "expected a segment PID: what the message says of a patient is about nobody";
+        eval.issues.push(Issue::warning("required", text).at("PID").rule("patient-missing"));
+    }
     if let Some(table) = table.or(fallback) {
         eval.run(table, fallback);
     }
@@ -33,6 +37,23 @@ pub(crate) fn map_message(package: &Package, message: &Message, context: &Contex
     add_provenance(package, &mut eval.resources);
     let (resources, trace, issues) = (eval.resources, eval.trace, eval.issues);
     Mapped { bundle: bundle(resources), issues, patient, merges, trace }
+}
+
+/// Message codes whose every structure needs a PID (HL7 v2.8.2 chapters 3, 4A, 6, 7, 9, 11, 12); for the others the
+/// patient group as a whole is optional.
+const ABOUT_A_PATIENT: [&str; 9] = ["ADT", "BAR", "DFT", "MDM", "ORU", "PPR", "PGL", "REF", "VXU"];
+
+/// Segments that stand in a patient group, so after a PID.
+const OF_A_PATIENT: [&str; 14] =
+    ["PD1", "PV1", "PV2", "NK1", "AL1", "IAM", "DG1", "DRG", "PR1", "IN1", "GT1", "MRG", "ACC", "DB1"];
+
+/// Whether there is no PID where the standard wants one. A bed's status (ADT^A20) is about no patient.
+pub(crate) fn lacks_patient(message: &Message) -> bool {
+    if message.segments().any(|segment| segment.name() == "PID") {
+        return false;
+    }
+    let by_type = ABOUT_A_PATIENT.contains(&message.message_code().as_str()) && message.trigger() != "A20";
+    by_type || message.segments().any(|segment| OF_A_PATIENT.contains(&segment.name()))
 }
 
 /// Patients that link to the one that replaces them.

@@ -42,6 +42,19 @@ fn check(obx: &str, path: &[&str], expect: &str) {
 }
 
 #[test]
+fn says_that_a_patient_is_missing() {
+    let missing = |text: &str| {
+        let parsed = formats::hl7v2::Message::parse(text.as_bytes()).unwrap();
+        crate::map_message::lacks_patient(&parsed.message)
+    };
+    assert!(missing("MSH|^~\\&|A|||||||C\rSCH|1\rPV1|1|O\r"));
+    assert!(missing("MSH|^~\\&|A||||||ADT^A01|C\rEVN|A01\r"));
+    assert!(!missing("MSH|^~\\&|A||||||ADT^A20|C\rEVN|A20\rNPU|1\r"));
+    assert!(!missing("MSH|^~\\&|A||||||MFN^M02|C\rMFI|1\rSTF|1\r"));
+    assert!(!missing("MSH|^~\\&|A||||||ADT^A01|C\rEVN|A01\rPID|1\rPV1|1|I\r"));
+}
+
+#[test]
 fn a_numeric_result_keeps_its_trailing_zero() {
     check("OBX|1|NM|2823-3^K^LN||4.50|mmol/L|||||F", &["valueQuantity", "value"], "4.50");
 }

@@ -81,8 +81,11 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// From a message that could be read.
+    /// From a message that could be read; the usual delimiters take the place of ones that cannot divide an answer.
     pub fn of(message: &Message) -> Self {
+        if !message.delimiters().are_complete() {
+            return Self::header(message.text().as_bytes());
+        }
         let header = |n| message.segment_at(0).map(|msh| msh.field(n).raw().to_owned()).unwrap_or_default();
         Self {
             delimiters: *message.delimiters(),
@@ -104,6 +107,10 @@ impl Origin {
         if let Ok(parsed) = Message::parse(first) {
             return Self::of(&parsed.message);
         }
+        Self::header(first)
+    }
+
+    fn header(first: &[u8]) -> Self {
         let start = memchr::memmem::find(first, b"MSH").unwrap_or(first.len());
         let rest = first.get(start..).unwrap_or_default();
         let end = rest.iter().position(|b| b.is_ascii_control()).unwrap_or(rest.len()).min(1000);

@@ -54,14 +54,6 @@ pub enum DelimitersError {
         /// Which delimiter it was to be.
         role: &'static str,
     },
-    /// Two delimiters are the same character.
-    #[error("MSH-2: expected different characters for {first} and {second}, found the same")]
-    Clash {
-        /// The delimiter named first.
-        first: &'static str,
-        /// The delimiter that repeats it.
-        second: &'static str,
-    },
 }
 
 impl DelimitersError {
@@ -70,7 +62,6 @@ impl DelimitersError {
         match self {
             Self::Missing => "MSH-1",
             Self::Unfit { at, .. } => at,
-            Self::Clash { .. } => "MSH-2",
         }
     }
 }
@@ -99,7 +90,7 @@ impl Delimiters {
         let given: [Option<u8>; 5] = match given.as_slice() {
             [] => {
                 warn("delimiters-missing", Severity::Warning, "no encoding characters: the usual ones are taken");
-                return Self { field, ..Self::default() }.distinct();
+                return Ok(Self { field, ..Self::default() }.distinct(issues));
             }
             [c, r, b'&'] => {
                 warn(
@@ -142,25 +133,38 @@ impl Delimiters {
             }
         }
         let [component, repetition, escape, subcomponent, truncation] = given;
-        Self { field, component, repetition, escape, subcomponent, truncation }.distinct()
+        Ok(Self { field, component, repetition, escape, subcomponent, truncation }.distinct(issues))
     }
 
-    fn distinct(self) -> Result<Self, DelimitersError> {
-        let all = [
-            (Some(self.field), "field separator"),
-            (self.component, "component separator"),
-            (self.repetition, "repetition separator"),
-            (self.escape, "escape character"),
-            (self.subcomponent, "subcomponent separator"),
-            (self.truncation, "truncation character"),
+    /// Each character in its first role only; the later ones are not in use.
+    fn distinct(mut self, issues: &mut Vec<FormatIssue>) -> Self {
+        let mut seen = vec![self.field];
+        let roles = [
+            &mut self.component,
+            &mut self.repetition,
+            &mut self.escape,
+            &mut self.subcomponent,
+            &mut self.truncation,
         ];
-        for (n, (byte, second)) in all.iter().enumerate() {
-            let earlier = all.iter().take(n).find(|(other, _)| other.is_some() && other == byte);
-            if let Some((_, first)) = earlier {
-                return Err(DelimitersError::Clash { first, second });
+        let mut unused = Vec::new();
+        for (role, name) in roles.into_iter().zip(ROLES) {
+            let Some(byte) = *role else { continue };
+            if seen.contains(&byte) {
+                *role = None;
+                unused.push(name);
             }
+            seen.push(byte);
         }
-        Ok(self)
+        if !unused.is_empty() {
+            let detail = format!("expected different delimiters, found one repeated: no {} in use", unused.join(", "));
+            issues.push(FormatIssue::new("delimiters-repeated", Severity::Error, detail).at("MSH-2"));
+        }
+        self
+    }
+
+    /// True if values can be written with them at any depth: all but the truncation character are in use.
+    pub fn are_complete(&self) -> bool {
+        [self.component, self.repetition, self.escape, self.subcomponent].iter().all(Option::is_some)
     }
 
     /// MSH-2 as it is written for these delimiters.

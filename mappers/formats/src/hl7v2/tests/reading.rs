@@ -168,10 +168,26 @@ fn refuses_what_is_no_message_with_the_reason() {
         b"MSH|broken\r",
         "MSH-2: expected a punctuation mark of ASCII as the component separator, found another character",
     );
-    check_refused(
-        b"MSH|&&&&|A\r",
-        "MSH-2: expected different characters for component separator and repetition separator, found the same",
-    );
+}
+
+#[test]
+fn reads_repeated_delimiters_in_their_first_role_and_says_so() {
+    let raw = b"MSH|&&&&|A^B|||||||C\rPID|1||x&y^z~w\\T\\\r";
+    assert_eq!(issues(raw), ["delimiters-repeated"]);
+    let parsed = Message::parse(raw).unwrap();
+    assert_eq!(parsed.issues[0].severity, Severity::Error);
+    assert_eq!(parsed.issues[0].at.as_deref(), Some("MSH-2"));
+    let field = parsed.message.segment("PID").unwrap().field(3);
+    assert_eq!(field.component(2).text(), "y^z~w\\T\\");
+    assert_eq!(parsed.message.segment("MSH").unwrap().field(2).text(), "&&&&");
+    assert_eq!(parsed.message.write(), raw);
+
+    let message = parse("MSH|^~\\~|A\rPID|1||x^y~z&w\r");
+    let field = message.segment("PID").unwrap().field(3);
+    assert_eq!(field.repetitions().count(), 2);
+    assert_eq!(field.repetition(2).text(), "z&w");
+    assert_eq!(issues(b"MSH|^^\\&|A\r"), ["delimiters-repeated"]);
+    assert_eq!(issues(b"MSH|^~\\&~|A\r"), ["delimiters-too-many"]);
 }
 
 #[test]
