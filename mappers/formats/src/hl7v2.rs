@@ -9,6 +9,7 @@ mod builder;
 mod charset;
 mod delimiters;
 mod escape;
+mod iso2022;
 mod issue;
 mod leaf;
 mod lexer;

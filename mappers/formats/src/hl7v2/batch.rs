@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::charset::{decode, is_utf16};
+use super::charset::{decode, is_wide};
 use super::issue::{FormatIssue, Severity};
 use super::message::unframe;
 
@@ -29,7 +29,7 @@ pub struct Part<'a> {
 /// Finds the messages in a payload; counts in BTS-1 and FTS-1 that differ from what is there are issues.
 pub fn split_batch(raw: &[u8]) -> Batch<'_> {
     let unframed = unframe(raw);
-    if is_utf16(unframed) {
+    if is_wide(unframed) {
         let text = decode(unframed, None, &mut Vec::new()).text;
         let mut batch = split(text.as_bytes());
         let messages = if batch.is_batch {

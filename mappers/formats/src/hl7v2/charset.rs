@@ -2,6 +2,7 @@
 
 use encoding_rs::Encoding;
 
+use super::iso2022::{self, Set};
 use super::issue::{FormatIssue, Severity};
 
 /// The character set a message was read in.
@@ -21,11 +22,12 @@ impl Charset {
             "ASCII" | "US-ASCII" | "ISO IR6" | "UNICODE UTF-8" | "UNICODE" | "UTF8" => encoding_rs::UTF_8,
             // UTF-16 is told by its bytes; a label that survived being read byte by byte is wrong about that.
             "UNICODE UTF-16" | "UTF-16" | "UNICODE UTF-32" | "UTF-32" => encoding_rs::UTF_8,
-            "ISO IR14" | "ISO IR87" | "ISO IR159" => encoding_rs::ISO_2022_JP,
+            "ISO IR14" | "ISO IR87" | "ISO IR159" | "JIS X 0202" | "JAS2020" => encoding_rs::ISO_2022_JP,
             "ISO IR13" | "SJIS" => encoding_rs::SHIFT_JIS,
             "GB 18030-2000" | "GB 18030" => encoding_rs::GB18030,
             "KS X 1001" | "KS_X_1001" => encoding_rs::EUC_KR,
-            "CNS 11643-1992" | "BIG-5" => encoding_rs::BIG5,
+            // CNS 11643-1992 is not Big5, and nothing here reads its planes: unknown is better than wrong names.
+            "BIG-5" => encoding_rs::BIG5,
             "CP1252" | "WINDOWS1252" | "ANSI" => encoding_rs::WINDOWS_1252,
             other => match other.strip_prefix("8859/") {
                 Some(part) => Encoding::for_label(format!("iso-8859-{part}").as_bytes())?,
@@ -58,6 +60,16 @@ impl Charset {
         out
     }
 
+    /// Reads a run of text anew, in the set that `\C..\` or `\M..\` has called for it; as it stands where its bytes
+    /// are not known any more.
+    pub(super) fn reread(&self, run: &str, set: Set) -> String {
+        let (bytes, used, unmappable) = self.0.encode(run);
+        if unmappable || used != self.0 || (used == encoding_rs::UTF_8 && !run.is_ascii()) {
+            return run.to_owned();
+        }
+        iso2022::decode_in(&bytes, set, self.0)
+    }
+
     /// Reads the bytes of a hexadecimal escape; what is wrong in this character set is read as Latin-1.
     pub(super) fn decode_lenient(&self, bytes: &[u8]) -> String {
         match self.0.decode_without_bom_handling_and_without_replacement(bytes) {
@@ -77,11 +89,14 @@ pub(super) struct Decoded {
 
 /// Decodes a message that begins with its MSH (or a byte order mark) by what it declares and what it shows.
 pub(super) fn decode(raw: &[u8], separator: Option<u8>, issues: &mut Vec<FormatIssue>) -> Decoded {
-    if let Some(text) = utf16(raw) {
+    if let Some(text) = wide(raw) {
         return Decoded { text, charset: Charset::UTF_8, verbatim: false };
     }
-    let label = separator.and_then(|separator| declared(raw, separator));
-    let declared = match label.as_deref() {
+    let labels = separator.and_then(|separator| declared(raw, separator)).unwrap_or_default();
+    // The first that is more than ASCII is the one that bytes are read in; later ones are called by sequences.
+    let plain = |label: &&str| matches!(label.to_ascii_uppercase().as_str(), "ASCII" | "ISO IR6");
+    let label = labels.split('\r').find(|label| !label.is_empty() && !plain(label));
+    let declared = match label.or_else(|| labels.split('\r').find(|label| !label.is_empty())) {
         None => None,
         Some(label) => match Charset::named(label) {
             Some(charset) => Some(charset),
@@ -92,59 +107,128 @@ pub(super) fn decode(raw: &[u8], separator: Option<u8>, issues: &mut Vec<FormatI
             }
         },
     };
+    if declared.is_none_or(|charset| charset != Charset::UTF_8 || labels.contains('\r')) && iso2022::switches(raw) {
+        return decode_switching(raw, declared, issues);
+    }
     match declared {
         Some(charset) if charset != Charset::UTF_8 => decode_as(raw, charset, issues),
         declared => decode_utf8(raw, declared.is_some(), issues),
     }
 }
 
-/// UTF-16 shows itself by a byte order mark, or by the zero bytes of its first characters.
-fn utf16(raw: &[u8]) -> Option<String> {
-    let encoding = match raw {
-        [0xFF, 0xFE, ..] | [b'M', 0, b'S', 0, ..] | [b'F' | b'B', 0, b'H', 0, ..] => encoding_rs::UTF_16LE,
-        [0xFE, 0xFF, ..] | [0, b'M', 0, b'S', ..] | [0, b'F' | b'B', 0, b'H', ..] => encoding_rs::UTF_16BE,
+/// UTF-16 and UTF-32 show themselves by a byte order mark, or by the zero bytes of their first characters.
+pub(super) fn wide_form(raw: &[u8]) -> Option<Wide> {
+    Some(match raw {
+        [0xFF, 0xFE, 0, 0, ..] | [b'M' | b'F' | b'B', 0, 0, 0, ..] => Wide::Utf32 { big: false },
+        [0, 0, 0xFE, 0xFF, ..] | [0, 0, 0, b'M' | b'F' | b'B', ..] => Wide::Utf32 { big: true },
+        [0xFF, 0xFE, ..] | [b'M', 0, b'S', 0, ..] | [b'F' | b'B', 0, b'H', 0, ..] => Wide::Utf16 { big: false },
+        [0xFE, 0xFF, ..] | [0, b'M', 0, b'S', ..] | [0, b'F' | b'B', 0, b'H', ..] => Wide::Utf16 { big: true },
         _ => return None,
-    };
-    Some(encoding.decode_with_bom_removal(raw).0.into_owned())
+    })
 }
 
-/// True if the bytes are UTF-16, which [`decode`] would turn into other bytes.
-pub(super) fn is_utf16(raw: &[u8]) -> bool {
-    utf16(raw.get(..4).unwrap_or(raw)).is_some()
+/// A Unicode encoding of more than one byte a character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wide {
+    /// Two bytes a unit.
+    Utf16 {
+        /// The higher byte first.
+        big: bool,
+    },
+    /// Four bytes a character.
+    Utf32 {
+        /// The highest byte first.
+        big: bool,
+    },
 }
 
-/// The first character set of MSH-18 that is not plain ASCII: the bytes are ASCII this far in every set but UTF-16.
+impl Wide {
+    /// Decodes from the start of a text; the byte order mark is left out.
+    pub(super) fn decode(self, raw: &[u8]) -> String {
+        let big = match self {
+            Self::Utf16 { big: false } => return encoding_rs::UTF_16LE.decode_with_bom_removal(raw).0.into_owned(),
+            Self::Utf16 { big: true } => return encoding_rs::UTF_16BE.decode_with_bom_removal(raw).0.into_owned(),
+            Self::Utf32 { big } => big,
+        };
+        let text: String = raw
+            .chunks(4)
+            .map(|unit| {
+                let number = match *unit {
+                    [a, b, c, d] if big => u32::from_be_bytes([a, b, c, d]),
+                    [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
+                    _ => return char::REPLACEMENT_CHARACTER,
+                };
+                char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER)
+            })
+            .collect();
+        text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text)
+    }
+}
+
+fn wide(raw: &[u8]) -> Option<String> {
+    wide_form(raw).map(|form| form.decode(raw))
+}
+
+/// True if the bytes are UTF-16 or UTF-32, which [`decode`] would turn into other bytes.
+pub(super) fn is_wide(raw: &[u8]) -> bool {
+    wide_form(raw).is_some()
+}
+
+/// The character sets of MSH-18, separated by CR: the bytes are ASCII this far in every set but UTF-16 and UTF-32.
 fn declared(raw: &[u8], separator: u8) -> Option<String> {
     let end = memchr::memchr2(b'\r', b'\n', raw).unwrap_or(raw.len());
     let line = raw.get(..end)?;
-    let field = line.split(|b| *b == separator).nth(17)?;
+    let field = line.split(|b| *b == separator).nth(17).filter(|field| !field.is_empty())?;
     let repetition = line.get(5).copied().filter(|b| b.is_ascii_punctuation()).unwrap_or(b'~');
-    let mut labels = field
-        .split(|b| *b == repetition)
-        .map(|label| String::from_utf8_lossy(label).trim().to_owned())
-        .filter(|label| !label.is_empty());
-    let first = labels.next()?;
-    let plain = |label: &str| matches!(label.to_ascii_uppercase().as_str(), "ASCII" | "ISO IR6");
-    Some(if plain(&first) { labels.find(|l| !plain(l)).unwrap_or(first) } else { first })
+    let labels = field.split(|b| *b == repetition).map(|label| String::from_utf8_lossy(label).trim().to_owned());
+    Some(labels.collect::<Vec<_>>().join("\r"))
+}
+
+/// Text that calls further sets by the escape sequences of ISO/IEC 2022.
+fn decode_switching(raw: &[u8], declared: Option<Charset>, issues: &mut Vec<FormatIssue>) -> Decoded {
+    let usual = declared.map_or(encoding_rs::UTF_8, |charset| charset.0);
+    // ISO-2022-JP is all sequences: bytes from 0x80 on have no meaning of their own in it.
+    let usual = if usual == encoding_rs::ISO_2022_JP { encoding_rs::UTF_8 } else { usual };
+    let (text, damaged) = iso2022::decode(raw, usual);
+    if declared.is_none() {
+        let detail = "no character set declared, but the text calls some by escape sequences: read as ISO 2022";
+        issues.push(FormatIssue::new("charset-undeclared", Severity::Warning, detail).at("MSH-18"));
+    }
+    if damaged {
+        let detail = "some bytes are no character of the sets called: they became U+FFFD";
+        issues.push(FormatIssue::new("charset-damaged", Severity::Error, detail).at("MSH-18"));
+    }
+    let charset = declared.unwrap_or(Charset(encoding_rs::ISO_2022_JP));
+    Decoded { text, charset, verbatim: false }
 }
 
 fn decode_as(raw: &[u8], charset: Charset, issues: &mut Vec<FormatIssue>) -> Decoded {
-    if raw.is_ascii() && charset.0.is_ascii_compatible() {
+    if raw.is_ascii() && (charset.0.is_ascii_compatible() || memchr::memchr3(0x1B, 0x0E, 0x0F, raw).is_none()) {
         return Decoded { text: String::from_utf8_lossy(raw).into_owned(), charset, verbatim: true };
     }
+    let decoded = charset.0.decode_without_bom_handling_and_without_replacement(raw);
     // Real text in a single-byte set forms valid UTF-8 only by an accident that the eye would notice ("Ã©").
-    if charset.0.is_single_byte()
+    if (decoded.is_none() || charset.0.is_single_byte())
         && let Ok(text) = std::str::from_utf8(raw)
     {
         let detail = format!("declared as {}, but the bytes are UTF-8 and were read as that", charset.name());
         issues.push(FormatIssue::new("charset-mismatch", Severity::Warning, detail).at("MSH-18"));
         return Decoded { text: text.to_owned(), charset: Charset::UTF_8, verbatim: true };
     }
-    let (text, replaced) = charset.0.decode_without_bom_handling(raw);
-    if replaced {
-        let detail = format!("some bytes are no {}: they became U+FFFD", charset.name());
-        issues.push(FormatIssue::new("charset-damaged", Severity::Error, detail).at("MSH-18"));
+    if let Some(text) = decoded {
+        return Decoded { text: text.into_owned(), charset, verbatim: false };
     }
+    // Eight-bit Japanese under the name of its seven-bit form.
+    if charset.0 == encoding_rs::ISO_2022_JP
+        && let Some(text) = encoding_rs::SHIFT_JIS.decode_without_bom_handling_and_without_replacement(raw)
+    {
+        let detail = "declared as ISO-2022-JP, but the bytes are not: read as Shift_JIS";
+        issues.push(FormatIssue::new("charset-mismatch", Severity::Warning, detail).at("MSH-18"));
+        return Decoded { text: text.into_owned(), charset: Charset(encoding_rs::SHIFT_JIS), verbatim: false };
+    }
+    let (text, _) = charset.0.decode_without_bom_handling(raw);
+    let detail = format!("some bytes are no {}: they became U+FFFD", charset.name());
+    issues.push(FormatIssue::new("charset-damaged", Severity::Error, detail).at("MSH-18"));
     Decoded { text: text.into_owned(), charset, verbatim: false }
 }
 

@@ -139,13 +139,8 @@ impl Delimiters {
     /// Each character in its first role only; the later ones are not in use.
     fn distinct(mut self, issues: &mut Vec<FormatIssue>) -> Self {
         let mut seen = vec![self.field];
-        let roles = [
-            &mut self.component,
-            &mut self.repetition,
-            &mut self.escape,
-            &mut self.subcomponent,
-            &mut self.truncation,
-        ];
+        let roles =
+            [&mut self.component, &mut self.repetition, &mut self.escape, &mut self.subcomponent, &mut self.truncation];
         let mut unused = Vec::new();
         for (role, name) in roles.into_iter().zip(ROLES) {
             let Some(byte) = *role else { continue };

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use super::charset::Charset;
 use super::delimiters::Delimiters;
+use super::iso2022::{self, Set};
 
 /// Turns escape sequences into what they stand for.
 ///
 /// Delimiters (`\F\` `\S\` `\T\` `\R\` `\E\` `\P\`), hexadecimal bytes (`\X..\`, in the message's character set),
 /// formatting of FT (`\.br\`, `\.sp3\`, `\.ce\` become line ends, `\.sk2\` blanks; the rest of formatting and the
-/// highlighting `\H\` `\N\` vanish). Anything else between two escape characters, and a lone one, stays as it
+/// highlighting `\H\` `\N\` vanish), other character sets (`\C2D42\`, `\M2442\`: up to the next of them or the end,
+/// the bytes of the text are read in that set). A local `\Z..\`, a set that is not known, anything else between two escape characters, and a lone one, stays as it
 /// stands: `C:\temp` is more often a path than a slip.
 pub fn unescape<'t>(raw: &'t str, delimiters: &Delimiters, charset: Charset) -> Cow<'t, str> {
     let Some(mark) = delimiters.escape else { return Cow::Borrowed(raw) };
@@ -19,18 +21,34 @@ pub fn unescape<'t>(raw: &'t str, delimiters: &Delimiters, charset: Charset) -> 
     let mark = char::from(mark);
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
+    let mut called = Set::Ascii;
+    let text = |run: &str, called: Set, out: &mut String| match called {
+        Set::Ascii => out.push_str(run),
+        set => out.push_str(&charset.reread(run, set)),
+    };
     while let Some((before, after)) = rest.split_once(mark) {
-        out.push_str(before);
-        match after.split_once(mark) {
-            Some((code, tail)) if sequence(code, delimiters, charset, &mut out) => rest = tail,
+        text(before, called, &mut out);
+        rest = match after.split_once(mark) {
+            Some((code, tail)) if sequence(code, delimiters, charset, &mut out) => tail,
+            Some((code, tail)) if let Some(set) = character_set(code) => {
+                called = set;
+                tail
+            }
             _ => {
                 out.push(mark);
-                rest = after;
+                after
             }
-        }
+        };
     }
-    out.push_str(rest);
+    text(rest, called, &mut out);
     Cow::Owned(out)
+}
+
+/// The set that `Cxxyy` or `Mxxyyzz` calls: the bytes of an escape sequence of ISO/IEC 2022 without ESC.
+fn character_set(code: &str) -> Option<Set> {
+    let single = code.strip_prefix('C').filter(|hex| hex.len() == 4);
+    let hex = single.or_else(|| code.strip_prefix('M').filter(|hex| matches!(hex.len(), 4 | 6)))?;
+    iso2022::set(&bytes_of(hex)?)
 }
 
 /// Writes what `code` stands for; false if it is no sequence.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::charset::{Charset, decode, is_utf16};
+use super::charset::{Charset, decode, is_wide};
 use super::delimiters::Delimiters;
 use super::issue::{FormatIssue, ParseError, Severity};
 use super::lexer::{Lexed, lex};
@@ -45,7 +45,7 @@ impl Message {
         }
         let mut issues = Vec::new();
         let unframed = unframe(raw);
-        let (text, charset, verbatim) = if is_utf16(unframed) {
+        let (text, charset, verbatim) = if is_wide(unframed) {
             let decoded = decode(unframed, None, &mut issues);
             let start = find_msh(decoded.text.as_bytes(), &mut issues)?;
             (decoded.text.get(start..).unwrap_or_default().to_owned(), decoded.charset, false)

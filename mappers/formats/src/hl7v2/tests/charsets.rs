@@ -28,6 +28,54 @@ fn reads_the_declared_character_set() {
 }
 
 #[test]
+fn reads_the_sets_that_escape_sequences_call() {
+    // JIS X 0208, 0212 and 0201, with romaji; each line begins anew.
+    check("~ISO IR87~ISO IR159", b"\x1B$B;3ED\x1B(J ^\x1B$(D\x30\x21\x1B(B", "山田 ^丂", &[]);
+    check("ISO IR14~ISO IR87", b"\x1B(I\x54\x4F\x40\x1B(B^\x1B$B;3\x1B(B", "ﾔﾏﾀ^山", &[]);
+    check("ISO IR13~ISO IR87", b"\xD4\xCF\xC0^\x1B$B;3\x1B(B", "ﾔﾏﾀ^山", &[]);
+    check("8859/1~8859/2~8859/5", b"\xFC\x1B-B\xF8\x1B-L\xB8\x1B-A\xFC", "üřИü", &[]);
+    check("ASCII~KS X 1001", b"\x1B$)C\xB1\xE8^\xC8\xF1", "김^희", &[]);
+    check("ASCII~GB 18030-2000", b"\x1B$AVP\x1B(B", "中", &[]);
+    check("JAS2020", b"\x1B$B;3\x1B(B", "山", &[]);
+    check("", b"\x1B$B;3ED\x1B(B", "山田", &["charset-undeclared"]);
+    check("ISO IR87", b"\x1B$B;\x1B(B", "\u{FFFD}", &["charset-damaged"]);
+}
+
+#[test]
+fn reads_the_sets_that_hl7_escapes_call() {
+    check("~ISO IR87", b"\\M2442\\;3ED\\C2842\\^Taro", "山田^Taro", &[]);
+    check("~ISO IR159", b"\\M242844\\\x30\x21\\C2842\\x", "丂x", &[]);
+    check("8859/1~8859/2", b"\xFC\\C2D42\\\xF8\\C2D41\\\xFC", "üřü", &[]);
+    check("UNICODE UTF-8", "\\C2D42\\ř\\C2842\\".as_bytes(), "ř", &[]);
+    check("ASCII", b"\\C4242\\x\\M24\\y\\C28422842\\", "\\C4242\\x\\M24\\y\\C28422842\\", &[]);
+}
+
+#[test]
+fn prefers_what_the_bytes_are_to_what_is_declared() {
+    check("BIG-5", b"\xA4\xA4", "中", &[]);
+    check("GB 18030-2000", "Müller ".as_bytes(), "M眉ller ", &[]);
+    check("KS X 1001", "中".as_bytes(), "中", &["charset-mismatch"]);
+    check("ISO IR87", b"\x95\x5C", "表", &["charset-mismatch"]);
+    check("CNS 11643-1992", "中".as_bytes(), "中", &["charset-unknown"]);
+    check("ISO IR6", b"x", "x", &[]);
+}
+
+#[test]
+fn reads_utf_32_with_and_without_a_byte_order_mark() {
+    let text = "MSH|^~\\&|A\rPID|1||||Müller €\r";
+    for (mark, big) in [(true, false), (true, true), (false, false), (false, true)] {
+        let characters = mark.then_some('\u{FEFF}').into_iter().chain(text.chars());
+        let raw: Vec<u8> = characters
+            .flat_map(|c| if big { u32::from(c).to_be_bytes() } else { u32::from(c).to_le_bytes() })
+            .collect();
+        let parsed = Message::parse(&raw).unwrap();
+        assert_eq!(parsed.message.segment("PID").unwrap().field(5).text(), "Müller €");
+        assert_eq!(parsed.message.write(), raw);
+        assert_eq!(split_batch(&raw).messages.len(), 1);
+    }
+}
+
+#[test]
 fn is_not_misled_by_delimiters_inside_of_double_byte_characters() {
     // 0x5C and 0x7C are second bytes in Shift-JIS; 0x7C is one in GB 18030.
     check("SHIFT_JIS", b"\x95\x5C\x83\x7C", "表ポ", &[]);

@@ -45,11 +45,8 @@ fn reads_every_message_of_the_corpus_and_writes_it_back() {
 }
 
 /// What the corpus holds that is no message, each of them known.
-const NO_MESSAGE: [&str; 3] = [
-    "guide.hl7",
-    "test-hl7-single-segment-partial.hl7",
-    "FileSingleMessageInvalidSegments.hl7",
-];
+const NO_MESSAGE: [&str; 3] =
+    ["guide.hl7", "test-hl7-single-segment-partial.hl7", "FileSingleMessageInvalidSegments.hl7"];
 
 #[test]
 fn refuses_only_what_is_no_message() {

@@ -55,7 +55,7 @@ fn leaves_what_is_no_escape_sequence_as_it_stands() {
     check_unescaped("\\\\", "\\\\");
     check_unescaped("a\\ T \\b", "a\\ T \\b");
     check_unescaped("\\\"\\", "\\\"\\");
-    check_unescaped("\\Zlocal\\ \\C2842\\", "\\Zlocal\\ \\C2842\\");
+    check_unescaped("\\Zlocal\\ \\C4242\\", "\\Zlocal\\ \\C4242\\");
     check_unescaped("\\.sp-1\\\\.sp99999999999999999999\\", "\\.sp-1\\\\.sp99999999999999999999\\");
 }
 
