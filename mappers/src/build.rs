@@ -68,12 +68,15 @@ pub(crate) fn locate(
                 }
             }
             At::Extension(url) => of_url(url),
-            At::PerSegment => {
-                let known = shared.iter().find(|(kind, name, _)| kind == owner && *name == step.name);
-                match known {
+            At::PerSegment | At::SegmentExtension(_) => {
+                let key = match &step.at {
+                    At::SegmentExtension(url) => format_smolstr!("{}@{url}", step.name),
+                    _ => step.name.clone(),
+                };
+                match shared.iter().find(|(kind, name, _)| kind == owner && *name == key) {
                     Some((_, _, index)) => *index,
                     None => {
-                        shared.push((owner.into(), step.name.clone(), length));
+                        shared.push((owner.into(), key, length));
                         length
                     }
                 }
@@ -112,7 +115,7 @@ pub(crate) fn slot<'o>(root: &'o mut Object, steps: &[Step], indexes: &Indexes) 
             *next = Json::Object(Object::new());
         }
         here = next.as_object_mut()?;
-        if let At::Extension(url) | At::AppendExtension(url) = &step.at
+        if let At::Extension(url) | At::AppendExtension(url) | At::SegmentExtension(url) = &step.at
             && !here.contains_key("url")
         {
             here.insert("url", Json::String(url.clone()));

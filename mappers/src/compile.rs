@@ -14,7 +14,7 @@ use crate::map::{
     With, WithValue,
 };
 use crate::package::LoadError;
-use crate::path::{self, Holds, Target};
+use crate::path::{self, At, Holds, Target};
 
 mod message;
 
@@ -167,6 +167,10 @@ impl Compiler<'_> {
                 self.errors.push(problem(format!("expected a name like PID-Patient, found {name}")));
                 continue;
             };
+            let (root, within) = match root.split_once('+') {
+                Some((root, within)) if segment.is_some() => (root, Some(SmolStr::new(within))),
+                _ => (root, None),
+            };
             let kind = root.split_once('@').map_or(root, |(kind, _)| kind);
             let resource = elements::is_resource(kind);
             let known = resource || (segment.is_none() && elements::is_complex(kind.split('+').next().unwrap_or(kind)));
@@ -193,6 +197,7 @@ impl Compiler<'_> {
                 root: kind.split('+').next().unwrap_or(kind).into(),
                 resource,
                 alias,
+                within,
                 identity: None,
                 rows: Vec::new(),
                 defaults: Vec::new(),
@@ -205,8 +210,8 @@ impl Compiler<'_> {
             let segment = path.strip_prefix("segments/");
             let Some(name) = segment.or_else(|| path.strip_prefix("datatypes/")) else { continue };
             let Some(index) = self.tables.get(name).copied() else { continue };
-            let (source, root, alias) = match self.out.tables.get(index) {
-                Some(table) => (table.source.clone(), table.root.clone(), table.alias),
+            let (source, root, alias, within) = match self.out.tables.get(index) {
+                Some(table) => (table.source.clone(), table.root.clone(), table.alias, table.within.clone()),
                 None => continue,
             };
             let level = if segment.is_some() { Level::Segment(&source) } else { Level::Datatype(&source) };
@@ -220,7 +225,8 @@ impl Compiler<'_> {
                     }
                     continue;
                 }
-                match self.row(raw, level, &root, alias, rule) {
+                let row = self.row(raw, level, &root, alias, rule);
+                match row.and_then(|row| starting_within(row, within.as_ref())) {
                     Ok(row) if raw.cell(0) == "default" => compiled.2.push(row),
                     Ok(row) => compiled.1.push(row),
                     Err(message) => self.errors.push(raw.error(message)),
@@ -512,6 +518,17 @@ impl Compiler<'_> {
             _ => Err(format!("expected a place of this table, found {text}")),
         }
     }
+}
+
+/// A row of a table that starts in the item of an array: its target from there on.
+fn starting_within(mut row: Row, array: Option<&SmolStr>) -> Result<Row, String> {
+    let Some(array) = array.filter(|_| !row.target.steps.is_empty()) else { return Ok(row) };
+    if row.target.steps.first().is_none_or(|step| step.name != *array || step.at != At::PerSegment) {
+        return Err(format!("expected a target that starts with {array}[$]"));
+    }
+    row.target.steps.remove(0);
+    row.target.anchor -= 1;
+    Ok(row)
 }
 
 impl Compiled {

@@ -14,18 +14,20 @@ use crate::build::{self, Indexes, Shared};
 use crate::compile::Compiled;
 use crate::function::{self, Call, Output};
 use crate::input::{Cursor, Depth, Input};
-use crate::map::{AliasId, MessageTable, Place, Row, Source, Test, UNKNOWN, Via, Way, With, WithValue};
+use crate::map::{AliasId, MessageTable, Place, Row, Source, Table, Test, UNKNOWN, Via, Way, With, WithValue};
 use crate::path::{At, Holds};
 use crate::scope::{Layer, Scopes};
 use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node, Trace};
 use crate::types::Context;
 
 mod element;
+mod home;
 mod identity;
 mod keep;
 mod places;
 mod put;
 
+use home::Home;
 pub(crate) use put::reference;
 use put::{absent, beside, is_missing, put};
 
@@ -135,8 +137,8 @@ impl<'a, 'm> Eval<'a, 'm> {
                 && self.holds(&row.when, here, None)
             {
                 for table in &row.tables {
-                    let resource = self.segment_table(*table, number);
-                    primary = primary.or(resource);
+                    let home = self.segment_table(*table, number);
+                    primary = primary.or(home);
                 }
             }
             self.keep_rest(number, primary);
@@ -152,11 +154,14 @@ impl<'a, 'm> Eval<'a, 'm> {
         self.input.segments.get(number as usize).map_or_else(String::new, |segment| segment.view.place().to_string())
     }
 
-    /// Runs a segment's table; gives back the resource it fills.
-    fn segment_table(&mut self, number: usize, segment: u32) -> Option<usize> {
+    /// Runs a segment's table; gives back what it fills.
+    fn segment_table(&mut self, number: usize, segment: u32) -> Option<Home> {
         let compiled = self.compiled;
         let table = compiled.tables.get(number)?;
         let here = Here { segment, value: None };
+        if let Some(within) = &table.within {
+            return self.table_within(table, within, here);
+        }
         let own = match &table.identity {
             Some(identity) => match self.scopes.own_resource(table.alias) {
                 Some(resource) => resource,
@@ -181,7 +186,25 @@ impl<'a, 'm> Eval<'a, 'm> {
             };
             self.row_into(row, target, here, &mut shared);
         }
-        Some(own)
+        let item = if table.identity.is_none() { self.own_item(own, table.alias, &shared) } else { None };
+        if let Some((name, index)) = &item {
+            self.scopes.add_item(table.alias, name, *index);
+        }
+        Some(Home { resource: own, item })
+    }
+
+    /// Runs a table whose rows fill the item that an earlier segment of the group has made.
+    fn table_within(&mut self, table: &Table, within: &SmolStr, here: Here) -> Option<Home> {
+        let resource = self.scopes.resource(table.alias)?;
+        let index = self.scopes.item(table.alias, within)?;
+        let home = Home { resource, item: Some((within.clone(), index)) };
+        let (mut object, node) = self.open(&home)?;
+        let mut shared = Shared::new();
+        for row in table.rows.iter().filter(|row| row.way != Way::Backward && row.alias == table.alias) {
+            self.row(row, &mut object, "", node, here, None, &mut shared);
+        }
+        self.close(&home, object);
+        Some(home)
     }
 
     fn row_into(&mut self, row: &Row, resource: usize, here: Here, shared: &mut Shared) {

@@ -26,6 +26,8 @@ pub(crate) struct Table {
     pub(crate) resource: bool,
     /// Role of the resource.
     pub(crate) alias: AliasId,
+    /// The array in whose item the rows start: the one an earlier segment of the group has made.
+    pub(crate) within: Option<SmolStr>,
     pub(crate) identity: Option<Identity>,
     pub(crate) rows: Vec<Row>,
     /// Rows for required elements that nothing has filled.
@@ -202,6 +204,8 @@ pub(crate) enum Driver {
     Each { alias: AliasId, by: Option<(SmolStr, AliasId)>, without: Option<SmolStr> },
     /// Those another resource refers to.
     Follow { alias: AliasId, from: AliasId, path: Vec<SmolStr> },
+    /// Every item of an array of a role that the first table of the group fits.
+    Items { alias: AliasId, array: SmolStr },
     /// Once, without a resource.
     Once,
 }

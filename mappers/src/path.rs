@@ -37,6 +37,8 @@ pub(crate) enum At {
     Extension(SmolStr),
     /// `[+name]`: a new extension of this URL for each value.
     AppendExtension(SmolStr),
+    /// `[$name]`: a new extension of this URL for each segment, shared by the rows of its table.
+    SegmentExtension(SmolStr),
 }
 
 /// One step of a target path.
@@ -146,12 +148,13 @@ pub(crate) fn target(root: &str, path: &str, names: &dyn Fn(&str) -> Option<Smol
             (Some(index), true) => match index.parse::<usize>() {
                 Ok(index) => At::Index(index),
                 Err(_) => {
-                    let (append, alias) = match index.strip_prefix('+') {
-                        Some(alias) => (true, alias),
-                        None => (false, index),
-                    };
+                    let alias = index.trim_start_matches(['+', '$']);
                     let url = names(alias).ok_or_else(|| format!("unknown name {alias} of an extension"))?;
-                    if append { At::AppendExtension(url) } else { At::Extension(url) }
+                    match index.chars().next() {
+                        Some('+') => At::AppendExtension(url),
+                        Some('$') => At::SegmentExtension(url),
+                        _ => At::Extension(url),
+                    }
                 }
             },
         };

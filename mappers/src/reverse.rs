@@ -11,6 +11,7 @@ mod share;
 use std::collections::BTreeMap;
 
 use model::json::{Json, Object};
+use smol_str::SmolStr;
 
 use crate::compile::Compiled;
 use crate::concept::CodeMap;
@@ -18,7 +19,7 @@ use crate::eval::{KEPT, LEXEME, WIRE};
 use crate::map::{AliasId, Place, Row, SELF, SegmentId, Source, Table, Via, Way};
 use crate::path::Step;
 
-pub(crate) use items::own_items;
+pub(crate) use items::{items_of_kind, own_item, own_items};
 pub(crate) use library::Library;
 pub(crate) use paths::{address, resolve, says};
 pub(crate) use pieces::{Base, Key, Pieces};
@@ -39,6 +40,8 @@ pub(crate) struct Reverse<'a, 'b> {
     /// Numbers of the resources that were read.
     pub(crate) read: Vec<usize>,
     pub(crate) segment: SegmentId,
+    /// The item of an array whose group is being written: the role, the array, the item.
+    pub(crate) item: Option<(AliasId, SmolStr, usize)>,
 }
 
 /// The resources of the roles a segment's tables speak of, by number.
@@ -61,6 +64,27 @@ impl<'b> Reverse<'_, 'b> {
         self.taken.push((address(json), self.segment, at.key()));
     }
 
+    /// The resource that plays a role.
+    pub(crate) fn resource(&self, roles: &Roles, alias: AliasId) -> Option<&'b Object> {
+        role(roles, alias).and_then(|number| self.library.resources.get(number)).and_then(|json| json.as_object())
+    }
+
+    /// What a segment's table starts from: a resource, or the item of the group at hand.
+    pub(crate) fn home(&self, table: &Table, roles: &Roles) -> Option<&'b Object> {
+        let resource = self.resource(roles, table.alias)?;
+        let Some(within) = &table.within else { return Some(resource) };
+        let (alias, array, item) = self.item.as_ref()?;
+        let there = *alias == table.alias && array == within;
+        resource.get(array).filter(|_| there)?.item(*item)?.as_object()
+    }
+
+    /// The item a segment's table says, if its group is written for one.
+    pub(crate) fn item_of(&self, table: &Table) -> Option<usize> {
+        let (alias, array, item) = self.item.as_ref()?;
+        let row = |row: &&Row| row.alias == table.alias && row.target.steps.first().is_some_and(|s| s.name == *array);
+        (*alias == table.alias && table.within.is_none() && table.rows.iter().any(|r| row(&r))).then_some(*item)
+    }
+
     /// Runs a segment's table. `item` is the item of its `[$]` array, where it has one of its own.
     pub(crate) fn segment_table(
         &mut self,
@@ -70,7 +94,7 @@ impl<'b> Reverse<'_, 'b> {
         out: &mut Pieces,
         ordinal: u32,
     ) {
-        let Some(own) = role(roles, table.alias) else { return };
+        let Some(own) = self.home(table, roles) else { return };
         let mut shares: BTreeMap<AliasId, Share> = BTreeMap::new();
         let mut done: Vec<(AliasId, &[Step])> = Vec::new();
         for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.way != Way::Forward) {
@@ -80,12 +104,8 @@ impl<'b> Reverse<'_, 'b> {
                 }
                 continue;
             }
-            let resource = if row.alias == table.alias { Some(own) } else { role(roles, row.alias) };
-            let Some(object) =
-                resource.and_then(|number| self.library.resources.get(number)).and_then(|json| json.as_object())
-            else {
-                continue;
-            };
+            let object = if row.alias == table.alias { Some(own) } else { self.resource(roles, row.alias) };
+            let Some(object) = object else { continue };
             let shared = match (row.alias == table.alias, item) {
                 (true, Some(item)) => Some(item),
                 _ => foreign_item(table, row, object, roles, self.library),

@@ -3,6 +3,8 @@
 //! The groups of a message table are read leniently: a segment is taken where it stands, the nearest group that has it
 //! wins. HL7 v2.8.2 chapter 2 says where segments belong; senders say otherwise.
 
+use smol_str::SmolStr;
+
 use crate::map::{AliasId, MessageRow, MessageTable, SegmentId};
 
 /// Which table a group is of.
@@ -21,6 +23,8 @@ struct Open {
     /// Number of the furthest opening row met.
     progress: Option<usize>,
     resources: Vec<(AliasId, usize)>,
+    /// Items of arrays that segments of the group have made: the resource's role, the array, the item.
+    items: Vec<(AliasId, SmolStr, u32)>,
     segments: Vec<(SegmentId, u32)>,
     counts: Vec<(SegmentId, u32)>,
     /// Segments met in this group itself.
@@ -30,8 +34,8 @@ struct Open {
 
 impl Open {
     fn new(group: usize, layer: Layer) -> Self {
-        let (resources, segments, counts) = (Vec::new(), Vec::new(), Vec::new());
-        Self { group, progress: None, resources, segments, counts, met: 0, layer }
+        let (resources, items, segments, counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { group, progress: None, resources, items, segments, counts, met: 0, layer }
     }
 }
 
@@ -130,6 +134,21 @@ impl Scopes {
     pub(crate) fn add_resource(&mut self, alias: AliasId, number: usize) {
         if let Some(open) = self.open.last_mut() {
             open.resources.push((alias, number));
+        }
+    }
+
+    /// The latest item of an array that a segment of the open groups has made.
+    pub(crate) fn item(&self, alias: AliasId, array: &str) -> Option<u32> {
+        let of = |open: &Open| {
+            let mut latest = open.items.iter().rev();
+            latest.find(|(kind, name, _)| *kind == alias && name == array).map(|(_, _, index)| *index)
+        };
+        self.open.iter().rev().find_map(of)
+    }
+
+    pub(crate) fn add_item(&mut self, alias: AliasId, array: &SmolStr, index: u32) {
+        if let Some(open) = self.open.last_mut() {
+            open.items.push((alias, array.clone(), index));
         }
     }
 

@@ -83,6 +83,10 @@ impl Compiler<'_> {
             let path: Vec<SmolStr> = path.split('.').map(SmolStr::new).collect();
             return Ok(Driver::Follow { alias: self.alias(alias)?, from: self.alias(from)?, path });
         }
+        if let Some(text) = text.strip_suffix("[$]") {
+            let (alias, array) = text.split_once('.').ok_or("expected Role.array[$]")?;
+            return Ok(Driver::Items { alias: self.alias(alias)?, array: array.into() });
+        }
         let (text, without) = match text.split_once('!') {
             Some((text, member)) => (text, Some(SmolStr::new(member))),
             None => (text, None),

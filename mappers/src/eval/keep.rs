@@ -9,6 +9,7 @@ use crate::input::{Cursor, Depth};
 use crate::map::{Identity, Part, SELF, Table};
 use crate::trace::{Fate, NO_RULE, Node};
 
+use super::home::Home;
 use super::put::{coding, reference};
 use super::{Eval, Here, KEPT, KEPT_RAW, SEGMENT_SYSTEM};
 
@@ -45,16 +46,16 @@ impl Eval<'_, '_> {
     }
 
     /// Keeps what no row of a segment's tables reads, in extensions of its resource or in a Basic resource.
-    pub(super) fn keep_rest(&mut self, segment: u32, primary: Option<usize>) {
+    pub(super) fn keep_rest(&mut self, segment: u32, home: Option<Home>) {
         let Some(seg) = self.input.segments.get(segment as usize) else { return };
         let (lo, hi) = (seg.lo, seg.hi);
         if !(lo..hi).any(|piece| self.is_unused(piece)) {
             return;
         }
-        let Some(primary) = primary.or_else(|| self.basic(segment)) else { return };
-        let Some(resource) = self.resources.get_mut(primary) else { return };
-        let mut object = std::mem::take(&mut resource.object);
-        let (node, name) = (resource.node, seg.view.name());
+        let home = home.or_else(|| self.basic(segment).map(|resource| Home { resource, item: None }));
+        let Some(home) = home else { return };
+        let Some((mut object, node)) = self.open(&home) else { return };
+        let name = seg.view.name();
         let mut from = lo;
         while let Some(first) = self.input.pieces(from..hi).first().copied() {
             let range = self.input.field(segment, first.field);
@@ -95,9 +96,7 @@ impl Eval<'_, '_> {
                 self.keep(number, &url, &text, &mut object, node);
             }
         }
-        if let Some(resource) = self.resources.get_mut(primary) {
-            resource.object = object;
-        }
+        self.close(&home, object);
     }
 
     /// A resource for a segment that no table reads. FHIR R4 basic.html.

@@ -4,7 +4,7 @@ use model::json::Json;
 use smol_str::SmolStr;
 
 use crate::map::{AliasId, Driver, MessageTable};
-use crate::reverse::{Roles, role};
+use crate::reverse::{Roles, items_of_kind, role};
 
 use super::Render;
 
@@ -81,6 +81,14 @@ impl<'a> Render<'a, '_> {
             }
             let alias = match driver {
                 Driver::Each { alias, .. } | Driver::Follow { alias, .. } => *alias,
+                Driver::Items { alias, array } => {
+                    for item in self.items(group, *alias, array, roles) {
+                        let outer = self.reverse.item.replace((*alias, array.clone(), item));
+                        self.group(group, roles);
+                        self.reverse.item = outer;
+                    }
+                    continue;
+                }
                 Driver::Once => {
                     if self.waits(group, roles) {
                         self.group(group, roles);
@@ -112,9 +120,24 @@ impl<'a> Render<'a, '_> {
             .filter(|child| self.table.groups.get(*child).is_some_and(|g| g.parent == Some(group)));
         children.into_iter().any(|child| {
             let drivers = self.table.groups.get(child).map(|group| group.drivers.as_slice()).unwrap_or_default();
-            let listed = |driver: &&Driver| matches!(driver, Driver::Each { .. });
-            drivers.iter().filter(listed).any(|driver| !self.driven(driver, roles).is_empty())
+            drivers.iter().any(|driver| match driver {
+                Driver::Each { .. } => !self.driven(driver, roles).is_empty(),
+                Driver::Items { alias, array } => !self.items(child, *alias, array, roles).is_empty(),
+                Driver::Follow { .. } | Driver::Once => false,
+            })
         })
+    }
+
+    /// The items of a role's array that the first table of a group fits.
+    fn items(&self, group: usize, alias: AliasId, array: &str, roles: &Roles) -> Vec<usize> {
+        let first = self.table.rows.iter().find(|row| row.group == group).and_then(|row| row.tables.first());
+        let table = first.and_then(|number| self.compiled.tables.get(*number)).filter(|table| table.alias == alias);
+        let (Some(table), Some(object)) = (table, self.reverse.resource(roles, alias)) else { return Vec::new() };
+        let fits = |row: &crate::map::Row| row.target.steps.first().is_some_and(|step| step.name == array);
+        if !table.rows.iter().any(fits) {
+            return Vec::new();
+        }
+        items_of_kind(self.compiled, self.library, table, object)
     }
 
     pub(super) fn mark(&mut self, number: usize) {
@@ -129,7 +152,7 @@ impl<'a> Render<'a, '_> {
 
     fn driven(&self, driver: &Driver, roles: &Roles) -> Vec<usize> {
         match driver {
-            Driver::Once => Vec::new(),
+            Driver::Once | Driver::Items { .. } => Vec::new(),
             Driver::Each { alias, by, without } => self.each(*alias, by.as_ref(), without.as_ref(), roles),
             Driver::Follow { alias, from, path } => {
                 let Some(resource) = role(roles, *from).and_then(|number| self.library.resources.get(number)) else {

@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 
 use crate::eval::{KEPT, KEPT_RAW, SEGMENT_SYSTEM};
 use crate::map::{MessageRow, Source};
-use crate::reverse::{Base, Pieces, Roles, address, own_items, role};
+use crate::reverse::{Base, Pieces, Roles, address, own_item, own_items, role};
 
 use super::{Line, Render};
 
@@ -28,18 +28,23 @@ impl<'b> Render<'_, 'b> {
             }
         }
         let Some(primary) = tables.first() else { return };
-        let object = role(roles, primary.alias)
-            .and_then(|number| self.library.resources.get(number))
-            .and_then(|json| json.as_object());
-        let items = object.and_then(|object| own_items(primary, object));
+        let object = self.reverse.home(primary, roles);
+        let items = match self.reverse.item_of(primary) {
+            Some(item) => Some(vec![item]),
+            None => object.and_then(|object| own_items(primary, object)),
+        };
         let name = compiled.segment_names.get(usize::from(row.segment)).cloned().unwrap_or_default();
         self.reverse.segment = row.segment;
         match (items, primary.identity.is_some()) {
-            (Some(items), false) => {
+            (Some(items), false) if !items.is_empty() => {
+                let single = self.reverse.item_of(primary).is_some();
                 for (nth, item) in items.iter().enumerate() {
                     let mut pieces = Pieces::default();
+                    let own = object.and_then(|object| own_item(primary, object, *item));
+                    self.give_back(&name, own, 0, &mut pieces);
                     self.give_back(&name, object, nth, &mut pieces);
-                    let ordinal = u32::try_from(nth + 1).unwrap_or(1);
+                    let nth = u32::try_from(nth + 1).unwrap_or(1);
+                    let ordinal = if single { self.count(row.segment) } else { nth };
                     for table in &tables {
                         self.reverse.segment_table(table, roles, Some(*item), &mut pieces, ordinal);
                     }

@@ -80,6 +80,9 @@ pub(super) fn step_into<'j>(
         At::Index(index) => value.item(*index),
         At::Append | At::AppendExtension(_) => value.item(item.unwrap_or(0)),
         At::PerSegment => value.item(shared?),
+        At::SegmentExtension(url) => {
+            value.item(shared?).filter(|item| item.get("url").and_then(Json::as_str) == Some(url.as_str()))
+        }
         At::Extension(url) => {
             value.as_array()?.iter().find(|item| item.get("url").and_then(Json::as_str) == Some(url.as_str()))
         }
