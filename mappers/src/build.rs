@@ -105,6 +105,12 @@ pub(crate) fn find<'o>(root: &'o Object, steps: &[Step], indexes: &Indexes) -> O
     }
 }
 
+/// The value at the end of a path, to change it, if there is one.
+pub(crate) fn slot_if_there<'o>(root: &'o mut Object, steps: &[Step], indexes: &Indexes) -> Option<&'o mut Json> {
+    find(root, steps, indexes)?;
+    slot(root, steps, indexes)
+}
+
 /// The place at the end of a path, made with everything above it; a new place holds null.
 pub(crate) fn slot<'o>(root: &'o mut Object, steps: &[Step], indexes: &Indexes) -> Option<&'o mut Json> {
     let (last, before) = steps.split_last()?;

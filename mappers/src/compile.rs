@@ -17,6 +17,7 @@ use crate::package::LoadError;
 use crate::path::{self, At, Holds, Target};
 
 mod message;
+mod rivals;
 
 /// The tables of a package, ready to run.
 #[derive(Debug, Default)]
@@ -58,6 +59,7 @@ pub(crate) fn compile(raw: &RawPackage, errors: &mut Vec<LoadError>) -> Compiled
     compiler.codes();
     compiler.headers();
     compiler.rows();
+    compiler.rivals();
     compiler.messages();
     compiler.out
 }
@@ -286,7 +288,7 @@ impl Compiler<'_> {
             "held" => Way::Held,
             other => return Err(format!("unknown way {other}: expected nothing, >, < or held")),
         };
-        Ok(Row { source, alias, target, via, with, when, way, rule })
+        Ok(Row { source, alias, target, via, with, when, way, rule, rivals: 0 })
     }
 
     fn target(

@@ -26,6 +26,7 @@ mod identity;
 mod keep;
 mod places;
 mod put;
+mod rivals;
 
 use home::Home;
 pub(crate) use put::reference;
@@ -39,6 +40,8 @@ pub(crate) const KEPT_RAW: &str = "urn:anchorline:hl7v2-raw:";
 pub(crate) const LEXEME: &str = "urn:anchorline:hl7v2-lexeme";
 /// Extension beside a text that the sender has divided: as it stood with its delimiters and escapes.
 pub(crate) const WIRE: &str = "urn:anchorline:hl7v2-wire";
+/// Extension that says which field an element came from, where its content does not tell.
+pub(crate) const PLACE: &str = "urn:anchorline:hl7v2-place";
 /// System of the code of a Basic resource that keeps a segment: its name is the code.
 pub(crate) const SEGMENT_SYSTEM: &str = "urn:anchorline:hl7v2-segment";
 /// FHIR R4 extensibility, "data-absent-reason".
@@ -74,6 +77,10 @@ pub(crate) struct Eval<'a, 'm> {
     /// Tables run per resource, for their defaults.
     ran: Vec<(usize, usize, u32)>,
     ordinal: u32,
+    /// Number of the resource whose segment row runs.
+    filling: usize,
+    /// Fields that share an array with others.
+    filled: Vec<rivals::Filled>,
 }
 
 /// Where a row runs: the segment, and within a datatype the value.
@@ -105,6 +112,8 @@ impl<'a, 'm> Eval<'a, 'm> {
             message: [message.sending_application(), message.sending_facility(), time, message.control_id()],
             ran: Vec::new(),
             ordinal: 0,
+            filling: 0,
+            filled: Vec::new(),
         };
         if let Some(name) = context.timezone {
             eval.zone = zone(name);
@@ -214,6 +223,7 @@ impl<'a, 'm> Eval<'a, 'm> {
         {
             return;
         }
+        self.filling = resource;
         let Some(target) = self.resources.get_mut(resource) else { return };
         let mut object = std::mem::take(&mut target.object);
         let node = target.node;
@@ -324,6 +334,7 @@ impl<'a, 'm> Eval<'a, 'm> {
                 // Pieces that only name the resource are mapped to the reference.
                 let _ = number;
                 self.settle(row, object, &indexes, at, here);
+                self.distinguish(row, object, &indexes, here);
                 self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
                 return;
             }
@@ -362,6 +373,7 @@ impl<'a, 'm> Eval<'a, 'm> {
             self.issue_at(Severity::Warning, "value", why, value, row.rule);
         }
         self.settle(row, object, &indexes, at, here);
+        self.distinguish(row, object, &indexes, here);
     }
 
     /// A repeating primitive that is there already is not said twice.

@@ -1,10 +1,11 @@
 //! The compiled form of a package's tables: rows with their paths split and their names resolved.
 
-use model::json::Json;
+use model::json::{Json, Object};
 use smol_str::SmolStr;
 
 use crate::function::Function;
 use crate::path::{Step, Target};
+use crate::reverse::{resolve, says};
 
 /// Number of a segment name within a package.
 pub(crate) type SegmentId = u16;
@@ -65,6 +66,8 @@ pub(crate) struct Row {
     pub(crate) way: Way,
     /// Number of the rule: file and line.
     pub(crate) rule: u32,
+    /// Rows of other fields whose items look alike have the same number; 0 without such.
+    pub(crate) rivals: u32,
 }
 
 /// Where a row takes its value from.
@@ -127,6 +130,14 @@ pub(crate) struct With {
     pub(crate) value: WithValue,
     /// Only where the value has not said it itself.
     pub(crate) soft: bool,
+}
+
+impl With {
+    /// Whether an element has this constant.
+    pub(crate) fn holds(&self, base: &Object) -> bool {
+        let WithValue::Literal(wanted) = &self.value else { return true };
+        resolve(base, &self.target.steps, None, None).is_some_and(|there| says(there, wanted))
+    }
 }
 
 /// What is set.

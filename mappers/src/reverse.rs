@@ -15,7 +15,7 @@ use smol_str::SmolStr;
 
 use crate::compile::Compiled;
 use crate::concept::CodeMap;
-use crate::eval::{KEPT, LEXEME, WIRE};
+use crate::eval::{KEPT, LEXEME, PLACE, WIRE};
 use crate::map::{AliasId, Place, Row, SELF, SegmentId, Source, Table, Via, Way};
 use crate::path::Step;
 
@@ -27,9 +27,6 @@ pub(crate) use pieces::{Base, Key, Pieces};
 use conditions::{allowed, demand};
 use items::foreign_item;
 use paths::{appends, companion, consts_hold, extension, extension_of, has_const, merges, system_name};
-
-/// Extension that says which field an element came from, where its content does not tell.
-const PLACE: &str = "urn:anchorline:hl7v2-place";
 
 /// One way back.
 pub(crate) struct Reverse<'a, 'b> {
@@ -248,12 +245,14 @@ impl<'b> Reverse<'_, 'b> {
                 (_, Some(backward)) => backward(&text),
                 _ => return,
             },
-            Via::Code { map } => self
-                .compiled
-                .maps
-                .get(*map)
-                .and_then(|map| map.backward(None, &text))
-                .map(|code| vec![code.to_string()]),
+            Via::Code { map } => {
+                let Some(map) = self.compiled.maps.get(*map) else { return };
+                // A text kept beside a code that another field gave is not this field's.
+                if lexeme.is_some_and(|lexeme| map.forward(lexeme).is_none_or(|concept| concept.target != text)) {
+                    return;
+                }
+                map.backward(None, &text).map(|code| vec![code.to_string()])
+            }
             Via::System { map } => self.compiled.maps.get(*map).map(|map| vec![system_name(map, &text)]),
             Via::Lines => Some(vec![text.to_string()]),
             _ => None,

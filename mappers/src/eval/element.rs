@@ -43,6 +43,7 @@ impl Eval<'_, '_> {
         put(object, steps, indexes, Json::Object(built));
         self.settle(row, object, indexes, at, here);
         self.drop_repeat(row, object, indexes, at);
+        self.distinguish(row, object, indexes, here);
         self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
     }
 

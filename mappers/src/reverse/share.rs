@@ -34,6 +34,8 @@ impl Reverse<'_, '_> {
             let among: Vec<(usize, &Row)> =
                 rows.iter().filter(|(_, row)| array_path(&row.target.steps) == path).copied().collect();
             let Some(items) = items_at(object, &path) else { continue };
+            // Fields whose items say so themselves: items that say nothing are not theirs.
+            let named: Vec<&str> = items.iter().filter_map(place_of).collect();
             let single = |row: &Row| {
                 matches!(row.source, Source::Place(Place::Part { .. }))
                     || matches!(row.source, Source::Place(Place::Own { repetition: 1.., .. }))
@@ -55,7 +57,16 @@ impl Reverse<'_, '_> {
                 if constant {
                     continue;
                 }
-                let there = |row: &Row| resolve(object, &row.target.steps, Some(index), None).is_some();
+                let place = place_of(item);
+                let its = |row: &Row| {
+                    let Source::Place(Place::Own { field, .. }) = &row.source else { return true };
+                    let own = format!("{}-{field}", table.source);
+                    match place {
+                        Some(place) => place == own,
+                        None => !named.contains(&own.as_str()),
+                    }
+                };
+                let there = |row: &Row| its(row) && resolve(object, &row.target.steps, Some(index), None).is_some();
                 let of_type = |row: &Row| match (&row.via, reference_in(item, &row.target.steps)) {
                     (Via::Table { table, .. }, Some(reference)) => {
                         let root = self
@@ -87,6 +98,8 @@ impl Reverse<'_, '_> {
                         of_url(row) && of_type(row) && there(row) && free(*number, row, &out) && hard(row) == 0
                     })
                 };
+                let told =
+                    || among.iter().find(|(_, row)| place.is_some() && of_url(row) && of_type(row) && there(row));
                 let primitive_rest = || among.iter().rfind(|(_, row)| of_url(row) && hard(row) == 0 && base.is_none());
                 // An identifier without a type: no constant speaks for a row, and none against it.
                 let untold = || {
@@ -99,7 +112,12 @@ impl Reverse<'_, '_> {
                         open && of_url(row) && of_type(row) && there(row) && free(*number, row, &out)
                     })
                 };
-                let chosen = by_const.or_else(rest).or_else(untold).or_else(primitive_rest).map(|(number, _)| *number);
+                let chosen = by_const
+                    .or_else(rest)
+                    .or_else(untold)
+                    .or_else(told)
+                    .or_else(primitive_rest)
+                    .map(|(number, _)| *number);
                 if let Some(number) = chosen {
                     out.of.entry(number).or_default().push(index);
                 }
@@ -122,6 +140,19 @@ fn consts_fit(row: &Row, root: &Object, item: usize) -> bool {
         Some(place) => has_const(base, root, place),
         None => row.with.iter().all(|with| has_const(base, root, with)),
     }
+}
+
+/// The field an item says it is of.
+fn place_of(item: &Json) -> Option<&str> {
+    let holder = if item.get("extension").is_some() { Some(item) } else { value_of(item) };
+    let found = holder?.items("extension").iter().find(|item| item.get("url").and_then(Json::as_str) == Some(PLACE));
+    found?.get("valueString").and_then(Json::as_str)
+}
+
+/// The value of an item that is an extension.
+fn value_of(item: &Json) -> Option<&Json> {
+    item.get("url")?;
+    item.as_object()?.iter().find(|(name, _)| name.starts_with("value")).map(|(_, value)| value)
 }
 
 /// The Reference below an item, by the steps after the one that appends.
