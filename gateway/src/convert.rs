@@ -177,8 +177,13 @@ fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) 
     let selector = Selector { names: &request.packages, format: "hl7v2", message: &parsed.message };
     // A type without a table of its own is translated by what its segments say: nothing is stored here.
     let package = packages.select_by_segments(&selector).map_err(|error| vec![select_issue(&error)])?;
-    let context =
-        Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: request.timezone.as_deref(), received: None };
+    let context = Context {
+        namespace: &CONVERT_NAMESPACE,
+        source: "",
+        timezone: request.timezone.as_deref(),
+        authorities: &[],
+        received: None,
+    };
     let mapped = package.map(&parsed.message, &context);
     let mut issues: Vec<Issue> = parsed.issues.iter().map(format_issue).collect();
     issues.extend(mapped.issues.iter().cloned());

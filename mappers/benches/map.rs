@@ -27,7 +27,8 @@ fn report() -> Vec<u8> {
 fn map(bencher: divan::Bencher<'_, '_>, raw: &[u8]) {
     let (Ok(packages), Ok(parsed)) = (Packages::embedded(), Message::parse(raw)) else { return };
     let Some(package) = packages.named("hl7v2-base") else { return };
-    let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+    let context =
+        Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
     bencher.bench_local(|| package.map(divan::black_box(&parsed.message), &context));
 }
 
@@ -45,7 +46,8 @@ fn map_oru_24_obx(bencher: divan::Bencher<'_, '_>) {
 fn render_adt(bencher: divan::Bencher<'_, '_>) {
     let (Ok(packages), Ok(parsed)) = (Packages::embedded(), Message::parse(ADMISSION)) else { return };
     let Some(package) = packages.named("hl7v2-base") else { return };
-    let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+    let context =
+        Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
     let bundle = package.map(&parsed.message, &context).bundle;
     bencher.bench_local(|| package.render(divan::black_box(&bundle), &RenderContext::default()));
 }

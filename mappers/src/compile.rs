@@ -33,12 +33,19 @@ pub(crate) struct Compiled {
     pub(crate) segment_names: Vec<SmolStr>,
     pub(crate) aliases: Vec<SmolStr>,
     pub(crate) rules: Vec<(SmolStr, usize)>,
+    /// Number of the vocabulary map of assigning authorities.
+    authorities: Option<usize>,
 }
 
 impl Compiled {
     /// `package/file:line` of a rule.
     pub(crate) fn rule(&self, rule: u32) -> String {
         self.rules.get(rule as usize).map_or_else(String::new, |(file, line)| format!("{file}:{line}"))
+    }
+
+    /// The vocabulary map `AssigningAuthority`: names of authorities to URIs.
+    pub(crate) fn authorities(&self) -> Option<&CodeMap> {
+        self.maps.get(self.authorities?)
     }
 
     /// The role of a name, if a row has it.
@@ -150,6 +157,9 @@ impl Compiler<'_> {
                     display: row.cell(3).into(),
                 };
                 concepts.push((concept, equivalent));
+            }
+            if name == "AssigningAuthority" {
+                self.out.authorities = Some(self.out.maps.len());
             }
             self.maps.insert(name.into(), self.out.maps.len());
             self.out.maps.push(CodeMap::new(name, table, concepts));
@@ -473,6 +483,7 @@ impl Compiler<'_> {
                     "compared" => Test::Form(Form::Compared, place),
                     "timestamp" => Test::Form(Form::Timestamp, place),
                     "time" => Test::Form(Form::Time, place),
+                    "authority" => Test::Form(Form::Authority, place),
                     "repeats" => Test::Repeats(place),
                     code if code.starts_with("code:") => {
                         Test::Form(Form::Coded(map(code.get(5..).unwrap_or_default())?), place)

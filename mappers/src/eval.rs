@@ -12,7 +12,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use crate::build::{self, Indexes, Shared};
 use crate::compile::Compiled;
-use crate::function::{self, Call, Output};
+use crate::function::{self, Authorities, Call, Output};
 use crate::input::{Cursor, Depth, Input};
 use crate::map::{AliasId, MessageTable, Place, Row, Source, Table, Test, UNKNOWN, Via, Way, With, WithValue};
 use crate::path::{At, Holds};
@@ -153,6 +153,11 @@ impl<'a, 'm> Eval<'a, 'm> {
             self.keep_rest(number, primary);
         }
         self.defaults();
+    }
+
+    /// The names of assigning authorities that have a URI.
+    fn authorities(&self) -> Authorities<'a> {
+        Authorities { source: self.context.authorities, package: self.compiled.authorities() }
     }
 
     fn segment_name(&self, number: u32) -> &'m str {
@@ -430,7 +435,8 @@ impl<'a, 'm> Eval<'a, 'm> {
             Via::Function { function, arguments } => {
                 let cursors: Vec<Cursor> = arguments.iter().map(|place| self.first(place, here)).collect();
                 let texts: Vec<Cow<'_, str>> = cursors.iter().map(|cursor| self.input.text(*cursor)).collect();
-                let call = Call { value: &text, arguments: &texts, zone: self.zone.as_ref() };
+                let call =
+                    Call { value: &text, arguments: &texts, zone: self.zone.as_ref(), authorities: self.authorities() };
                 match (function.forward)(&call) {
                     Ok(Output { value: lexeme, lossy }) => {
                         let json = match row.target.holds {

@@ -175,6 +175,8 @@ pub(crate) enum Form {
     Compared,
     Timestamp,
     Time,
+    /// The name of an assigning authority whose URI the source or the package knows.
+    Authority,
     /// A code that this vocabulary map has.
     Coded(usize),
 }

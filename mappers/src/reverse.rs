@@ -16,6 +16,7 @@ use smol_str::SmolStr;
 use crate::compile::Compiled;
 use crate::concept::CodeMap;
 use crate::eval::{KEPT, LEXEME, PLACE, WIRE};
+use crate::function::{Authorities, Back};
 use crate::map::{AliasId, Place, Row, SELF, SegmentId, Source, Table, Via, Way};
 use crate::path::Step;
 
@@ -57,6 +58,10 @@ struct Share {
 }
 
 impl<'b> Reverse<'_, 'b> {
+    fn authorities(&self) -> Authorities<'_> {
+        Authorities { source: &[], package: self.compiled.authorities() }
+    }
+
     fn take(&mut self, json: &'b Json, at: Base) {
         self.taken.push((address(json), self.segment, at.key()));
     }
@@ -242,7 +247,7 @@ impl<'b> Reverse<'_, 'b> {
         };
         let texts = match &row.via {
             Via::Function { function, .. } => match (lexeme, function.backward) {
-                (_, Some(backward)) => backward(&text),
+                (_, Some(backward)) => backward(&Back { value: &text, authorities: self.authorities() }),
                 _ => return,
             },
             Via::Code { map } => {

@@ -20,7 +20,7 @@ fn parsed(text: &str) -> Message {
 
 fn map_in(text: &str, timezone: Option<&str>) -> Mapped {
     let packages = packages();
-    let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone, received: None };
+    let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone, authorities: &[], received: None };
     packages.named("hl7v2-base").unwrap().map(&parsed(text), &context)
 }
 
@@ -166,7 +166,8 @@ fn ids_come_from_what_the_message_says() {
     assert_eq!(map(&text).patient, map(&again).patient);
     assert_eq!(map(&text).bundle.to_bytes(), map(&text).bundle.to_bytes());
     let packages = packages();
-    let context = Context { namespace: &CONVERT_NAMESPACE, source: "other", timezone: None, received: None };
+    let context =
+        Context { namespace: &CONVERT_NAMESPACE, source: "other", timezone: None, authorities: &[], received: None };
     let other = packages.named("hl7v2-base").unwrap().map(&parsed(&text), &context);
     assert_ne!(map(&text).patient, other.patient);
 }

@@ -22,6 +22,9 @@ pub struct Context<'a> {
     pub source: &'a str,
     /// Zone of times without one: an IANA name or `+hh:mm`.
     pub timezone: Option<&'a str>,
+    /// Names of assigning authorities (CX.4.1, HD.1) of this source and their URIs; the package's vocabulary map
+    /// `AssigningAuthority` comes after them. Empty for `convert`.
+    pub authorities: &'a [(String, String)],
     /// When the message was received; nothing is recorded of it if absent.
     pub received: Option<Instant>,
 }

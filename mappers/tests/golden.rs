@@ -34,7 +34,8 @@ fn examples() -> Vec<(String, PathBuf)> {
 
 fn convert(package: &Package, raw: &[u8]) -> Json {
     let message = Message::parse(raw).unwrap().message;
-    let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+    let context =
+        Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
     undated(package.map(&message, &context).bundle)
 }
 
@@ -106,7 +107,8 @@ fn examples_have_the_findings_that_are_expected() {
     let mut found = std::collections::BTreeMap::<String, Vec<(String, Json)>>::new();
     for (name, example) in examples() {
         let message = Message::parse(&fs::read(&example).unwrap()).unwrap().message;
-        let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+        let context =
+            Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
         let mapped = packages.named(&name).unwrap().map(&message, &context);
         let stem = example.file_stem().unwrap().to_string_lossy().into_owned();
         let lines = mapped.issues.iter().map(|issue| {
@@ -160,7 +162,8 @@ fn examples_account_for_every_piece() {
     let packages = Packages::embedded().unwrap();
     for (name, example) in examples() {
         let message = Message::parse(&fs::read(&example).unwrap()).unwrap().message;
-        let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+        let context =
+            Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
         let loss = packages.named(&name).unwrap().map(&message, &context).loss();
         let mut said: Vec<&String> =
             loss.mapped.iter().chain(&loss.kept).chain(&loss.dropped).map(|(at, _)| at).collect();
@@ -189,7 +192,8 @@ fn examples_come_back_field_by_field() {
         let before = Message::parse(&raw).unwrap().message;
         let after = Message::parse(&rendered.bytes).unwrap().message;
         let dropped: Vec<String> = {
-            let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+            let context =
+                Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
             package.map(&before, &context).loss().dropped.into_iter().map(|(at, _)| at).collect()
         };
         for segment in before.segments() {

@@ -52,7 +52,8 @@ impl Example<'_> {
             Ok(parsed) => parsed.message,
             Err(error) => return self.find(Severity::Error, "example-unreadable", error.to_string()),
         };
-        let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+        let context =
+            Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
         let mapped = self.package.map(&message, &context);
         used.extend(mapped.explain().into_iter().map(|explained| explained.rule));
         let pieces: usize = message.segments().map(|segment| segment.leaves().count()).sum();

@@ -50,6 +50,9 @@ fn references(path: &str, bytes: &[u8]) -> Vec<String> {
                 out.push(format!("datatypes/{table}"));
                 out.push(format!("segments/{table}"));
                 out.push(format!("codes/{map}"));
+                if table == "authority" {
+                    out.push("codes/AssigningAuthority".to_owned());
+                }
             }
             _ => {}
         }

@@ -422,7 +422,10 @@ fn is_finding(severity: IssueSeverity) -> bool {
 pub(super) fn map(package: &Package, message: &Message, options: &Options) -> Mapped {
     // Nothing here may depend on the machine or the hour.
     let timezone = options.timezone.as_deref();
-    package.map(message, &Context { namespace: &CONVERT_NAMESPACE, source: "", timezone, received: None })
+    package.map(
+        message,
+        &Context { namespace: &CONVERT_NAMESPACE, source: "", timezone, authorities: &[], received: None },
+    )
 }
 
 fn count_loss(message: &Message, mapped: &Mapped, out: &mut Loss) {

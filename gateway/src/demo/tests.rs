@@ -50,7 +50,8 @@ fn samples_lose_nothing_but_framing() {
     for sample in [samples::REGISTRATION, samples::RESULTS, samples::UPDATE, samples::MERGE] {
         let message = Message::parse(&samples::on_the_wire(sample)).unwrap().message;
         let package = packages.select(&Selector { names: &[], format: "hl7v2", message: &message }).unwrap();
-        let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+        let context =
+            Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
         for (at, why) in package.map(&message, &context).loss().dropped {
             assert!(why.contains("delimiter") || why.contains("the number of the segment"), "{at}: {why}");
         }

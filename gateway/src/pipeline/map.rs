@@ -67,6 +67,7 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
         namespace: &app.namespace,
         source: &arrived.source.name,
         timezone: arrived.source.timezone.as_deref(),
+        authorities: &[],
         received: Some(arrived.received_at),
     };
     let mapped = package.map(message, &context);

@@ -78,6 +78,7 @@ impl<'m> Eval<'_, 'm> {
                     let text = self.input.text(self.within(place, here, repetition));
                     match form {
                         Form::Number => function::is_number(&text),
+                        Form::Authority => self.authorities().uri(&text).is_some(),
                         Form::Compared => function::compared(&text).is_some(),
                         Form::Timestamp => function::is_timestamp(&text),
                         Form::Time => function::is_time(&text),

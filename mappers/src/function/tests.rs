@@ -1,4 +1,12 @@
+use crate::concept::{CodeMap, Concept};
+
+use super::identity::{authority_name, universal_id_parts};
+use super::time::digits_of_time;
 use super::*;
+
+fn back(value: &str) -> Back<'_> {
+    Back { value, authorities: Authorities::default() }
+}
 
 #[track_caller]
 fn check(function: &str, value: &str, expect: &str) {
@@ -9,7 +17,7 @@ fn check(function: &str, value: &str, expect: &str) {
 fn check_with(function: &str, value: &str, arguments: &[&str], zone: Option<&str>, expect: &str) {
     let zone = zone.map(|name| TimeZone::get(name).unwrap());
     let arguments: Vec<Cow<'_, str>> = arguments.iter().map(|text| Cow::Borrowed(*text)).collect();
-    let call = Call { value, arguments: &arguments, zone: zone.as_ref() };
+    let call = Call { value, arguments: &arguments, zone: zone.as_ref(), authorities: Authorities::default() };
     let got = match (named(function).unwrap().forward)(&call) {
         Ok(output) => match output.lossy {
             Some(_) => format!("{} (lossy)", output.value),
@@ -77,14 +85,40 @@ fn a_universal_id_becomes_a_uri_and_comes_back() {
     check_with("universal_id", "1.2.840", &["ISO"], None, "urn:oid:1.2.840");
     check_with("universal_id", "http://x.org/a", &["URI"], None, "http://x.org/a");
     check_with("universal_id", "lab.example", &["DNS"], None, "urn:anchorline:authority:DNS:lab.example");
-    assert_eq!(universal_id_parts("urn:oid:1.2").unwrap(), ["1.2", "ISO"]);
-    assert_eq!(universal_id_parts("urn:anchorline:authority:DNS:lab.example").unwrap(), ["lab.example", "DNS"]);
+    assert_eq!(universal_id_parts(&back("urn:oid:1.2")).unwrap(), ["1.2", "ISO"]);
+    assert_eq!(universal_id_parts(&back("urn:anchorline:authority:DNS:lab.example")).unwrap(), ["lab.example", "DNS"]);
 }
 
 #[test]
 fn a_name_of_an_authority_survives_any_character() {
     check("authority", "ST. MARY'S ü", "urn:anchorline:authority:ST.%20MARY%27S%20%C3%BC");
-    assert_eq!(authority_name("urn:anchorline:authority:ST.%20MARY%27S%20%C3%BC").unwrap(), ["ST. MARY'S ü"]);
+    assert_eq!(authority_name(&back("urn:anchorline:authority:ST.%20MARY%27S%20%C3%BC")).unwrap(), ["ST. MARY'S ü"]);
+}
+
+#[test]
+fn the_source_names_its_authorities_before_the_package() {
+    let concept = |code: &str, target: &str| {
+        let text = |text: &str| SmolStr::new(text);
+        (Concept { code: text(code), system: text(""), target: text(target), display: text("") }, true)
+    };
+    let package = CodeMap::new(
+        "AssigningAuthority",
+        None,
+        vec![concept("SSA", "urn:oid:2.999.1"), concept("NPI", "urn:oid:2.999.2")],
+    );
+    let source = [("NPI".to_owned(), "https://npi.example".to_owned())];
+    let authorities = Authorities { source: &source, package: Some(&package) };
+    let forward = |value| {
+        let call = Call { value, arguments: &[], zone: None, authorities };
+        (named("authority").unwrap().forward)(&call).unwrap().value
+    };
+    assert_eq!(forward("NPI"), "https://npi.example");
+    assert_eq!(forward("SSA"), "urn:oid:2.999.1");
+    assert_eq!(forward("LAB"), "urn:anchorline:authority:LAB");
+    let backward = |value| authority_name(&Back { value, authorities });
+    assert_eq!(backward("https://npi.example").unwrap(), ["NPI"]);
+    assert_eq!(backward("urn:oid:2.999.1").unwrap(), ["SSA"]);
+    assert_eq!(backward("urn:oid:2.999.3"), None);
 }
 
 #[test]
@@ -95,10 +129,10 @@ fn a_telephone_number_is_put_together() {
 
 #[test]
 fn times_come_back_as_digits() {
-    assert_eq!(digits_of_time("2015-02-08T11:34:19-05:00").unwrap(), ["20150208113419-0500"]);
-    assert_eq!(digits_of_time("2015-02-08T11:34:19Z").unwrap(), ["20150208113419+0000"]);
-    assert_eq!(digits_of_time("2015-02").unwrap(), ["201502"]);
-    assert_eq!(digits_of_time("11:34:00").unwrap(), ["113400"]);
+    assert_eq!(digits_of_time(&back("2015-02-08T11:34:19-05:00")).unwrap(), ["20150208113419-0500"]);
+    assert_eq!(digits_of_time(&back("2015-02-08T11:34:19Z")).unwrap(), ["20150208113419+0000"]);
+    assert_eq!(digits_of_time(&back("2015-02")).unwrap(), ["201502"]);
+    assert_eq!(digits_of_time(&back("11:34:00")).unwrap(), ["113400"]);
 }
 
 #[test]
@@ -118,11 +152,16 @@ fn media_types_come_from_type_and_subtype() {
 proptest::proptest! {
     #[test]
     fn no_text_makes_a_function_panic(value in ".{0,40}", argument in ".{0,10}") {
-        for function in FUNCTIONS {
+        for function in SUBJECTS.iter().flat_map(|subject| subject.iter()) {
             let arguments = vec![Cow::Borrowed(argument.as_str()); function.arguments];
-            let _ = (function.forward)(&Call { value: &value, arguments: &arguments, zone: None });
+            let _ = (function.forward)(&Call {
+                value: &value,
+                arguments: &arguments,
+                zone: None,
+                authorities: Authorities::default(),
+            });
             if let Some(backward) = function.backward {
-                let _ = backward(&value);
+                let _ = backward(&back(&value));
             }
         }
     }

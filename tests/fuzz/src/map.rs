@@ -17,7 +17,7 @@ fuzz_target!(|raw: &[u8]| {
         let message = &parsed.message;
         let selector = Selector { names: &[], format: "hl7v2", message };
         let Ok(package) = packages.select_by_segments(&selector) else { continue };
-        let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, received: None };
+        let context = Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
         let mapped = package.map(message, &context);
         let pieces: usize = message.segments().map(|segment| segment.leaves().count()).sum();
         assert_eq!(mapped.loss().total(), pieces);

@@ -1,0 +1,84 @@
+//! Numbers, with or without a comparator.
+
+use smol_str::format_smolstr;
+
+use super::{Authorities, Call, Failure, Function, Output, exact, same};
+
+/// The functions of this subject.
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function { name: "decimal", arguments: 0, forward: decimal, backward: Some(same) },
+    Function { name: "integer", arguments: 0, forward: integer, backward: Some(same) },
+    Function { name: "positiveInt", arguments: 0, forward: positive_int, backward: Some(same) },
+    Function { name: "comparator", arguments: 0, forward: comparator, backward: Some(same) },
+    Function { name: "comparator_of", arguments: 0, forward: comparator_of, backward: Some(same) },
+    Function { name: "number_of", arguments: 0, forward: number_of, backward: Some(same) },
+];
+
+/// HL7 v2.8.2 chapter 2A, "NM": optional sign, digits, optional fraction. The digits stay as they are, except where JSON
+/// has no number for them (`+4`, `.5`, `007`): then the text is kept as well.
+fn decimal(call: &Call<'_>) -> Result<Output, Failure> {
+    const EXPECTED: Failure = Failure("expected a number");
+    let text = call.value.trim();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let numeric = whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
+    if !numeric || (whole.is_empty() && fraction.is_empty()) || digits.len() > 40 {
+        return Err(EXPECTED);
+    }
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        rest => rest,
+    };
+    let dot = if fraction.is_empty() { "" } else { "." };
+    let value = format_smolstr!("{sign}{whole}{dot}{fraction}");
+    let lossy = (value != text).then_some("");
+    Ok(Output { value, lossy })
+}
+
+fn integer(call: &Call<'_>) -> Result<Output, Failure> {
+    let number: i32 = call.value.trim().parse().map_err(|_| Failure("expected a whole number"))?;
+    exact(format_smolstr!("{number}"))
+}
+
+fn positive_int(call: &Call<'_>) -> Result<Output, Failure> {
+    let number: u32 = call.value.trim().parse().map_err(|_| Failure("expected a whole number above 0"))?;
+    if number == 0 || number > i32::MAX as u32 {
+        return Err(Failure("expected a whole number above 0"));
+    }
+    exact(format_smolstr!("{number}"))
+}
+
+/// SN.1 and the like; `=` says nothing more than the number does.
+fn comparator(call: &Call<'_>) -> Result<Output, Failure> {
+    match call.value.trim() {
+        value @ ("<" | "<=" | ">" | ">=") => exact(value),
+        _ => Err(Failure("expected one of < <= > >=")),
+    }
+}
+
+/// The comparator and the number of a text such as `<0.5` or `>= 100`.
+pub(crate) fn compared(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim();
+    let length = text.bytes().take_while(|b| matches!(b, b'<' | b'>' | b'=')).count();
+    let (sign, number) = text.split_at_checked(length)?;
+    let number = number.trim();
+    (matches!(sign, "<" | "<=" | ">" | ">=") && is_number(number)).then_some((sign, number))
+}
+
+/// Whether [`decimal`] reads the text.
+pub(crate) fn is_number(text: &str) -> bool {
+    decimal(&Call { value: text, arguments: &[], zone: None, authorities: Authorities::default() }).is_ok()
+}
+
+fn comparator_of(call: &Call<'_>) -> Result<Output, Failure> {
+    let (sign, _) = compared(call.value).ok_or(Failure("expected a comparator and a number"))?;
+    exact(sign)
+}
+
+fn number_of(call: &Call<'_>) -> Result<Output, Failure> {
+    let (_, number) = compared(call.value).ok_or(Failure("expected a comparator and a number"))?;
+    decimal(&Call { value: number, ..*call })
+}
