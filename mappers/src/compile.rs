@@ -228,7 +228,7 @@ impl Compiler<'_> {
             };
             let level = if segment.is_some() { Level::Segment(&source) } else { Level::Datatype(&source) };
             let mut compiled = (None, Vec::new(), Vec::new());
-            for raw in rows {
+            for raw in &self.included(rows) {
                 let rule = self.rule(raw);
                 if raw.cell(0) == "id" {
                     match self.identity(raw, level, rule) {
@@ -253,6 +253,32 @@ impl Compiler<'_> {
                 (table.identity, table.rows, table.defaults) = (identity, rows, defaults);
             }
         }
+    }
+
+    /// The rows of a table with those it takes over from another role's table of the same segment: `include`.
+    fn included(&mut self, rows: &[RawRow]) -> Vec<RawRow> {
+        let mut out = Vec::new();
+        for raw in rows {
+            if raw.cell(0) != "include" {
+                out.push(raw.clone());
+                continue;
+            }
+            let from = format!("segments/{}", raw.cell(2));
+            let (Some(other), Some((_, kind))) = (self.raw.tables.get(from.as_str()), raw.cell(2).split_once('-')) else {
+                self.errors.push(raw.error(format!("unknown table {}", raw.cell(2))));
+                continue;
+            };
+            for theirs in other {
+                let mut row = theirs.clone();
+                if let Some(target) = row.cells.get_mut(1)
+                    && let Some(rest) = target.strip_prefix(kind).filter(|rest| rest.starts_with('.'))
+                {
+                    *target = format!("{}{rest}", raw.cell(1)).into();
+                }
+                out.push(row);
+            }
+        }
+        out
     }
 
     fn identity(&mut self, raw: &RawRow, level: Level<'_>, rule: u32) -> Result<Identity, String> {

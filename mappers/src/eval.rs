@@ -128,7 +128,8 @@ impl<'a, 'm> Eval<'a, 'm> {
 
     /// Runs every segment through the message table, what it does not have through the fallback.
     pub(crate) fn run(&mut self, table: &MessageTable, fallback: Option<&MessageTable>) {
-        for (number, segment) in (0u32..).zip(&self.input.segments) {
+        for number in table.order(&self.input.segments) {
+            let Some(segment) = self.input.segments.get(number as usize) else { continue };
             let row = match fallback {
                 _ if segment.id == UNKNOWN => None,
                 Some(fallback) if self.scopes.stays(fallback, segment.id) => {
@@ -591,7 +592,8 @@ impl<'a, 'm> Eval<'a, 'm> {
                 let wanted = missing && self.holds(&row.when, Here { segment, value: None }, None);
                 if wanted {
                     self.constant(row, &mut object, "", node, &mut Shared::new());
-                    let name = row.target.steps.first().map_or("", |step| step.name.as_str());
+                    let names: Vec<&str> = row.target.steps.iter().map(|step| step.name.as_str()).collect();
+                    let name = names.join(".");
                     let text = format!("{}.{name} is required and the message does not say it", table.root);
                     let issue = Issue::new(Severity::Information, "incomplete", text).at(self.segment_place(segment));
                     self.issues.push(issue.rule(compiled.rule(row.rule)));

@@ -4,6 +4,7 @@ use model::json::{Json, Object};
 use smol_str::SmolStr;
 
 use crate::function::Function;
+use crate::input::Seg;
 use crate::path::{Step, Target};
 use crate::reverse::{resolve, says};
 
@@ -198,6 +199,30 @@ pub(crate) struct MessageTable {
     pub(crate) rows: Vec<MessageRow>,
 }
 
+impl MessageTable {
+    /// The numbers of the segments in the order they are read.
+    pub(crate) fn order(&self, segments: &[Seg<'_>]) -> Vec<u32> {
+        let mut out: Vec<u32> = (0u32..).zip(segments).map(|(number, _)| number).collect();
+        let row = |number: u32, late: bool| {
+            let id = segments.get(number as usize)?.id;
+            self.rows.iter().find(|row| row.segment == id && (row.late || !late))
+        };
+        if self.rows.iter().any(|row| row.late) {
+            for at in 1..out.len() {
+                let Some([first, second]) = out.get(at - 1..=at) else { continue };
+                let (first, second) = (row(*first, true), row(*second, false));
+                if let (Some(first), Some(second)) = (first, second)
+                    && first.group == second.group
+                    && !second.late
+                {
+                    out.swap(at - 1, at);
+                }
+            }
+        }
+        out
+    }
+}
+
 /// A group of segments; the first is the whole message.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -230,5 +255,7 @@ pub(crate) struct MessageRow {
     pub(crate) segment: SegmentId,
     pub(crate) tables: Vec<usize>,
     pub(crate) opens: bool,
+    /// Read after the segment that follows it, where that is of the same group: it speaks of what that one makes.
+    pub(crate) late: bool,
     pub(crate) when: Vec<Term>,
 }

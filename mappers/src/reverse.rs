@@ -27,7 +27,7 @@ pub(crate) use pieces::{Base, Key, Pieces};
 
 use conditions::{allowed, demand};
 use items::foreign_item;
-use paths::{appends, companion, consts_hold, extension, extension_of, has_const, merges, system_name};
+use paths::{appends, companion, consts_hold, extension, extension_of, has_const, merges, own_words, system_name};
 
 /// One way back.
 pub(crate) struct Reverse<'a, 'b> {
@@ -40,6 +40,8 @@ pub(crate) struct Reverse<'a, 'b> {
     pub(crate) segment: SegmentId,
     /// The item of an array whose group is being written: the role, the array, the item.
     pub(crate) item: Option<(AliasId, SmolStr, usize)>,
+    /// Constants of the row at hand that stand as the package set them, by address.
+    pub(crate) ours: Vec<usize>,
 }
 
 /// The resources of the roles a segment's tables speak of, by number.
@@ -172,6 +174,9 @@ impl<'b> Reverse<'_, 'b> {
         out: &mut Pieces,
     ) {
         let Some(value) = resolve(object, &row.target.steps, item, shared) else { return };
+        if self.ours.contains(&address(value)) {
+            return;
+        }
         if item.is_none() && !consts_hold(row, object, item, shared) {
             return;
         }
@@ -227,7 +232,10 @@ impl<'b> Reverse<'_, 'b> {
                     }
                 }
             } else if let Some(element) = value.as_object() {
+                let known = self.ours.len();
+                self.ours.extend(own_words(row, object, item, shared).into_iter().map(address));
                 self.part_table(inner, element, at, map, out);
+                self.ours.truncate(known);
             }
             return;
         }

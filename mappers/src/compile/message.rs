@@ -63,14 +63,15 @@ impl Compiler<'_> {
             let full = format!("{segment}-{name}");
             tables.push(self.tables.get(full.as_str()).copied().ok_or_else(|| format!("unknown table {full}"))?);
         }
-        let opens = match raw.cell(3) {
-            "" => false,
-            "new" => true,
-            other => return Err(format!("unknown mode {other}: expected nothing or new")),
+        let (opens, late) = match raw.cell(3) {
+            "" => (false, false),
+            "new" => (true, false),
+            "late" => (false, true),
+            other => return Err(format!("unknown mode {other}: expected nothing, new or late")),
         };
         let when = self.when(raw.cell(4), Level::Message)?;
         let segment = self.segment(segment);
-        table.rows.push(MessageRow { group, segment, tables, opens, when });
+        table.rows.push(MessageRow { group, segment, tables, opens, late, when });
         Ok(())
     }
 

@@ -3,9 +3,11 @@
 use model::json::Json;
 
 use crate::compile::Compiled;
-use crate::eval::KEPT;
 use crate::reverse::Library;
 use crate::types::RenderContext;
+
+/// System of the tag that says MSH-9.1: HL7 table 0076.
+const MESSAGE_CODE: &str = "http://terminology.hl7.org/CodeSystem/v2-0076";
 
 /// MSH-9.1 and MSH-9.2: as asked, else as the MessageHeader says, else by what the Bundle holds.
 pub(super) fn message_type(compiled: &Compiled, library: &Library<'_>, context: &RenderContext) -> (String, String) {
@@ -18,7 +20,7 @@ pub(super) fn message_type(compiled: &Compiled, library: &Library<'_>, context: 
     };
     let header = of("MessageHeader");
     let event = header.first().and_then(|header| header.text_at(&["eventCoding", "code"]));
-    let kept = header.first().and_then(|header| kept(header, "MSH-9.1"));
+    let kept = header.first().and_then(|header| message_code(header));
     if let Some(event) = event {
         let by_event = compiled.types.keys().find(|kind| kind.ends_with(&format!("^{event}")));
         let code = kept.or_else(|| by_event.and_then(|kind| kind.split_once('^')).map(|(code, _)| code));
@@ -47,8 +49,9 @@ pub(super) fn message_type(compiled: &Compiled, library: &Library<'_>, context: 
     }
 }
 
-fn kept<'j>(resource: &'j Json, place: &str) -> Option<&'j str> {
-    let url = format!("{KEPT}{place}");
-    let item = resource.items("extension").iter().find(|item| item.get("url").and_then(Json::as_str) == Some(&url))?;
-    item.get("valueString").and_then(Json::as_str)
+/// MSH-9.1 as the header's tag of table 0076 says it.
+fn message_code(header: &Json) -> Option<&str> {
+    let tags = header.get("meta").map(|meta| meta.items("tag")).unwrap_or_default();
+    let tag = tags.iter().find(|tag| tag.get("system").and_then(Json::as_str) == Some(MESSAGE_CODE))?;
+    tag.get("code").and_then(Json::as_str)
 }

@@ -113,6 +113,24 @@ pub(super) fn consts_hold(row: &Row, object: &Object, item: Option<usize>, share
     row.with.iter().filter(|with| !with.soft).all(|with| has_const(base, object, with))
 }
 
+/// Constants beside a row's target that stand there word for word: no piece is behind them.
+///
+/// A sender's own code has no display or another one, so it is told from the constant.
+pub(super) fn own_words<'j>(row: &Row, object: &'j Object, item: Option<usize>, shared: Option<usize>) -> Vec<&'j Json> {
+    let Some(anchor) = row.target.steps.get(..row.target.anchor) else { return Vec::new() };
+    let base =
+        if anchor.is_empty() { Some(object) } else { resolve(object, anchor, item, shared).and_then(Json::as_object) };
+    let Some(base) = base else { return Vec::new() };
+    let same = |with: &crate::map::With| match &with.value {
+        WithValue::Literal(json @ Json::Object(_)) => {
+            let worded = json.items("coding").iter().any(|coding| coding.get("display").is_some());
+            resolve(base, &with.target.steps, None, None).filter(|there| worded && *there == json)
+        }
+        _ => None,
+    };
+    row.with.iter().filter_map(same).collect()
+}
+
 pub(super) fn has_const(base: &Object, root: &Object, with: &crate::map::With) -> bool {
     let Some(there) = resolve(base, &with.target.steps, None, None) else { return false };
     match &with.value {
