@@ -264,7 +264,8 @@ impl Compiler<'_> {
                 continue;
             }
             let from = format!("segments/{}", raw.cell(2));
-            let (Some(other), Some((_, kind))) = (self.raw.tables.get(from.as_str()), raw.cell(2).split_once('-')) else {
+            let (Some(other), Some((_, kind))) = (self.raw.tables.get(from.as_str()), raw.cell(2).split_once('-'))
+            else {
                 self.errors.push(raw.error(format!("unknown table {}", raw.cell(2))));
                 continue;
             };

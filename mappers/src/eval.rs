@@ -14,7 +14,9 @@ use crate::build::{self, Indexes, Shared};
 use crate::compile::Compiled;
 use crate::function::{self, Authorities, Call, Output};
 use crate::input::{Cursor, Depth, Input};
-use crate::map::{AliasId, MessageTable, Place, Row, Source, Table, Test, UNKNOWN, Via, Way, With, WithValue};
+use crate::map::{
+    AliasId, MessageRow, MessageTable, Place, Row, Source, Table, Test, UNKNOWN, Via, Way, With, WithValue,
+};
 use crate::path::{At, Holds};
 use crate::scope::{Layer, Scopes};
 use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node, Trace};
@@ -143,9 +145,7 @@ impl<'a, 'm> Eval<'a, 'm> {
             self.ordinal = self.scopes.add_segment(segment.id, number);
             let here = Here { segment: number, value: None };
             let mut primary = None;
-            if let Some(row) = row
-                && self.holds(&row.when, here, None)
-            {
+            if let Some(row) = row.and_then(|row| self.row_that_holds(row, table, fallback, here)) {
                 for table in &row.tables {
                     let home = self.segment_table(*table, number);
                     primary = primary.or(home);
@@ -159,6 +159,23 @@ impl<'a, 'm> Eval<'a, 'm> {
     /// The names of assigning authorities that have a URI.
     fn authorities(&self) -> Authorities<'a> {
         Authorities { source: self.context.authorities, package: self.compiled.authorities() }
+    }
+
+    /// The row of a group for a segment whose conditions hold: this one, else another of the same group.
+    fn row_that_holds<'t>(
+        &self,
+        row: &'t MessageRow,
+        table: &'t MessageTable,
+        fallback: Option<&'t MessageTable>,
+        here: Here,
+    ) -> Option<&'t MessageRow> {
+        if self.holds(&row.when, here, None) {
+            return Some(row);
+        }
+        let tables = std::iter::once(table).chain(fallback);
+        let among = tables.filter(|table| table.rows.iter().any(|other| std::ptr::eq(other, row)));
+        let alike = |other: &&MessageRow| other.group == row.group && other.segment == row.segment;
+        among.flat_map(|table| table.rows.iter().filter(alike)).find(|other| self.holds(&other.when, here, None))
     }
 
     fn segment_name(&self, number: u32) -> &'m str {

@@ -71,7 +71,15 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
         issues.push(Issue::error("not-supported", "the package has no table to write a message with"));
         return Rendered { bytes: Vec::new(), issues };
     };
-    let reverse = Reverse { compiled, library: &library, taken: Vec::new(), read: Vec::new(), segment: 0, item: None, ours: Vec::new() };
+    let reverse = Reverse {
+        compiled,
+        library: &library,
+        taken: Vec::new(),
+        read: Vec::new(),
+        segment: 0,
+        item: None,
+        ours: Vec::new(),
+    };
     let used = vec![false; library.resources.len()];
     let fallback = compiled.fallback.and_then(|number| compiled.messages.get(number));
     let tables: Vec<&MessageTable> = std::iter::once(table).chain(fallback).collect();

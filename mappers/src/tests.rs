@@ -407,3 +407,21 @@ fn an_appointment_has_patient_status_and_times() {
     assert!(at(&["participant", "0", "actor", "reference"]).starts_with("\"Patient/"), "{appointment}");
     assert_eq!(at(&["participant", "0", "status"]), r#""needs-action""#);
 }
+
+#[test]
+fn a_constant_beside_a_value_is_not_written_into_the_message() {
+    let header = HEADER.replace("ORU^R01^ORU_R01", "ADT^A08^ADT_A01");
+    let back = |visit: &str| {
+        let mapped = map(&format!("{header}EVN|A08\r{PID}PV1|1|I{}{visit}\r", "|".repeat(17)));
+        let rendered = packages().named("hl7v2-base").unwrap().render(&mapped.bundle, &RenderContext::default());
+        let text = String::from_utf8(rendered.bytes).unwrap();
+        text.split('\r')
+            .find_map(|line| line.strip_prefix("PV1|"))
+            .unwrap_or_default()
+            .split('|')
+            .nth(18)
+            .map(str::to_owned)
+    };
+    assert_eq!(back("V1^^^NORTH").as_deref(), Some("V1^^^NORTH"));
+    assert_eq!(back("V1^^^NORTH^VN").as_deref(), Some("V1^^^NORTH^VN"));
+}

@@ -116,7 +116,12 @@ pub(super) fn consts_hold(row: &Row, object: &Object, item: Option<usize>, share
 /// Constants beside a row's target that stand there word for word: no piece is behind them.
 ///
 /// A sender's own code has no display or another one, so it is told from the constant.
-pub(super) fn own_words<'j>(row: &Row, object: &'j Object, item: Option<usize>, shared: Option<usize>) -> Vec<&'j Json> {
+pub(super) fn own_words<'j>(
+    row: &Row,
+    object: &'j Object,
+    item: Option<usize>,
+    shared: Option<usize>,
+) -> Vec<&'j Json> {
     let Some(anchor) = row.target.steps.get(..row.target.anchor) else { return Vec::new() };
     let base =
         if anchor.is_empty() { Some(object) } else { resolve(object, anchor, item, shared).and_then(Json::as_object) };
