@@ -10,6 +10,7 @@ mod compile;
 mod concept;
 mod elements;
 mod eval;
+mod expect;
 mod function;
 mod input;
 mod load;
@@ -24,6 +25,7 @@ mod select;
 mod trace;
 mod types;
 
+pub use expect::expectations;
 pub use package::{LoadError, Package, Packages};
 pub use select::{SelectError, Selector};
 pub use trace::{Explained, Loss};
