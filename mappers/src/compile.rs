@@ -17,7 +17,6 @@ use crate::package::LoadError;
 use crate::path::{self, At, Holds, Target};
 
 mod message;
-mod reference;
 mod rivals;
 
 /// The tables of a package, ready to run.
@@ -238,14 +237,7 @@ impl Compiler<'_> {
                     }
                     continue;
                 }
-                if let Some((head, inner)) = reference::through(raw.cell(1)) {
-                    let into = &mut compiled.1;
-                    if let Err(message) = self.through(raw, (head, inner), level, (&root, alias), rule, into) {
-                        self.errors.push(raw.error(message));
-                    }
-                    continue;
-                }
-                let row = self.row(raw, raw.cell(1), level, &root, alias, rule);
+                let row = self.row(raw, level, &root, alias, rule);
                 match row.and_then(|row| starting_within(row, within.as_ref())) {
                     Ok(row) if raw.cell(0) == "default" => compiled.2.push(row),
                     Ok(row) => compiled.1.push(row),
@@ -314,29 +306,16 @@ impl Compiler<'_> {
         Ok(Identity { alternatives, each, rule })
     }
 
-    fn row(
-        &mut self,
-        raw: &RawRow,
-        target: &str,
-        level: Level<'_>,
-        root: &str,
-        own: AliasId,
-        rule: u32,
-    ) -> Result<Row, String> {
+    fn row(&mut self, raw: &RawRow, level: Level<'_>, root: &str, own: AliasId, rule: u32) -> Result<Row, String> {
         let source = match raw.cell(0) {
-            "const" | "default" | "new" => Source::Constant,
+            "const" | "default" => Source::Constant,
             text => match text.strip_prefix('@') {
                 Some(alias) => Source::Alias(self.alias(alias)?),
                 None => Source::Place(self.place(text, level)?),
             },
         };
-        let kind = target.split(['.', '@']).next().unwrap_or_default();
-        let (alias, target) = self.target(target, raw.cell(2), level, root, own)?;
-        let via = if raw.cell(0) == "new" {
-            Self::new_resource(raw.cell(2), &target)?
-        } else {
-            self.via(raw.cell(2), &source, &target, level, kind)?
-        };
+        let (alias, target) = self.target(raw.cell(1), raw.cell(2), level, root, own)?;
+        let via = self.via(raw.cell(2), &source, &target, level)?;
         let with = self.with(raw.cell(3), &target)?;
         let when = self.when(raw.cell(4), level)?;
         let way = match raw.cell(5) {
@@ -346,7 +325,7 @@ impl Compiler<'_> {
             "held" => Way::Held,
             other => return Err(format!("unknown way {other}: expected nothing, >, < or held")),
         };
-        Ok(Row { source, alias, target, via, with, when, way, rule, rivals: 0, through: None })
+        Ok(Row { source, alias, target, via, with, when, way, rule, rivals: 0 })
     }
 
     fn target(
@@ -371,13 +350,6 @@ impl Compiler<'_> {
                 }
                 Ok((SELF, path::target(root, rest, &names)?))
             }
-            // Below a reference the resource has no role of its own.
-            _ if own == SELF => {
-                if head != root {
-                    return Err(format!("expected a target of {root}, found {head}"));
-                }
-                Ok((SELF, path::target(root, rest, &names)?))
-            }
             _ => {
                 let kind = head.split_once('@').map_or(head, |(kind, _)| kind);
                 let target = path::target(kind, rest, &names)?;
@@ -386,14 +358,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn via(
-        &mut self,
-        text: &str,
-        source: &Source,
-        target: &Target,
-        level: Level<'_>,
-        root: &str,
-    ) -> Result<Via, String> {
+    fn via(&mut self, text: &str, source: &Source, target: &Target, level: Level<'_>) -> Result<Via, String> {
         match source {
             Source::Alias(_) if text.is_empty() => {
                 return if target.holds == Holds::Reference {
@@ -403,7 +368,6 @@ impl Compiler<'_> {
                 };
             }
             Source::Alias(_) => return Err("expected no via for a reference".to_owned()),
-            Source::Constant if text.starts_with('^') => return self.copy(text, target, root),
             Source::Constant if text == "absent" => return Ok(Via::Absent("unknown".into())),
             Source::Constant => return Ok(Via::Literal(self.literal(text, target)?)),
             Source::Place(_) => {}
@@ -537,8 +501,6 @@ impl Compiler<'_> {
             };
             let (negated, test) = if let Some(alias) = piece.strip_prefix('@') {
                 (negated, Test::Alias(self.alias(alias)?))
-            } else if let Some((left, right)) = piece.split_once("==") {
-                (negated, Test::Same(self.place(left.trim(), level)?, self.place(right.trim(), level)?))
             } else if let Some((form, place)) = piece.split_once('(') {
                 let place = self.place(place.strip_suffix(')').ok_or("expected )")?, level)?;
                 let map =
@@ -563,9 +525,6 @@ impl Compiler<'_> {
                 (true, Test::In(self.place(place.trim(), level)?, vec![value.trim().into()]))
             } else if let Some((place, value)) = piece.split_once('=') {
                 (negated, Test::In(self.place(place.trim(), level)?, vec![value.trim().into()]))
-            } else if piece.contains('|') {
-                let places = piece.split('|').map(|place| self.place(place.trim(), level));
-                (negated, Test::Any(places.collect::<Result<_, _>>()?))
             } else {
                 (negated, Test::Exists(self.place(piece, level)?))
             };

@@ -272,17 +272,11 @@ impl<'a, 'm> Eval<'a, 'm> {
         let place = match &row.source {
             Source::Place(place) => place,
             Source::Alias(alias) => return self.reference(row, *alias, object, owner, node, here, shared),
-            Source::Constant if matches!(row.via, Via::New(_)) => {
-                if self.holds(&row.when, here, None) {
-                    self.made(row, object, owner, node, here, shared);
-                }
-                return;
-            }
             Source::Constant => {
                 if self.holds(&row.when, here, None)
-                    && let Some((at, indexes)) = self.constant(row, object, owner, node, shared)
+                    && let Some(at) = self.constant(row, object, owner, node, shared)
                 {
-                    self.settle(row, object, &indexes, at, here);
+                    self.credit(row, at, here);
                 }
                 return;
             }
@@ -356,14 +350,12 @@ impl<'a, 'm> Eval<'a, 'm> {
             let nested = Here { segment: here.segment, value: Some(value) };
             if inner.resource {
                 if build::find(object, &row.target.steps, &indexes).is_some() {
-                    // A field that says the same as another is said by the same reference.
-                    if row.when.iter().any(|term| matches!(term.test, Test::Same(..))) {
-                        self.nested_resource(*table, nested, row.through, here);
-                    }
                     return;
                 }
-                let Some(reference) = self.nested_resource(*table, nested, row.through, here) else { return };
+                let Some((reference, number)) = self.nested_resource(*table, nested) else { return };
                 put(object, &row.target.steps, &indexes, reference);
+                // Pieces that only name the resource are mapped to the reference.
+                let _ = number;
                 self.settle(row, object, &indexes, at, here);
                 self.distinguish(row, object, &indexes, here);
                 self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
@@ -516,23 +508,18 @@ impl<'a, 'm> Eval<'a, 'm> {
         owner: &str,
         node: Node,
         shared: &mut Shared,
-    ) -> Option<(Node, Indexes)> {
+    ) -> Option<Node> {
         let (indexes, at) = build::locate(object, owner, &row.target.steps, shared, &mut self.trace, node);
         if build::find(object, &row.target.steps, &indexes).is_some() {
             return None;
         }
         match &row.via {
             Via::Literal(json) => put(object, &row.target.steps, &indexes, json.clone()),
-            Via::Copy(from) => {
-                let (inner, _) = build::locate(object, owner, &from.steps, shared, &mut Trace::default(), 0);
-                let copy = build::find(object, &from.steps, &inner)?.clone();
-                put(object, &row.target.steps, &indexes, copy);
-            }
             Via::Absent(reason) => absent(object, &row.target, &indexes, reason),
             _ => return None,
         }
         self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
-        Some((at, indexes))
+        Some(at)
     }
 
     /// Sets the constants beside a value and credits the pieces its conditions read.

@@ -69,8 +69,6 @@ pub(crate) struct Row {
     pub(crate) rule: u32,
     /// Rows of other fields whose items look alike have the same number; 0 without such.
     pub(crate) rivals: u32,
-    /// Table of the rows whose targets go through the reference this row makes.
-    pub(crate) through: Option<usize>,
 }
 
 /// Where a row takes its value from.
@@ -118,10 +116,6 @@ pub(crate) enum Via {
     Lines,
     Literal(Json),
     Reference,
-    /// What stands at another element of the resource.
-    Copy(Target),
-    /// A resource of this type, made by the rows whose targets go through the reference to it.
-    New(SmolStr),
     /// The piece is left out on purpose.
     Drop(SmolStr),
     /// The number of the segment in its group: not kept, made anew on the way back.
@@ -166,8 +160,6 @@ pub(crate) struct Term {
 #[derive(Debug)]
 pub(crate) enum Test {
     Exists(Place),
-    /// One of them has a value.
-    Any(Vec<Place>),
     In(Place, Vec<SmolStr>),
     /// The field has more than one value.
     Repeats(Place),
@@ -175,8 +167,6 @@ pub(crate) enum Test {
     Form(Form, Place),
     /// There is a resource of this role.
     Alias(AliasId),
-    /// Both places say the same, piece by piece.
-    Same(Place, Place),
 }
 
 /// Forms of text conditions may ask for.

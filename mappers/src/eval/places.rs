@@ -61,7 +61,6 @@ impl<'m> Eval<'_, 'm> {
         terms.iter().all(|term| {
             let holds = match &term.test {
                 Test::Exists(place) => !self.within(place, here, repetition).is_empty(),
-                Test::Any(places) => places.iter().any(|place| !self.within(place, here, repetition).is_empty()),
                 Test::In(place, values) => {
                     let text = self.input.text(self.within(place, here, repetition));
                     let text = text.trim();
@@ -88,22 +87,10 @@ impl<'m> Eval<'_, 'm> {
                         }
                     }
                 }
-                Test::Same(left, right) => self.same(self.first(left, here), self.first(right, here)),
                 Test::Alias(alias) => self.scopes.resource(*alias).is_some(),
             };
             holds != term.negated
         })
-    }
-
-    /// Whether two values say the same, piece by piece.
-    fn same(&self, left: Cursor, right: Cursor) -> bool {
-        let (left, right) = (self.input.pieces(left.range()), self.input.pieces(right.range()));
-        !left.is_empty()
-            && left.len() == right.len()
-            && left.iter().zip(right).all(|(left, right)| {
-                (left.component, left.subcomponent) == (right.component, right.subcomponent)
-                    && self.input.piece_text(left) == self.input.piece_text(right)
-            })
     }
 
     /// A place as a condition sees it: within the repetition the row is at.
