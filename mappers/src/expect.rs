@@ -80,7 +80,8 @@ fn lost(before: &Message, dropped: &[String], back: &[u8]) -> Vec<String> {
         let again = after.as_ref().and_then(|after| {
             after.segments().find(|other| other.name() == segment.name() && other.ordinal() == segment.ordinal())
         });
-        let again: Vec<_> = again.into_iter().flat_map(|again| again.leaves()).map(|l| (key(&l.place), l.raw)).collect();
+        let again: Vec<_> =
+            again.into_iter().flat_map(|again| again.leaves()).map(|l| (key(&l.place), l.raw)).collect();
         let pieces = segment.leaves().map(|leaf| (leaf.place.to_string(), (key(&leaf.place), leaf.raw)));
         let missing = pieces.filter(|(place, piece)| !dropped.contains(place) && !again.contains(piece));
         out.extend(missing.map(|(place, _)| place));
