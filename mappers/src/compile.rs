@@ -17,6 +17,7 @@ use crate::package::LoadError;
 use crate::path::{self, At, Holds, Target};
 
 mod message;
+mod reference;
 mod rivals;
 
 /// The tables of a package, ready to run.
@@ -237,7 +238,14 @@ impl Compiler<'_> {
                     }
                     continue;
                 }
-                let row = self.row(raw, level, &root, alias, rule);
+                if let Some((head, inner)) = reference::through(raw.cell(1)) {
+                    let into = &mut compiled.1;
+                    if let Err(message) = self.through(raw, (head, inner), level, (&root, alias), rule, into) {
+                        self.errors.push(raw.error(message));
+                    }
+                    continue;
+                }
+                let row = self.row(raw, raw.cell(1), level, &root, alias, rule);
                 match row.and_then(|row| starting_within(row, within.as_ref())) {
                     Ok(row) if raw.cell(0) == "default" => compiled.2.push(row),
                     Ok(row) => compiled.1.push(row),
@@ -306,16 +314,30 @@ impl Compiler<'_> {
         Ok(Identity { alternatives, each, rule })
     }
 
-    fn row(&mut self, raw: &RawRow, level: Level<'_>, root: &str, own: AliasId, rule: u32) -> Result<Row, String> {
+    fn row(
+        &mut self,
+        raw: &RawRow,
+        target: &str,
+        level: Level<'_>,
+        root: &str,
+        own: AliasId,
+        rule: u32,
+    ) -> Result<Row, String> {
         let source = match raw.cell(0) {
-            "const" | "default" => Source::Constant,
+            "const" | "default" | "new" => Source::Constant,
             text => match text.strip_prefix('@') {
+                Some(alias) if alias.ends_with('*') => Source::Each(self.alias(alias.trim_end_matches('*'))?),
                 Some(alias) => Source::Alias(self.alias(alias)?),
                 None => Source::Place(self.place(text, level)?),
             },
         };
-        let (alias, target) = self.target(raw.cell(1), raw.cell(2), level, root, own)?;
-        let via = self.via(raw.cell(2), &source, &target, level)?;
+        let kind = target.split(['.', '@']).next().unwrap_or_default();
+        let (alias, target) = self.target(target, raw.cell(2), level, root, own)?;
+        let via = if raw.cell(0) == "new" {
+            Self::new_resource(raw.cell(2), &target)?
+        } else {
+            self.via(raw.cell(2), &source, &target, level, kind)?
+        };
         let with = self.with(raw.cell(3), &target)?;
         let when = self.when(raw.cell(4), level)?;
         let way = match raw.cell(5) {
@@ -325,7 +347,7 @@ impl Compiler<'_> {
             "held" => Way::Held,
             other => return Err(format!("unknown way {other}: expected nothing, >, < or held")),
         };
-        Ok(Row { source, alias, target, via, with, when, way, rule, rivals: 0 })
+        Ok(Row { source, alias, target, via, with, when, way, rule, rivals: 0, through: None })
     }
 
     fn target(
@@ -350,6 +372,13 @@ impl Compiler<'_> {
                 }
                 Ok((SELF, path::target(root, rest, &names)?))
             }
+            // Below a reference the resource has no role of its own.
+            _ if own == SELF => {
+                if head != root {
+                    return Err(format!("expected a target of {root}, found {head}"));
+                }
+                Ok((SELF, path::target(root, rest, &names)?))
+            }
             _ => {
                 let kind = head.split_once('@').map_or(head, |(kind, _)| kind);
                 let target = path::target(kind, rest, &names)?;
@@ -358,16 +387,24 @@ impl Compiler<'_> {
         }
     }
 
-    fn via(&mut self, text: &str, source: &Source, target: &Target, level: Level<'_>) -> Result<Via, String> {
+    fn via(
+        &mut self,
+        text: &str,
+        source: &Source,
+        target: &Target,
+        level: Level<'_>,
+        root: &str,
+    ) -> Result<Via, String> {
         match source {
-            Source::Alias(_) if text.is_empty() => {
+            Source::Alias(_) | Source::Each(_) if text.is_empty() => {
                 return if target.holds == Holds::Reference {
                     Ok(Via::Reference)
                 } else {
                     Err("expected a target that is a Reference".to_owned())
                 };
             }
-            Source::Alias(_) => return Err("expected no via for a reference".to_owned()),
+            Source::Alias(_) | Source::Each(_) => return Err("expected no via for a reference".to_owned()),
+            Source::Constant if text.starts_with('^') => return self.copy(text, target, root),
             Source::Constant if text == "absent" => return Ok(Via::Absent("unknown".into())),
             Source::Constant => return Ok(Via::Literal(self.literal(text, target)?)),
             Source::Place(_) => {}
@@ -375,12 +412,12 @@ impl Compiler<'_> {
         if text == "ordinal" {
             return Ok(Via::Ordinal);
         }
-        if text == "lines" {
+        if matches!(text, "lines" | "attached") {
             let field = matches!(source, Source::Place(Place::Own { repetition: 0, component: 0, .. }));
             return if field && target.holds == Holds::Text {
-                Ok(Via::Lines)
+                Ok(if text == "lines" { Via::Lines } else { Via::Attached })
             } else {
-                Err("lines reads a whole field into a text".to_owned())
+                Err(format!("{text} reads a whole field into a text"))
             };
         }
         if let Some(reason) = text.strip_prefix("drop:") {
@@ -481,6 +518,10 @@ impl Compiler<'_> {
             let names = |name: &str| self.url(name);
             let beside = path::target(&target.anchor_kind, left.trim(), &names)?;
             let value = match value.trim().strip_prefix('^') {
+                _ if value.trim() == "!absent" => {
+                    out.push(With { target: beside, value: WithValue::Absent("unknown".into()), soft: true });
+                    continue;
+                }
                 Some(source) => {
                     let root = target.anchor_kind.split('.').next().unwrap_or_default();
                     WithValue::Copy(path::target(root, source, &names)?.steps)
@@ -501,6 +542,8 @@ impl Compiler<'_> {
             };
             let (negated, test) = if let Some(alias) = piece.strip_prefix('@') {
                 (negated, Test::Alias(self.alias(alias)?))
+            } else if let Some((left, right)) = piece.split_once("==") {
+                (negated, Test::Same(self.place(left.trim(), level)?, self.place(right.trim(), level)?))
             } else if let Some((form, place)) = piece.split_once('(') {
                 let place = self.place(place.strip_suffix(')').ok_or("expected )")?, level)?;
                 let map =
@@ -512,6 +555,8 @@ impl Compiler<'_> {
                     "time" => Test::Form(Form::Time, place),
                     "authority" => Test::Form(Form::Authority, place),
                     "repeats" => Test::Repeats(place),
+                    "message" if matches!(place, Place::Other { .. }) => Test::Anywhere(place),
+                    "message" => return Err("expected a place of another segment".to_owned()),
                     code if code.starts_with("code:") => {
                         Test::Form(Form::Coded(map(code.get(5..).unwrap_or_default())?), place)
                     }
@@ -525,6 +570,9 @@ impl Compiler<'_> {
                 (true, Test::In(self.place(place.trim(), level)?, vec![value.trim().into()]))
             } else if let Some((place, value)) = piece.split_once('=') {
                 (negated, Test::In(self.place(place.trim(), level)?, vec![value.trim().into()]))
+            } else if piece.contains('|') {
+                let places = piece.split('|').map(|place| self.place(place.trim(), level));
+                (negated, Test::Any(places.collect::<Result<_, _>>()?))
             } else {
                 (negated, Test::Exists(self.place(piece, level)?))
             };

@@ -22,6 +22,7 @@ use crate::scope::{Layer, Scopes};
 use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node, Trace};
 use crate::types::Context;
 
+mod attach;
 mod element;
 mod home;
 mod identity;
@@ -30,6 +31,7 @@ mod places;
 mod put;
 mod rivals;
 
+use attach::Attached;
 use home::Home;
 pub(crate) use put::reference;
 use put::{absent, beside, is_missing, put};
@@ -83,6 +85,8 @@ pub(crate) struct Eval<'a, 'm> {
     filling: usize,
     /// Fields that share an array with others.
     filled: Vec<rivals::Filled>,
+    /// Texts that several segments add to.
+    attached: Vec<Attached>,
 }
 
 /// Where a row runs: the segment, and within a datatype the value.
@@ -116,6 +120,7 @@ impl<'a, 'm> Eval<'a, 'm> {
             ordinal: 0,
             filling: 0,
             filled: Vec::new(),
+            attached: Vec::new(),
         };
         if let Some(name) = context.timezone {
             eval.zone = zone(name);
@@ -271,19 +276,38 @@ impl<'a, 'm> Eval<'a, 'm> {
     ) {
         let place = match &row.source {
             Source::Place(place) => place,
-            Source::Alias(alias) => return self.reference(row, *alias, object, owner, node, here, shared),
+            Source::Alias(alias) => {
+                if let Some(other) = self.scopes.resource(*alias) {
+                    self.reference(row, other, object, owner, node, here, shared);
+                }
+                return;
+            }
+            Source::Each(alias) => {
+                for other in 0..self.resources.len() {
+                    if self.resources.get(other).is_some_and(|resource| resource.alias == *alias) {
+                        self.reference(row, other, object, owner, node, here, shared);
+                    }
+                }
+                return;
+            }
+            Source::Constant if matches!(row.via, Via::New(_)) => {
+                if self.holds(&row.when, here, None) {
+                    self.made(row, object, owner, node, here, shared);
+                }
+                return;
+            }
             Source::Constant => {
                 if self.holds(&row.when, here, None)
-                    && let Some(at) = self.constant(row, object, owner, node, shared)
+                    && let Some((at, indexes)) = self.constant(row, object, owner, node, shared)
                 {
-                    self.credit(row, at, here);
+                    self.settle(row, object, &indexes, at, here);
                 }
                 return;
             }
         };
         let each = row.target.steps.iter().any(|step| matches!(step.at, At::Append | At::AppendExtension(_)));
         match place {
-            Place::Own { field, .. } if matches!(row.via, Via::Lines) => {
+            Place::Own { field, .. } if matches!(row.via, Via::Lines | Via::Attached) => {
                 let range = self.input.field(here.segment, *field);
                 let value = Cursor { segment: here.segment, lo: range.start, hi: range.end, depth: Depth::Field };
                 if !value.is_empty() && self.holds(&row.when, here, None) {
@@ -333,7 +357,7 @@ impl<'a, 'm> Eval<'a, 'm> {
             }
             Via::Ordinal => {
                 let text = self.input.text(value);
-                if text.trim().trim_start_matches('0') == self.ordinal.to_string() {
+                if text == self.ordinal.to_string() {
                     for piece in value.range() {
                         self.consume(piece);
                         self.trace
@@ -342,6 +366,7 @@ impl<'a, 'm> Eval<'a, 'm> {
                 }
                 return;
             }
+            Via::Attached => return self.attach(row, value, object, owner, node, here, shared),
             _ => {}
         }
         let (indexes, at) = build::locate(object, owner, &row.target.steps, shared, &mut self.trace, node);
@@ -350,12 +375,14 @@ impl<'a, 'm> Eval<'a, 'm> {
             let nested = Here { segment: here.segment, value: Some(value) };
             if inner.resource {
                 if build::find(object, &row.target.steps, &indexes).is_some() {
+                    // A field that says the same as another is said by the same reference.
+                    if row.when.iter().any(|term| matches!(term.test, Test::Same(..))) {
+                        self.nested_resource(*table, nested, row.through, here);
+                    }
                     return;
                 }
-                let Some((reference, number)) = self.nested_resource(*table, nested) else { return };
+                let Some(reference) = self.nested_resource(*table, nested, row.through, here) else { return };
                 put(object, &row.target.steps, &indexes, reference);
-                // Pieces that only name the resource are mapped to the reference.
-                let _ = number;
                 self.settle(row, object, &indexes, at, here);
                 self.distinguish(row, object, &indexes, here);
                 self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
@@ -478,14 +505,13 @@ impl<'a, 'm> Eval<'a, 'm> {
     fn reference(
         &mut self,
         row: &Row,
-        alias: AliasId,
+        other: usize,
         object: &mut Object,
         owner: &str,
         node: Node,
         here: Here,
         shared: &mut Shared,
     ) {
-        let Some(other) = self.scopes.resource(alias) else { return };
         if !self.holds(&row.when, here, None) {
             return;
         }
@@ -508,18 +534,23 @@ impl<'a, 'm> Eval<'a, 'm> {
         owner: &str,
         node: Node,
         shared: &mut Shared,
-    ) -> Option<Node> {
+    ) -> Option<(Node, Indexes)> {
         let (indexes, at) = build::locate(object, owner, &row.target.steps, shared, &mut self.trace, node);
         if build::find(object, &row.target.steps, &indexes).is_some() {
             return None;
         }
         match &row.via {
             Via::Literal(json) => put(object, &row.target.steps, &indexes, json.clone()),
+            Via::Copy(from) => {
+                let (inner, _) = build::locate(object, owner, &from.steps, shared, &mut Trace::default(), 0);
+                let copy = build::find(object, &from.steps, &inner)?.clone();
+                put(object, &row.target.steps, &indexes, copy);
+            }
             Via::Absent(reason) => absent(object, &row.target, &indexes, reason),
             _ => return None,
         }
         self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
-        Some(at)
+        Some((at, indexes))
     }
 
     /// Sets the constants beside a value and credits the pieces its conditions read.
@@ -547,6 +578,7 @@ impl<'a, 'm> Eval<'a, 'm> {
 
     fn constant_beside(&mut self, row: &Row, with: &With, object: &mut Object, indexes: &Indexes) {
         let json = match &with.value {
+            WithValue::Absent(_) => Json::Null,
             WithValue::Literal(json) => json.clone(),
             WithValue::Copy(steps) => {
                 let none = *indexes;
@@ -571,7 +603,10 @@ impl<'a, 'm> Eval<'a, 'm> {
         if build::find(base, &with.target.steps, &inner).is_some() {
             return;
         }
-        put(base, &with.target.steps, &inner, json);
+        match &with.value {
+            WithValue::Absent(reason) => absent(base, &with.target, &inner, reason),
+            _ => put(base, &with.target.steps, &inner, json),
+        }
     }
 
     fn consume(&mut self, piece: u32) {

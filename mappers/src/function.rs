@@ -8,11 +8,12 @@ use std::borrow::Cow;
 use jiff::tz::TimeZone;
 use smol_str::SmolStr;
 
-mod attachment;
+pub(crate) mod attachment;
 mod code;
 mod contact;
 mod identity;
 mod number;
+mod span;
 mod text;
 mod time;
 

@@ -10,7 +10,6 @@ mod compile;
 mod concept;
 mod elements;
 mod eval;
-mod expect;
 mod function;
 mod input;
 mod load;
@@ -25,7 +24,6 @@ mod select;
 mod trace;
 mod types;
 
-pub use expect::expectations;
 pub use package::{LoadError, Package, Packages};
 pub use select::{SelectError, Selector};
 pub use trace::{Explained, Loss};

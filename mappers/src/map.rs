@@ -69,6 +69,8 @@ pub(crate) struct Row {
     pub(crate) rule: u32,
     /// Rows of other fields whose items look alike have the same number; 0 without such.
     pub(crate) rivals: u32,
+    /// Table of the rows whose targets go through the reference this row makes.
+    pub(crate) through: Option<usize>,
 }
 
 /// Where a row takes its value from.
@@ -77,6 +79,8 @@ pub(crate) enum Source {
     Place(Place),
     /// A reference to the resource of this role.
     Alias(AliasId),
+    /// A reference to each resource of this role that the message has made so far.
+    Each(AliasId),
     /// A constant.
     Constant,
 }
@@ -114,8 +118,14 @@ pub(crate) enum Via {
     },
     /// All repetitions of the field, as lines of one text.
     Lines,
+    /// The same, as base64, added to what earlier segments have given the resource.
+    Attached,
     Literal(Json),
     Reference,
+    /// What stands at another element of the resource.
+    Copy(Target),
+    /// A resource of this type, made by the rows whose targets go through the reference to it.
+    New(SmolStr),
     /// The piece is left out on purpose.
     Drop(SmolStr),
     /// The number of the segment in its group: not kept, made anew on the way back.
@@ -147,6 +157,8 @@ pub(crate) enum WithValue {
     Literal(Json),
     /// A copy of an element of the resource.
     Copy(Vec<Step>),
+    /// `data-absent-reason` with this code: the element is required and nothing says it.
+    Absent(SmolStr),
 }
 
 /// One condition; all of a row must hold.
@@ -160,6 +172,8 @@ pub(crate) struct Term {
 #[derive(Debug)]
 pub(crate) enum Test {
     Exists(Place),
+    /// One of them has a value.
+    Any(Vec<Place>),
     In(Place, Vec<SmolStr>),
     /// The field has more than one value.
     Repeats(Place),
@@ -167,6 +181,10 @@ pub(crate) enum Test {
     Form(Form, Place),
     /// There is a resource of this role.
     Alias(AliasId),
+    /// Both places say the same, piece by piece.
+    Same(Place, Place),
+    /// Some segment of the message has a value there, wherever it stands.
+    Anywhere(Place),
 }
 
 /// Forms of text conditions may ask for.

@@ -27,7 +27,9 @@ pub(crate) use pieces::{Base, Key, Pieces};
 
 use conditions::{allowed, demand};
 use items::foreign_item;
-use paths::{appends, companion, consts_hold, extension, extension_of, has_const, merges, own_words, system_name};
+use paths::{
+    appends, companion, consts_hold, extension, extension_of, has_const, merges, own_words, system_name, told_elsewhere,
+};
 
 /// One way back.
 pub(crate) struct Reverse<'a, 'b> {
@@ -150,7 +152,22 @@ impl<'b> Reverse<'_, 'b> {
                 }
                 return;
             }
-            (Source::Place(_), Via::Drop(_)) | (Source::Constant | Source::Alias(_), _) => return,
+            (_, Via::New(kind)) => {
+                let first = if appends(row) { items.first().copied() } else { None };
+                if appends(row) && first.is_none() {
+                    return;
+                }
+                let Some(value) = resolve(object, &row.target.steps, first, shared) else { return };
+                if first.is_none() && !consts_hold(row, object, first, shared) {
+                    return;
+                }
+                if let Some(number) = self.library.find_as(value, kind) {
+                    self.read.push(number);
+                    self.through(row.through, number, base, out);
+                }
+                return;
+            }
+            (Source::Place(_), Via::Drop(_)) | (Source::Constant | Source::Alias(_) | Source::Each(_), _) => return,
             (Source::Place(_), _) => {}
         }
         if appends(row) {
@@ -178,6 +195,9 @@ impl<'b> Reverse<'_, 'b> {
             return;
         }
         if item.is_none() && !consts_hold(row, object, item, shared) {
+            return;
+        }
+        if told_elsewhere(row, companion(object, &row.target.steps, item, shared)) {
             return;
         }
         let Source::Place(source) = &row.source else { return };
@@ -222,6 +242,9 @@ impl<'b> Reverse<'_, 'b> {
                     self.read.push(number);
                     if let Some(object) = self.library.resources.get(number).and_then(|json| json.as_object()) {
                         self.part_table(inner, object, at, None, out);
+                    }
+                    if at.repetition <= 1 {
+                        self.through(row.through, number, base, out);
                     }
                 } else if let Some(display) = value.get("display").filter(|_| inner.root != "Location") {
                     // A name without a resource: the family name of a person, the name of an organization.
@@ -302,6 +325,26 @@ impl<'b> Reverse<'_, 'b> {
                 if let Some(at) = at {
                     out.set(at, text);
                 }
+            }
+        }
+    }
+
+    /// Runs the rows that go through a reference over the resource it leads to.
+    fn through(&mut self, table: Option<usize>, number: usize, base: Option<Base>, out: &mut Pieces) {
+        let compiled = self.compiled;
+        let Some(table) = table.and_then(|number| compiled.tables.get(number)) else { return };
+        let Some(object) = self.library.resources.get(number).and_then(|json| json.as_object()) else { return };
+        let share = self.share(table, SELF, object);
+        let mut done: Vec<&[Step]> = Vec::new();
+        for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.way != Way::Forward) {
+            if done.contains(&row.target.steps.as_slice()) && !appends(row) && !merges(row) {
+                continue;
+            }
+            let items = share.of.get(&number).cloned().unwrap_or_default();
+            let before = out.texts.len();
+            self.row(row, object, &items, None, base, out);
+            if out.texts.len() > before {
+                done.push(row.target.steps.as_slice());
             }
         }
     }

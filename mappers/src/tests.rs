@@ -405,7 +405,8 @@ fn an_appointment_has_patient_status_and_times() {
     assert_eq!(at(&["start"]), r#""2024-05-14T09:30:00+02:00""#);
     assert_eq!(at(&["end"]), r#""2024-05-14T10:00:00+02:00""#);
     assert!(at(&["participant", "0", "actor", "reference"]).starts_with("\"Patient/"), "{appointment}");
-    assert_eq!(at(&["participant", "0", "status"]), r#""needs-action""#);
+    // Nobody has said whether the patient comes.
+    assert!(at(&["participant", "0", "_status", "extension", "0", "valueCode"]).contains("unknown"), "{appointment}");
 }
 
 #[test]
@@ -424,4 +425,35 @@ fn a_constant_beside_a_value_is_not_written_into_the_message() {
     };
     assert_eq!(back("V1^^^NORTH").as_deref(), Some("V1^^^NORTH"));
     assert_eq!(back("V1^^^NORTH^VN").as_deref(), Some("V1^^^NORTH^VN"));
+}
+
+#[test]
+fn what_other_fields_say_of_a_resource_goes_through_the_reference_to_it() {
+    let obx = "OBX|1|NM|1^K^LN||4.5||||||F||||||||||||Quay Lab^^77|Dock 3^^Northgate|D5^Alm^Bo";
+    let mapped = map(&format!("{HEADER}{PID}OBR|1|||24323-8^Panel^LN\r{obx}\r"));
+    let organization = resources(&mapped, "Organization")
+        .into_iter()
+        .find(|json| json.text_at(&["name"]) == Some("Quay Lab"))
+        .and_then(|json| json.at(&["address", "0", "line", "0"]))
+        .map(Json::to_text);
+    assert_eq!(organization.as_deref(), Some("\"Dock 3\""));
+    let role = resources(&mapped, "PractitionerRole");
+    assert_eq!(role.len(), 1, "the director of the laboratory");
+    let back = packages().named("hl7v2-base").unwrap().render(&mapped.bundle, &RenderContext::default());
+    let text = String::from_utf8_lossy(&back.bytes).into_owned();
+    assert!(text.contains("|Quay Lab^^77|Dock 3^^Northgate|D5^Alm^Bo"), "{text}");
+    assert!(!text.contains("PRT|"), "{text}");
+}
+
+#[test]
+fn a_target_through_a_reference_needs_a_row_that_makes_it() {
+    let row = |row: &str| format!("{COLUMNS}{row}\n");
+    let obx = "segments/OBX-Observation.csv";
+    refuses(
+        obx,
+        &row("OBX-24,Observation.device(Device.lotNumber),trimmed,,,,own"),
+        ":2: no row above makes the Device that Observation.device refers to",
+    );
+    refuses(obx, &row("new,Observation.device,Gadget,,,,own"), ":2: new makes a resource: Gadget is no resource type");
+    refuses(obx, &row("new,Observation.valueString,Device,,,,own"), ":2: expected a target that is a Reference");
 }

@@ -7,7 +7,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use crate::build::{self, Indexes, Shared};
 use crate::input::Cursor;
-use crate::map::{Row, SELF, Table, Way};
+use crate::map::{Row, SELF, Table, Via, Way};
 use crate::path::At;
 use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node};
 
@@ -184,8 +184,84 @@ impl Eval<'_, '_> {
         self.mapped(first, node, rule);
     }
 
+    /// Makes a resource of the rows that go through the reference to it; nothing if they find nothing.
+    pub(super) fn made(
+        &mut self,
+        row: &Row,
+        object: &mut Object,
+        owner: &str,
+        node: Node,
+        here: Here,
+        shared: &mut Shared,
+    ) {
+        let Via::New(kind) = &row.via else { return };
+        let (indexes, at) = build::locate(object, owner, &row.target.steps, shared, &mut self.trace, node);
+        if build::find(object, &row.target.steps, &indexes).is_some() {
+            return;
+        }
+        let own = self.add(kind, "", SELF);
+        let Some((node, mut made)) =
+            self.resources.get_mut(own).map(|resource| (resource.node, std::mem::take(&mut resource.object)))
+        else {
+            return;
+        };
+        let before = made.len();
+        self.through(row.through, &mut made, node, here);
+        if made.len() == before {
+            self.take_back(own);
+            return;
+        }
+        // What it says is what it is: the same content is the same resource.
+        let content = Json::Object(made.clone()).to_text();
+        let mut id = ResourceId::from(uuid_v5(self.context.namespace, &[self.context.source, kind, &content]));
+        let mut name = format_smolstr!("{kind}/{id}");
+        let mut found = own;
+        if let Some(earlier) = self.by_name.get(&name).copied() {
+            if self.take_back(own) {
+                self.trace.set_resource(node, u32::try_from(earlier).unwrap_or(u32::MAX));
+                found = earlier;
+            } else {
+                let again = format!("again {own}");
+                let parts = [self.context.source, kind, &content, &again];
+                id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
+                name = format_smolstr!("{kind}/{id}");
+            }
+        }
+        if found == own {
+            made.insert("id", id.as_str());
+            if let Some(resource) = self.resources.get_mut(own) {
+                resource.object = made;
+                resource.id = id.as_str().into();
+            }
+            self.by_name.entry(name.clone()).or_insert(own);
+            if let Some(old) = self.trace.resources.get_mut(own) {
+                *old = name;
+            }
+        }
+        put(object, &row.target.steps, &indexes, reference(kind, id.as_str()));
+        self.settle(row, object, &indexes, at, here);
+        self.drop_repeat(row, object, &indexes, at);
+        self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
+    }
+
+    /// Runs the rows that go through a reference into the resource it leads to.
+    fn through(&mut self, table: Option<usize>, object: &mut Object, node: Node, here: Here) {
+        let compiled = self.compiled;
+        let Some(table) = table.and_then(|number| compiled.tables.get(number)) else { return };
+        let mut shared = Shared::new();
+        for row in table.rows.iter().filter(|row| row.way != Way::Backward) {
+            self.row(row, object, "", node, here, None, &mut shared);
+        }
+    }
+
     /// Builds or finds the resource a datatype's table makes; gives back a reference to it.
-    pub(super) fn nested_resource(&mut self, number: usize, here: Here) -> Option<(Json, usize)> {
+    pub(super) fn nested_resource(
+        &mut self,
+        number: usize,
+        here: Here,
+        through: Option<usize>,
+        outer: Here,
+    ) -> Option<Json> {
         let compiled = self.compiled;
         let table = compiled.tables.get(number)?;
         let identity = table.identity.as_ref()?;
@@ -203,6 +279,10 @@ impl Eval<'_, '_> {
             self.row(row, &mut object, "", node, here, None, &mut shared);
         }
         self.keep_parts(table, value, &mut object, node);
+        // What other fields say of it is said of the first, where the field repeats.
+        if self.input.pieces(value.range()).first().is_some_and(|piece| piece.repetition <= 1) {
+            self.through(through, &mut object, node, outer);
+        }
         let built = object.len() > before;
         if let Some(resource) = self.resources.get_mut(own) {
             resource.object = object;
@@ -221,7 +301,7 @@ impl Eval<'_, '_> {
             };
             if equal && self.take_back(own) {
                 self.trace.set_resource(node, u32::try_from(earlier).unwrap_or(u32::MAX));
-                return Some((reference(&table.root, id.as_str()), earlier));
+                return Some(reference(&table.root, id.as_str()));
             }
             // The same identifier with other content: both are kept, under ids of their own.
             let at = format!("{}[{own}]", self.segment_place(here.segment));
@@ -237,8 +317,8 @@ impl Eval<'_, '_> {
             if let Some(old) = self.trace.resources.get_mut(own) {
                 *old = name;
             }
-            return Some((reference(&table.root, other.as_str()), own));
+            return Some(reference(&table.root, other.as_str()));
         }
-        Some((reference(&table.root, id.as_str()), own))
+        Some(reference(&table.root, id.as_str()))
     }
 }

@@ -61,6 +61,7 @@ impl<'m> Eval<'_, 'm> {
         terms.iter().all(|term| {
             let holds = match &term.test {
                 Test::Exists(place) => !self.within(place, here, repetition).is_empty(),
+                Test::Any(places) => places.iter().any(|place| !self.within(place, here, repetition).is_empty()),
                 Test::In(place, values) => {
                     let text = self.input.text(self.within(place, here, repetition));
                     let text = text.trim();
@@ -87,9 +88,31 @@ impl<'m> Eval<'_, 'm> {
                         }
                     }
                 }
+                Test::Same(left, right) => self.same(self.first(left, here), self.first(right, here)),
+                Test::Anywhere(place) => self.anywhere(place),
                 Test::Alias(alias) => self.scopes.resource(*alias).is_some(),
             };
             holds != term.negated
+        })
+    }
+
+    /// Whether two values say the same, piece by piece.
+    fn same(&self, left: Cursor, right: Cursor) -> bool {
+        let (left, right) = (self.input.pieces(left.range()), self.input.pieces(right.range()));
+        !left.is_empty()
+            && left.len() == right.len()
+            && left.iter().zip(right).all(|(left, right)| {
+                (left.component, left.subcomponent) == (right.component, right.subcomponent)
+                    && self.input.piece_text(left) == self.input.piece_text(right)
+            })
+    }
+
+    /// Whether any segment of the message has a value at a place.
+    fn anywhere(&self, place: &Place) -> bool {
+        let Place::Other { segment, field, component, subcomponent } = place else { return false };
+        (0u32..).zip(&self.input.segments).filter(|(_, there)| there.id == *segment).any(|(number, _)| {
+            let range = self.input.field(number, *field);
+            !self.of_field(number, range, 0, *component, *subcomponent).is_empty()
         })
     }
 

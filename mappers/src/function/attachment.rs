@@ -68,7 +68,7 @@ fn base64_parts(back: &Back<'_>) -> Option<Vec<String>> {
 }
 
 /// RFC 4648, section 4.
-fn encoded(bytes: &[u8]) -> String {
+pub(crate) fn encoded(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let at = |n: usize| u32::from(chunk.get(n).copied().unwrap_or(0));

@@ -171,3 +171,14 @@ proptest::proptest! {
         proptest::prop_assert_eq!(unescaped(&escaped(&value)), value);
     }
 }
+
+#[test]
+fn a_time_is_so_many_units_after_another() {
+    let after = |value, start, unit, expect| check_with("after", value, &[start, unit], None, expect);
+    after("50", "202402292340+0100", "min", "2024-03-01T00:30:00+01:00");
+    after("2", "20240229234000-0500", "h", "2024-03-01T01:40:00-05:00");
+    after("1", "20240229234000+0100", "d", "failure");
+    after("50", "20240229234000", "min", "failure");
+    after("soon", "20240229234000+0100", "min", "failure");
+    after("9223372036854775807", "20240229234000+0100", "h", "failure");
+}

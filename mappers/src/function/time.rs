@@ -12,10 +12,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "dateTime", arguments: 0, forward: date_time, backward: Some(digits_of_time) },
     Function { name: "instant", arguments: 0, forward: instant, backward: Some(digits_of_time) },
     Function { name: "time", arguments: 0, forward: time, backward: Some(digits_of_time) },
+    Function { name: "after", arguments: 2, forward: super::span::after, backward: None },
 ];
 
 /// A timestamp of HL7 v2, as far as it goes. HL7 v2.8.2 chapter 2A, "DTM": `YYYY[MM[DD[HH[MM[SS[.S[S[S[S]]]]]]]]][+/-ZZZZ]`.
-struct Timestamp<'a> {
+pub(super) struct Timestamp<'a> {
     date: &'a str,
     clock: &'a str,
     fraction: &'a str,
@@ -24,7 +25,7 @@ struct Timestamp<'a> {
 
 const EXPECTED_TIMESTAMP: Failure = Failure("expected a timestamp of YYYY[MM[DD[HHMM[SS[.S]]]]][+/-ZZZZ]");
 
-fn parse_ts(text: &str) -> Result<Timestamp<'_>, Failure> {
+pub(super) fn parse_ts(text: &str) -> Result<Timestamp<'_>, Failure> {
     let text = text.trim();
     let (body, zone) = match text.find(['+', '-']) {
         Some(at) => {
@@ -101,7 +102,7 @@ fn date_time(call: &Call<'_>) -> Result<Output, Failure> {
     }
 }
 
-fn moment(ts: &Timestamp<'_>, zone: Option<&TimeZone>) -> Option<SmolStr> {
+pub(super) fn moment(ts: &Timestamp<'_>, zone: Option<&TimeZone>) -> Option<SmolStr> {
     let date = dashed(ts.date);
     let (hour, minute) = (ts.clock.get(..2)?, ts.clock.get(2..4)?);
     let second = ts.clock.get(4..6).unwrap_or("00");

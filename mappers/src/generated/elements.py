@@ -11,8 +11,8 @@ import tarfile
 
 RESOURCES = """Account AllergyIntolerance Appointment Basic Binary Bundle CarePlan CareTeam ChargeItem Claim
 Communication Composition Condition Consent Coverage Device DiagnosticReport DocumentReference Encounter EpisodeOfCare Flag
-Goal Group Immunization Location Media Medication MedicationAdministration MedicationDispense MedicationRequest
-MedicationStatement MessageHeader Observation Organization Patient Practitioner PractitionerRole Procedure Provenance
+Goal Group HealthcareService Immunization Location Media Medication MedicationAdministration MedicationDispense MedicationRequest
+MedicationStatement MessageHeader Observation OperationOutcome Organization Patient Practitioner PractitionerRole Procedure Provenance
 RelatedPerson Schedule ServiceRequest Slot Specimen Task""".split()
 
 

@@ -52,7 +52,11 @@ pub(crate) fn own_item<'b>(table: &Table, object: &'b Object, item: usize) -> Op
 /// How many items a table's own `[$]` array has that its constants fit; none if it has no such array.
 pub(crate) fn own_items(table: &Table, object: &Object) -> Option<Vec<usize>> {
     let own = |row: &&Row| row.alias == table.alias && row.target.steps.iter().any(|step| per_segment(&step.at));
-    let row = table.rows.iter().filter(own).find(|row| matches!(row.source, Source::Place(_)))?;
+    let row = table
+        .rows
+        .iter()
+        .filter(own)
+        .find(|row| matches!(row.source, Source::Place(_)) || matches!(row.via, Via::New(_)))?;
     let first = row.target.steps.first()?;
     let items = object.get(&first.name).and_then(Json::as_array).unwrap_or_default();
     let of_url = |item: &usize| step_into(object, first, None, Some(*item)).is_some() || first.at == At::Single;

@@ -5,8 +5,10 @@ use model::json::{Json, Object};
 use crate::concept::CodeMap;
 use crate::eval::LEXEME;
 use crate::function;
-use crate::map::{Place, Row, Source, Via, WithValue};
+use crate::map::{Place, Row, Source, Via, With, WithValue};
 use crate::path::{At, Step};
+
+use crate::eval::PLACE;
 
 /// The lexeme kept beside a member.
 pub(super) fn extension_of<'j>(object: &'j Json, companion: &str) -> Option<&'j str> {
@@ -104,6 +106,13 @@ pub(super) fn companion<'j>(
     here.get(&format!("_{}", last.name))?.as_object()
 }
 
+/// Whether what stands beside a primitive names a field that this row does not read.
+pub(super) fn told_elsewhere(row: &Row, companion: Option<&Object>) -> bool {
+    let place =
+        |with: &With| with.target.steps.iter().any(|step| matches!(&step.at, At::Extension(url) if url == PLACE));
+    companion.and_then(|companion| extension(companion, PLACE)).is_some() && !row.with.iter().any(place)
+}
+
 /// Whether the constants beside a row's target are there: they tell whose value it is.
 pub(super) fn consts_hold(row: &Row, object: &Object, item: Option<usize>, shared: Option<usize>) -> bool {
     let Some(anchor) = row.target.steps.get(..row.target.anchor) else { return false };
@@ -141,6 +150,7 @@ pub(super) fn has_const(base: &Object, root: &Object, with: &crate::map::With) -
     match &with.value {
         WithValue::Copy(steps) => resolve(root, steps, None, None) == Some(there),
         WithValue::Literal(json) => says(there, json),
+        WithValue::Absent(_) => false,
     }
 }
 

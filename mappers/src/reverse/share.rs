@@ -20,7 +20,7 @@ impl Reverse<'_, '_> {
                 (row.alias == alias || alias == SELF)
                     && row.way != Way::Forward
                     && appends(row)
-                    && matches!(row.source, Source::Place(_))
+                    && (matches!(row.source, Source::Place(_)) || matches!(row.via, Via::New(_)))
             })
             .collect();
         let mut arrays: Vec<Vec<SmolStr>> = Vec::new();
@@ -39,6 +39,7 @@ impl Reverse<'_, '_> {
             let single = |row: &Row| {
                 matches!(row.source, Source::Place(Place::Part { .. }))
                     || matches!(row.source, Source::Place(Place::Own { repetition: 1.., .. }))
+                    || matches!(row.via, Via::New(_))
             };
             for (index, item) in items.iter().enumerate() {
                 let base = item.as_object();
@@ -59,7 +60,10 @@ impl Reverse<'_, '_> {
                 }
                 let place = place_of(item);
                 let its = |row: &Row| {
-                    let Source::Place(Place::Own { field, .. }) = &row.source else { return true };
+                    let Source::Place(Place::Own { field, .. }) = &row.source else {
+                        // What makes a resource says by its constants which field it is of.
+                        return place.is_none() || !row.with.is_empty();
+                    };
                     let own = format!("{}-{field}", table.source);
                     match place {
                         Some(place) => place == own,
@@ -68,6 +72,7 @@ impl Reverse<'_, '_> {
                 };
                 let there = |row: &Row| its(row) && resolve(object, &row.target.steps, Some(index), None).is_some();
                 let of_type = |row: &Row| match (&row.via, reference_in(item, &row.target.steps)) {
+                    (Via::New(kind), Some(reference)) => self.library.find_as(reference, kind).is_some(),
                     (Via::Table { table, .. }, Some(reference)) => {
                         let root = self
                             .compiled
@@ -93,11 +98,12 @@ impl Reverse<'_, '_> {
                         && there(row)
                         && consts_fit(row, object, index)
                 });
-                let rest = || {
-                    among.iter().find(|(number, row)| {
-                        of_url(row) && of_type(row) && there(row) && free(*number, row, &out) && hard(row) == 0
-                    })
+                let plain = |(number, row): &&(usize, &Row)| {
+                    of_url(row) && of_type(row) && there(row) && free(*number, row, &out) && hard(row) == 0
                 };
+                // A row that makes this type of resource comes before one that would look through it.
+                let makes = |row: &&(usize, &Row)| matches!(row.1.via, Via::New(_)) && plain(row);
+                let rest = || among.iter().find(makes).or_else(|| among.iter().find(plain));
                 let told =
                     || among.iter().find(|(_, row)| place.is_some() && of_url(row) && of_type(row) && there(row));
                 let primitive_rest = || among.iter().rfind(|(_, row)| of_url(row) && hard(row) == 0 && base.is_none());
