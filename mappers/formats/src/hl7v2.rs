@@ -7,6 +7,7 @@ mod ack;
 mod batch;
 mod builder;
 mod charset;
+mod continuation;
 mod delimiters;
 mod escape;
 mod iso2022;
@@ -16,11 +17,13 @@ mod lexer;
 mod message;
 mod piece;
 mod place;
+mod splitter;
 
 pub use ack::{AckCode, AckError, Acknowledgement, Origin, ack};
 pub use batch::{Batch, Part, split_batch};
 pub use builder::{MessageBuilder, SegmentBuilder};
 pub use charset::Charset;
+pub use continuation::{Continuations, Whole};
 pub use delimiters::{Delimiters, DelimitersError};
 pub use escape::{escape, unescape};
 pub use issue::{FormatIssue, ParseError, Severity};
@@ -28,6 +31,7 @@ pub use leaf::{Leaf, Leaves};
 pub use message::{Message, Parsed};
 pub use piece::{Component, Field, Repetition, Segment, Subcomponent};
 pub use place::{Place, SegmentName};
+pub use splitter::{Split, Splitter};
 
 #[cfg(test)]
 mod tests;

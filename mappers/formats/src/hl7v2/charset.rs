@@ -150,18 +150,18 @@ impl Wide {
             Self::Utf16 { big: true } => return encoding_rs::UTF_16BE.decode_with_bom_removal(raw).0.into_owned(),
             Self::Utf32 { big } => big,
         };
-        let text: String = raw
-            .chunks(4)
-            .map(|unit| {
-                let number = match *unit {
-                    [a, b, c, d] if big => u32::from_be_bytes([a, b, c, d]),
-                    [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
-                    _ => return char::REPLACEMENT_CHARACTER,
-                };
-                char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER)
-            })
-            .collect();
+        let text: String = raw.chunks(4).map(|unit| Self::character(big, unit)).collect();
         text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text)
+    }
+
+    /// A character of UTF-32; U+FFFD for what is none.
+    pub(super) fn character(big: bool, unit: &[u8]) -> char {
+        let number = match *unit {
+            [a, b, c, d] if big => u32::from_be_bytes([a, b, c, d]),
+            [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
+            _ => return char::REPLACEMENT_CHARACTER,
+        };
+        char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::charset::{Charset, decode, is_wide};
+use super::continuation::{join_addenda, report_part};
 use super::delimiters::Delimiters;
 use super::issue::{FormatIssue, ParseError, Severity};
 use super::lexer::{Lexed, lex};
@@ -35,7 +36,8 @@ impl Message {
     /// Reads one message.
     ///
     /// MLLP framing, a byte order mark and blank space around it are passed over; UTF-16 is told by its bytes,
-    /// other character sets by MSH-18. For a payload that may hold several messages see [`super::split_batch`].
+    /// other character sets by MSH-18. Segments ADD are joined to the segment before them. For a payload that may hold
+    /// several messages see [`super::split_batch`], for messages sent in several parts [`super::Continuations`].
     ///
     /// # Errors
     /// [`ParseError`] where there is no MSH or its delimiters cannot be used.
@@ -45,7 +47,7 @@ impl Message {
         }
         let mut issues = Vec::new();
         let unframed = unframe(raw);
-        let (text, charset, verbatim) = if is_wide(unframed) {
+        let (mut text, charset, mut verbatim) = if is_wide(unframed) {
             let decoded = decode(unframed, None, &mut issues);
             let start = find_msh(decoded.text.as_bytes(), &mut issues)?;
             (decoded.text.get(start..).unwrap_or_default().to_owned(), decoded.charset, false)
@@ -56,6 +58,10 @@ impl Message {
             (decoded.text, decoded.charset, decoded.verbatim && body.len() == raw.len())
         };
         let delimiters = Delimiters::read(text.as_bytes(), &mut issues)?;
+        if let Some(joined) = join_addenda(&text, delimiters.field, &mut issues) {
+            text = joined;
+            verbatim = false;
+        }
         let lexed = lex(&text, delimiters.field, &mut issues);
         if !text.ends_with(['\r', '\n']) {
             let detail = "the last segment has no line end: the message may be cut off";
@@ -63,7 +69,9 @@ impl Message {
         }
         let controls = find_controls(&text, &mut issues);
         let raw = (!verbatim).then(|| raw.into());
-        Ok(Parsed { message: Self { text, raw, delimiters, charset, controls, lexed }, issues })
+        let message = Self { text, raw, delimiters, charset, controls, lexed };
+        report_part(&message, &mut issues);
+        Ok(Parsed { message, issues })
     }
 
     /// The segments in order, Z segments and unreadable lines included.
@@ -91,7 +99,7 @@ impl Message {
         self.charset
     }
 
-    /// The whole message as text, without framing or byte order mark.
+    /// The whole message as text, without framing or byte order mark, segments ADD joined.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -192,7 +200,7 @@ impl fmt::Debug for Message {
 pub(super) fn unframe(raw: &[u8]) -> &[u8] {
     let start = raw.iter().take_while(|b| matches!(b, 0x0B | b'\r' | b'\n' | b' ')).count();
     let body = raw.get(start..).unwrap_or_default();
-    let tail = body.iter().rev().take_while(|b| matches!(b, 0x1C | b'\r' | b'\n' | 0x1A)).count();
+    let tail = body.iter().rev().take_while(|b| matches!(b, 0x1C | b'\r' | b'\n' | 0x1A | 0x0B)).count();
     let end = body.len().saturating_sub(tail);
     match body.get(end..).unwrap_or_default().iter().position(|b| matches!(b, 0x1C | 0x1A)) {
         Some(framing) => body.get(..end.saturating_add(framing)).unwrap_or_default(),

@@ -5,9 +5,11 @@ use super::*;
 mod acknowledge;
 mod batches;
 mod charsets;
+mod continuations;
 mod corpus;
 mod laws;
 mod reading;
+mod streams;
 mod writing;
 
 const ADT: &str = "MSH|^~\\&|LAB|NORTH|GATE|SOUTH|20240102030405||ADT^A01^ADT_A01|C1|P|2.5.1\r\

@@ -9,6 +9,12 @@ fn wire() -> impl Strategy<Value = Vec<u8>> {
         Just(b"PID|1||".to_vec()),
         Just(b"BHS|^~\\&|".to_vec()),
         Just(b"BTS|1".to_vec()),
+        Just(b"FHS|^~\\&".to_vec()),
+        Just(b"\rMSH|^~\\&|A|||||||1\r".to_vec()),
+        Just(b"\rADD|".to_vec()),
+        Just(b"\rDSC|P|F\r".to_vec()),
+        Just(b"\\M2442\\".to_vec()),
+        Just(b"\x1B$B".to_vec()),
         Just(b"\"\"".to_vec()),
         Just(b"\\X41\\".to_vec()),
         Just(b"\\.br\\".to_vec()),
@@ -84,6 +90,45 @@ proptest! {
     fn no_wire_like_bytes_make_it_panic(raw in wire()) {
         ask_everything(&raw);
         ask_everything(&[b"MSH|^~\\&|A\r".as_slice(), &raw].concat());
+    }
+
+    #[test]
+    fn a_stream_cut_anywhere_gives_the_same_messages(raw in wire(), wide in 0..5usize, step in 1usize..40) {
+        let text = String::from_utf8_lossy(&raw).into_owned();
+        let raw: Vec<u8> = match wide {
+            0 => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            1 => text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect(),
+            _ => raw,
+        };
+        super::streams::check_as_whole(&raw, step);
+    }
+
+    #[test]
+    fn parts_stand_in_the_payload_in_their_order(raw in wire()) {
+        let batch = split_batch(&raw);
+        let mut rest = raw.as_slice();
+        for part in &batch.messages {
+            prop_assert!(!batch.is_batch || part.bytes.starts_with(b"MSH") || crate::hl7v2::charset::is_wide(&raw));
+            if !crate::hl7v2::charset::is_wide(crate::hl7v2::message::unframe(&raw)) {
+                let at = memchr::memmem::find(rest, &part.bytes);
+                prop_assert!(at.is_some());
+                let end = at.unwrap_or_default().saturating_add(part.bytes.len());
+                rest = rest.get(end..).unwrap_or_default();
+            }
+        }
+        prop_assert!(batch.is_batch || batch.messages.len() == 1 && batch.messages[0].bytes == raw);
+    }
+
+    #[test]
+    fn continuations_keep_every_message(parts in proptest::collection::vec(wire(), 0..6)) {
+        let mut continuations = Continuations::new(3, 2000);
+        let mut whole = Vec::new();
+        for part in &parts {
+            whole.extend(continuations.push(part.clone()));
+            prop_assert!(continuations.open() <= 3 && continuations.held() <= 2000);
+        }
+        whole.extend(continuations.finish());
+        prop_assert_eq!(whole.iter().map(|whole| whole.parts).sum::<usize>(), parts.len());
     }
 
     #[test]
