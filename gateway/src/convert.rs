@@ -3,7 +3,10 @@
 //! Pure: the namespace of ids is the published one, no clock and no randomness take part, so the same input and
 //! configuration give the same bytes anywhere.
 
-use formats::hl7v2::{self, Message};
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+
+use formats::hl7v2::{self, Continuations, Message, Split, Splitter, Whole};
 use mappers::{CONVERT_NAMESPACE, Context, Packages, RenderContext, SelectError, Selector};
 use model::json::{Json, Limits};
 use model::outcome::{Issue, Severity};
@@ -102,7 +105,31 @@ pub struct Conversion {
     pub packages: Vec<String>,
     /// Zone of times without one.
     pub timezone: Option<String>,
+    /// Whether loss and explanation are asked for; they cost as much as the translation.
+    pub reports: Reports,
 }
+
+/// Whether [`Output::loss`] and [`Output::explain`] are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reports {
+    /// They are null.
+    Left,
+    /// They say where every piece went.
+    Made,
+}
+
+/// Longest message of a stream.
+pub const MESSAGE_LIMIT_BYTES: usize = 256 << 20;
+
+/// Messages sent in several parts that may be open at once, and their size in all.
+const CONTINUATIONS: usize = 16;
+const CONTINUATIONS_BYTES: usize = 64 << 20;
+
+/// So much is read at once.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Enough to tell formats apart.
+const HEAD_BYTES: usize = 4096;
 
 /// One message of the input.
 #[derive(Debug)]
@@ -131,38 +158,153 @@ pub struct Output {
 /// Translates every message of the input and hands each to `take` as soon as it is done, in order; returns whether the
 /// input is a batch (its parts are then always numbered, even if there is one).
 pub fn convert(packages: &Packages, request: &Conversion, input: &[u8], mut take: impl FnMut(Part)) -> bool {
-    let from = match request.from {
+    let mut take = |part| {
+        take(part);
+        ControlFlow::Continue(())
+    };
+    let from = detected(request, input);
+    if from != Some(Format::Hl7v2) || matches!(request.to, Format::Unsupported(_)) {
+        let _ = take(single(packages, request, from, input));
+        return false;
+    }
+    let mut messages = Messages::new(packages, request);
+    let _ = messages.push(input, &mut take);
+    let _ = messages.finish(&mut take);
+    messages.of_batch
+}
+
+/// As [`convert`], from a reader, in memory that grows with the largest message and not with the input; what is no
+/// HL7 v2 is read whole. `take` may end it early.
+///
+/// # Errors
+/// What the reader says, and [`io::ErrorKind::FileTooLarge`] for other formats above `limit_bytes`.
+pub fn convert_stream(
+    packages: &Packages,
+    request: &Conversion,
+    input: &mut dyn Read,
+    limit_bytes: u64,
+    mut take: impl FnMut(Part) -> ControlFlow<()>,
+) -> io::Result<()> {
+    let mut head = Vec::new();
+    input.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    let from = detected(request, &head);
+    if from != Some(Format::Hl7v2) || matches!(request.to, Format::Unsupported(_)) {
+        input.take(limit_bytes).read_to_end(&mut head)?;
+        if head.len() as u64 > limit_bytes {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let _ = take(single(packages, request, from, &head));
+        return Ok(());
+    }
+    let mut messages = Messages::new(packages, request);
+    let mut ended = messages.push(&head, &mut take);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while ended.is_continue() {
+        let read = match input.read(&mut chunk) {
+            Ok(0) => {
+                let _ = messages.finish(&mut take);
+                break;
+            }
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        ended = messages.push(chunk.get(..read).unwrap_or_default(), &mut take);
+    }
+    Ok(())
+}
+
+fn detected(request: &Conversion, input: &[u8]) -> Option<Format> {
+    match request.from {
         Format::Auto => Format::detect(input),
         given => Some(given),
-    };
-    let refuse = |code, text: String| Part { number: 1, of_batch: false, result: Err(vec![Issue::error(code, text)]) };
-    match (from, request.to) {
-        (None, _) => {
-            take(refuse("structure", "expected HL7 v2, FHIR JSON or C-CDA, found neither".into()));
-            false
-        }
+    }
+}
+
+/// An input that is one message by its format.
+fn single(packages: &Packages, request: &Conversion, from: Option<Format>, input: &[u8]) -> Part {
+    let refuse = |code, text: String| Err(vec![Issue::error(code, text)]);
+    let result = match (from, request.to) {
+        (None, _) => refuse("structure", "expected HL7 v2, FHIR JSON or C-CDA, found neither".into()),
         (Some(Format::Unsupported(name)), _) | (_, Format::Unsupported(name)) => {
-            take(refuse("not-supported", format!("{name} is not translated by this release")));
-            false
+            refuse("not-supported", format!("{name} is not translated by this release"))
         }
-        (Some(Format::Hl7v2), to) => {
-            let batch = hl7v2::split_batch(input);
-            let envelope: Vec<Issue> = batch.issues.iter().map(format_issue).collect();
-            for part in batch.messages {
-                let mut result = message(packages, request, to, &part.bytes);
-                if part.number == 1
-                    && let Ok(output) = &mut result
-                {
-                    output.issues.extend(envelope.iter().cloned());
-                }
-                take(Part { number: part.number, of_batch: batch.is_batch, result });
+        (Some(_), to) => fhir(packages, request, to, input),
+    };
+    Part { number: 1, of_batch: false, result }
+}
+
+/// The messages of an HL7 v2 payload, translated as they become whole.
+struct Messages<'a> {
+    packages: &'a Packages,
+    request: &'a Conversion,
+    splitter: Splitter,
+    continuations: Continuations,
+    of_batch: bool,
+    /// Findings about the envelope that no part has taken yet.
+    envelope: Vec<Issue>,
+}
+
+impl<'a> Messages<'a> {
+    fn new(packages: &'a Packages, request: &'a Conversion) -> Self {
+        Self {
+            packages,
+            request,
+            splitter: Splitter::new(MESSAGE_LIMIT_BYTES),
+            continuations: Continuations::new(CONTINUATIONS, CONTINUATIONS_BYTES),
+            of_batch: false,
+            envelope: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8], take: &mut impl FnMut(Part) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.splitter.push(bytes);
+        self.drain(take)
+    }
+
+    fn finish(&mut self, take: &mut impl FnMut(Part) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.splitter.finish();
+        self.drain(take)?;
+        for whole in self.continuations.finish() {
+            take(self.translated(whole))?;
+        }
+        self.envelope.extend(self.splitter.issues().iter().map(format_issue));
+        if self.envelope.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        // An envelope around nothing, with something wrong about it.
+        self.of_batch = true;
+        take(Part { number: 1, of_batch: true, result: Err(std::mem::take(&mut self.envelope)) })
+    }
+
+    fn drain(&mut self, take: &mut impl FnMut(Part) -> ControlFlow<()>) -> ControlFlow<()> {
+        while let Some(Split { number, of_batch, bytes, issues }) = self.splitter.next() {
+            self.of_batch = of_batch;
+            self.envelope.extend(issues.iter().map(format_issue));
+            let Some(bytes) = bytes else {
+                let text =
+                    format!("expected a message of at most {} MiB, found a longer one", MESSAGE_LIMIT_BYTES >> 20);
+                let mut issues = vec![Issue::error("too-long", text)];
+                issues.append(&mut self.envelope);
+                take(Part { number, of_batch, result: Err(issues) })?;
+                continue;
+            };
+            for whole in self.continuations.push(number, bytes) {
+                take(self.translated(whole))?;
             }
-            batch.is_batch
         }
-        (Some(Format::FhirR4 | Format::Auto), to) => {
-            take(Part { number: 1, of_batch: false, result: fhir(packages, request, to, input) });
-            false
+        ControlFlow::Continue(())
+    }
+
+    fn translated(&mut self, whole: Whole) -> Part {
+        let mut result = message(self.packages, self.request, self.request.to, &whole.bytes);
+        let (Ok(Output { issues, .. }) | Err(issues)) = &mut result;
+        if whole.parts > 1 {
+            let text = format!("joined of {} messages by their continuation pointers", whole.parts);
+            issues.push(Issue::new(Severity::Information, "informational", text).at("DSC").rule("continuation-joined"));
         }
+        issues.append(&mut self.envelope);
+        Part { number: whole.number, of_batch: self.of_batch, result }
     }
 }
 
@@ -187,8 +329,12 @@ fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) 
     let mapped = package.map(&parsed.message, &context);
     let mut issues: Vec<Issue> = parsed.issues.iter().map(format_issue).collect();
     issues.extend(mapped.issues.iter().cloned());
-    let explain = Json::array(mapped.explain().iter().map(mappers::Explained::to_json));
-    let loss = mapped.loss().to_json();
+    let (loss, explain) = match request.reports {
+        Reports::Left => (Json::Null, Json::Null),
+        Reports::Made => {
+            (mapped.loss().to_json(), Json::array(mapped.explain().iter().map(mappers::Explained::to_json)))
+        }
+    };
     let bytes = if to == Format::Hl7v2 {
         let rendered = package.render(&mapped.bundle, &RenderContext::default());
         issues.extend(rendered.issues);
@@ -246,3 +392,6 @@ fn select_issue(error: &SelectError) -> Issue {
         _ => Issue::error("not-found", error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

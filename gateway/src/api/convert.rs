@@ -10,14 +10,18 @@ use model::outcome::{Issue, operation_outcome};
 use super::outcome::{FHIR_JSON, Failure};
 use super::query::{pairs, unknown_parameter};
 use super::{Call, Who, answer};
-use crate::convert::{self, Conversion, Format, Part};
+use crate::convert::{self, Conversion, Format, Part, Reports};
 use crate::layers::Response;
 
 const KNOWN: &str = "from, to, package, timezone";
 
 pub(super) async fn convert(call: &mut Call, who: &Who) -> Result<Response, Failure> {
     who.must(Action::Convert)?;
-    let request = request(call)?;
+    let mut request = request(call)?;
+    let reported = call.prefers("return=OperationOutcome");
+    if reported {
+        request.reports = Reports::Made;
+    }
     let input = call.body().await?;
     if input.is_empty() {
         return Err(Failure::bad("expected a message, found an empty body"));
@@ -33,7 +37,7 @@ pub(super) async fn convert(call: &mut Call, who: &Who) -> Result<Response, Fail
     let (is_batch, parts) = parts
         .await
         .map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway"))?;
-    if call.prefers("return=OperationOutcome") {
+    if reported {
         return Ok(report(is_batch, &parts));
     }
     let refused: Vec<Issue> = parts.iter().filter_map(|part| part.result.as_ref().err()).flatten().cloned().collect();
@@ -82,7 +86,7 @@ fn request(call: &Call) -> Result<Conversion, Failure> {
     }
     let from =
         from.or_else(|| call.content_type().and_then(|kind| Format::from_content_type(&kind))).unwrap_or(Format::Auto);
-    Ok(Conversion { from, to: to.unwrap_or(Format::FhirR4), packages, timezone })
+    Ok(Conversion { from, to: to.unwrap_or(Format::FhirR4), packages, timezone, reports: Reports::Left })
 }
 
 /// The report instead of the result: findings, and what became of every piece of the input.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use mappers::Packages;
@@ -15,7 +16,7 @@ use super::input;
 use super::mapping::{self, Given};
 use super::progress::Progress;
 use super::reporter::Reporter;
-use crate::convert::{Conversion, Format, Output, Part, convert};
+use crate::convert::{Conversion, Format, Output, Part, Reports, convert_stream};
 
 pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(), Failure> {
     let stems = stems(options)?;
@@ -25,6 +26,7 @@ pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(),
         to: to(options.to),
         packages: names,
         timezone: options.timezone.clone(),
+        reports: if options.loss.is_some() || options.explain.is_some() { Reports::Made } else { Reports::Left },
     };
     if let Some(out) = &options.out {
         std::fs::create_dir_all(out).map_err(|error| Failure::Usage(format!("{}: {error}", out.display())))?;
@@ -34,17 +36,17 @@ pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(),
     let progress = Progress::over(sizes, *reporter);
     let mut refused = Refused::default();
     for (number, (path, stem)) in options.inputs.iter().zip(&stems).enumerate() {
-        let bytes = match input::read(path) {
-            Ok(bytes) => bytes,
+        let place = Place { path, stem };
+        let read = one(&packages, &request, options, &place, &progress, &mut sinks, &mut refused, reporter)?;
+        match read {
             Err(failure) if options.inputs.len() > 1 => {
                 refused.note(path, &failure.to_string());
                 write_outcome(options, stem, &[Issue::error("not-found", "the input could not be read")], None)?;
-                continue;
             }
             Err(failure) => return Err(failure),
-        };
-        one(&packages, &request, options, Place { path, stem }, &bytes, &mut sinks, &mut refused, reporter)?;
-        progress.advance(bytes.len() as u64, number + 1);
+            Ok(()) => {}
+        }
+        progress.advance(0, number + 1);
     }
     sinks.close()?;
     refused.into_result()
@@ -55,24 +57,42 @@ struct Place<'a> {
     stem: &'a str,
 }
 
+/// Translates one input as it is read. The outer failure is one of writing and ends the run, the inner one of reading.
 #[expect(clippy::too_many_arguments, reason = "the parts of one run; a struct would only rename them")]
 fn one(
     packages: &Packages,
     request: &Conversion,
     options: &ConvertArguments,
-    place: Place<'_>,
-    bytes: &[u8],
+    place: &Place<'_>,
+    progress: &Progress,
     sinks: &mut Sinks,
     refused: &mut Refused,
     reporter: &Reporter,
-) -> Result<(), Failure> {
-    let mut failure = None;
-    convert(packages, request, bytes, |part| {
-        if failure.is_none() {
-            failure = take(options, &place, part, sinks, refused, reporter).err();
-        }
+) -> Result<Result<(), Failure>, Failure> {
+    let mut input = match input::open(place.path) {
+        Ok(input) => Watched { input, progress },
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let mut written = Ok(());
+    let read = convert_stream(packages, request, &mut input, input::INPUT_LIMIT_BYTES, |part| {
+        written = take(options, place, part, sinks, refused, reporter);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
-    failure.map_or(Ok(()), Err)
+    written.map(|()| read.map_err(|error| input::unread(place.path, &error)))
+}
+
+/// An input whose bytes move the progress bar.
+struct Watched<'a> {
+    input: Box<dyn Read>,
+    progress: &'a Progress,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.progress.advance(read as u64, 0);
+        Ok(read)
+    }
 }
 
 fn take(

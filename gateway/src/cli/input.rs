@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Failure;
 
-/// Largest input a command reads: a batch file of about half a million messages.
+/// Largest input a command reads whole. Batch files of HL7 v2 are read piece by piece and may be larger.
 pub(crate) const INPUT_LIMIT_BYTES: u64 = 1 << 30;
 
 /// The bytes of a file, or of standard input for `-`.
@@ -26,6 +26,28 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         }
         Ok(_) => Ok(bytes),
     }
+}
+
+/// A file to be read piece by piece, or standard input for `-`.
+///
+/// # Errors
+/// One line with the path as given and what the system said.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    match std::fs::File::open(path) {
+        Ok(file) => Ok(Box::new(file)),
+        Err(error) => Err(unread(path, &error)),
+    }
+}
+
+/// The failure of reading a file.
+pub(crate) fn unread(path: &Path, error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::FileTooLarge {
+        return Failure::Refused(format!("{}: larger than {} MiB", path.display(), INPUT_LIMIT_BYTES >> 20));
+    }
+    Failure::Refused(format!("{}: {error}", path.display()))
 }
 
 /// Writes a whole file.

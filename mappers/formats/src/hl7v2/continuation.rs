@@ -18,8 +18,7 @@ pub struct Continuations {
 /// The beginning of a message, waiting for more.
 struct Open {
     key: Key,
-    parts: usize,
-    bytes: Vec<u8>,
+    begun: Whole,
 }
 
 /// What tells a continuation: the sender, the form, and the pointer.
@@ -39,6 +38,8 @@ pub struct Whole {
     pub bytes: Vec<u8>,
     /// Of how many messages it was joined; 1 for one that came alone.
     pub parts: usize,
+    /// The number that was given with its last part.
+    pub number: usize,
 }
 
 impl Continuations {
@@ -47,53 +48,50 @@ impl Continuations {
         Self { limit, limit_bytes, open: Vec::new() }
     }
 
-    /// Takes a message and gives what became whole by it, in order: none for the beginning of a longer one.
+    /// Takes a message, with a number for its caller, and gives what became whole by it, in order: none for the
+    /// beginning of a longer one.
     ///
     /// A part whose beginning is not there, and a beginning given up, come out as they are;
     /// [`super::Message::parse`] finds that they are parts.
-    pub fn push(&mut self, message: Vec<u8>) -> Vec<Whole> {
-        let Some(header) = Header::read(&message) else { return vec![Whole { bytes: message, parts: 1 }] };
+    pub fn push(&mut self, number: usize, message: Vec<u8>) -> Vec<Whole> {
+        let Some(header) = Header::read(&message) else { return vec![Whole { bytes: message, parts: 1, number }] };
         let more = header.more(&message);
         let earlier = (!header.continues.is_empty()).then(|| header.key(&header.continues));
         let found = earlier.and_then(|key| self.open.iter().position(|open| open.key == key));
-        let mut whole = Vec::new();
-        let (bytes, parts) = match found.map(|at| self.open.remove(at)) {
-            None => (message, 1),
+        let mut out = Vec::new();
+        let whole = match found.map(|at| self.open.remove(at).begun) {
+            None => Whole { bytes: message, parts: 1, number },
             Some(begun) => {
                 let next = header.after(&message);
                 if self.held().saturating_add(begun.bytes.len()).saturating_add(next.len()) > self.limit_bytes {
-                    whole.push(Whole { bytes: begun.bytes, parts: begun.parts });
-                    (message, 1)
+                    out.push(begun);
+                    Whole { bytes: message, parts: 1, number }
                 } else {
                     let mut bytes = without_pointer(begun.bytes);
                     bytes.extend_from_slice(next);
-                    (bytes, begun.parts.saturating_add(1))
+                    Whole { bytes, parts: begun.parts.saturating_add(1), number }
                 }
             }
         };
         let Some(pointer) = more else {
-            whole.push(Whole { bytes, parts });
-            return whole;
+            out.push(whole);
+            return out;
         };
-        self.open.push(Open { key: header.key(&pointer), parts, bytes });
-        while self.open.len() > self.limit || self.held() > self.limit_bytes {
-            if self.open.is_empty() {
-                break;
-            }
-            let given_up = self.open.remove(0);
-            whole.push(Whole { bytes: given_up.bytes, parts: given_up.parts });
+        self.open.push(Open { key: header.key(&pointer), begun: whole });
+        while !self.open.is_empty() && (self.open.len() > self.limit || self.held() > self.limit_bytes) {
+            out.push(self.open.remove(0).begun);
         }
-        whole
+        out
     }
 
     /// Gives up what is still open, the oldest first.
     pub fn finish(&mut self) -> Vec<Whole> {
-        self.open.drain(..).map(|open| Whole { bytes: open.bytes, parts: open.parts }).collect()
+        self.open.drain(..).map(|open| open.begun).collect()
     }
 
     /// How many bytes are held.
     pub fn held(&self) -> usize {
-        self.open.iter().map(|open| open.bytes.len()).sum()
+        self.open.iter().map(|open| open.begun.bytes.len()).sum()
     }
 
     /// How many messages are open.

@@ -28,7 +28,8 @@ fn keeps_an_addendum_without_a_beginning() {
 #[track_caller]
 fn check(messages: &[&str], expect: &[(usize, &str, &[&str])], left: usize) {
     let mut continuations = Continuations::new(4, 10_000);
-    let whole: Vec<Whole> = messages.iter().flat_map(|m| continuations.push(m.as_bytes().to_vec())).collect();
+    let whole: Vec<Whole> =
+        (1..).zip(messages).flat_map(|(n, m)| continuations.push(n, m.as_bytes().to_vec())).collect();
     let shown: Vec<_> = whole
         .iter()
         .map(|whole| {
@@ -46,7 +47,9 @@ fn joins_the_parts_of_a_message() {
     check(&[FIRST, SECOND, THIRD], &[(3, "1", &["segment-joined"])], 0);
     let mut continuations = Continuations::new(4, 10_000);
     let framed = [FIRST, SECOND, THIRD].map(|part| format!("\u{b}{part}\u{1c}\r"));
-    let whole = framed.iter().flat_map(|m| continuations.push(m.clone().into_bytes())).next().expect("joined");
+    let whole =
+        (1..).zip(&framed).flat_map(|(n, m)| continuations.push(n, m.clone().into_bytes())).next().expect("joined");
+    assert_eq!(whole.number, 3);
     let message = Message::parse(&whole.bytes).unwrap().message;
     assert_eq!(message.segments().map(|s| s.name()).collect::<Vec<_>>(), ["MSH", "PID", "OBX", "OBX", "OBX"]);
     assert_eq!(message.segment("OBX").unwrap().field(5).text(), "one and two");
@@ -81,16 +84,16 @@ fn leaves_the_pages_of_an_answer_alone() {
 fn gives_up_what_exceeds_its_bounds() {
     let mut continuations = Continuations::new(2, 10_000);
     let begin = |n: usize| format!("MSH|^~\\&|A|N|||||ORU^R01|{n}\rOBX|1\rDSC|P{n}\r").into_bytes();
-    assert!(continuations.push(begin(1)).is_empty());
-    assert!(continuations.push(begin(2)).is_empty());
-    let given_up = continuations.push(begin(3));
-    assert_eq!(given_up, [Whole { bytes: begin(1), parts: 1 }]);
+    assert!(continuations.push(1, begin(1)).is_empty());
+    assert!(continuations.push(2, begin(2)).is_empty());
+    let given_up = continuations.push(3, begin(3));
+    assert_eq!(given_up, [Whole { bytes: begin(1), parts: 1, number: 1 }]);
     assert_eq!(issues(&given_up[0].bytes), ["continuation-open"]);
 
     let mut continuations = Continuations::new(9, 100);
-    assert!(continuations.push(begin(1)).is_empty());
+    assert!(continuations.push(1, begin(1)).is_empty());
     let large = format!("MSH|^~\\&|A|N|||||ORU^R01|2||||P1\rOBX|1|{}\r", "x".repeat(90)).into_bytes();
-    let out = continuations.push(large.clone());
+    let out = continuations.push(2, large.clone());
     assert_eq!(out.iter().map(|w| &w.bytes).collect::<Vec<_>>(), [&begin(1), &large]);
     assert_eq!(continuations.held(), 0);
 }

@@ -123,8 +123,8 @@ proptest! {
     fn continuations_keep_every_message(parts in proptest::collection::vec(wire(), 0..6)) {
         let mut continuations = Continuations::new(3, 2000);
         let mut whole = Vec::new();
-        for part in &parts {
-            whole.extend(continuations.push(part.clone()));
+        for (number, part) in (1..).zip(&parts) {
+            whole.extend(continuations.push(number, part.clone()));
             prop_assert!(continuations.open() <= 3 && continuations.held() <= 2000);
         }
         whole.extend(continuations.finish());

@@ -1,0 +1,95 @@
+use super::*;
+
+const A: &str = "MSH|^~\\&|LAB|NORTH|||20240102030405||ADT^A08|C1|P|2.5.1\rPID|1||4711^^^NORTH^MR||Muster^Erika\r";
+const B: &str = "MSH|^~\\&|LAB|NORTH|||20240102030405||ADT^A08|C2|P|2.5.1\rPID|1||4712^^^NORTH^MR||Beispiel^Max\r";
+
+/// Gives a few bytes at a time, as a pipe may.
+struct Trickle<'a>(&'a [u8]);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let some = buffer.len().min(7);
+        self.0.read(buffer.get_mut(..some).unwrap_or_default())
+    }
+}
+
+fn request() -> Conversion {
+    Conversion { from: Format::Auto, to: Format::FhirR4, packages: Vec::new(), timezone: None, reports: Reports::Left }
+}
+
+type Shown = (usize, bool, Result<Vec<u8>, ()>, Vec<String>);
+
+fn shown(part: Part) -> Shown {
+    let rules = |issues: &[Issue]| issues.iter().filter_map(|issue| issue.rule.clone()).collect::<Vec<_>>();
+    let (result, rules) = match part.result {
+        Ok(output) => (Ok(output.bytes), rules(&output.issues)),
+        Err(issues) => (Err(()), rules(&issues)),
+    };
+    let envelope = |rule: &String| !rule.contains('/');
+    (part.number, part.of_batch, result, rules.into_iter().filter(envelope).collect())
+}
+
+/// What comes of an input, read at once and from a reader; (number, refused, rules of the issues about its form).
+#[track_caller]
+fn check(input: &str, expect: &[(usize, bool, &[&str])]) {
+    let packages = Packages::embedded().expect("the embedded packages load");
+    let (mut whole, mut streamed) = (Vec::new(), Vec::new());
+    convert(&packages, &request(), input.as_bytes(), |part| whole.push(shown(part)));
+    convert_stream(&packages, &request(), &mut Trickle(input.as_bytes()), 1 << 20, |part| {
+        streamed.push(shown(part));
+        ControlFlow::Continue(())
+    })
+    .expect("the input can be read");
+    assert_eq!(streamed, whole);
+    let found: Vec<_> = whole
+        .iter()
+        .map(|(number, _, result, rules)| (*number, result.is_err(), rules.iter().map(String::as_str).collect()))
+        .collect::<Vec<(usize, bool, Vec<&str>)>>();
+    let expect: Vec<_> = expect.iter().map(|(number, refused, rules)| (*number, *refused, rules.to_vec())).collect();
+    assert_eq!(found, expect);
+}
+
+#[test]
+fn translates_a_stream_as_it_translates_the_whole() {
+    check(A, &[(1, false, &[])]);
+    check(&format!("{A}{B}"), &[(1, false, &[]), (2, false, &[])]);
+    check(&format!("{A}MSH|broken\r{B}"), &[(1, false, &[]), (2, true, &[]), (3, false, &[])]);
+    check("no message", &[(1, true, &[])]);
+    check("", &[(1, true, &[])]);
+}
+
+#[test]
+fn says_what_is_wrong_with_an_envelope() {
+    check(&format!("FHS|^~\\&\rBHS|^~\\&\r{A}{B}BTS|7\rFTS|1\r"), &[(1, false, &[]), (2, false, &["batch-count"])]);
+    check("FHS|^~\\&\rBHS|^~\\&\rBTS|7\rFTS|1\r", &[(1, true, &["batch-count"])]);
+    check("FHS|^~\\&\rBHS|^~\\&\rBTS|0\rFTS|1\r", &[]);
+}
+
+#[test]
+fn joins_a_message_sent_in_parts() {
+    let first = A.to_owned() + "OBX|1|TX|1^A^L||one \rDSC|P1|F\r";
+    let second = "MSH|^~\\&|LAB|NORTH|||20240102030406||ADT^A08|C3|P|2.5.1||P1\rADD|and two||||F\r";
+    check(&format!("{first}{B}{second}"), &[(2, false, &[]), (3, false, &["segment-joined", "continuation-joined"])]);
+    check(&format!("{first}{B}"), &[(2, false, &[]), (1, false, &["continuation-open"])]);
+}
+
+#[test]
+fn ends_when_nobody_takes_more() {
+    let packages = Packages::embedded().expect("the embedded packages load");
+    let mut taken = 0;
+    let input = format!("{A}{B}{A}{B}");
+    convert_stream(&packages, &request(), &mut input.as_bytes(), 1 << 20, |_| {
+        taken += 1;
+        ControlFlow::Break(())
+    })
+    .expect("the input can be read");
+    assert_eq!(taken, 1);
+}
+
+#[test]
+fn refuses_other_formats_over_the_limit() {
+    let packages = Packages::embedded().expect("the embedded packages load");
+    let input = format!("{{\"resourceType\":\"Patient\",\"id\":\"{}\"}}", "x".repeat(9000));
+    let read = convert_stream(&packages, &request(), &mut input.as_bytes(), 5000, |_| ControlFlow::Continue(()));
+    assert_eq!(read.map_err(|error| error.kind()), Err(io::ErrorKind::FileTooLarge));
+}
