@@ -1,6 +1,6 @@
 //! What the format level costs on an ordinary admission: `cargo bench -p formats`.
 
-use formats::hl7v2::{Delimiters, Message, MessageBuilder};
+use formats::hl7v2::{Delimiters, Message, MessageBuilder, Splitter, split_batch};
 use formats::mllp;
 
 fn main() {
@@ -20,6 +20,88 @@ fn admission() -> Vec<u8> {
         "DG1|1||I21.9^Acute myocardial infarction^I10||20240102|A",
     ];
     text.map(|line| format!("{line}\r")).concat().into_bytes()
+}
+
+/// A result of about 2 KB.
+fn result() -> Vec<u8> {
+    let mut text = String::from(
+        "MSH|^~\\&|LAB|NORTH^1.2.3.4^ISO|GATE|SOUTH|20240102030405+0100||ORU^R01^ORU_R01|CTRL0002|P|2.5.1\r\
+         PID|1||4711^^^NORTH&1.2.3.4&ISO^MR||Muster^Erika^Maria||19800102|F|||Weg 1^^Ort^BE^10115^DE\r\
+         OBR|1|F-1^GATE|L-1^LAB|24323-8^Comprehensive metabolic panel^LN|||20240102020000||||||||2001^Kardia^Clara||||||20240102030400|||F\r",
+    );
+    for n in 1..=14 {
+        text.push_str(&format!(
+            "OBX|{n}|NM|2823-{n}^Potassium [Moles/volume] in Serum^LN||4.{n}|mmol/L^^UCUM|3.5-5.1|N|||F|||20240102030400||2002^Labor^Lea\r"
+        ));
+    }
+    text.into_bytes()
+}
+
+/// A report of a few hundred results, a long text and a document among them: about 1 MB.
+fn large() -> Vec<u8> {
+    let mut out = result();
+    for _ in 0..300 {
+        out.extend_from_slice(b"OBX|1|TX|8251-1^Comment^LN||A finding \\T\\ what it means, in some words that go on.\\.br\\Next line.||||||F\r");
+        out.extend_from_slice(result().get(300..).unwrap_or_default());
+    }
+    out.extend_from_slice(b"OBX|9|ED|11488-4^Letter^LN||^application^pdf^Base64^");
+    out.extend(std::iter::repeat_n(b'A', 400_000));
+    out.extend_from_slice(b"||||||F\r");
+    out
+}
+
+#[divan::bench]
+fn parse_result(bencher: divan::Bencher<'_, '_>) {
+    let raw = result();
+    bencher
+        .counter(divan::counter::BytesCount::new(raw.len()))
+        .bench(|| Message::parse(divan::black_box(&raw)).map(|p| p.issues.len()));
+}
+
+#[divan::bench]
+fn parse_large(bencher: divan::Bencher<'_, '_>) {
+    let raw = large();
+    bencher
+        .counter(divan::counter::BytesCount::new(raw.len()))
+        .bench(|| Message::parse(divan::black_box(&raw)).map(|p| p.issues.len()));
+}
+
+/// Parsed, and every piece read: what a parser that builds a tree does.
+#[divan::bench]
+fn parse_and_read_all(bencher: divan::Bencher<'_, '_>) {
+    let raw = admission();
+    bencher.counter(divan::counter::BytesCount::new(raw.len())).bench(|| {
+        Message::parse(divan::black_box(&raw))
+            .map(|p| p.message.segments().flat_map(|s| s.leaves()).map(|leaf| leaf.raw.len()).sum::<usize>())
+    });
+}
+
+/// A batch file of 1000 admissions.
+fn batch() -> Vec<u8> {
+    [b"FHS|^~\\&\rBHS|^~\\&\r".to_vec(), admission().repeat(1000), b"BTS|1000\rFTS|1\r".to_vec()].concat()
+}
+
+#[divan::bench]
+fn split_whole(bencher: divan::Bencher<'_, '_>) {
+    let raw = batch();
+    bencher
+        .counter(divan::counter::BytesCount::new(raw.len()))
+        .bench(|| split_batch(divan::black_box(&raw)).messages.len());
+}
+
+#[divan::bench]
+fn split_stream(bencher: divan::Bencher<'_, '_>) {
+    let raw = batch();
+    bencher.counter(divan::counter::BytesCount::new(raw.len())).bench(|| {
+        let mut splitter = Splitter::new(1 << 20);
+        let mut found = 0_usize;
+        for chunk in divan::black_box(&raw).chunks(64 << 10) {
+            splitter.push(chunk);
+            found = found.saturating_add(std::iter::from_fn(|| splitter.next()).count());
+        }
+        splitter.finish();
+        found.saturating_add(std::iter::from_fn(|| splitter.next()).count())
+    });
 }
 
 #[divan::bench]

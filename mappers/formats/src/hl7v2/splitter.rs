@@ -93,6 +93,7 @@ impl Splitter {
             // A lone message keeps its framing and byte order mark, so that it can be written back as it came.
             let lone = std::mem::take(&mut self.buffer);
             let bytes = (self.lost_until == 0).then(|| self.feed.raw().unwrap_or(lone));
+            let bytes = bytes.filter(|bytes| bytes.len() <= self.limit);
             return Some(Split { number: 1, of_batch: false, bytes, issues: Vec::new() });
         }
         let found = self.walk.ready.pop_front()?;

@@ -111,6 +111,7 @@ fn passes_over_a_message_over_the_limit_and_goes_on() {
         assert!(is_batch);
     }
     assert_eq!(read(long.as_bytes(), 64, 1000).0, [None]);
+    assert_eq!(read(long.as_bytes(), 10_000, 4000).0, [None]);
     let lines = format!("{A}MSH|^~\\&|L\r{}{B}", "OBX|1|TX|a||x\r".repeat(1000));
     let (messages, ..) = read(lines.as_bytes(), 64, 1000);
     assert_eq!(messages.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
