@@ -1,5 +1,6 @@
 //! Rules: validation of resources, mapping quality, package lint.
 
+pub mod coverage;
 pub mod file;
 pub mod lint;
 mod place;

@@ -12,7 +12,7 @@ mod reach;
 mod systems;
 mod tables;
 mod target;
-mod view;
+pub(crate) mod view;
 mod when;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ mod check_config;
 mod conformance;
 mod consent;
 mod convert;
+mod coverage;
 mod fetch;
 mod fhirpath;
 mod input;

@@ -6,16 +6,16 @@ use super::Files;
 
 /// A row of a table, cells by the names of its columns.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// `package/file`.
-    pub(super) file: String,
-    pub(super) line: usize,
+    pub(crate) file: String,
+    pub(crate) line: usize,
     cells: Vec<(String, String)>,
 }
 
 impl Row {
     /// The cell of a column; empty where the table has no such column.
-    pub(super) fn cell(&self, column: &str) -> &str {
+    pub(crate) fn cell(&self, column: &str) -> &str {
         self.cells.iter().find(|(name, _)| name == column).map_or("", |(_, cell)| cell)
     }
 
@@ -32,27 +32,31 @@ impl Row {
 
 /// The message types of a message table, with the line each stands in.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Served {
-    pub(super) file: String,
-    pub(super) types: Vec<(String, usize)>,
-    pub(super) fallback: bool,
+pub(crate) struct Served {
+    pub(crate) file: String,
+    pub(crate) types: Vec<(String, usize)>,
+    /// The structures of these.
+    pub(crate) structures: Vec<String>,
+    pub(crate) fallback: bool,
 }
 
 /// A package with what it inherits.
 #[derive(Clone, Debug, Default)]
-pub(super) struct View {
-    pub(super) name: String,
+pub(crate) struct View {
+    pub(crate) name: String,
+    /// It and the packages it extends.
+    chain: Vec<String>,
     /// By level and stem: `segments/PID-Patient`.
-    pub(super) tables: BTreeMap<String, Vec<Row>>,
+    pub(crate) tables: BTreeMap<String, Vec<Row>>,
     /// By name of the message table.
-    pub(super) served: BTreeMap<String, Served>,
+    pub(crate) served: BTreeMap<String, Served>,
     /// Names for URLs, with file and line.
-    pub(super) names: BTreeMap<String, (String, String, usize)>,
+    pub(crate) names: BTreeMap<String, (String, String, usize)>,
 }
 
 impl View {
     /// The package of this name out of all files; what cannot be read is the loader's to say.
-    pub(super) fn of(name: &str, files: &Files) -> Self {
+    pub(crate) fn of(name: &str, files: &Files) -> Self {
         let mut chain = vec![name.to_owned()];
         while let Some(base) =
             chain.last().and_then(|name| files.get(&format!("{name}/package.toml"))).and_then(|b| extends(b))
@@ -62,8 +66,8 @@ impl View {
             }
             chain.push(base);
         }
-        let mut view = Self { name: name.to_owned(), ..Self::default() };
-        for package in chain.iter().rev() {
+        let mut view = Self { name: name.to_owned(), chain, ..Self::default() };
+        for package in view.chain.clone().iter().rev() {
             if let Some(manifest) = files.get(&format!("{package}/package.toml")) {
                 view.manifest(package, manifest);
             }
@@ -104,6 +108,7 @@ impl View {
                     (Some(table), _) => {
                         if let Some(served) = self.served.get_mut(table) {
                             served.types.push((key, line));
+                            served.structures.push(value);
                         }
                     }
                     (None, "fallback") => {
@@ -117,8 +122,13 @@ impl View {
         }
     }
 
+    /// The names of the package and of those it extends.
+    pub(crate) fn chain(&self) -> &[String] {
+        &self.chain
+    }
+
     /// The tables of a level, by stem.
-    pub(super) fn level<'v>(&'v self, level: &'v str) -> impl Iterator<Item = (&'v str, &'v [Row])> {
+    pub(crate) fn level<'v>(&'v self, level: &'v str) -> impl Iterator<Item = (&'v str, &'v [Row])> {
         self.tables.iter().filter_map(move |(path, rows)| {
             let stem = path.strip_prefix(level)?.strip_prefix('/')?;
             Some((stem, rows.as_slice()))
@@ -126,7 +136,7 @@ impl View {
     }
 
     /// A URL by its name, or as it stands.
-    pub(super) fn url(&self, name: &str) -> Option<String> {
+    pub(crate) fn url(&self, name: &str) -> Option<String> {
         if name.contains(':') {
             return Some(name.to_owned());
         }
@@ -175,7 +185,7 @@ fn merged(level: &str, own: Vec<Row>, inherited: Vec<Row>) -> Vec<Row> {
 }
 
 /// The rows of a table; what cannot be read is the loader's to say.
-pub(super) fn rows(file: &str, bytes: &[u8]) -> Vec<Row> {
+pub(crate) fn rows(file: &str, bytes: &[u8]) -> Vec<Row> {
     let mut reader =
         csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).flexible(true).from_reader(bytes);
     let Ok(header) = reader.headers().cloned() else { return Vec::new() };

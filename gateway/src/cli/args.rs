@@ -314,6 +314,11 @@ pub(crate) enum ConformanceCommand {
         #[arg(required = true, value_name = "PACKAGE")]
         packages: Vec<PathBuf>,
     },
+    /// Compares a mapping package with the HL7 v2-to-FHIR guide: implemented, left out with a reason, or open, row by row.
+    #[command(
+        after_help = "Examples: anchorline conformance coverage --reference v2-to-fhir --check\n          anchorline conformance coverage --reference v2-to-fhir --segment PID --segment CX"
+    )]
+    Coverage(CoverageArguments),
     /// Measures mappings over a corpus: what is kept, made up, valid, honest and fast; ours or another converter's.
     #[command(
         after_help = "Examples: anchorline conformance score --corpus messages --report score.html\n          anchorline conformance score --corpus messages --converter 'other-tool {input} {output}' --report both.html"
@@ -330,6 +335,32 @@ pub(crate) enum ConformanceCommand {
     /// Installs FHIR packages (implementation guides), so that `--ig` and the configuration find them.
     #[command(after_help = "Example: anchorline conformance add-package hl7.fhir.us.core-6.1.0.tgz")]
     AddPackage(AddPackageArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CoverageArguments {
+    /// The guide's tables as CSV: a folder with messages, segments, datatypes and codesystems
+    /// [default: $ANCHORLINE_REFERENCE].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) reference: Option<PathBuf>,
+    /// The mapping package, by name or by folder [default: hl7v2-base].
+    #[arg(long, value_name = "NAME|DIR")]
+    pub(crate) package: Option<String>,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// Writes the page for people, in Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Lists each row of the tables of this segment, data type, vocabulary or message structure; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) segment: Vec<String>,
+    /// Lists the rows that are open.
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Exit status 1 while a row is open or a citation names none.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use super::reporter::Reporter;
 pub(crate) fn run(command: ConformanceCommand, reporter: &Reporter) -> Result<(), Failure> {
     match command {
         ConformanceCommand::Lint { format, packages } => lint(format, &packages, *reporter),
+        ConformanceCommand::Coverage(arguments) => super::coverage::run(&arguments, *reporter),
         ConformanceCommand::Score(arguments) => super::score::run(&arguments, *reporter),
         ConformanceCommand::Run(options) => super::run_suites::run(&options, *reporter),
         ConformanceCommand::Terminology(command) => super::terminology::run(command, *reporter),
