@@ -40,13 +40,13 @@ fn parse(bencher: Bencher<'_, '_>, name: &str) {
 
 #[divan::bench(args = ["adt", "oru"])]
 fn map(bencher: Bencher<'_, '_>, name: &str) {
-    with(name, |package, message| bencher.bench_local(|| package.map(black_box(message), &CONTEXT)));
+    with(name, |package, message| bencher.bench_local(|| package.map_counted(black_box(message), &CONTEXT)));
 }
 
 #[divan::bench(args = ["adt", "oru"])]
 fn map_and_write(bencher: Bencher<'_, '_>, name: &str) {
     with(name, |package, message| {
-        bencher.bench_local(|| package.map(black_box(message), &CONTEXT).bundle.to_bytes());
+        bencher.bench_local(|| package.map_counted(black_box(message), &CONTEXT).bundle.to_bytes());
     });
 }
 

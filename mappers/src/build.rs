@@ -1,8 +1,9 @@
 //! Puts values into a resource along a target path.
 
 use model::json::{Json, Object};
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 
+use crate::map::AliasId;
 use crate::path::{At, Step};
 use crate::trace::{NO_INDEX, Node, Trace};
 
@@ -13,8 +14,38 @@ pub(crate) const DEPTH: usize = 12;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Indexes([u32; DEPTH]);
 
-/// Items of `[$]` steps: the array's name at its depth, and the item.
-pub(crate) type Shared = Vec<(SmolStr, SmolStr, u32)>;
+/// An item of an array that a table's rows share.
+#[derive(Debug)]
+pub(crate) struct SharedItem {
+    /// Role of the resource the array is in.
+    pub(crate) owner: AliasId,
+    pub(crate) name: SmolStr,
+    pub(crate) kind: SharedKind,
+    pub(crate) index: u32,
+}
+
+/// What the rows share an item as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SharedKind {
+    /// `[$]`
+    Segment,
+    /// `[$name]`: the extension of this URL.
+    Extension(SmolStr),
+    /// `[n]`, at this depth of the path.
+    Number(usize, usize),
+}
+
+/// The items a table's rows share.
+pub(crate) type Shared = Vec<SharedItem>;
+
+/// Where a path leads in a given resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Located {
+    pub(crate) indexes: Indexes,
+    pub(crate) node: Node,
+    /// Whether there is a value already.
+    pub(crate) exists: bool,
+}
 
 impl Indexes {
     pub(crate) fn get(&self, depth: usize) -> u32 {
@@ -31,62 +62,61 @@ impl Indexes {
 /// Finds the indexes of a path without changing anything, and makes the trace's nodes for it.
 pub(crate) fn locate(
     root: &Object,
-    owner: &str,
+    owner: AliasId,
     steps: &[Step],
     shared: &mut Shared,
     trace: &mut Trace,
     node: Node,
-) -> (Indexes, Node) {
+) -> Located {
     let mut indexes = Indexes([NO_INDEX; DEPTH]);
     let mut here: Option<&Object> = Some(root);
     let mut node = node;
+    let mut exists = false;
     for (depth, step) in steps.iter().enumerate() {
         let value = here.and_then(|object| object.get(&step.name));
         if step.at == At::Single {
+            exists = value.is_some();
             here = value.and_then(Json::as_object);
             node = trace.child(node, &step.name, NO_INDEX);
             continue;
         }
         let items = value.and_then(Json::as_array).unwrap_or_default();
         let length = u32::try_from(items.len()).unwrap_or(NO_INDEX - 1);
-        let of_url = |url: &SmolStr| {
-            let found = items.iter().position(|item| item.get("url").and_then(Json::as_str) == Some(url));
-            found.and_then(|found| u32::try_from(found).ok()).unwrap_or(length)
-        };
         let index = match &step.at {
             At::Single | At::Append | At::AppendExtension(_) => length,
             // The n-th item of this table's own, wherever others left the array.
             At::Index(index) => {
-                let key = format_smolstr!("{}#{index}@{depth}", step.name);
-                match shared.iter().find(|(kind, name, _)| kind == owner && *name == key) {
-                    Some((_, _, index)) => *index,
-                    None => {
-                        let index = u32::try_from(*index).unwrap_or(length).min(length);
-                        shared.push((owner.into(), key, index));
-                        index
-                    }
-                }
+                let first = u32::try_from(*index).unwrap_or(length).min(length);
+                shared_index(shared, owner, &step.name, SharedKind::Number(*index, depth), first)
             }
-            At::Extension(url) => of_url(url),
-            At::PerSegment | At::SegmentExtension(_) => {
-                let key = match &step.at {
-                    At::SegmentExtension(url) => format_smolstr!("{}@{url}", step.name),
-                    _ => step.name.clone(),
-                };
-                match shared.iter().find(|(kind, name, _)| kind == owner && *name == key) {
-                    Some((_, _, index)) => *index,
-                    None => {
-                        shared.push((owner.into(), key, length));
-                        length
-                    }
-                }
+            At::Extension(url) => {
+                let found = items.iter().position(|item| item.get("url").and_then(Json::as_str) == Some(url));
+                found.and_then(|found| u32::try_from(found).ok()).unwrap_or(length)
+            }
+            At::PerSegment => shared_index(shared, owner, &step.name, SharedKind::Segment, length),
+            At::SegmentExtension(url) => {
+                shared_index(shared, owner, &step.name, SharedKind::Extension(url.clone()), length)
             }
         };
         indexes.set(depth, index);
-        here = items.get(index as usize).and_then(Json::as_object);
+        let item = items.get(index as usize);
+        exists = item.is_some();
+        here = item.and_then(Json::as_object);
         node = trace.child(node, &step.name, index);
     }
-    (indexes, node)
+    Located { indexes, node, exists }
+}
+
+/// The item that the table's rows share, the one at `first` if there is none yet.
+fn shared_index(shared: &mut Shared, owner: AliasId, name: &SmolStr, kind: SharedKind, first: u32) -> u32 {
+    let known = shared.iter().find(|item| item.owner == owner && item.kind == kind && item.name == *name);
+    match known {
+        Some(item) => item.index,
+        None => {
+            shared.push(SharedItem { owner, name: name.clone(), kind, index: first });
+            first
+        }
+    }
 }
 
 /// The value at the end of a path, if there is one.
@@ -118,23 +148,25 @@ pub(crate) fn slot<'o>(root: &'o mut Object, steps: &[Step], indexes: &Indexes) 
     for (depth, step) in before.iter().enumerate() {
         let next = open(here, step, indexes.get(depth))?;
         if !matches!(next, Json::Object(_)) {
-            *next = Json::Object(Object::new());
+            *next = Json::Object(Object::with_capacity(4));
         }
         here = next.as_object_mut()?;
-        if let At::Extension(url) | At::AppendExtension(url) | At::SegmentExtension(url) = &step.at
-            && !here.contains_key("url")
-        {
-            here.insert("url", Json::String(url.clone()));
+        if let At::Extension(url) | At::AppendExtension(url) | At::SegmentExtension(url) = &step.at {
+            here.get_or_insert_named(&URL, || Json::String(url.clone()));
         }
     }
     open(here, last, indexes.get(before.len()))
 }
 
+static URL: SmolStr = SmolStr::new_static("url");
+static EXTENSION: SmolStr = SmolStr::new_static("extension");
+
 fn open<'o>(here: &'o mut Object, step: &Step, index: u32) -> Option<&'o mut Json> {
     if step.at == At::Single {
-        return Some(here.get_or_insert_with(&step.name, || Json::Null));
+        return Some(here.get_or_insert_named(&step.name, || Json::Null));
     }
-    let value = here.get_or_insert_with(&step.name, || Json::Array(Vec::new()));
+    // Most arrays have one item.
+    let value = here.get_or_insert_named(&step.name, || Json::Array(Vec::with_capacity(1)));
     if !matches!(value, Json::Array(_)) {
         *value = Json::Array(Vec::new());
     }
@@ -147,9 +179,9 @@ fn open<'o>(here: &'o mut Object, step: &Step, index: u32) -> Option<&'o mut Jso
 }
 
 /// Adds `{url, name: value}` to the extensions of an object; gives back its index.
-pub(crate) fn extend(object: &mut Object, url: &str, name: &str, value: Json) -> u32 {
-    let item = Json::object([("url", Json::from(url)), (name, value)]);
-    let list = object.get_or_insert_with("extension", || Json::Array(Vec::new()));
+pub(crate) fn extend(object: &mut Object, url: impl Into<SmolStr>, name: &'static str, value: Json) -> u32 {
+    let item = Json::Object(Object::of([("url", Json::String(url.into())), (name, value)]));
+    let list = object.get_or_insert_named(&EXTENSION, || Json::Array(Vec::with_capacity(1)));
     let Some(items) = list.as_array_mut() else { return NO_INDEX };
     items.push(item);
     u32::try_from(items.len() - 1).unwrap_or(NO_INDEX)

@@ -13,8 +13,9 @@ use crate::map::{
     AliasId, Form, Identity, MessageTable, Part, Place, Row, SELF, SegmentId, Source, Table, Term, Test, Via, Way,
     With, WithValue,
 };
+use crate::needs::needs;
 use crate::package::LoadError;
-use crate::path::{self, At, Holds, Target};
+use crate::path::{self, At, Holds, Step, Target};
 
 mod message;
 mod reference;
@@ -69,6 +70,9 @@ pub(crate) fn compile(raw: &RawPackage, errors: &mut Vec<LoadError>) -> Compiled
     compiler.rows();
     compiler.rivals();
     compiler.messages();
+    for table in &mut compiler.out.tables {
+        table.needs = needs(table);
+    }
     compiler.out
 }
 
@@ -213,6 +217,7 @@ impl Compiler<'_> {
                 within,
                 identity: None,
                 rows: Vec::new(),
+                needs: Vec::new(),
                 defaults: Vec::new(),
             });
         }
@@ -347,7 +352,9 @@ impl Compiler<'_> {
             "held" => Way::Held,
             other => return Err(format!("unknown way {other}: expected nothing, >, < or held")),
         };
-        Ok(Row { source, alias, target, via, with, when, way, rule, rivals: 0, through: None })
+        let append = |step: &Step| matches!(step.at, At::Append | At::AppendExtension(_));
+        let each = target.steps.is_empty() || target.steps.iter().any(append);
+        Ok(Row { source, alias, target, via, with, when, way, rule, each, rivals: 0, through: None })
     }
 
     fn target(

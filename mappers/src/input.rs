@@ -6,6 +6,7 @@ use formats::hl7v2::{self, Message, Segment, unescape};
 
 use crate::compile::Compiled;
 use crate::map::{SegmentId, UNKNOWN};
+use crate::needs::bit;
 
 /// A deepest non-empty piece that is not null.
 #[derive(Clone, Copy)]
@@ -29,6 +30,8 @@ pub(crate) struct Seg<'m> {
     /// Where its fields stand in `Input::fields`.
     fields: u32,
     field_count: u32,
+    /// Which fields have a value ([`crate::needs`]).
+    present: u64,
 }
 
 /// How deep a range goes.
@@ -84,12 +87,14 @@ impl<'m> Input<'m> {
         let mut segments = Vec::with_capacity(message.segments().len());
         for view in message.segments() {
             let lo = count(&pieces);
+            let mut present = 0;
             let first_field = narrow(fields.len());
             for leaf in view.leaves() {
                 if leaf.raw == "\"\"" {
                     nulls.push(leaf.place);
                     continue;
                 }
+                present |= bit(leaf.place.field);
                 let at = count(&pieces);
                 while narrow(fields.len()) < first_field.saturating_add(leaf.place.field) {
                     fields.push((at, at));
@@ -109,7 +114,7 @@ impl<'m> Input<'m> {
             }
             let id = compiled.segments.get(view.name()).copied().unwrap_or(UNKNOWN);
             let field_count = narrow(fields.len()) - first_field;
-            segments.push(Seg { id, view, lo, hi: count(&pieces), fields: first_field, field_count });
+            segments.push(Seg { id, view, lo, hi: count(&pieces), fields: first_field, field_count, present });
         }
         let d = message.delimiters();
         let usual = (d.field, d.component, d.repetition, d.escape, d.subcomponent)
@@ -119,6 +124,23 @@ impl<'m> Input<'m> {
 
     pub(crate) fn pieces(&self, range: std::ops::Range<u32>) -> &[Piece<'m>] {
         self.pieces.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+
+    /// Which fields of a segment have a value.
+    pub(crate) fn present(&self, segment: u32) -> u64 {
+        self.segments.get(segment as usize).map_or(0, |seg| seg.present)
+    }
+
+    /// Which components of a value there are, as the table of its datatype counts them.
+    pub(crate) fn present_in(&self, value: Cursor) -> u64 {
+        self.pieces(value.range()).iter().fold(0, |present, piece| {
+            present
+                | match value.depth {
+                    Depth::Field | Depth::Repetition => bit(piece.component),
+                    Depth::Component => bit(piece.subcomponent),
+                    Depth::Subcomponent => bit(1),
+                }
+        })
     }
 
     /// The pieces of a field, all repetitions.

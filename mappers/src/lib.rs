@@ -15,6 +15,7 @@ mod input;
 mod load;
 mod map;
 mod map_message;
+mod needs;
 mod package;
 mod path;
 mod render;

@@ -32,8 +32,18 @@ pub(crate) struct Table {
     pub(crate) within: Option<SmolStr>,
     pub(crate) identity: Option<Identity>,
     pub(crate) rows: Vec<Row>,
+    /// What each row needs to be there, as far as [`crate::needs`] can say it.
+    pub(crate) needs: Vec<u64>,
     /// Rows for required elements that nothing has filled.
     pub(crate) defaults: Vec<Row>,
+}
+
+impl Table {
+    /// The rows to FHIR that may find something where these fields or components are present.
+    pub(crate) fn rows_for(&self, present: u64) -> impl Iterator<Item = &Row> {
+        let needs = self.needs.iter().enumerate();
+        needs.filter(move |(_, needed)| **needed & !present == 0).filter_map(|(at, _)| self.rows.get(at))
+    }
 }
 
 /// What the id of a resource is made of: the first alternative whose first place is there.
@@ -67,6 +77,8 @@ pub(crate) struct Row {
     pub(crate) way: Way,
     /// Number of the rule: file and line.
     pub(crate) rule: u32,
+    /// Whether each repetition of the field is taken, not the first alone.
+    pub(crate) each: bool,
     /// Rows of other fields whose items look alike have the same number; 0 without such.
     pub(crate) rivals: u32,
     /// Table of the rows whose targets go through the reference this row makes.
@@ -215,6 +227,16 @@ pub(crate) enum Way {
 pub(crate) struct MessageTable {
     pub(crate) groups: Vec<Group>,
     pub(crate) rows: Vec<MessageRow>,
+    /// Numbers of the rows of each segment, by its number.
+    pub(crate) by_segment: Vec<Vec<usize>>,
+}
+
+impl MessageTable {
+    /// The rows of a segment with their numbers.
+    pub(crate) fn rows_of(&self, segment: SegmentId) -> impl Iterator<Item = (usize, &MessageRow)> {
+        let numbers = self.by_segment.get(usize::from(segment)).map(Vec::as_slice).unwrap_or_default();
+        numbers.iter().filter_map(|number| Some((*number, self.rows.get(*number)?)))
+    }
 }
 
 impl MessageTable {
@@ -223,7 +245,7 @@ impl MessageTable {
         let mut out: Vec<u32> = (0u32..).zip(segments).map(|(number, _)| number).collect();
         let row = |number: u32, late: bool| {
             let id = segments.get(number as usize)?.id;
-            self.rows.iter().find(|row| row.segment == id && (row.late || !late))
+            self.rows_of(id).map(|(_, row)| row).find(|row| row.late || !late)
         };
         if self.rows.iter().any(|row| row.late) {
             for at in 1..out.len() {

@@ -1,23 +1,25 @@
 //! From a message to a Bundle: runs the tables, adds the Provenance, puts the entries together.
 
 use formats::hl7v2::Message;
-use model::bundle::Request;
+use model::bundle::put_entry;
 use model::id::ResourceId;
 use model::json::{Json, Object};
 use model::outcome::Issue;
+use smol_str::SmolStrBuilder;
 
 use crate::eval::{Eval, Resource, reference};
 use crate::input::Input;
 use crate::package::Package;
+use crate::trace::Account;
 use crate::types::{Context, Mapped, Merge};
 
 /// System of the identifier that names the mapping package in a Provenance.
 pub(crate) const PACKAGE_SYSTEM: &str = "urn:anchorline:mapping-package";
 
-pub(crate) fn map_message(package: &Package, message: &Message, context: &Context<'_>) -> Mapped {
+pub(crate) fn map_message(package: &Package, message: &Message, context: &Context<'_>, account: Account) -> Mapped {
     let compiled = &package.compiled;
     let input = Input::new(message, compiled);
-    let mut eval = Eval::new(compiled, &input, context);
+    let mut eval = Eval::new(compiled, &input, context, account);
     let fallback = compiled.fallback.and_then(|number| compiled.messages.get(number));
     let known = compiled.message_type(&message.message_code(), &message.trigger(), &message.structure());
     let table = known.and_then(|(number, _)| compiled.messages.get(*number));
@@ -35,7 +37,8 @@ pub(crate) fn map_message(package: &Package, message: &Message, context: &Contex
     let patient = eval.first_of("Patient").and_then(|resource| ResourceId::parse(&resource.id).ok());
     let merges = merges(&eval.resources);
     add_provenance(package, &mut eval.resources);
-    let (resources, trace, issues) = (eval.resources, eval.trace, eval.issues);
+    let (resources, mut trace, issues) = (eval.resources, eval.trace, eval.issues);
+    trace.finish(&input, resources.iter().map(|resource| resource.name.clone()), compiled);
     Mapped { bundle: bundle(resources), issues, patient, merges, trace }
 }
 
@@ -78,18 +81,25 @@ fn add_provenance(package: &Package, resources: &mut [Resource]) {
     let targets: Vec<Json> = resources
         .iter()
         .filter(|resource| !matches!(resource.kind.as_str(), "Bundle" | "Provenance"))
-        .map(|resource| reference(&resource.kind, &resource.id))
+        .map(|resource| reference(&resource.name))
         .collect();
     let Some(provenance) = resources.iter_mut().find(|resource| resource.kind == "Provenance") else { return };
+    let object = &mut provenance.object;
+    object.insert("target", Json::Array(targets));
+    let agents = object.get_or_insert_with("agent", || Json::Array(Vec::new()));
+    if let Some(agents) = agents.as_array_mut() {
+        agents.push(package.assembler.clone());
+    }
+}
+
+/// The agent of a Provenance that says which package made the resources.
+pub(crate) fn assembler(name: &str, version: &str, digest: &str) -> Json {
     let who = Json::object([
         (
             "identifier",
-            Json::object([
-                ("system", Json::from(PACKAGE_SYSTEM)),
-                ("value", Json::from(format!("sha256:{}", package.digest()))),
-            ]),
+            Json::object([("system", Json::from(PACKAGE_SYSTEM)), ("value", Json::from(format!("sha256:{digest}")))]),
         ),
-        ("display", Json::from(format!("{} {}", package.name(), package.version()))),
+        ("display", Json::from(format!("{name} {version}"))),
     ]);
     let kind = Json::object([(
         "coding",
@@ -98,37 +108,31 @@ fn add_provenance(package: &Package, resources: &mut [Resource]) {
             ("code", Json::from("assembler")),
         ])]),
     )]);
-    let agent = Json::object([("type", kind), ("who", who)]);
-    let object = &mut provenance.object;
-    object.insert("target", Json::Array(targets));
-    let agents = object.get_or_insert_with("agent", || Json::Array(Vec::new()));
-    if let Some(agents) = agents.as_array_mut() {
-        agents.push(agent);
-    }
+    Json::object([("type", kind), ("who", who)])
 }
 
 /// The transaction Bundle: a PUT for each resource, the Bundle's own elements as the tables filled them.
 fn bundle(resources: Vec<Resource>) -> Json {
     let mut top = Object::new();
-    let mut requests = Vec::with_capacity(resources.len());
+    let mut entries = Vec::with_capacity(resources.len());
     for resource in resources {
         if resource.kind == "Bundle" {
             top = resource.object;
             continue;
         }
-        let url = format!("urn:uuid:{}", resource.id);
-        if let Some(request) = Request::put(Json::Object(resource.object)) {
-            requests.push(request.known_as(url));
-        }
+        let mut full_url = SmolStrBuilder::new();
+        full_url.push_str("urn:uuid:");
+        full_url.push_str(&resource.id);
+        entries.push(put_entry(full_url.finish(), resource.name, Json::Object(resource.object)));
     }
-    let Json::Object(made) = model::bundle::transaction(requests) else { return Json::Null };
-    let mut out = Object::new();
+    let mut out = Object::with_capacity(8);
     out.insert("resourceType", "Bundle");
     for (name, value) in top.into_iter().filter(|(name, _)| name != "resourceType") {
         out.insert(name, value);
     }
-    for (name, value) in made.into_iter().filter(|(name, _)| name != "resourceType") {
-        out.insert(name, value);
+    out.insert("type", "transaction");
+    if !entries.is_empty() {
+        out.insert("entry", Json::Array(entries));
     }
     Json::Object(out)
 }

@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 
 use crate::compile::{Compiled, compile};
 use crate::load::{self, Manifest, RawPackage};
-use crate::map_message::map_message;
+use crate::map_message::{assembler, map_message};
 use crate::render;
 use crate::select::Sender;
-use crate::trace::Loss;
+use crate::trace::{Account, Loss};
 use crate::types::{Context, Mapped, RenderContext, Rendered};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/packages");
@@ -51,6 +51,8 @@ pub struct Package {
     pub(crate) senders: Vec<Sender>,
     /// How many packages it extends.
     pub(crate) depth: usize,
+    /// Agent of the Provenance of what it makes.
+    pub(crate) assembler: Json,
     pub(crate) compiled: Arc<Compiled>,
 }
 
@@ -179,6 +181,11 @@ fn assemble(
         raw = Some(load::tables(link, files, raw.as_ref(), errors));
     }
     let compiled = compile(&raw.unwrap_or_default(), errors);
+    let digest = digest.finalize().iter().fold(String::new(), |mut out, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    });
     let path = format!("{}/package.toml", manifest.name);
     errors.extend(manifest.matches.iter().filter_map(|sender| sender.fault()).map(|text| problem(&path, text)));
     Package {
@@ -187,11 +194,8 @@ fn assemble(
         name: manifest.name.clone(),
         version: manifest.version.clone(),
         format: manifest.format.clone(),
-        digest: digest.finalize().iter().fold(String::new(), |mut out, byte| {
-            // Writing to a String does not fail.
-            let _ = write!(out, "{byte:02x}");
-            out
-        }),
+        assembler: assembler(&manifest.name, &manifest.version, &digest),
+        digest,
         compiled: Arc::new(compiled),
     }
 }
@@ -225,7 +229,13 @@ impl Package {
 
     /// Turns a message into a transaction Bundle. Never fails: what is wrong with the content is an issue.
     pub fn map(&self, message: &Message, context: &Context<'_>) -> Mapped {
-        map_message(self, message, context)
+        map_message(self, message, context, Account::Full)
+    }
+
+    /// Like [`Package::map`] for who asks for counts alone: [`Mapped::loss`] and [`Mapped::explain`] are then empty, and
+    /// nothing is spent on them.
+    pub fn map_counted(&self, message: &Message, context: &Context<'_>) -> Mapped {
+        map_message(self, message, context, Account::Counts)
     }
 
     /// Turns a Bundle into a message. Never fails: what finds no place is an issue.

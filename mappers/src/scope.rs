@@ -58,7 +58,7 @@ impl Scopes {
         segment: SegmentId,
     ) -> Option<&'t MessageRow> {
         let mut best: Option<(usize, bool, usize)> = None;
-        for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.segment == segment) {
+        for (number, row) in table.rows_of(segment) {
             let (depth, inside) = self.attach(table, layer, row.group);
             if best.is_none_or(|(best, was_inside, _)| depth > best || (depth == best && inside && !was_inside)) {
                 best = Some((depth, inside, number));
@@ -90,7 +90,7 @@ impl Scopes {
         let below =
             |group: usize| fallback.groups.get(group).and_then(|group| group.parent).is_some_and(|parent| parent != 0);
         let open = |group: usize| self.open.iter().any(|open| open.layer == Layer::Fallback && open.group == group);
-        fallback.rows.iter().any(|row| row.segment == segment && below(row.group) && open(row.group))
+        fallback.rows_of(segment).any(|(_, row)| below(row.group) && open(row.group))
     }
 
     /// How deep the nearest open ancestor of a group is, and whether it is the group itself.

@@ -9,6 +9,7 @@ use model::json::Json;
 use smol_str::SmolStr;
 
 use crate::compile::Compiled;
+use crate::input::Input;
 
 /// What became of each deepest non-empty piece of the input. The three lists together are all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,29 +100,65 @@ struct Event {
     fate: Fate,
 }
 
+/// How much is recorded of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Account {
+    /// What became of each piece, so that it can be counted.
+    #[default]
+    Counts,
+    /// Where each piece went and by which rule as well.
+    Full,
+}
+
 /// The record of a run, kept small; turned into text only when asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace {
+    account: Account,
+    fates: Vec<Option<Fate>>,
     elements: Vec<Element>,
     events: Vec<Event>,
     dropped: Vec<(u32, SmolStr)>,
     places: Vec<Place>,
     nulls: Vec<Place>,
+    null_count: usize,
     /// `Type/id` by number of the resource.
-    pub(crate) resources: Vec<SmolStr>,
+    resources: Vec<SmolStr>,
     compiled: Option<Arc<Compiled>>,
 }
 
 impl Trace {
-    pub(crate) fn new(places: Vec<Place>, nulls: Vec<Place>, compiled: Arc<Compiled>) -> Self {
-        Self { places, nulls, compiled: Some(compiled), ..Self::default() }
+    /// The record of a message with so many pieces.
+    pub(crate) fn new(account: Account, pieces: usize) -> Self {
+        Self { account, fates: vec![None; pieces], ..Self::default() }
     }
 
-    pub(crate) fn root(&mut self, resource: u32, kind: &str) -> Node {
-        self.push(Element { parent: resource, name: kind.into(), index: NO_INDEX, root: true })
+    /// Says at the end of a run what the numbers in it mean.
+    pub(crate) fn finish(
+        &mut self,
+        input: &Input<'_>,
+        resources: impl Iterator<Item = SmolStr>,
+        compiled: &Arc<Compiled>,
+    ) {
+        self.null_count = input.nulls.len();
+        if self.account == Account::Full {
+            self.places = input.pieces.iter().map(|piece| piece.place).collect();
+            self.nulls.clone_from(&input.nulls);
+            self.resources = resources.collect();
+            self.compiled = Some(Arc::clone(compiled));
+        }
+    }
+
+    pub(crate) fn root(&mut self, resource: u32, kind: &SmolStr) -> Node {
+        if self.account == Account::Counts {
+            return 0;
+        }
+        self.push(Element { parent: resource, name: kind.clone(), index: NO_INDEX, root: true })
     }
 
     pub(crate) fn child(&mut self, parent: Node, name: &SmolStr, index: u32) -> Node {
+        if self.account == Account::Counts {
+            return 0;
+        }
         self.push(Element { parent, name: name.clone(), index, root: false })
     }
 
@@ -158,11 +195,20 @@ impl Trace {
     }
 
     pub(crate) fn record(&mut self, piece: u32, node: Node, rule: u32, fate: Fate) {
-        self.events.push(Event { piece, node, rule, fate });
+        if let Some(slot) = self.fates.get_mut(piece as usize)
+            && *slot != Some(Fate::Mapped)
+        {
+            *slot = Some(fate);
+        }
+        if self.account == Account::Full {
+            self.events.push(Event { piece, node, rule, fate });
+        }
     }
 
     pub(crate) fn drop_piece(&mut self, piece: u32, why: &SmolStr) {
-        self.dropped.push((piece, why.clone()));
+        if self.account == Account::Full {
+            self.dropped.push((piece, why.clone()));
+        }
     }
 
     fn path(&self, node: Node) -> String {
@@ -193,17 +239,9 @@ impl Trace {
 
     /// Pieces in all, mapped, kept and dropped, without saying which.
     pub(crate) fn counts(&self) -> [usize; 4] {
-        let mut fates: Vec<Option<Fate>> = vec![None; self.places.len()];
-        for event in &self.events {
-            if let Some(slot) = fates.get_mut(event.piece as usize)
-                && *slot != Some(Fate::Mapped)
-            {
-                *slot = Some(event.fate);
-            }
-        }
-        let of = |fate| fates.iter().filter(|slot| **slot == Some(fate)).count();
+        let of = |fate| self.fates.iter().filter(|slot| **slot == Some(fate)).count();
         let (mapped, kept) = (of(Fate::Mapped), of(Fate::Kept));
-        let total = self.places.len() + self.nulls.len();
+        let total = self.fates.len() + self.null_count;
         [total, mapped, kept, total - mapped - kept]
     }
 

@@ -1,5 +1,7 @@
 //! Bundles: builders for the kinds we make, and the entries of those that arrive. FHIR R4 bundle.html.
 
+use smol_str::SmolStr;
+
 use crate::json::{Json, Object};
 use crate::resource::{id, resource_type};
 use crate::time::Instant;
@@ -93,6 +95,12 @@ impl Request {
 /// A transaction Bundle of these requests.
 pub fn transaction(requests: impl IntoIterator<Item = Request>) -> Json {
     bundle("transaction", [], requests.into_iter().map(Request::into_entry))
+}
+
+/// An entry that creates or replaces a resource (`PUT Type/id`), for a Bundle that is put together elsewhere.
+pub fn put_entry(full_url: SmolStr, url: SmolStr, resource: Json) -> Json {
+    let request = Object::of([("method", Json::String(SmolStr::new_static("PUT"))), ("url", Json::String(url))]);
+    Object::of([("fullUrl", Json::String(full_url)), ("resource", resource), ("request", Json::Object(request))]).into()
 }
 
 /// A collection Bundle of `(fullUrl, resource)`.

@@ -152,13 +152,51 @@ impl Identifier {
 ///
 /// Each part goes in with its length, so `["ab", "c"]` and `["a", "bc"]` give different ids.
 pub fn uuid_v5(namespace: &Uuid, parts: &[&str]) -> Uuid {
-    let mut name = Vec::with_capacity(parts.iter().map(|part| part.len() + 4).sum());
+    let mut name = UuidName::default();
     for part in parts {
-        name.extend_from_slice(part.len().to_string().as_bytes());
-        name.push(b':');
-        name.extend_from_slice(part.as_bytes());
+        name.push(part);
     }
-    Uuid::new_v5(namespace, &name)
+    name.uuid(namespace)
+}
+
+/// The name of a UUID of version 5, put together part by part as in [`uuid_v5`]; may be used again.
+#[derive(Clone, Debug, Default)]
+pub struct UuidName(Vec<u8>);
+
+impl UuidName {
+    /// Adds a part.
+    pub fn push(&mut self, part: &str) {
+        let mut digits = [0; 20];
+        let mut from = digits.len();
+        let mut rest = part.len();
+        for (at, slot) in digits.iter_mut().enumerate().rev() {
+            // A remainder by 10 is a digit.
+            *slot = b'0' + (rest % 10) as u8;
+            from = at;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.0.extend_from_slice(digits.get(from..).unwrap_or_default());
+        self.0.push(b':');
+        self.0.extend_from_slice(part.as_bytes());
+    }
+
+    /// How much there is, for [`UuidName::truncate`].
+    pub fn mark(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes the parts out again that came after a mark.
+    pub fn truncate(&mut self, mark: usize) {
+        self.0.truncate(mark);
+    }
+
+    /// The id of the parts so far.
+    pub fn uuid(&self, namespace: &Uuid) -> Uuid {
+        Uuid::new_v5(namespace, &self.0)
+    }
 }
 
 #[cfg(test)]

@@ -100,6 +100,22 @@ impl Object {
         Self::default()
     }
 
+    /// An object without members that has room for some.
+    pub fn with_capacity(members: usize) -> Self {
+        Self(Vec::with_capacity(members))
+    }
+
+    /// An object of members whose names differ.
+    pub fn of<const N: usize>(members: [(&'static str, Json); N]) -> Self {
+        let object = Self(members.into_iter().map(|(name, value)| (SmolStr::new_static(name), value)).collect());
+        debug_assert!(object.is_distinct(), "expected members whose names differ");
+        object
+    }
+
+    fn is_distinct(&self) -> bool {
+        self.0.iter().enumerate().all(|(at, (name, _))| self.0.iter().take(at).all(|(other, _)| other != name))
+    }
+
     /// The value of a member.
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
@@ -125,10 +141,19 @@ impl Object {
 
     /// The value of a member, to change; made with `default` at the end if it is absent.
     pub fn get_or_insert_with(&mut self, name: &str, default: impl FnOnce() -> Json) -> &mut Json {
+        self.find_or_push(name, || SmolStr::new(name), default)
+    }
+
+    /// The same with a name that is kept as it is, which costs no copy of a long or static one.
+    pub fn get_or_insert_named(&mut self, name: &SmolStr, default: impl FnOnce() -> Json) -> &mut Json {
+        self.find_or_push(name, || name.clone(), default)
+    }
+
+    fn find_or_push(&mut self, name: &str, key: impl FnOnce() -> SmolStr, value: impl FnOnce() -> Json) -> &mut Json {
         let index = match self.0.iter().position(|(key, _)| key == name) {
             Some(index) => index,
             None => {
-                self.0.push((SmolStr::new(name), default()));
+                self.0.push((key(), value()));
                 self.0.len() - 1
             }
         };
@@ -190,7 +215,8 @@ impl Object {
 
 impl<K: Into<SmolStr>, V: Into<Json>> FromIterator<(K, V)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Self {
-        let mut object = Self::new();
+        let members = members.into_iter();
+        let mut object = Self::with_capacity(members.size_hint().0);
         for (name, value) in members {
             object.insert(name, value);
         }
@@ -320,7 +346,7 @@ impl Json {
 
     /// The value as compact JSON bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
+        let mut out = Vec::with_capacity(1024);
         self.write(&mut out);
         out
     }

@@ -16,7 +16,7 @@ impl Compiler<'_> {
         for (path, rows) in &self.raw.tables {
             let Some(name) = path.strip_prefix("messages/") else { continue };
             let root = Group { name: SmolStr::default(), parent: None, drivers: Vec::new(), bindings: Vec::new() };
-            let mut table = MessageTable { groups: vec![root], rows: Vec::new() };
+            let mut table = MessageTable { groups: vec![root], rows: Vec::new(), by_segment: Vec::new() };
             for raw in rows {
                 if let Err(message) = self.message_row(raw, &mut table) {
                     self.errors.push(raw.error(message));
@@ -24,6 +24,14 @@ impl Compiler<'_> {
             }
             numbers.insert(name.to_owned(), self.out.messages.len());
             self.out.messages.push(table);
+        }
+        for table in &mut self.out.messages {
+            table.by_segment = vec![Vec::new(); self.out.segment_names.len()];
+            for (number, row) in table.rows.iter().enumerate() {
+                if let Some(numbers) = table.by_segment.get_mut(usize::from(row.segment)) {
+                    numbers.push(number);
+                }
+            }
         }
         for (name, types) in &self.raw.messages {
             let Some(number) = numbers.get(name).copied() else {

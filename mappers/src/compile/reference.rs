@@ -38,7 +38,7 @@ impl Compiler<'_> {
                     Level::Segment(name) | Level::Datatype(name) => name.into(),
                     Level::Message => SmolStr::default(),
                 };
-                let (rows, defaults) = (Vec::new(), Vec::new());
+                let (rows, needs, defaults) = (Vec::new(), Vec::new(), Vec::new());
                 let table = Table {
                     source,
                     root: kind.into(),
@@ -47,6 +47,7 @@ impl Compiler<'_> {
                     within: None,
                     identity: None,
                     rows,
+                    needs,
                     defaults,
                 };
                 self.out.tables.push(table);

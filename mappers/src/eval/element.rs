@@ -1,22 +1,24 @@
 //! Complex elements and resources that a datatype's table builds.
 
-use model::id::{ResourceId, uuid_v5};
+use model::id::uuid_v5;
 use model::json::{Json, Object};
 use model::outcome::Severity;
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
+use uuid::Uuid;
 
-use crate::build::{self, Indexes, Shared};
+use crate::build::{self, Indexes, Located, Shared};
 use crate::input::Cursor;
-use crate::map::{Row, SELF, Table, Via, Way};
+use crate::map::{Row, SELF, Table, Via};
 use crate::path::At;
 use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node};
 
+use super::identity::names;
 use super::put::{coding, put, reference};
+use super::rows::Filling;
 use super::{Eval, Here, LEXEME};
 
-impl Eval<'_, '_> {
+impl<'a> Eval<'a, '_> {
     /// Builds a complex element by a datatype's table.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one object, borrowed apart")]
     pub(super) fn element(
         &mut self,
         row: &Row,
@@ -24,15 +26,16 @@ impl Eval<'_, '_> {
         map: Option<usize>,
         here: Here,
         object: &mut Object,
-        indexes: &Indexes,
-        at: Node,
+        to: &Located,
     ) {
         let Some(inner) = self.compiled.tables.get(table) else { return };
         let Some(value) = here.value else { return };
         let steps = &row.target.steps;
-        let mut built = match build::find(object, steps, indexes) {
+        let (indexes, at) = (&to.indexes, to.node);
+        let existing = if to.exists { build::find(object, steps, indexes) } else { None };
+        let mut built = match existing {
             Some(Json::Object(existing)) => existing.clone(),
-            _ => Object::new(),
+            _ => Object::with_capacity(4),
         };
         let before = built.len();
         self.part_table(inner, here, &mut built, at, map, row.rule);
@@ -50,7 +53,7 @@ impl Eval<'_, '_> {
     /// Takes an appended item out again if the array has the same one.
     pub(super) fn drop_repeat(&mut self, row: &Row, object: &mut Object, indexes: &Indexes, at: Node) {
         let Some((last, before)) = row.target.steps.split_last() else { return };
-        if last.at != At::Append {
+        if last.at != At::Append || indexes.get(before.len()) == 0 {
             return;
         }
         let items = if before.is_empty() {
@@ -69,7 +72,7 @@ impl Eval<'_, '_> {
     /// Runs a datatype's rows into an element; with a vocabulary map its code comes first.
     pub(super) fn part_table(
         &mut self,
-        table: &Table,
+        table: &'a Table,
         here: Here,
         built: &mut Object,
         at: Node,
@@ -91,8 +94,8 @@ impl Eval<'_, '_> {
                     let plain = value.hi == first.hi || (self.input.part(value, 2, 0).is_empty() && system.is_empty());
                     // A bare code of the table stays one: the way back must not add what the sender did not say.
                     let bare = same && plain && code_map.table.as_ref() == Some(&concept.system);
-                    let display = if bare { "" } else { concept.display.as_str() };
-                    mapped = Some((coding(concept.system.as_str(), &concept.target, display), first));
+                    let display = if bare { &SmolStr::default() } else { &concept.display };
+                    mapped = Some((coding(&concept.system, &concept.target, display), first));
                     if same && (plain || table.root == "Coding") {
                         value.lo = first.hi;
                     }
@@ -117,7 +120,12 @@ impl Eval<'_, '_> {
                         built.insert(name, member.clone());
                     }
                     self.mapped(*first, at, rule);
-                    build::extend(built, LEXEME, "valueString", Json::from(self.input.text(*first).trim()));
+                    build::extend(
+                        built,
+                        SmolStr::new_static(LEXEME),
+                        "valueString",
+                        Json::from(self.input.text(*first).trim()),
+                    );
                     return;
                 }
             }
@@ -125,11 +133,9 @@ impl Eval<'_, '_> {
         let from = self.trace.len();
         let here = Here { value: Some(value), ..here };
         let mut shared = Shared::new();
-        for row in &table.rows {
-            if row.way == Way::Backward {
-                continue;
-            }
-            self.row(row, built, "", at, here, map, &mut shared);
+        let mut to = Filling { object: built, owner: SELF, node: at, shared: &mut shared, map };
+        for row in table.rows_for(self.input.present_in(value)) {
+            self.row(row, &mut to, here);
         }
         if let (Some(code_map), true) = (code_map, coded) {
             self.finish_codes(code_map.table.as_ref(), table, built, at, mapped, from, rule);
@@ -141,7 +147,7 @@ impl Eval<'_, '_> {
     pub(super) fn finish_codes(
         &mut self,
         system: Option<&SmolStr>,
-        table: &Table,
+        table: &'a Table,
         built: &mut Object,
         at: Node,
         mapped: Option<(Json, Cursor)>,
@@ -185,26 +191,17 @@ impl Eval<'_, '_> {
     }
 
     /// Makes a resource of the rows that go through the reference to it; nothing if they find nothing.
-    pub(super) fn made(
-        &mut self,
-        row: &Row,
-        object: &mut Object,
-        owner: &str,
-        node: Node,
-        here: Here,
-        shared: &mut Shared,
-    ) {
+    pub(super) fn made(&mut self, row: &Row, to: &mut Filling<'_>, here: Here) {
         let Via::New(kind) = &row.via else { return };
-        let (indexes, at) = build::locate(object, owner, &row.target.steps, shared, &mut self.trace, node);
-        if build::find(object, &row.target.steps, &indexes).is_some() {
+        let at = build::locate(to.object, to.owner, &row.target.steps, to.shared, &mut self.trace, to.node);
+        if at.exists {
             return;
         }
-        let own = self.add(kind, "", SELF);
-        let Some((node, mut made)) =
-            self.resources.get_mut(own).map(|resource| (resource.node, std::mem::take(&mut resource.object)))
-        else {
-            return;
-        };
+        let own = self.add(kind, Uuid::nil(), SELF);
+        let Some(resource) = self.resources.get_mut(own) else { return };
+        let (node, mut made) = (resource.node, std::mem::take(&mut resource.object));
+        let id_name = SmolStr::new_static("id");
+        made.insert(id_name.clone(), "");
         let before = made.len();
         self.through(row.through, &mut made, node, here);
         if made.len() == before {
@@ -213,44 +210,44 @@ impl Eval<'_, '_> {
         }
         // What it says is what it is: the same content is the same resource.
         let content = Json::Object(made.clone()).to_text();
-        let mut id = ResourceId::from(uuid_v5(self.context.namespace, &[self.context.source, kind, &content]));
-        let mut name = format_smolstr!("{kind}/{id}");
+        let mut id = uuid_v5(self.context.namespace, &[self.context.source, kind, &content]);
         let mut found = own;
-        if let Some(earlier) = self.by_name.get(&name).copied() {
+        if let Some(earlier) = self.ids.get(&id) {
             if self.take_back(own) {
                 self.trace.set_resource(node, u32::try_from(earlier).unwrap_or(u32::MAX));
                 found = earlier;
             } else {
                 let again = format!("again {own}");
-                let parts = [self.context.source, kind, &content, &again];
-                id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
-                name = format_smolstr!("{kind}/{id}");
+                id = uuid_v5(self.context.namespace, &[self.context.source, kind, &content, &again]);
             }
         }
         if found == own {
-            made.insert("id", id.as_str());
+            self.ids.rename(own, id);
             if let Some(resource) = self.resources.get_mut(own) {
+                (resource.id, resource.name) = names(kind, id);
+                made.insert(id_name, resource.id.clone());
                 resource.object = made;
-                resource.id = id.as_str().into();
-            }
-            self.by_name.entry(name.clone()).or_insert(own);
-            if let Some(old) = self.trace.resources.get_mut(own) {
-                *old = name;
             }
         }
-        put(object, &row.target.steps, &indexes, reference(kind, id.as_str()));
-        self.settle(row, object, &indexes, at, here);
-        self.drop_repeat(row, object, &indexes, at);
-        self.trace.record(NO_PIECE, at, row.rule, Fate::Mapped);
+        let Some(resource) = self.resources.get(found) else { return };
+        put(to.object, &row.target.steps, &at.indexes, reference(&resource.name));
+        self.settle(row, to.object, &at.indexes, at.node, here);
+        self.drop_repeat(row, to.object, &at.indexes, at.node);
+        self.trace.record(NO_PIECE, at.node, row.rule, Fate::Mapped);
     }
 
     /// Runs the rows that go through a reference into the resource it leads to.
     fn through(&mut self, table: Option<usize>, object: &mut Object, node: Node, here: Here) {
         let compiled = self.compiled;
         let Some(table) = table.and_then(|number| compiled.tables.get(number)) else { return };
+        let present = match here.value {
+            Some(value) => self.input.present_in(value),
+            None => self.input.present(here.segment),
+        };
         let mut shared = Shared::new();
-        for row in table.rows.iter().filter(|row| row.way != Way::Backward) {
-            self.row(row, object, "", node, here, None, &mut shared);
+        let mut to = Filling { object, owner: SELF, node, shared: &mut shared, map: None };
+        for row in table.rows_for(present) {
+            self.row(row, &mut to, here);
         }
     }
 
@@ -266,17 +263,16 @@ impl Eval<'_, '_> {
         let table = compiled.tables.get(number)?;
         let identity = table.identity.as_ref()?;
         let value = here.value?;
-        let seed = self.seed(identity, here)?;
-        let mut parts: Vec<&str> = vec![self.context.source, &table.root];
-        parts.extend(seed.iter().map(String::as_str));
-        let id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
-        let own = self.add(&table.root, id.as_str(), SELF);
-        let node = self.resources.get(own)?.node;
-        let mut object = self.resources.get_mut(own).map(|resource| std::mem::take(&mut resource.object))?;
+        let id = self.seed(&table.root, identity, here)?;
+        let own = self.add(&table.root, id, SELF);
+        let resource = self.resources.get_mut(own)?;
+        let (node, name) = (resource.node, resource.name.clone());
+        let mut object = std::mem::take(&mut resource.object);
         let before = object.len();
         let mut shared = Shared::new();
-        for row in table.rows.iter().filter(|row| row.way != Way::Backward) {
-            self.row(row, &mut object, "", node, here, None, &mut shared);
+        let mut to = Filling { object: &mut object, owner: SELF, node, shared: &mut shared, map: None };
+        for row in table.rows_for(self.input.present_in(value)) {
+            self.row(row, &mut to, here);
         }
         self.keep_parts(table, value, &mut object, node);
         // What other fields say of it is said of the first, where the field repeats.
@@ -292,33 +288,34 @@ impl Eval<'_, '_> {
             self.take_back(own);
             return None;
         }
-        let name = format_smolstr!("{}/{id}", table.root);
-        let earlier = self.by_name.get(&name).copied().filter(|earlier| *earlier < own);
-        if let Some(earlier) = earlier {
+        if let Some(earlier) = self.ids.get(&id).filter(|earlier| *earlier < own) {
             let equal = match (self.resources.get(earlier), self.resources.get(own)) {
                 (Some(left), Some(right)) => left.object == right.object,
                 _ => false,
             };
             if equal && self.take_back(own) {
                 self.trace.set_resource(node, u32::try_from(earlier).unwrap_or(u32::MAX));
-                return Some(reference(&table.root, id.as_str()));
+                return Some(reference(&name));
             }
-            // The same identifier with other content: both are kept, under ids of their own.
-            let at = format!("{}[{own}]", self.segment_place(here.segment));
-            parts.extend(self.message.iter().map(String::as_str));
-            parts.push(&at);
-            let other = ResourceId::from(uuid_v5(self.context.namespace, &parts));
-            if let Some(resource) = self.resources.get_mut(own) {
-                resource.id = other.as_str().into();
-                resource.object.insert("id", other.as_str());
-            }
-            let name = format_smolstr!("{}/{other}", table.root);
-            self.by_name.entry(name.clone()).or_insert(own);
-            if let Some(old) = self.trace.resources.get_mut(own) {
-                *old = name;
-            }
-            return Some(reference(&table.root, other.as_str()));
+            // The name of the id is put together anew: ids were made meanwhile.
+            self.seed(&table.root, identity, here)?;
+            return self.renamed(own, &table.root, here);
         }
-        Some(reference(&table.root, id.as_str()))
+        Some(reference(&name))
+    }
+
+    /// The same identifier with other content: both are kept, under ids of their own.
+    fn renamed(&mut self, own: usize, kind: &SmolStr, here: Here) -> Option<Json> {
+        let at = format!("{}[{own}]", self.segment_place(here.segment));
+        for part in &self.message {
+            self.name.push(part);
+        }
+        self.name.push(&at);
+        let id = self.name.uuid(self.context.namespace);
+        self.ids.rename(own, id);
+        let resource = self.resources.get_mut(own)?;
+        (resource.id, resource.name) = names(kind, id);
+        resource.object.insert(SmolStr::new_static("id"), Json::String(resource.id.clone()));
+        Some(reference(&resource.name))
     }
 }

@@ -3,7 +3,7 @@
 use model::json::{Json, Object};
 use smol_str::SmolStr;
 
-use crate::build::Shared;
+use crate::build::{Shared, SharedItem, SharedKind};
 use crate::map::AliasId;
 use crate::trace::Node;
 
@@ -45,12 +45,11 @@ impl Eval<'_, '_> {
 
     /// The item of a `[$]` array that a table's rows have filled for their segment.
     pub(super) fn own_item(&self, resource: usize, alias: AliasId, shared: &Shared) -> Option<(SmolStr, u32)> {
-        let owner = self.compiled.aliases.get(usize::from(alias))?;
         let object = &self.resources.get(resource)?.object;
-        let own = |(kind, name, index): &&(SmolStr, SmolStr, u32)| {
-            let there = || object.get(name).and_then(|items| items.item(*index as usize)).and_then(Json::as_object);
-            kind == owner && !name.contains(['#', '@']) && there().is_some()
+        let own = |item: &&SharedItem| {
+            let items = || object.get(&item.name).and_then(|items| items.item(item.index as usize));
+            item.owner == alias && item.kind == SharedKind::Segment && items().and_then(Json::as_object).is_some()
         };
-        shared.iter().find(own).map(|(_, name, index)| (name.clone(), *index))
+        shared.iter().find(own).map(|item| (item.name.clone(), item.index))
     }
 }

@@ -1,24 +1,83 @@
 //! Which resource an identity names. Ids come from what the message says, never from a random generator.
 
-use model::id::{ResourceId, uuid_v5};
-use model::json::Object;
+use std::collections::HashMap;
+
+use model::json::{Json, Object};
 use model::outcome::Issue;
-use smol_str::format_smolstr;
+use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
+use uuid::Uuid;
 
 use crate::map::{AliasId, Identity, Part};
 
 use super::{Eval, Here, Resource};
 
+/// Numbers of the resources by id. An id is made of the type too, so that no two types share one.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    /// The id of each resource.
+    ids: Vec<Uuid>,
+    /// The first of each, once there are many.
+    first: HashMap<Uuid, usize>,
+    /// How many of `ids` are in `first`.
+    indexed: usize,
+}
+
+impl Ids {
+    /// Up to so many a look at each costs less than hashing one.
+    const FEW: usize = 32;
+
+    pub(super) fn get(&self, id: &Uuid) -> Option<usize> {
+        if self.ids.len() <= Self::FEW {
+            self.ids.iter().position(|known| known == id)
+        } else {
+            self.first.get(id).copied()
+        }
+    }
+
+    /// Notes the id of the next resource.
+    fn push(&mut self, id: Uuid) {
+        self.ids.push(id);
+        if self.ids.len() > Self::FEW {
+            for (number, id) in self.ids.iter().enumerate().skip(self.indexed) {
+                self.first.entry(*id).or_insert(number);
+            }
+            self.indexed = self.ids.len();
+        }
+    }
+
+    /// Forgets the last resource.
+    fn pop(&mut self) {
+        let Some(id) = self.ids.pop() else { return };
+        self.indexed = self.indexed.min(self.ids.len());
+        if self.first.get(&id) == Some(&self.ids.len()) {
+            self.first.remove(&id);
+        }
+    }
+
+    /// Gives a resource another id: its own is that of an earlier one.
+    pub(super) fn rename(&mut self, number: usize, id: Uuid) {
+        if let Some(slot) = self.ids.get_mut(number) {
+            *slot = id;
+        }
+        if number < self.indexed {
+            self.first.entry(id).or_insert(number);
+        }
+    }
+}
+
 impl Eval<'_, '_> {
     /// The resource an identity names: a new one, or the same again.
-    pub(super) fn identified(&mut self, kind: &str, alias: AliasId, identity: &Identity, here: Here) -> Option<usize> {
-        let seed = self.seed(identity, here)?;
-        let mut parts: Vec<&str> = vec![self.context.source, kind];
-        parts.extend(seed.iter().map(String::as_str));
-        let mut id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
-        let first = format_smolstr!("{kind}/{id}");
+    pub(super) fn identified(
+        &mut self,
+        kind: &SmolStr,
+        alias: AliasId,
+        identity: &Identity,
+        here: Here,
+    ) -> Option<usize> {
+        let mut id = self.seed(kind, identity, here)?;
+        let first = id;
         let mut count = self.repeats.get(&first).copied().unwrap_or(1);
-        while let Some(same) = self.by_name.get(format_smolstr!("{kind}/{id}").as_str()).copied() {
+        while let Some(same) = self.ids.get(&id) {
             if !identity.each {
                 let role = self.resources.get(same).map(|resource| resource.alias);
                 if role != Some(alias) {
@@ -30,13 +89,13 @@ impl Eval<'_, '_> {
                 return Some(same);
             }
             count += 1;
-            self.repeats.insert(first.clone(), count);
-            let again = format!("again {count}");
-            let mut parts = parts.clone();
-            parts.push(&again);
-            id = ResourceId::from(uuid_v5(self.context.namespace, &parts));
+            self.repeats.insert(first, count);
+            let mark = self.name.mark();
+            self.name.push(&format_smolstr!("again {count}"));
+            id = self.name.uuid(self.context.namespace);
+            self.name.truncate(mark);
         }
-        Some(self.add(kind, id.as_str(), alias))
+        Some(self.add(kind, id, alias))
     }
 
     /// Takes the last resource out again; others may already be referred to.
@@ -45,59 +104,78 @@ impl Eval<'_, '_> {
             return false;
         }
         self.resources.pop();
-        if let Some(name) = self.trace.resources.pop()
-            && self.by_name.get(&name) == Some(&number)
-        {
-            self.by_name.remove(&name);
-        }
+        self.ids.pop();
         true
     }
 
-    pub(super) fn add(&mut self, kind: &str, id: &str, alias: AliasId) -> usize {
+    pub(super) fn add(&mut self, kind: &SmolStr, id: Uuid, alias: AliasId) -> usize {
         let number = u32::try_from(self.resources.len()).unwrap_or(u32::MAX);
         let node = self.trace.root(number, kind);
-        let name = format_smolstr!("{kind}/{id}");
-        self.by_name.entry(name.clone()).or_insert(self.resources.len());
-        self.trace.resources.push(name);
-        let mut object = Object::new();
-        object.insert("resourceType", kind);
-        object.insert("id", id);
-        self.resources.push(Resource { kind: kind.into(), id: id.into(), object, node, alias });
+        self.ids.push(id);
+        let (id, name) = names(kind, id);
+        let mut object = Object::with_capacity(12);
+        object.insert(SmolStr::new_static("resourceType"), Json::String(kind.clone()));
+        object.insert(SmolStr::new_static("id"), Json::String(id.clone()));
+        self.resources.push(Resource { kind: kind.clone(), id, name, object, node, alias });
         self.resources.len() - 1
     }
 
-    pub(super) fn seed(&self, identity: &Identity, here: Here) -> Option<Vec<String>> {
+    /// The id of an identity, if the message says what it is made of; its name stays in `self.name`.
+    pub(super) fn seed(&mut self, kind: &str, identity: &Identity, here: Here) -> Option<Uuid> {
+        self.name.truncate(0);
+        self.name.push(self.context.source);
+        self.name.push(kind);
+        let mark = self.name.mark();
         for alternative in &identity.alternatives {
-            let mut parts = Vec::with_capacity(alternative.len());
+            self.name.truncate(mark);
             let mut decided = None;
             for part in alternative {
-                let text = match part {
+                match part {
                     Part::Alias(alias) => {
                         let resource = self.scopes.resource(*alias).and_then(|number| self.resources.get(number));
-                        parts.push(resource.map_or_else(String::new, |resource| resource.id.to_string()));
-                        continue;
+                        self.name.push(resource.map_or("", |resource| &resource.id));
                     }
                     Part::Position => {
                         decided = decided.or(Some(true));
-                        parts.extend(self.message.iter().cloned());
-                        let name = self.segment_name(here.segment);
-                        let ordinal = self.input.segments.get(here.segment as usize).map_or(0, |s| s.view.ordinal());
-                        let mut at = format!("{name}[{ordinal}]");
-                        if let Some(piece) = here.value.and_then(|value| self.input.pieces(value.range()).first()) {
-                            at.push_str(&format!("-{}[{}]", piece.field, piece.repetition));
+                        for part in &self.message {
+                            self.name.push(part);
                         }
-                        parts.push(at);
-                        continue;
+                        let at = self.position(here);
+                        self.name.push(&at);
                     }
-                    Part::Place(place) => self.text(place, here).trim().to_owned(),
-                };
-                decided = decided.or(Some(!text.is_empty()));
-                parts.push(text);
+                    Part::Place(place) => {
+                        let text = self.text(place, here);
+                        let text = text.trim();
+                        decided = decided.or(Some(!text.is_empty()));
+                        self.name.push(text);
+                    }
+                }
             }
             if decided != Some(false) {
-                return Some(parts);
+                return Some(self.name.uuid(self.context.namespace));
             }
         }
         None
     }
+
+    /// The place of a segment in the message, and of a value in it.
+    fn position(&self, here: Here) -> SmolStr {
+        let name = self.segment_name(here.segment);
+        let ordinal = self.input.segments.get(here.segment as usize).map_or(0, |segment| segment.view.ordinal());
+        match here.value.and_then(|value| self.input.pieces(value.range()).first()) {
+            Some(piece) => format_smolstr!("{name}[{ordinal}]-{}[{}]", piece.field, piece.repetition),
+            None => format_smolstr!("{name}[{ordinal}]"),
+        }
+    }
+}
+
+/// The id as text, and the resource's name `Type/id`.
+pub(super) fn names(kind: &str, id: Uuid) -> (SmolStr, SmolStr) {
+    let mut buffer = Uuid::encode_buffer();
+    let id: &str = id.hyphenated().encode_lower(&mut buffer);
+    let mut name = SmolStrBuilder::new();
+    name.push_str(kind);
+    name.push('/');
+    name.push_str(id);
+    (SmolStr::new(id), name.finish())
 }

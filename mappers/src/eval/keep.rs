@@ -68,7 +68,7 @@ impl Eval<'_, '_> {
             let whole = unused == range.len() && self.input.usual && !field.raw().contains("\"\"") && first.field > 0;
             if whole && range.len() > 1 {
                 let url = format!("{KEPT_RAW}{name}-{}", first.field);
-                let index = build::extend(&mut object, &url, "valueString", Json::from(field.raw()));
+                let index = build::extend(&mut object, url, "valueString", Json::from(field.raw()));
                 let at = self.trace.child(node, &SmolStr::new_static("extension"), index);
                 for piece in range {
                     self.consume(piece);
@@ -104,14 +104,18 @@ impl Eval<'_, '_> {
         let name = self.segment_name(segment);
         let identity = Identity { alternatives: vec![vec![Part::Position]], each: true, rule: NO_RULE };
         let here = Here { segment, value: None };
-        let number = self.identified("Basic", SELF, &identity, here)?;
+        let number = self.identified(&SmolStr::new_static("Basic"), SELF, &identity, here)?;
         let patient = self.compiled.alias("Patient").and_then(|alias| self.scopes.resource(alias));
         let patient = patient.or_else(|| self.resources.iter().position(|resource| resource.kind == "Patient"));
-        let subject = patient
-            .and_then(|patient| self.resources.get(patient))
-            .map(|patient| reference(&patient.kind, &patient.id));
+        let subject = patient.and_then(|patient| self.resources.get(patient)).map(|patient| reference(&patient.name));
         let resource = self.resources.get_mut(number)?;
-        resource.object.insert("code", Json::object([("coding", Json::array([coding(SEGMENT_SYSTEM, name, "")]))]));
+        resource.object.insert(
+            "code",
+            Json::object([(
+                "coding",
+                Json::array([coding(&SmolStr::new_static(SEGMENT_SYSTEM), &name.into(), &SmolStr::default())]),
+            )]),
+        );
         if let Some(subject) = subject {
             resource.object.insert("subject", subject);
         }

@@ -1,7 +1,7 @@
 //! Small writes into a resource.
 
 use model::json::{Json, Object};
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 
 use crate::build::{self, Indexes};
 use crate::path::{At, Holds, Step, Target};
@@ -24,19 +24,21 @@ pub(super) fn is_missing(object: &Object, steps: &[Step]) -> bool {
     }
 }
 
-pub(crate) fn reference(kind: &str, id: &str) -> Json {
-    Json::object([("reference", Json::String(format_smolstr!("{kind}/{id}")))])
+/// A reference to a resource by its `Type/id`.
+pub(crate) fn reference(to: &SmolStr) -> Json {
+    Json::Object(Object::of([("reference", Json::String(to.clone()))]))
 }
 
-pub(super) fn coding(system: &str, code: &str, display: &str) -> Json {
-    let mut members = vec![("system", Json::from(system)), ("code", Json::from(code))];
-    if system.is_empty() {
-        members.remove(0);
+pub(super) fn coding(system: &SmolStr, code: &SmolStr, display: &SmolStr) -> Json {
+    let mut coding = Object::with_capacity(4);
+    if !system.is_empty() {
+        coding.insert(SmolStr::new_static("system"), system.clone());
     }
+    coding.insert(SmolStr::new_static("code"), code.clone());
     if !display.is_empty() {
-        members.push(("display", Json::from(display)));
+        coding.insert(SmolStr::new_static("display"), display.clone());
     }
-    Json::object(members)
+    Json::Object(coding)
 }
 
 pub(super) fn put(object: &mut Object, steps: &[Step], indexes: &Indexes, json: Json) {
@@ -46,7 +48,14 @@ pub(super) fn put(object: &mut Object, steps: &[Step], indexes: &Indexes, json: 
 }
 
 /// Puts an extension beside a primitive (`_name`), where it does not repeat.
-pub(super) fn beside(object: &mut Object, steps: &[Step], indexes: &Indexes, url: &str, name: &str, value: Json) {
+pub(super) fn beside(
+    object: &mut Object,
+    steps: &[Step],
+    indexes: &Indexes,
+    url: &'static str,
+    name: &'static str,
+    value: Json,
+) {
     let Some((last, before)) = steps.split_last() else { return };
     if last.at != At::Single {
         return;
@@ -64,7 +73,7 @@ pub(super) fn beside(object: &mut Object, steps: &[Step], indexes: &Indexes, url
     let Some(parent) = parent else { return };
     let companion = parent.get_or_insert_with(&format!("_{}", last.name), || Json::Object(Object::new()));
     if let Some(companion) = companion.as_object_mut() {
-        build::extend(companion, url, name, value);
+        build::extend(companion, SmolStr::new_static(url), name, value);
     }
 }
 
@@ -74,7 +83,7 @@ pub(super) fn absent(object: &mut Object, target: &Target, indexes: &Indexes, re
         Holds::Complex(_) | Holds::Reference => {
             if let Some(slot) = build::slot(object, &target.steps, indexes) {
                 let mut holder = Object::new();
-                build::extend(&mut holder, ABSENT, "valueCode", value);
+                build::extend(&mut holder, SmolStr::new_static(ABSENT), "valueCode", value);
                 *slot = Json::Object(holder);
             }
         }

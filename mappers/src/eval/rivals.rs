@@ -1,6 +1,7 @@
 //! Items that look like those of another field say which field they are of.
 
 use model::json::{Json, Object};
+use smol_str::SmolStr;
 
 use crate::build::{self, Indexes};
 use crate::map::{Place, Row, Source};
@@ -35,7 +36,7 @@ impl Eval<'_, '_> {
             return;
         }
         let text = format!("{}-{field}", segment.view.name());
-        build::extend(item, PLACE, "valueString", Json::from(text));
+        build::extend(item, SmolStr::new_static(PLACE), "valueString", Json::from(text));
     }
 }
 

@@ -44,9 +44,39 @@ pub(crate) fn scalar(value: &Json, out: &mut Vec<u8>) {
 
 /// Writes a string in quotation marks. RFC 8785, section 3.2.2.2 "Serialization of Strings".
 pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
     out.push(b'"');
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F)) {
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+    } else {
+        escaped(bytes, out);
+    }
+    out.push(b'"');
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..=0x1F)
+}
+
+/// Whether no byte needs an escape. Eight at a time: nearly every text is plain.
+fn is_plain(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().all(|word| !any_special(u64::from_le_bytes(*word))) && !rest.iter().any(|byte| is_special(*byte))
+}
+
+/// Whether one of eight bytes is special: below 0x20, or equal to a quotation mark or backslash.
+fn any_special(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // A byte below n borrows from its highest bit when n is taken away from it; one that has the bit set is not below.
+    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & (ONES << 7);
+    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, 0x20) | equal(b'"') | equal(b'\\')) != 0
+}
+
+fn escaped(bytes: &[u8], out: &mut Vec<u8>) {
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
         let Some((special, after)) = tail.split_first() else { break };
@@ -63,7 +93,6 @@ pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
         rest = after;
     }
     out.extend_from_slice(rest);
-    out.push(b'"');
 }
 
 pub(super) fn pretty(value: &Json) -> String {
