@@ -282,8 +282,20 @@ impl Compiler<'_> {
                 self.errors.push(raw.error(format!("unknown table {}", raw.cell(2))));
                 continue;
             };
+            // `with` renames roles: the visit of a linked patient refers to that patient.
+            let renames: Vec<(String, String)> = raw
+                .cell(3)
+                .split(';')
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(from, to)| (format!("@{}", from.trim()), format!("@{}", to.trim())))
+                .collect();
             for theirs in other {
                 let mut row = theirs.clone();
+                for (from, to) in &renames {
+                    for text in row.cells.iter_mut().filter(|text| text.contains(from.as_str())) {
+                        *text = renamed(text, from, to);
+                    }
+                }
                 if let Some(target) = row.cells.get_mut(1)
                     && let Some(rest) = target.strip_prefix(kind).filter(|rest| rest.starts_with('.'))
                 {
@@ -374,9 +386,9 @@ impl Compiler<'_> {
         let names = |name: &str| if name.contains(':') { Some(name.into()) } else { self.raw.names.get(name).cloned() };
         match level {
             Level::Datatype(_) => {
-                if head != root {
-                    return Err(format!("expected a target of {root}, found {head}"));
-                }
+                // A backbone element's type is its path: Coverage.class.
+                let rest = text.strip_prefix(root).and_then(|rest| rest.strip_prefix('.'));
+                let rest = rest.ok_or_else(|| format!("expected a target of {root}, found {head}"))?;
                 Ok((SELF, path::target(root, rest, &names)?))
             }
             // Below a reference the resource has no role of its own.
@@ -643,4 +655,14 @@ impl Compiled {
         }
         None
     }
+}
+
+/// A source or an identity with one role in place of another.
+fn renamed(text: &str, from: &str, to: &str) -> SmolStr {
+    let mut out: Vec<String> = Vec::new();
+    for parts in text.split('|') {
+        let named: Vec<&str> = parts.split('+').map(|part| if part == from { to } else { part }).collect();
+        out.push(named.join("+"));
+    }
+    out.join("|").into()
 }

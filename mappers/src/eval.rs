@@ -13,7 +13,7 @@ use crate::build::Shared;
 use crate::compile::Compiled;
 use crate::function::Authorities;
 use crate::input::{Cursor, Input};
-use crate::map::{AliasId, MessageRow, MessageTable, Row, SELF, Table, UNKNOWN};
+use crate::map::{AliasId, MessageRow, MessageTable, Row, SELF, SegmentId, Table, UNKNOWN};
 use crate::scope::{Layer, Scopes};
 use crate::trace::{Account, Fate, Node, Trace};
 use crate::types::Context;
@@ -146,17 +146,16 @@ impl<'a, 'm> Eval<'a, 'm> {
             let row = match fallback {
                 _ if segment.id == UNKNOWN => None,
                 Some(fallback) if self.scopes.stays(fallback, segment.id) => {
-                    self.scopes.enter(fallback, Layer::Fallback, segment.id)
+                    self.enter(fallback, Layer::Fallback, segment.id, number)
                 }
-                _ => self
-                    .scopes
-                    .enter(table, Layer::Own, segment.id)
-                    .or_else(|| fallback.and_then(|fallback| self.scopes.enter(fallback, Layer::Fallback, segment.id))),
+                _ => match self.enter(table, Layer::Own, segment.id, number) {
+                    Some(row) => Some(row),
+                    None => fallback.and_then(|fallback| self.enter(fallback, Layer::Fallback, segment.id, number)),
+                },
             };
             self.ordinal = self.scopes.add_segment(segment.id, number);
-            let here = Here { segment: number, value: None };
             let mut primary = None;
-            if let Some(row) = row.and_then(|row| self.row_that_holds(row, table, fallback, here)) {
+            if let Some(row) = row {
                 for table in &row.tables {
                     let home = self.segment_table(*table, number);
                     primary = primary.or(home);
@@ -173,24 +172,19 @@ impl<'a, 'm> Eval<'a, 'm> {
         Authorities { source: self.context.authorities, package: self.compiled.authorities() }
     }
 
-    /// The row of a group for a segment whose conditions hold: this one, else another of the same group.
-    fn row_that_holds<'t>(
-        &self,
-        row: &'t MessageRow,
+    /// Opens the group of the row for a segment: among the rows whose conditions hold.
+    fn enter<'t>(
+        &mut self,
         table: &'t MessageTable,
-        fallback: Option<&'t MessageTable>,
-        here: Here,
+        layer: Layer,
+        id: SegmentId,
+        number: u32,
     ) -> Option<&'t MessageRow> {
-        if self.holds(&row.when, here, None) {
-            return Some(row);
-        }
-        let tables = std::iter::once(table).chain(fallback);
-        let mut among = tables.filter(|table| table.rows_of(row.segment).any(|(_, other)| std::ptr::eq(other, row)));
-        let rows = |table: &'t MessageTable| table.rows_of(row.segment).map(|(_, other)| other);
-        among.find_map(|table| {
-            let mut alike = rows(table).filter(|other| other.group == row.group);
-            alike.find(|other| self.holds(&other.when, here, None))
-        })
+        let here = Here { segment: number, value: None };
+        let rows = table.rows_of(id).map(|(_, row)| row);
+        let denied: Vec<&MessageRow> =
+            rows.filter(|row| !row.when.is_empty() && !self.holds(&row.when, here, None)).collect();
+        self.scopes.enter(table, layer, id, &denied)
     }
 
     fn segment_name(&self, number: u32) -> &'m str {

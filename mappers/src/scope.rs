@@ -50,15 +50,19 @@ impl Scopes {
         Self { open: vec![Open::new(0, Layer::Own)] }
     }
 
-    /// Finds the row for a segment and opens or closes groups for it.
+    /// Finds the row for a segment, but for those denied, and opens or closes groups for it.
     pub(crate) fn enter<'t>(
         &mut self,
         table: &'t MessageTable,
         layer: Layer,
         segment: SegmentId,
+        denied: &[&MessageRow],
     ) -> Option<&'t MessageRow> {
         let mut best: Option<(usize, bool, usize)> = None;
         for (number, row) in table.rows_of(segment) {
+            if denied.iter().any(|denied| std::ptr::eq(*denied, row)) {
+                continue;
+            }
             let (depth, inside) = self.attach(table, layer, row.group);
             if best.is_none_or(|(best, was_inside, _)| depth > best || (depth == best && inside && !was_inside)) {
                 best = Some((depth, inside, number));

@@ -51,8 +51,6 @@ impl<'b> Render<'_, 'b> {
                     self.push(&name, pieces);
                 }
             }
-            // Its item says nothing of this segment.
-            _ if primary.within.is_some() => {}
             _ => {
                 let mut pieces = Pieces::default();
                 for table in &tables {
@@ -144,7 +142,12 @@ impl<'b> Render<'_, 'b> {
         let only_ordinal = pieces.raw.is_empty() && pieces.iter().all(|((field, ..), _)| *field == 1);
         let ordinal = matches!(
             name.as_str(),
-            "PID"
+            "ARV"
+                | "DB1"
+                | "UB1"
+                | "UB2"
+                | "IAM"
+                | "PID"
                 | "NK1"
                 | "PV1"
                 | "OBX"

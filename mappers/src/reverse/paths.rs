@@ -146,9 +146,6 @@ pub(super) fn own_words<'j>(
 }
 
 pub(super) fn has_const(base: &Object, root: &Object, with: &crate::map::With) -> bool {
-    if matches!(with.value, WithValue::Absent(_)) {
-        return true;
-    }
     let Some(there) = resolve(base, &with.target.steps, None, None) else { return false };
     match &with.value {
         WithValue::Copy(steps) => resolve(root, steps, None, None) == Some(there),
