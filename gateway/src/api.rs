@@ -26,6 +26,7 @@ mod ingest;
 pub mod ips;
 mod ledger;
 pub mod outcome;
+mod packages;
 pub mod query;
 pub mod release;
 pub mod router;
@@ -210,6 +211,8 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::Exchange => exchanges::one(call, who),
         Endpoint::Replay => exchanges::replay(call, who).await,
         Endpoint::Opening => exchanges::opening(call, who).await,
+        Endpoint::Packages => packages::list(call, who),
+        Endpoint::ReloadPackages => packages::reload(call, who).await,
         Endpoint::Checkpoint => ledger::checkpoint(call),
         Endpoint::Tile => ledger::tile(call),
         Endpoint::Receipt => ledger::receipt(call),

@@ -13,6 +13,7 @@ use crate::emergency::Emergency;
 use crate::ingress::Ingest;
 use crate::keys::{DataDirectory, KeyError};
 use crate::metrics::Metrics;
+use crate::packages::Library;
 use crate::pipeline::Lanes;
 use crate::policies::Policies;
 use crate::sealing::{Ledger, Sealer};
@@ -30,8 +31,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Resources, exchanges, deliveries, grants.
     pub store: Store,
-    /// Mapping packages.
-    pub packages: mappers::Packages,
+    /// Mapping packages, as they stand now.
+    pub packages: Library,
     /// Namespace of ids that are made from messages.
     pub namespace: Uuid,
     /// The ledger, for readers and for new records.
@@ -94,8 +95,8 @@ impl App {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Option<Sealer>), StartError> {
         let keys = data.keys(config.ledger.key_file.as_deref(), config.ledger.origin.as_deref())?;
-        let packages = mappers::Packages::embedded().map_err(|errors| {
-            StartError::Packages(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        let packages = Library::open(&config, data.path(), clock.now()).map_err(|faults| {
+            StartError::Packages(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
         let validation = Validation::open(&config)?;
         let store = Store::open(&store_config(&config, &data), clock.clone())?;

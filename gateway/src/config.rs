@@ -11,6 +11,7 @@ use std::time::Duration;
 use toml::Table;
 
 mod destination;
+mod mappings;
 mod read;
 mod sections;
 mod source;
@@ -20,12 +21,14 @@ mod units;
 mod validation;
 
 pub use destination::{Destination, DestinationTransport, PeerAddress, Retry};
+pub use mappings::Mappings;
 pub use read::Problem;
 pub use source::{Ids, Match, Source, SourceFormat, SourceTransport, Validation};
 pub use units::Rate;
 pub use validation::{Definitions, Validation as ValidationSettings};
 
 use read::Findings;
+pub(crate) use read::closest;
 
 /// What holds without a file: loopback only, development tokens, one source for each transport, nothing forwarded.
 pub const EMBEDDED: &str = include_str!("config/embedded.toml");
@@ -45,6 +48,8 @@ pub struct Config {
     pub auth: Auth,
     /// How content is validated.
     pub validation: ValidationSettings,
+    /// Where mapping packages of the site are kept.
+    pub mappings: Mappings,
     /// Who sends, in the order in which MLLP connections are matched.
     pub sources: Vec<Source>,
     /// Who is forwarded to.

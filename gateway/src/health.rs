@@ -51,6 +51,11 @@ pub(crate) fn ready(app: &App) -> Response {
             AuthMode::Smart => "smart",
         },
     );
+    // No reason to take nothing in: the packages before go on.
+    let faults = app.packages.faults();
+    if !faults.is_empty() {
+        body.insert("packages", format!("{} errors: those before stay in use, see /packages", faults.len()));
+    }
     if !problems.is_empty() {
         body.insert("problems", Json::array(problems.into_iter().map(Json::from)));
     }

@@ -16,6 +16,7 @@ pub mod ingress;
 pub mod keys;
 pub mod layers;
 pub mod metrics;
+pub mod packages;
 pub mod pipeline;
 pub mod policies;
 pub mod sealing;

@@ -81,11 +81,15 @@ pub fn run(config: Config, data: &Path) -> Result<(), ServeError> {
         // Before anything else: a signal that comes during the start is not lost.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let running = start(config, data, Arc::new(SystemClock)).await?;
         running.say_ready()?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => running.reload_packages().await,
+            }
         }
         tracing::info!("draining");
         running.stop().await;
@@ -135,6 +139,8 @@ pub async fn start(config: Config, data: &Path, clock: Arc<dyn Clock>) -> Result
     }
     let (emergency, stop) = (app.clone(), stop_sending.subscribe());
     senders.push(tokio::spawn(async move { emergency.emergency.run(&emergency.store, stop).await }));
+    let (watching, stop) = (app.clone(), stop_sending.subscribe());
+    senders.push(tokio::spawn(async move { watching.packages.watch(&watching, stop).await }));
 
     // Listeners are bound before anything is resumed, so that a port in use is told at once.
     let bound = bind(&app).await?;
@@ -187,6 +193,15 @@ impl Running {
     /// Where MLLP is served, with the real port.
     pub fn mllp(&self) -> Option<SocketAddr> {
         self.mllp
+    }
+
+    /// Reads the mapping packages anew; what is wrong is in the log, and the packages before stay in use.
+    async fn reload_packages(&self) {
+        let worker = self.app.clone();
+        let reloaded = tokio::task::spawn_blocking(move || worker.packages.reload(worker.clock.now()).is_ok()).await;
+        if !matches!(reloaded, Ok(true)) {
+            self.app.metrics.alarm("packages-refused");
+        }
     }
 
     /// Prints the one line by which scripts know that requests are answered.

@@ -16,6 +16,7 @@ mod emergency;
 mod faults;
 mod flow;
 mod http;
+mod packages;
 mod privacy;
 mod suites;
 mod validation;

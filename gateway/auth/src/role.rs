@@ -108,6 +108,10 @@ pub enum Action<'a> {
     Emergency,
     /// `/metrics` from another machine.
     Metrics,
+    /// `GET /packages`: which mappings are in use. `GET /exchanges/unmapped`: what they leave out.
+    Mappings,
+    /// `POST /packages/reload`.
+    ReloadMappings,
 }
 
 /// How far a role reaches.
@@ -143,7 +147,7 @@ pub fn may(role: Role, action: Action<'_>) -> Access {
         (Role::Patient, Action::Read(_)) => Own,
         (Role::Patient, Action::Write("Consent")) => Own,
 
-        (Role::Auditor, Action::Exchanges | Action::Opening) => Direct,
+        (Role::Auditor, Action::Exchanges | Action::Opening | Action::Mappings) => Direct,
         (Role::Auditor, Action::Read("AuditEvent")) => Direct,
 
         (Role::Administrator, Action::Read(resource_type)) if ADMINISTRATIVE.contains(&resource_type) => Direct,
@@ -151,6 +155,7 @@ pub fn may(role: Role, action: Action<'_>) -> Access {
         (Role::Administrator, Action::Write(_) | Action::ChooseId | Action::WriteAdminPolicy) => Direct,
         (Role::Administrator, Action::Ingest | Action::Convert) => Direct,
         (Role::Administrator, Action::Exchanges | Action::Replay | Action::Metrics) => Direct,
+        (Role::Administrator, Action::Mappings | Action::ReloadMappings) => Direct,
 
         (Role::Source | Role::Clinician | Role::Emergency | Role::Patient | Role::Auditor | Role::Administrator, _) => {
             Refused

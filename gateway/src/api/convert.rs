@@ -27,11 +27,11 @@ pub(super) async fn convert(call: &mut Call, who: &Who) -> Result<Response, Fail
         return Err(Failure::bad("expected a message, found an empty body"));
     }
     let to = request.to;
-    let app = call.app.clone();
+    let set = call.app.packages.current();
     // A large batch takes long enough to keep others of this thread waiting.
     let parts = tokio::task::spawn_blocking(move || {
         let mut parts = Vec::new();
-        let is_batch = convert::convert(&app.packages, &request, &input, |part| parts.push(part));
+        let is_batch = convert::convert(set.packages(), &request, &input, |part| parts.push(part));
         (is_batch, parts)
     });
     let (is_batch, parts) = parts

@@ -20,6 +20,10 @@ pub enum Endpoint {
     Replay,
     /// `GET /exchanges/{id}/opening`
     Opening,
+    /// `GET /packages`
+    Packages,
+    /// `POST /packages/reload`
+    ReloadPackages,
     /// `GET /ledger/checkpoint`
     Checkpoint,
     /// `GET /ledger/tile/…`
@@ -132,6 +136,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::GET, "/exchanges/{id}", Endpoint::Exchange, Needs::Caller),
     route(Method::POST, "/exchanges/{id}/replay", Endpoint::Replay, Needs::Caller),
     route(Method::GET, "/exchanges/{id}/opening", Endpoint::Opening, Needs::Caller),
+    route(Method::GET, "/packages", Endpoint::Packages, Needs::Caller),
+    route(Method::POST, "/packages/reload", Endpoint::ReloadPackages, Needs::Caller),
     route(Method::GET, "/ledger/checkpoint", Endpoint::Checkpoint, Needs::Nobody),
     route(Method::GET, "/ledger/tile/{path*}", Endpoint::Tile, Needs::Nobody),
     route(Method::GET, "/ledger/receipts/{id}", Endpoint::Receipt, Needs::Nobody),

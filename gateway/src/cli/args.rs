@@ -88,6 +88,9 @@ pub(crate) struct ServeArguments {
 pub(crate) struct CheckConfigArguments {
     /// The configuration file.
     pub(crate) file: PathBuf,
+    /// The data directory it is for: mapping packages under `packages/` of it are checked too.
+    #[arg(long, value_name = "DIR", default_value = "anchorline-data")]
+    pub(crate) data: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

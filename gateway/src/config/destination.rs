@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::Table;
 
+use super::mappings;
 use super::read::{Findings, Section, closest};
 use super::source::{name, required};
 
@@ -86,6 +87,10 @@ pub struct Destination {
     pub purpose: Vec<String>,
     /// When a failed delivery is tried again.
     pub retry: Retry,
+    /// Names of mapping packages; the first writes HL7 v2 for it. Empty: the package for the format.
+    pub packages: Vec<String>,
+    /// Those of them that the configuration gives by folder.
+    pub package_folders: Vec<PathBuf>,
 }
 
 pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> Vec<Destination> {
@@ -167,6 +172,7 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
                 section.findings.error(key, "BTG cannot be the purpose of a destination", "use TREAT or ETREAT");
             }
             let retries = [("standard", STANDARD), ("patient", PATIENT), ("quick", QUICK), ("once", ONCE)];
+            let (packages, package_folders) = mappings::packages(&mut section, base);
             let destination = Destination {
                 name,
                 transport,
@@ -181,6 +187,8 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
                 roles: section.texts("roles", "[\"clinician\"]").unwrap_or_default(),
                 purpose,
                 retry: section.word("retry", &retries).unwrap_or(STANDARD),
+                packages,
+                package_folders,
             };
             section.finish();
             destination

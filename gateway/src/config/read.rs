@@ -177,7 +177,7 @@ fn text(value: &Value) -> Result<String, String> {
 }
 
 /// The candidate that differs least, if the difference is such as a slip of the finger makes.
-pub(super) fn closest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str> {
+pub(crate) fn closest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let far = given.chars().count().max(3).div_ceil(3);
     candidates
         .iter()

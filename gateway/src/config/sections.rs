@@ -10,7 +10,7 @@ use super::read::{Findings, Section};
 use super::units::{Rate, rate, size, wait};
 use super::{
     Auth, AuthMode, Backend, BreakGlass, Config, Consent, ImplicitPolicy, Labelling, Ledger, Listen, Store,
-    destination, source, validation,
+    destination, mappings, source, validation,
 };
 
 const HTTPS: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 8443));
@@ -36,7 +36,7 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config
     let mut root = Section::new("", table, findings);
     let (listen, store, ledger) = (root.table("listen"), root.table("store"), root.table("ledger"));
     let (consent, auth) = (root.table("consent"), root.table("auth"));
-    let validation = root.table("validation");
+    let (validation, mappings) = (root.table("validation"), root.table("mappings"));
     let (sources, destinations) = (root.tables("source"), root.tables("destination"));
     root.finish();
 
@@ -47,6 +47,7 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config
         consent: read_consent(consent, findings),
         auth: read_auth(auth, &listen, findings),
         validation: validation::read(validation, base, findings),
+        mappings: mappings::read(mappings, base, findings),
         destinations: destination::read(destinations.unwrap_or_default(), base, findings),
         // Without any source nothing could be received: the built-in ones stand in.
         sources: source::read(sources.unwrap_or_else(embedded_sources), base, findings),

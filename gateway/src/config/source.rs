@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 use super::Config;
+use super::mappings;
 use super::read::{Findings, Section, closest};
 use super::validation::{self, Definitions};
 
@@ -80,8 +81,12 @@ pub struct Source {
     pub transport: SourceTransport,
     /// What it sends.
     pub format: SourceFormat,
-    /// Mapping packages, the first that serves a message wins; empty: the package for the format.
+    /// Names of mapping packages, the first that serves a message wins; empty: the package for the format.
     pub packages: Vec<String>,
+    /// Those of them that the configuration gives by folder.
+    pub package_folders: Vec<PathBuf>,
+    /// Names of assigning authorities and coding systems' owners as this sender writes them, each with its URI.
+    pub authorities: Vec<(String, String)>,
     /// File with the source's secret.
     pub credentials: Option<PathBuf>,
     /// Which MLLP messages are this source's.
@@ -148,11 +153,15 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
         let definitions = validation::definitions(&mut section, "definitions", base);
         let ids = section.word("ids", &[("kept", Ids::Kept), ("scoped", Ids::Scoped)]);
         open_ids.push(ids.is_none());
+        let (packages, package_folders) = mappings::packages(&mut section, base);
+        let authorities = mappings::authorities(&mut section);
         let mut source = Source {
             name,
             transport: transport.flatten().unwrap_or(SourceTransport::Mllp),
             format: format.unwrap_or(SourceFormat::Hl7v2),
-            packages: section.texts("packages", "[\"hl7v2-base\"]").unwrap_or_default(),
+            packages,
+            package_folders,
+            authorities,
             credentials: section.text("credentials", "\"laboratory.secret\"").map(|text| base.join(text)),
             matches: Match::default(),
             timezone: section.text("timezone", "\"Europe/Vienna\""),

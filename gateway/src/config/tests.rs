@@ -144,3 +144,31 @@ fn names_are_unique_and_plain() {
 fn what_is_no_toml_says_where() {
     assert!(matches!(parse("[listen"), Err(ConfigError::Syntax(text)) if text.contains("line 1")));
 }
+
+const SOURCE: &str = "[[source]]\nname='a'\ntransport='mllp'\nformat='hl7v2'\n";
+
+#[test]
+fn package_folders_are_looked_for_where_the_configuration_says() {
+    check("[mappings]\ndirectories = ['/no/such/folder']", "mappings.directories", "no folder at /no/such/folder");
+    check("[mappings]\nwatch = 'often'", "mappings.watch", "for example \"2s\" or \"off\"");
+    check("[mappings]\ndirectory = ['x']", "mappings.directory", "did you mean `directories`?");
+    check(&format!("{SOURCE}packages = ['./no/such']"), "source[1].packages", "no package folder at");
+    assert_eq!(parse("[mappings]\nwatch = 'off'").unwrap().mappings.watch, None);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("ward")).unwrap();
+    let config = Config::parse(&format!("{SOURCE}packages = ['./ward', 'hl7v2-base']"), folder.path()).unwrap();
+    assert_eq!(config.sources[0].packages, ["ward", "hl7v2-base"]);
+    assert_eq!(config.sources[0].package_folders, [folder.path().join("./ward")]);
+}
+
+#[test]
+fn authorities_of_a_source_are_names_with_uris() {
+    let config = parse(&format!("{SOURCE}authorities = {{ WARD = 'urn:oid:2.999.1', A = 'https://a.example/id' }}"));
+    let expected =
+        [("A".to_owned(), "https://a.example/id".to_owned()), ("WARD".to_owned(), "urn:oid:2.999.1".to_owned())];
+    assert_eq!(config.unwrap().sources[0].authorities, expected);
+    for wrong in ["2.999.1", "urn:oid:2.999.", "urn:oid:2.0999", "https://a b", "oid:", ""] {
+        let text = format!("{SOURCE}authorities = {{ WARD = '{wrong}' }}");
+        check(&text, "source[1].authorities.WARD", "expected the URI of an identifier system");
+    }
+}

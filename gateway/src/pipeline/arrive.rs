@@ -1,5 +1,6 @@
 //! First stage: whose message it is, whether it can be read at all, and whether it was here before.
 
+use std::sync::Arc;
 use std::time::Instant as Timer;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use store::{Exchange, ExchangeId, Exchanges, Repeat, RepeatKey};
 use super::{Accepted, Cause, Inbound, Outcome, Refusal, Transport, commit, exchange_id, issues, map};
 use crate::app::App;
 use crate::config::{Source, SourceFormat};
+use crate::packages::Set;
 
 /// Where messages of nobody are kept.
 pub(super) const UNKNOWN_SOURCE: &str = "unknown";
@@ -37,6 +39,8 @@ pub struct Arrived {
     pub(super) header: Header,
     pub(super) issues: Vec<Issue>,
     pub(super) stages: Vec<store::Stage>,
+    /// The mapping packages it began with: a change of them meanwhile is for the messages after it.
+    pub(super) packages: Arc<Set>,
     /// The exchange is in the store already, in this state.
     pub(super) opened: Option<store::ExchangeState>,
 }
@@ -215,6 +219,7 @@ pub(super) async fn arrive(app: &App, arrival: Arrival) -> Result<Accepted, Refu
         header: arrival.header,
         issues,
         stages: Vec::with_capacity(5),
+        packages: app.packages.current(),
         opened: None,
     };
     let found = match arrived.issues.len() {
@@ -222,7 +227,7 @@ pub(super) async fn arrive(app: &App, arrival: Arrival) -> Result<Accepted, Refu
         many => format!("ok, {many} issues"),
     };
     arrived.stage(app, "parse", arrival.started, found);
-    if let Err(refusal) = map::select(app, &arrived) {
+    if let Err(refusal) = map::select(&arrived) {
         return Err(commit::refuse(app, arrived, refusal).await);
     }
     Ok(Accepted::New(Box::new(arrived)))
@@ -249,6 +254,7 @@ pub(super) fn stored(app: &App, exchange: &Exchange, raw: Bytes) -> Result<Arriv
         header: arrival.header,
         issues: arrival.issues,
         stages: Vec::with_capacity(5),
+        packages: app.packages.current(),
         opened: Some(exchange.state),
     };
     arrived.stage(app, "parse", arrival.started, "ok");

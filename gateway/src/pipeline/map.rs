@@ -45,9 +45,9 @@ pub(super) struct Mapped {
 }
 
 /// Whether there is a package for the message; nothing is mapped.
-pub(super) fn select(app: &App, arrived: &Arrived) -> Result<(), Refusal> {
+pub(super) fn select(arrived: &Arrived) -> Result<(), Refusal> {
     match &arrived.content {
-        Content::Hl7v2(_) => package(app, arrived).map(|_| ()),
+        Content::Hl7v2(_) => package(arrived).map(|_| ()),
         Content::Fhir(_) => Ok(()),
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
         Content::Hl7v2(message) => message,
         Content::Fhir(json) => return fhir::take(app, arrived, json, started),
     };
-    let package = package(app, arrived)?;
+    let package = package(arrived)?;
     let context = Context {
         namespace: &app.namespace,
         source: &arrived.source.name,
@@ -94,12 +94,12 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
     })
 }
 
-fn package<'a>(app: &'a App, arrived: &Arrived) -> Result<&'a Package, Refusal> {
+fn package(arrived: &Arrived) -> Result<&Package, Refusal> {
     let Content::Hl7v2(message) = &arrived.content else {
         return Err(Refusal::new(Cause::UnknownType, Issue::error("not-supported", "expected an HL7 v2 message")));
     };
     let selector = Selector { names: &arrived.source.packages, format: "hl7v2", message };
-    app.packages.select(&selector).map_err(|error| match error {
+    arrived.packages.packages().select(&selector).map_err(|error| match error {
         SelectError::UnknownMessageType => {
             let (code, trigger) = (message.message_code(), message.trigger());
             let known = |text: &str| text.len() <= 3 && text.chars().all(|c| c.is_ascii_alphanumeric());

@@ -19,6 +19,9 @@ use crate::audit::{EXCHANGE_SYSTEM, PARTNER_SYSTEM};
 /// A place in the template that every message replaces.
 const PLACEHOLDER: &str = "0";
 
+/// Templates kept.
+const KEPT: usize = 1024;
+
 /// Source name and package digest.
 type Key = (String, String);
 
@@ -101,7 +104,12 @@ fn template(source: &str, rules: Option<&Rules>) -> Option<Arc<Json>> {
             return None;
         }
     };
-    templates.write().unwrap_or_else(PoisonError::into_inner).insert(key, made.clone());
+    let mut templates = templates.write().unwrap_or_else(PoisonError::into_inner);
+    // Each change of a package has a digest of its own; those before it are asked for no more.
+    if templates.len() >= KEPT {
+        templates.clear();
+    }
+    templates.insert(key, made.clone());
     Some(made)
 }
 

@@ -23,6 +23,8 @@ pub struct Commit {
     pub ledger: Vec<NewLedgerRecord>,
     /// Emergency grants opened or ended.
     pub grants: Vec<GrantChange>,
+    /// Merges taken back. Before `links`; one that is not there changes nothing.
+    pub unlinks: Vec<PatientLink>,
     /// Patient records merged.
     pub links: Vec<PatientLink>,
 }

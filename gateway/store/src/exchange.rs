@@ -323,6 +323,27 @@ pub struct ExchangeSummary {
     pub issues: u32,
 }
 
+/// What the gateway noted about an exchange, and who sent what it was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExchangeDetail {
+    /// Its id.
+    pub id: ExchangeId,
+    /// Position in the order in which exchanges were opened.
+    pub number: u64,
+    /// Configured source or actor.
+    pub source: String,
+    /// MSH-3 as received.
+    pub sending_application: Option<String>,
+    /// MSH-4 as received.
+    pub sending_facility: Option<String>,
+    /// When the last byte came in.
+    pub received: Instant,
+    /// Where it stands.
+    pub state: ExchangeState,
+    /// The gateway's JSON object.
+    pub detail: Option<String>,
+}
+
 /// What to list; an absent member does not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExchangeQuery {

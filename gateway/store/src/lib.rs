@@ -30,8 +30,8 @@ pub use config::{Backend, Config};
 pub use emergency::{EmergencyJournal, Mark};
 pub use error::{Conflict, Error};
 pub use exchange::{
-    Arrival, Exchange, ExchangeChange, ExchangeId, ExchangeKind, ExchangePage, ExchangeQuery, ExchangeState,
-    ExchangeSummary, Opening, Repeat, RepeatKey, ResourceRef, Stage, StateChange,
+    Arrival, Exchange, ExchangeChange, ExchangeDetail, ExchangeId, ExchangeKind, ExchangePage, ExchangeQuery,
+    ExchangeState, ExchangeSummary, Opening, Repeat, RepeatKey, ResourceRef, Stage, StateChange,
 };
 pub use grant::{Grant, GrantChange};
 pub use ledger_queue::{LedgerRecord, NewLedgerRecord, Salt};

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use crate::commit::{Commit, Committed};
 use crate::error::{Conflict, Error};
 use crate::exchange::{
-    Exchange, ExchangeId, ExchangePage, ExchangeQuery, ExchangeState, ExchangeSummary, Opening, Repeat, RepeatKey,
+    Exchange, ExchangeDetail, ExchangeId, ExchangePage, ExchangeQuery, ExchangeState, ExchangeSummary, Opening, Repeat,
+    RepeatKey,
 };
 use crate::grant::{Grant, GrantChange};
 use crate::ledger_queue::{LedgerRecord, Salt};
@@ -89,12 +90,13 @@ struct Staged {
     ledger: Vec<(LedgerRecord, Vec<Salt>)>,
     grants: BTreeMap<String, Grant>,
     links: Vec<PatientLink>,
+    unlinks: Vec<PatientLink>,
     changed_deliveries: Vec<(String, u64)>,
 }
 
 impl Staged {
     fn of(state: &State, commit: &Commit, at: Instant) -> Result<Self, Error> {
-        let mut staged = Self { links: commit.links.clone(), ..Self::default() };
+        let mut staged = Self { links: commit.links.clone(), unlinks: commit.unlinks.clone(), ..Self::default() };
         for change in &commit.exchanges {
             if let Some(arrival) = &change.arrival {
                 if staged.find(state, &change.id).is_some() {
@@ -215,6 +217,7 @@ impl Staged {
         let ledger = self.ledger.iter().map(|(record, _)| record.index).collect();
         state.ledger.extend(self.ledger);
         state.grants.extend(self.grants);
+        state.links.retain(|link| !self.unlinks.contains(link));
         state.links.extend(self.links);
         for (destination, number) in self.changed_deliveries {
             if let Some(claims) = state.claims.get_mut(&destination) {
@@ -334,6 +337,22 @@ impl Exchanges for MemoryStore {
         let found =
             oldest_first.filter(|exchange| wanted.is_open() && exchange.state == wanted && exchange.number >= from);
         Ok(found.take(limit).map(Exchange::summary).collect())
+    }
+
+    fn details(&self, from: u64, limit: usize) -> Result<Vec<ExchangeDetail>, Error> {
+        let state = self.state();
+        let later = state.exchanges.iter().skip(usize::try_from(from).unwrap_or(usize::MAX));
+        let detail = |kept: &Kept| ExchangeDetail {
+            id: kept.exchange.id,
+            number: kept.exchange.number,
+            source: kept.exchange.source.clone(),
+            sending_application: kept.exchange.sending_application.clone(),
+            sending_facility: kept.exchange.sending_facility.clone(),
+            received: kept.exchange.received,
+            state: kept.exchange.state,
+            detail: kept.exchange.detail.clone(),
+        };
+        Ok(later.take(limit).map(detail).collect())
     }
 
     fn opening(&self, id: &ExchangeId) -> Result<Vec<Opening>, Error> {

@@ -12,7 +12,8 @@ use crate::config::{Backend, Config};
 use crate::disk::DiskStore;
 use crate::error::Error;
 use crate::exchange::{
-    Exchange, ExchangeId, ExchangePage, ExchangeQuery, ExchangeState, ExchangeSummary, Opening, Repeat, RepeatKey,
+    Exchange, ExchangeDetail, ExchangeId, ExchangePage, ExchangeQuery, ExchangeState, ExchangeSummary, Opening, Repeat,
+    RepeatKey,
 };
 use crate::grant::Grant;
 use crate::ledger_queue::LedgerRecord;
@@ -119,6 +120,10 @@ impl Exchanges for Store {
 
     fn in_state(&self, state: ExchangeState, from: u64, limit: usize) -> Result<Vec<ExchangeSummary>, Error> {
         engine!(self, engine => engine.in_state(state, from, limit))
+    }
+
+    fn details(&self, from: u64, limit: usize) -> Result<Vec<ExchangeDetail>, Error> {
+        engine!(self, engine => engine.details(from, limit))
     }
 
     fn opening(&self, id: &ExchangeId) -> Result<Vec<Opening>, Error> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::time::Instant;
 
-use crate::codec::{Codec, codec};
+use crate::codec::{Codec, Malformed, Reader, codec};
 use crate::config::Config;
 use crate::disk::group::Group;
 use crate::disk::record::{CommitItem, ExchangeItem, LedgerItem, VersionItem, kind};
@@ -33,8 +33,35 @@ pub(crate) struct Portable {
     pub(crate) exchanges: Vec<PortableExchange>,
     pub(crate) grants: Vec<Grant>,
     pub(crate) links: Vec<PatientLink>,
+    pub(crate) unlinks: Vec<PatientLink>,
 }
-codec!(Portable { at, versions, ledger, exchanges, grants, links });
+
+impl Codec for Portable {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.at.put(out);
+        self.versions.put(out);
+        self.ledger.put(out);
+        self.exchanges.put(out);
+        self.grants.put(out);
+        self.links.put(out);
+        // At the end and only where there are any: what was exported before there were any is read alike.
+        if !self.unlinks.is_empty() {
+            self.unlinks.put(out);
+        }
+    }
+
+    fn take(from: &mut Reader) -> Result<Self, Malformed> {
+        Ok(Self {
+            at: Codec::take(from)?,
+            versions: Codec::take(from)?,
+            ledger: Codec::take(from)?,
+            exchanges: Codec::take(from)?,
+            grants: Codec::take(from)?,
+            links: Codec::take(from)?,
+            unlinks: if from.is_empty() { Vec::new() } else { Codec::take(from)? },
+        })
+    }
+}
 
 impl Portable {
     fn empty(at: Instant) -> Self {
@@ -45,6 +72,7 @@ impl Portable {
             exchanges: Vec::new(),
             grants: Vec::new(),
             links: Vec::new(),
+            unlinks: Vec::new(),
         }
     }
 }
@@ -130,6 +158,7 @@ fn commits_of(journal: &Journal, frame: &Frame) -> Result<Vec<Portable>, Error> 
             kind::LEDGER => commit.ledger.push(LedgerItem::decoded(payload).map_err(unreadable)?),
             kind::GRANT => commit.grants.push(Grant::decoded(payload).map_err(unreadable)?),
             kind::LINK => commit.links.push(PatientLink::decoded(payload).map_err(unreadable)?),
+            kind::UNLINK => commit.unlinks.push(PatientLink::decoded(payload).map_err(unreadable)?),
             kind::EXCHANGE => {
                 let item = ExchangeItem::decoded(payload).map_err(unreadable)?;
                 commit.exchanges.push(portable(journal, item, *start)?);

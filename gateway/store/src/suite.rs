@@ -512,6 +512,34 @@ fn grants_and_merges_survive_and_end() {
 }
 
 #[test]
+fn a_merge_is_taken_back_and_can_be_made_again() {
+    let mut both = Both::new();
+    let link = |replaced: &str, replaced_by: &str| PatientLink {
+        replaced: replaced.to_owned(),
+        replaced_by: replaced_by.to_owned(),
+    };
+    let (one, other) = (link("a", "c"), link("b", "c"));
+    both.commit(Commit { links: vec![one.clone(), other.clone()], ..Commit::default() }).unwrap();
+    both.commit(Commit { unlinks: vec![one.clone(), link("x", "y")], ..Commit::default() }).unwrap();
+    for _ in 0..2 {
+        assert_eq!(both.ask(|store| store.links("c")), std::slice::from_ref(&other));
+        assert!(both.ask(|store| store.links("a")).is_empty());
+        both.reopen();
+    }
+    // What is taken back and made again by one commit holds.
+    let again = Commit { unlinks: vec![other.clone()], links: vec![one.clone(), other.clone()], ..Commit::default() };
+    both.commit(again).unwrap();
+    let mut stream = Vec::new();
+    both.disk = None;
+    crate::export(&both.config(), &mut stream, &mut |_, _| {}).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let config = Config { directory: elsewhere.path().to_owned(), ..both.config() };
+    crate::import(&config, &mut stream.as_slice(), &mut |_| {}).unwrap();
+    let imported = Store::open(&config, both.clock.clone()).unwrap();
+    assert_eq!(imported.links("c").unwrap(), [one, other]);
+}
+
+#[test]
 fn waiting_for_records_ends_when_one_is_durable() {
     let both = Both::new();
     for store in [&both.memory, both.disk()] {

@@ -12,7 +12,8 @@ use model::time::Instant;
 use crate::commit::{Commit, Committed};
 use crate::error::Error;
 use crate::exchange::{
-    Exchange, ExchangeId, ExchangePage, ExchangeQuery, ExchangeState, ExchangeSummary, Opening, Repeat, RepeatKey,
+    Exchange, ExchangeDetail, ExchangeId, ExchangePage, ExchangeQuery, ExchangeState, ExchangeSummary, Opening, Repeat,
+    RepeatKey,
 };
 use crate::grant::Grant;
 use crate::ledger_queue::LedgerRecord;
@@ -107,6 +108,10 @@ pub trait Exchanges {
     /// Exchanges in `state`, oldest first, numbers from `from` on: what a restart goes on with. Only for states for which
     /// [`ExchangeState::is_open`] holds; the list of any other is empty.
     fn in_state(&self, state: ExchangeState, from: u64, limit: usize) -> Result<Vec<ExchangeSummary>, Error>;
+
+    /// Exchanges in the order of their numbers, from `from` on, with the gateway's JSON object of each: what is counted over
+    /// all of them is counted from here.
+    fn details(&self, from: u64, limit: usize) -> Result<Vec<ExchangeDetail>, Error>;
 
     /// Salts of the exchange's ledger records, oldest first; empty if it is unknown.
     fn opening(&self, id: &ExchangeId) -> Result<Vec<Opening>, Error>;

@@ -38,6 +38,9 @@ fn only_an_administrator_writes_policies_replays_and_reads_metrics() {
         check(role, Action::WriteAdminPolicy, Access::Refused);
         check(role, Action::Replay, Access::Refused);
         check(role, Action::Metrics, Access::Refused);
+        check(role, Action::ReloadMappings, Access::Refused);
+        let may = role == Role::Auditor;
+        check(role, Action::Mappings, if may { Access::Direct } else { Access::Refused });
     }
 }
 

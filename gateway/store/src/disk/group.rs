@@ -133,6 +133,10 @@ impl<'a> Group<'a> {
         for change in &commit.grants {
             self.grant(change)?;
         }
+        for link in &commit.unlinks {
+            self.item(kind::UNLINK, |out| link.put(out));
+            self.rows.unlink(link);
+        }
         for link in &commit.links {
             let pointer = self.item(kind::LINK, |out| link.put(out));
             self.rows.link(link, pointer);
@@ -225,6 +229,10 @@ impl<'a> Group<'a> {
         for grant in &commit.grants {
             let pointer = self.item(kind::GRANT, |out| grant.put(out));
             self.rows.grant(grant, pointer);
+        }
+        for link in &commit.unlinks {
+            self.item(kind::UNLINK, |out| link.put(out));
+            self.rows.unlink(link);
         }
         for link in &commit.links {
             let pointer = self.item(kind::LINK, |out| link.put(out));

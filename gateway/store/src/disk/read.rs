@@ -13,8 +13,8 @@ use crate::disk::record::{CurrentRow, ExchangeItem, GrantRow, LedgerItem, Line, 
 use crate::disk::{DiskStore, Shared};
 use crate::error::Error;
 use crate::exchange::{
-    Exchange, ExchangeId, ExchangePage, ExchangeQuery, ExchangeState, ExchangeSummary, Opening, Repeat, RepeatKey,
-    ResourceRef,
+    Exchange, ExchangeDetail, ExchangeId, ExchangePage, ExchangeQuery, ExchangeState, ExchangeSummary, Opening, Repeat,
+    RepeatKey, ResourceRef,
 };
 use crate::grant::Grant;
 use crate::index::{Direction, Flow, keys};
@@ -336,6 +336,31 @@ impl Exchanges for DiskStore {
             let number = keys::trailing_number(key);
             let line = shared.line(number)?.filter(|line| line.state == state);
             found.extend(line.map(|line| line.summary(number)));
+            Ok(Flow::On)
+        })?;
+        Ok(found)
+    }
+
+    fn details(&self, from: u64, limit: usize) -> Result<Vec<ExchangeDetail>, Error> {
+        let shared = self.shared();
+        let after = from.checked_sub(1).map(keys::line);
+        let mut found = Vec::new();
+        shared.index.walk(keys::EXCHANGES, after.as_deref(), Direction::Up, &mut |key, value| {
+            if found.len() >= limit {
+                return Ok(Flow::Stop);
+            }
+            let item = shared.exchange_item(&row(value)?)?;
+            let detail = shared.blob(item.detail)?.map(|detail| String::from_utf8_lossy(&detail).into_owned());
+            found.push(ExchangeDetail {
+                id: item.id,
+                number: keys::trailing_number(key),
+                source: item.source,
+                sending_application: item.sending_application,
+                sending_facility: item.sending_facility,
+                received: item.received,
+                state: item.state,
+                detail,
+            });
             Ok(Flow::On)
         })?;
         Ok(found)

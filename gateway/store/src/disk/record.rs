@@ -33,6 +33,8 @@ pub(crate) mod kind {
     pub(crate) const GRANT: u8 = 8;
     /// [`crate::PatientLink`].
     pub(crate) const LINK: u8 = 9;
+    /// [`crate::PatientLink`] that holds no longer.
+    pub(crate) const UNLINK: u8 = 10;
 }
 
 pub(crate) struct CommitItem {

@@ -124,6 +124,7 @@ fn rows_of(
             kind::LEDGER => rows.ledger(&LedgerItem::decoded(payload).map_err(unreadable)?, pointer),
             kind::GRANT => rows.grant(&Codec::decoded(payload).map_err(unreadable)?, pointer),
             kind::LINK => rows.link(&Codec::decoded(payload).map_err(unreadable)?, pointer),
+            kind::UNLINK => rows.unlink(&Codec::decoded(payload).map_err(unreadable)?),
             kind::BLOB | kind::ISSUES | kind::RESOURCES => {}
             _ => return Err(journal.damaged(pointer.position, "item is of an unknown kind")),
         }

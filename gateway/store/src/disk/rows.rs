@@ -147,6 +147,11 @@ impl GroupRows {
         self.put(keys::link(&link.replaced_by, &link.replaced, 1), Some(pointer.encoded()));
     }
 
+    pub(crate) fn unlink(&mut self, link: &PatientLink) {
+        self.put(keys::link(&link.replaced, &link.replaced_by, 0), None);
+        self.put(keys::link(&link.replaced_by, &link.replaced, 1), None);
+    }
+
     /// Keeps what the commit in hand did.
     pub(crate) fn accept(&mut self) {
         self.undo.clear();

@@ -80,6 +80,11 @@ fn delivery_change() -> impl Strategy<Value = DeliveryChange> {
     })
 }
 
+fn link() -> impl Strategy<Value = PatientLink> {
+    let names = (name(&["p", "q", "r"]), name(&["p", "q", "r"]));
+    names.prop_map(|(replaced, replaced_by)| PatientLink { replaced, replaced_by })
+}
+
 fn commit() -> impl Strategy<Value = Commit> {
     let record = (0_u8..6).prop_map(|id| NewLedgerRecord {
         exchange: exchange_id(id),
@@ -91,12 +96,16 @@ fn commit() -> impl Strategy<Value = Commit> {
         proptest::collection::vec(exchange_change(), 0..2),
         proptest::collection::vec(delivery_change(), 0..2),
         proptest::collection::vec(record, 0..2),
+        proptest::collection::vec(link(), 0..2),
+        proptest::collection::vec(link(), 0..2),
     );
-    parts.prop_map(|(resources, exchanges, deliveries, ledger)| Commit {
+    parts.prop_map(|(resources, exchanges, deliveries, ledger, unlinks, links)| Commit {
         resources,
         exchanges,
         deliveries,
         ledger,
+        unlinks,
+        links,
         ..Commit::default()
     })
 }
@@ -127,10 +136,14 @@ fn compare(both: &Both, now: i64) {
     }
     for patient in ["p", "q"] {
         both.ask(|store| store.of_patient(patient, &[]).map(plain));
+        both.ask(|store| store.links(patient));
         both.ask(|store| {
             store.exchanges(&ExchangeQuery { patient: Some(patient.to_owned()), limit: 3, ..ExchangeQuery::default() })
         });
     }
+    both.ask(|store| store.details(0, 2));
+    both.ask(|store| store.details(1, 10));
+    both.ask(|store| store.links("r"));
     for id in 0..6 {
         both.ask(|store| store.exchange(&exchange_id(id)));
         both.ask(|store| store.opening(&exchange_id(id)));
