@@ -27,7 +27,7 @@ mod types;
 
 pub use package::{LoadError, Package, Packages};
 pub use select::{SelectError, Selector};
-pub use trace::{Explained, Loss};
+pub use trace::{Explained, Loss, Unmapped};
 pub use types::{CONVERT_NAMESPACE, Context, Mapped, Merge, RenderContext, Rendered};
 
 #[cfg(test)]

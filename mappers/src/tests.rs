@@ -173,6 +173,19 @@ fn ids_come_from_what_the_message_says() {
 }
 
 #[test]
+fn what_found_no_home_is_told_by_place_and_never_by_value() {
+    let mapped = map(&format!("{HEADER}{PID}ZXX|secret^two~three\rZXX|four\r"));
+    let unmapped = mapped.unmapped();
+    let [total, done, kept, dropped] = mapped.loss_counts();
+    let counted = |count: fn(&crate::Unmapped) -> u32| unmapped.iter().map(count).sum::<u32>() as usize;
+    assert_eq!(counted(|it| it.kept), kept, "{unmapped:?}");
+    assert!(counted(|it| it.dropped) <= dropped && total == done + kept + dropped);
+    let places: Vec<&str> = unmapped.iter().map(|it| it.place.as_str()).collect();
+    assert!(places.contains(&"ZXX-1.1") && places.contains(&"ZXX-1.2") && places.contains(&"ZXX-1"), "{places:?}");
+    assert!(!format!("{unmapped:?}").contains("secret"));
+}
+
+#[test]
 fn a_merge_retires_the_prior_record() {
     let text = "MSH|^~\\&|ADT|NORTH|||20240312140000+0100||ADT^A40^ADT_A39|C-1|P|2.5.1\r\
                 PID|1||N1^^^NORTH^MR||Muster^Erika\rMRG|N9^^^NORTH^MR\r";

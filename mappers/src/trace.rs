@@ -1,10 +1,10 @@
 //! What became of each piece of the input, and which rule made each element of the output.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use formats::hl7v2::Place;
+use formats::hl7v2::{Place, SegmentName};
 use model::json::Json;
 use smol_str::SmolStr;
 
@@ -83,6 +83,17 @@ struct Element {
     name: SmolStr,
     index: u32,
     root: bool,
+}
+
+/// A place whose pieces found no home: a field, or a component of it. Never a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmapped {
+    /// `SEG-F` or `SEG-F.C`, without the numbers of segments and repetitions.
+    pub place: String,
+    /// How many pieces are kept where nothing but the way back looks for them.
+    pub kept: u32,
+    /// How many no rule reads. What a rule drops on purpose does not count.
+    pub dropped: u32,
 }
 
 /// What happened to a piece.
@@ -243,6 +254,39 @@ impl Trace {
         let (mapped, kept) = (of(Fate::Mapped), of(Fate::Kept));
         let total = self.fates.len() + self.null_count;
         [total, mapped, kept, total - mapped - kept]
+    }
+
+    /// The places whose pieces were kept, or dropped without a rule, in the order of their names.
+    pub(crate) fn unmapped(&self) -> Vec<Unmapped> {
+        let mut fates: Vec<Option<Fate>> = vec![None; self.places.len()];
+        for event in &self.events {
+            if let Some(slot) = fates.get_mut(event.piece as usize)
+                && *slot != Some(Fate::Mapped)
+            {
+                *slot = Some(event.fate);
+            }
+        }
+        let on_purpose: BTreeSet<u32> = self.dropped.iter().map(|(piece, _)| *piece).collect();
+        let mut found: BTreeMap<(SegmentName, u32, Option<u32>), (u32, u32)> = BTreeMap::new();
+        for (piece, (place, fate)) in (0u32..).zip(self.places.iter().zip(&fates)) {
+            let kept = match fate {
+                Some(Fate::Mapped) => continue,
+                Some(Fate::Kept) => true,
+                None if on_purpose.contains(&piece) => continue,
+                None => false,
+            };
+            let counts = found.entry((place.segment, place.field, place.component)).or_default();
+            let count = if kept { &mut counts.0 } else { &mut counts.1 };
+            *count = count.saturating_add(1);
+        }
+        let line = |((segment, field, component), (kept, dropped)): ((SegmentName, u32, Option<u32>), (u32, u32))| {
+            let place = match component {
+                Some(component) => format!("{}-{field}.{component}", segment.as_str()),
+                None => format!("{}-{field}", segment.as_str()),
+            };
+            Unmapped { place, kept, dropped }
+        };
+        found.into_iter().map(line).collect()
     }
 
     pub(crate) fn loss(&self) -> Loss {

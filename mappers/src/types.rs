@@ -6,7 +6,7 @@ use model::outcome::Issue;
 use model::time::Instant;
 use uuid::Uuid;
 
-use crate::trace::{Explained, Loss, Trace};
+use crate::trace::{Explained, Loss, Trace, Unmapped};
 
 /// Namespace of the ids that `convert` makes: published, so that anybody gets the same ids from the same message.
 ///
@@ -61,6 +61,11 @@ impl Mapped {
     /// How many pieces there are, and how many were mapped, kept and dropped. Costs far less than [`Mapped::loss`].
     pub fn loss_counts(&self) -> [usize; 4] {
         self.trace.counts()
+    }
+
+    /// Where the message says something that found no home. Costs about what [`Mapped::loss_counts`] does.
+    pub fn unmapped(&self) -> Vec<Unmapped> {
+        self.trace.unmapped()
     }
 
     /// Which pieces and which rule made each element.

@@ -105,7 +105,7 @@ fn is_uri(text: &str) -> bool {
         return false;
     }
     match text.strip_prefix("urn:oid:") {
-        Some(oid) => oid.split('.').count() > 1 && oid.split('.').all(|arc| is_arc(arc)),
+        Some(oid) => oid.split('.').count() > 1 && oid.split('.').all(is_arc),
         None => true,
     }
 }
