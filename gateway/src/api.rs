@@ -31,6 +31,7 @@ pub mod query;
 pub mod release;
 pub mod router;
 pub mod server;
+mod unmapped;
 mod who;
 
 pub use who::Who;
@@ -211,6 +212,7 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::Exchange => exchanges::one(call, who),
         Endpoint::Replay => exchanges::replay(call, who).await,
         Endpoint::Opening => exchanges::opening(call, who).await,
+        Endpoint::Unmapped => unmapped::unmapped(call, who).await,
         Endpoint::Packages => packages::list(call, who),
         Endpoint::ReloadPackages => packages::reload(call, who).await,
         Endpoint::Checkpoint => ledger::checkpoint(call),

@@ -17,6 +17,7 @@ use crate::packages::Library;
 use crate::pipeline::Lanes;
 use crate::policies::Policies;
 use crate::sealing::{Ledger, Sealer};
+use crate::unmapped::Unmapped;
 use crate::validation::{LoadError, Validation};
 
 /// The gateway. Clones share everything.
@@ -57,6 +58,10 @@ pub struct Parts {
     pub ingest: Ingest,
     /// Keeps equal messages from being processed side by side.
     pub lanes: Lanes,
+    /// What senders say that the mappings have no home for.
+    pub unmapped: Unmapped,
+    /// Held alone while records are merged, shared by every other write that reads the links of records.
+    pub merging: tokio::sync::RwLock<()>,
     data: DataDirectory,
 }
 
@@ -108,6 +113,7 @@ impl App {
             consent: consent_settings(&config.consent),
             ingest: Ingest::new(config.listen.concurrency, config.listen.request_timeout),
             clock,
+            unmapped: Unmapped::open(data.path(), &store),
             store,
             packages,
             namespace: keys.namespace,
@@ -120,6 +126,7 @@ impl App {
             metrics,
             outbox: watch::Sender::new(0),
             lanes: Lanes::default(),
+            merging: tokio::sync::RwLock::default(),
             data,
         };
         Ok((Self(Arc::new(parts)), sealer))

@@ -41,6 +41,13 @@ pub fn rows(resource: &Json) -> Vec<IndexRow> {
     rows
 }
 
+/// The rows of a resource by its identifiers alone.
+pub fn identifiers(resource: &Json) -> Vec<IndexRow> {
+    let mut rows = search_rows(resource);
+    rows.retain(|row| search::is_identifier(row.param));
+    rows
+}
+
 /// Finds the consents that name no patient.
 pub fn for_everybody() -> Term {
     term(FOR_EVERYBODY, b"1".to_vec())

@@ -20,9 +20,11 @@ use crate::config::{SourceFormat, Validation};
 mod arrive;
 mod commit;
 mod fhir;
+pub(crate) mod gaps;
 mod issues;
 mod lanes;
 mod map;
+mod merge;
 mod provenance;
 mod refusal;
 mod replay;
@@ -192,44 +194,57 @@ pub async fn accept(app: &App, inbound: Inbound) -> Result<Accepted, Refusal> {
 /// [`Refusal`] with [`Cause::Held`] if it waits for a person now, else if it could not be committed.
 pub async fn process(app: &App, arrived: Arrived) -> Result<Outcome, Refusal> {
     let profiled = app.validation.source(&arrived.source.name).level == Validation::Profile;
-    let large = if profiled { LARGE_BYTES / 8 } else { LARGE_BYTES };
-    let prepared = if arrived.raw.len() > large {
-        let worker = app.clone();
-        tokio::task::spawn_blocking(move || prepare(&worker, arrived)).await.map_err(|_| {
-            app.metrics.alarm("map-panic");
-            Refusal::new(Cause::Storage, Issue::error("exception", "the message could not be mapped"))
-        })?
-    } else {
-        prepare(app, arrived)
+    let large = arrived.raw.len() > if profiled { LARGE_BYTES / 8 } else { LARGE_BYTES };
+    let worker = app.clone();
+    let prepared = off_the_workers(app, large, move || prepare(&worker, arrived)).await?;
+    let (arrived, validated) = match prepared {
+        Prepared::Ready(arrived, validated) => (arrived, validated),
+        Prepared::Held(arrived, invalid) => return Err(commit::hold(app, *arrived, invalid).await),
+        Prepared::Refused(arrived, refusal) => return Err(commit::refuse(app, *arrived, refusal).await),
     };
-    match prepared {
-        Prepared::Ready(assembled) => commit::commit(app, *assembled).await.map(Committed::into_outcome),
-        Prepared::Held(arrived, invalid) => Err(commit::hold(app, *arrived, invalid).await),
-        Prepared::Refused(arrived, refusal) => Err(commit::refuse(app, *arrived, refusal).await),
-        Prepared::Failed(refusal) => Err(refusal),
+    // Held from reading the links of records to the commit: a merge must not fall between the two.
+    let (_shared, _alone) = match validated.merges_records() {
+        true => (None, Some(app.merging.write().await)),
+        false => (Some(app.merging.read().await), None),
+    };
+    let worker = app.clone();
+    match off_the_workers(app, large, move || commit::assemble(&worker, *arrived, *validated)).await? {
+        Ok(assembled) => commit::commit(app, assembled).await.map(Committed::into_outcome),
+        Err(commit::Unassembled::Held(arrived, invalid)) => Err(commit::hold(app, *arrived, invalid).await),
+        Err(commit::Unassembled::Failed(refusal)) => Err(refusal),
     }
+}
+
+/// Runs what takes long for a large message where nobody waits for the thread.
+async fn off_the_workers<T: Send + 'static>(
+    app: &App,
+    large: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    if !large {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|_| {
+        app.metrics.alarm("map-panic");
+        Refusal::new(Cause::Storage, Issue::error("exception", "the message could not be mapped"))
+    })
 }
 
 /// What mapping and validation leave to do with the store.
 enum Prepared {
-    Ready(Box<commit::Assembled>),
+    Ready(Box<Arrived>, Box<Validated>),
     Held(Box<Arrived>, validate::Invalid),
     Refused(Box<Arrived>, Refusal),
-    /// Nothing can be written at all.
-    Failed(Refusal),
 }
 
-/// Everything between arrival and commit: CPU only, no waiting.
+/// Maps and validates: CPU only, no waiting.
 fn prepare(app: &App, arrived: Arrived) -> Prepared {
     let mapped = match map::map(app, &arrived) {
         Ok(mapped) => mapped,
         Err(refusal) => return Prepared::Refused(Box::new(arrived), refusal),
     };
     match validate::validate(app, &arrived, mapped) {
-        Ok(validated) => match commit::assemble(app, arrived, validated) {
-            Ok(assembled) => Prepared::Ready(Box::new(assembled)),
-            Err(refusal) => Prepared::Failed(refusal),
-        },
+        Ok(validated) => Prepared::Ready(Box::new(arrived), Box::new(validated)),
         Err(invalid) => Prepared::Held(Box::new(arrived), invalid),
     }
 }

@@ -11,7 +11,7 @@ use consent::{Links, Policies as Compiled, SensitivityMap};
 use model::json::{Json, Limits, parse};
 use store::{Resources, Search, Store, Stored};
 
-use crate::index;
+use crate::{index, merges};
 
 #[cfg(test)]
 mod tests;
@@ -31,11 +31,15 @@ pub enum PolicyError {
     Damaged,
 }
 
-/// Which Consent versions a compilation was made of.
-type Versions = Vec<(String, u64)>;
-
 /// Another id of a person, and the id that is asked about.
 type Renamed = (String, String);
+
+/// What a compilation was made of: the versions of consents, and which records were one person.
+#[derive(Debug, PartialEq, Eq)]
+struct Made {
+    versions: Vec<(String, u64)>,
+    renamed: Vec<Renamed>,
+}
 
 /// Compiled consents. Clones share the cache.
 #[derive(Debug, Clone, Default)]
@@ -43,15 +47,15 @@ pub struct Policies(Arc<Mutex<Cache>>);
 
 #[derive(Debug, Default)]
 struct Cache {
-    entries: HashMap<Vec<String>, (Versions, Arc<Compiled>, u64)>,
+    entries: HashMap<Vec<String>, (Made, Arc<Compiled>, u64)>,
     uses: u64,
 }
 
 impl Policies {
     /// The consents of these patients (id parts) and the policies of the site, as stored now.
     ///
-    /// Consents of a record that was merged with a patient's count for that patient too: a merge must not lift what the
-    /// person decided under the other number.
+    /// Consents of every record that was merged with a patient's, over any number of steps, count for that patient too: a
+    /// merge must not lift what the person decided under another number.
     ///
     /// # Errors
     /// [`PolicyError`]; nothing may be released then.
@@ -60,14 +64,15 @@ impl Policies {
         key.sort_unstable();
         key.dedup();
         let (consents, renamed) = stored_consents(store, &key)?;
-        let versions: Versions = consents.iter().map(|consent| (consent.id.clone(), consent.version)).collect();
-        if let Some(found) = self.kept(&key, &versions) {
+        let versions = consents.iter().map(|consent| (consent.id.clone(), consent.version)).collect();
+        let made = Made { versions, renamed };
+        if let Some(found) = self.kept(&key, &made) {
             return Ok(found);
         }
         let mut readable = Vec::with_capacity(consents.len());
         for consent in &consents {
             let json = parse(&consent.json(), &Limits::default()).map_err(|_| PolicyError::Damaged)?;
-            for (from, to) in &renamed {
+            for (from, to) in &made.renamed {
                 if consent.patients.contains(from) {
                     readable.push(for_patient(&json, to));
                 }
@@ -75,23 +80,23 @@ impl Policies {
             readable.push(json);
         }
         let compiled = Arc::new(Compiled::compile(&readable, &[]));
-        self.keep(key, versions, compiled.clone());
+        self.keep(key, made, compiled.clone());
         Ok(compiled)
     }
 
-    fn kept(&self, key: &[String], versions: &Versions) -> Option<Arc<Compiled>> {
+    fn kept(&self, key: &[String], made: &Made) -> Option<Arc<Compiled>> {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cache.uses += 1;
         let uses = cache.uses;
         let (known, compiled, used) = cache.entries.get_mut(key)?;
-        if known != versions {
+        if known != made {
             return None;
         }
         *used = uses;
         Some(compiled.clone())
     }
 
-    fn keep(&self, key: Vec<String>, versions: Versions, compiled: Arc<Compiled>) {
+    fn keep(&self, key: Vec<String>, made: Made, compiled: Arc<Compiled>) {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.entries.len() >= KEPT {
             let mut uses: Vec<u64> = cache.entries.values().map(|(_, _, used)| *used).collect();
@@ -100,7 +105,7 @@ impl Policies {
             cache.entries.retain(|_, (_, _, used)| *used > median);
         }
         let uses = cache.uses;
-        cache.entries.insert(key, (versions, compiled, uses));
+        cache.entries.insert(key, (made, compiled, uses));
     }
 }
 
@@ -130,8 +135,7 @@ fn stored_consents(store: &Store, patients: &[String]) -> Result<(Vec<Stored>, V
     let mut asked = patients.to_vec();
     let mut renamed = Vec::new();
     for patient in patients {
-        for link in store.links(patient)? {
-            let other = if link.replaced == *patient { link.replaced_by } else { link.replaced };
+        for other in merges::person(store, patient)?.into_iter().skip(1) {
             renamed.push((other.clone(), patient.clone()));
             if !asked.contains(&other) {
                 asked.push(other);

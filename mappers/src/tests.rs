@@ -183,6 +183,13 @@ fn what_found_no_home_is_told_by_place_and_never_by_value() {
     let places: Vec<&str> = unmapped.iter().map(|it| it.place.as_str()).collect();
     assert!(places.contains(&"ZXX-1.1") && places.contains(&"ZXX-1.2") && places.contains(&"ZXX-1"), "{places:?}");
     assert!(!format!("{unmapped:?}").contains("secret"));
+    let text = format!("{HEADER}{PID}ZXX|secret^two~three\rZXX|four\r");
+    let context =
+        Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
+    let packages = packages();
+    let package = packages.named("hl7v2-base").unwrap();
+    let counted = package.map_counted(&parsed(&text), &context);
+    assert_eq!(counted.unmapped(), unmapped, "the same without the account");
 }
 
 #[test]

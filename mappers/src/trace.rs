@@ -1,6 +1,6 @@
 //! What became of each piece of the input, and which rule made each element of the output.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -111,6 +111,15 @@ struct Event {
     fate: Fate,
 }
 
+/// A piece that was kept, or dropped without a rule.
+#[derive(Clone, Copy, Debug)]
+struct Homeless {
+    segment: SegmentName,
+    field: u32,
+    component: Option<u32>,
+    kept: bool,
+}
+
 /// How much is recorded of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Account {
@@ -132,6 +141,7 @@ pub(crate) struct Trace {
     places: Vec<Place>,
     nulls: Vec<Place>,
     null_count: usize,
+    homeless: Vec<Homeless>,
     /// `Type/id` by number of the resource.
     resources: Vec<SmolStr>,
     compiled: Option<Arc<Compiled>>,
@@ -151,6 +161,17 @@ impl Trace {
         compiled: &Arc<Compiled>,
     ) {
         self.null_count = input.nulls.len();
+        for (number, (piece, fate)) in (0u32..).zip(input.pieces.iter().zip(&self.fates)) {
+            let kept = *fate == Some(Fate::Kept);
+            if kept || (fate.is_none() && !self.dropped.iter().any(|(dropped, _)| *dropped == number)) {
+                self.homeless.push(Homeless {
+                    segment: piece.place.segment,
+                    field: piece.place.field,
+                    component: piece.place.component,
+                    kept,
+                });
+            }
+        }
         if self.account == Account::Full {
             self.places = input.pieces.iter().map(|piece| piece.place).collect();
             self.nulls.clone_from(&input.nulls);
@@ -217,9 +238,7 @@ impl Trace {
     }
 
     pub(crate) fn drop_piece(&mut self, piece: u32, why: &SmolStr) {
-        if self.account == Account::Full {
-            self.dropped.push((piece, why.clone()));
-        }
+        self.dropped.push((piece, why.clone()));
     }
 
     fn path(&self, node: Node) -> String {
@@ -258,25 +277,10 @@ impl Trace {
 
     /// The places whose pieces were kept, or dropped without a rule, in the order of their names.
     pub(crate) fn unmapped(&self) -> Vec<Unmapped> {
-        let mut fates: Vec<Option<Fate>> = vec![None; self.places.len()];
-        for event in &self.events {
-            if let Some(slot) = fates.get_mut(event.piece as usize)
-                && *slot != Some(Fate::Mapped)
-            {
-                *slot = Some(event.fate);
-            }
-        }
-        let on_purpose: BTreeSet<u32> = self.dropped.iter().map(|(piece, _)| *piece).collect();
         let mut found: BTreeMap<(SegmentName, u32, Option<u32>), (u32, u32)> = BTreeMap::new();
-        for (piece, (place, fate)) in (0u32..).zip(self.places.iter().zip(&fates)) {
-            let kept = match fate {
-                Some(Fate::Mapped) => continue,
-                Some(Fate::Kept) => true,
-                None if on_purpose.contains(&piece) => continue,
-                None => false,
-            };
-            let counts = found.entry((place.segment, place.field, place.component)).or_default();
-            let count = if kept { &mut counts.0 } else { &mut counts.1 };
+        for piece in &self.homeless {
+            let counts = found.entry((piece.segment, piece.field, piece.component)).or_default();
+            let count = if piece.kept { &mut counts.0 } else { &mut counts.1 };
             *count = count.saturating_add(1);
         }
         let line = |((segment, field, component), (kept, dropped)): ((SegmentName, u32, Option<u32>), (u32, u32))| {

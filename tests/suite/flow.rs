@@ -358,23 +358,6 @@ fn the_record_commits_to_the_bytes_and_the_patient_and_reveals_neither() {
 }
 
 #[test]
-fn a_merge_links_the_records_and_consents_follow() {
-    let site = Site::start();
-    let survivor = site.patient(&site.send(&admission("M1", "1 FIRST STREET")));
-    let other = admission("M2", "1 FIRST STREET").replace("FLOW-1", "FLOW-2");
-    let retired = site.patient(&site.send(&other));
-    assert_ne!(survivor, retired);
-    site.consent("c", &retired, "permit", "Organization/clinic", "TREAT");
-    let merge = "MSH|^~\\&|ADT|NORTH|A|B|20260301101500+0100||ADT^A40^ADT_A39|M3|P|2.5.1\r\
-        EVN|A40|20260301101500+0100\rPID|1||FLOW-1^^^NORTH^MR||EXAMPLE^ANNA||19700101|F\rMRG|FLOW-2^^^NORTH^MR\r";
-    site.send(merge);
-    let patient = site.administrator().get(&format!("/fhir/{retired}"));
-    assert!([200, 404].contains(&patient.status));
-    let id = site.send(&admission("M4", "4 FOURTH STREET"));
-    site.delivery(&id, "clinic", "delivered");
-}
-
-#[test]
 fn a_batch_over_http_is_an_exchange_for_each_message() {
     let site = Site::start();
     let body = format!("FHS|^~\\&|X\rBHS|^~\\&|X\r{}{}BTS|2\rFTS|1\r", admission("B1", "1"), admission("B2", "2"));

@@ -12,4 +12,4 @@ mod value;
 
 pub use parameter::{Kind as ParameterKind, Parameter, parameters};
 pub use query::{Cursor, Handling, Options, Query, SearchError, Sort, parse};
-pub use row::{IndexRow, Match, RowKind, Term, Test, extract};
+pub use row::{IndexRow, Match, RowKind, Term, Test, extract, is_identifier};

@@ -170,6 +170,38 @@ impl Query {
         self.updated.iter().all(|any| any.iter().any(|span| span.from <= at && at <= span.to))
     }
 
+    /// Has whoever asks for a patient find what stands under other records of the same person too: `others` names them.
+    ///
+    /// # Errors
+    /// What `others` says.
+    pub fn widen<E>(&mut self, mut others: impl FnMut(&str) -> Result<Vec<String>, E>) -> Result<(), E> {
+        if let Some(patients) = &mut self.patients {
+            for patient in patients.clone() {
+                patients.extend(others(&patient)?);
+            }
+            patients.sort();
+            patients.dedup();
+        }
+        for term in &mut self.terms {
+            let mut more = Vec::new();
+            for one in &term.any_of {
+                let Test::Equals(value) = &one.test else { continue };
+                let text = std::str::from_utf8(value).unwrap_or_default();
+                let prefix = match one.param {
+                    PATIENT => "",
+                    SUBJECT if text.starts_with("Patient/") => "Patient/",
+                    _ => continue,
+                };
+                for other in others(text.strip_prefix(prefix).unwrap_or(text))? {
+                    let value = format!("{prefix}{other}").into_bytes();
+                    more.push(Match { param: one.param, test: Test::Equals(value), kind: one.kind });
+                }
+            }
+            term.any_of.extend(more);
+        }
+        Ok(())
+    }
+
     /// Whether nothing can be found, whatever there is.
     pub fn is_empty(&self) -> bool {
         self.ids.as_ref().is_some_and(Vec::is_empty)

@@ -16,6 +16,11 @@ pub(crate) const SUBJECT: u8 = 4;
 /// `Type/id` of the target of a Provenance.
 pub(crate) const TARGET: u8 = 5;
 
+/// Whether rows of this parameter say by which identifiers a resource is found.
+pub fn is_identifier(param: u8) -> bool {
+    matches!(param, IDENTIFIER | IDENTIFIER_SYSTEM)
+}
+
 /// Longer values are not found by their value: a key of the index has to stay small.
 pub(crate) const MAX_VALUE_BYTES: usize = 1024;
 

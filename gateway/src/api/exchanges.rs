@@ -40,12 +40,16 @@ pub(super) fn list(call: &Call, who: &Who) -> Result<Response, Failure> {
         scanned += page.exchanges.len();
         for summary in &page.exchanges {
             let whole = store.exchange(&summary.id)?;
-            if unmapped && !whole.as_ref().is_some_and(has_unmapped) {
-                continue;
-            }
-            lines.push(line(summary, whole.as_ref()));
+            let places = match &unmapped {
+                None => None,
+                Some(place) => match whole.as_ref().map(|whole| unmapped_at(whole, place)) {
+                    Some(places) if !places.is_empty() => Some(places),
+                    _ => continue,
+                },
+            };
+            lines.push(line(summary, whole.as_ref(), places));
         }
-        if !unmapped {
+        if unmapped.is_none() {
             break (page.total, page.next);
         }
         if lines.len() >= query.limit || page.next.is_none() || scanned >= SCAN_MOST {
@@ -119,9 +123,10 @@ fn unknown() -> Failure {
 
 const KNOWN: &str = "message-control-id, source, patient, state, since, until, unmapped, _count, before";
 
-fn parse_query(text: &str) -> Result<(ExchangeQuery, bool), Failure> {
+/// The query, and at which places something must have found no home; an empty place is any.
+fn parse_query(text: &str) -> Result<(ExchangeQuery, Option<String>), Failure> {
     let mut query = ExchangeQuery { limit: PAGE, ..ExchangeQuery::default() };
-    let mut unmapped = false;
+    let mut unmapped = None;
     for (name, value) in pairs(text)? {
         match name.as_str() {
             "message-control-id" => query.message_control_id = Some(value),
@@ -139,9 +144,14 @@ fn parse_query(text: &str) -> Result<(ExchangeQuery, bool), Failure> {
             "until" => query.until = Some(moment("until", &value)?),
             "unmapped" => {
                 unmapped = match value.as_str() {
-                    "true" | "" => true,
-                    "false" => false,
-                    _ => return Err(Failure::bad("unmapped: expected true or false")),
+                    "true" | "" => Some(String::new()),
+                    "false" => None,
+                    place if is_place(place) => Some(place.to_owned()),
+                    _ => {
+                        return Err(Failure::bad(
+                            "unmapped: expected true, false or a place such as PID-10 or PV1-7.3",
+                        ));
+                    }
                 };
             }
             "_count" | "limit" => {
@@ -161,21 +171,32 @@ fn states() -> String {
     ExchangeState::ALL.map(ExchangeState::as_str).join(", ")
 }
 
-fn moment(name: &str, value: &str) -> Result<Instant, Failure> {
+pub(super) fn moment(name: &str, value: &str) -> Result<Instant, Failure> {
     PartialDateTime::parse(value)
         .map(|time| time.earliest())
         .map_err(|_| Failure::bad(format!("{name}: expected a date or a time such as 2026-03-01T10:00:00Z")))
 }
 
-/// Whether something of the message has no place in the mapping; the pipeline notes it with the exchange.
-fn has_unmapped(exchange: &Exchange) -> bool {
-    let Some(detail) = detail(exchange) else { return false };
-    let count = |name: &str| match detail.at(&["loss", name]) {
-        Some(Json::Array(items)) => items.len() as u64,
-        Some(Json::Number(number)) => number.as_u64().unwrap_or(0),
-        _ => 0,
+/// `PID`, `PID-10` or `PID-10.3`
+fn is_place(text: &str) -> bool {
+    let (segment, rest) = text.split_once('-').map_or((text, None), |(segment, rest)| (segment, Some(rest)));
+    let number = |text: &str| (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    segment.len() == 3
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && rest.is_none_or(|rest| match rest.split_once('.') {
+            Some((field, component)) => number(field) && number(component),
+            None => number(rest),
+        })
+}
+
+/// The places below `place` at which something of the message has no home in the mapping, as the pipeline noted them.
+fn unmapped_at(exchange: &Exchange, place: &str) -> Vec<String> {
+    let Some(detail) = detail(exchange) else { return Vec::new() };
+    let below = |at: &str| {
+        at.strip_prefix(place).is_some_and(|rest| place.is_empty() || rest.is_empty() || rest.starts_with(['-', '.']))
     };
-    count("kept") + count("dropped") > 0
+    let places = detail.items("unmapped").iter().filter_map(|it| it.as_array()?.first()?.as_str());
+    places.filter(|at| below(at)).map(str::to_owned).collect()
 }
 
 /// What the pipeline noted about the mapping of a message.
@@ -183,7 +204,7 @@ fn detail(exchange: &Exchange) -> Option<Json> {
     exchange.detail.as_deref().and_then(|text| parse(text.as_bytes(), &Limits::default()).ok())
 }
 
-fn line(summary: &ExchangeSummary, whole: Option<&Exchange>) -> Json {
+fn line(summary: &ExchangeSummary, whole: Option<&Exchange>, unmapped: Option<Vec<String>>) -> Json {
     let mut line = Object::new();
     line.insert("id", summary.id.to_string());
     line.insert("kind", kind(summary.kind));
@@ -197,6 +218,9 @@ fn line(summary: &ExchangeSummary, whole: Option<&Exchange>) -> Json {
     if let Some(exchange) = whole {
         line.insert("stages", stages(exchange));
         line.insert("deliveries", deliveries(exchange));
+    }
+    if let Some(places) = unmapped {
+        line.insert("unmapped", Json::array(places.into_iter().map(Json::from)));
     }
     line.into()
 }
@@ -224,9 +248,30 @@ pub(crate) fn whole(exchange: &Exchange) -> Json {
         .map(|it| Json::from(format!("{}/{}/_history/{}", it.resource_type, it.id, it.version).as_str()));
     body.insert("resources", Json::array(resources));
     // Package and loss of the mapping: how many pieces of the message were mapped, kept, dropped.
-    body.insert("mapping", detail(exchange).unwrap_or(Json::Null));
+    body.insert("mapping", detail(exchange).map_or(Json::Null, mapping));
     body.insert("deliveries", deliveries(exchange));
     body.into()
+}
+
+/// What is shown of a mapping: of codes that a vocabulary map lacks the map and the place, never the code, which may be
+/// something else in a code's place.
+fn mapping(detail: Json) -> Json {
+    let Json::Object(detail) = detail else { return Json::Null };
+    let part =
+        |entry: &Json, at: usize| entry.as_array().and_then(|parts| parts.get(at)).cloned().unwrap_or(Json::Null);
+    let mut shown = Object::new();
+    for (name, value) in detail.iter() {
+        let entries = value.as_array().unwrap_or_default().iter();
+        let value = match name {
+            "unmapped" => Json::array(
+                entries.map(|it| Json::object([("at", part(it, 0)), ("kept", part(it, 1)), ("dropped", part(it, 2))])),
+            ),
+            "codes" => Json::array(entries.map(|it| Json::object([("map", part(it, 0)), ("at", part(it, 1))]))),
+            _ => value.clone(),
+        };
+        shown.insert(name, value);
+    }
+    shown.into()
 }
 
 fn stages(exchange: &Exchange) -> Json {

@@ -9,6 +9,7 @@ use store::{Resources, Stored};
 
 use crate::api::outcome::Failure;
 use crate::app::App;
+use crate::merges;
 
 /// Types outside of the patient's compartment that a summary may refer to.
 const DIRECTORY: [&str; 6] = ["Device", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole"];
@@ -18,16 +19,12 @@ const DIRECTORY: [&str; 6] = ["Device", "Location", "Medication", "Organization"
 /// An allergy under an old number of the same person must not be missing at the bedside: such resources are read as if
 /// they named the number that stands for both. Nothing here is decided yet.
 pub(crate) fn record(app: &App, patient: &str) -> Result<Vec<Json>, Failure> {
-    let mut found: Vec<Json> = app.store.of_patient(patient, &[])?.iter().filter_map(json).collect();
-    for link in app.store.links(patient)?.into_iter().filter(|link| link.replaced_by == patient) {
-        let (old, new) = (format!("Patient/{}", link.replaced), format!("Patient/{patient}"));
-        for mut resource in app.store.of_patient(&link.replaced, &[])?.iter().filter_map(json) {
-            if resource_type(&resource) != Some("Patient") {
-                rewrite_references(&mut resource, &mut |target| (target == old).then(|| new.clone()));
-                found.push(resource);
-            }
-        }
+    let records = merges::person(&app.store, patient)?;
+    let mut found: Vec<Json> = Vec::new();
+    for record in &records {
+        found.extend(app.store.of_patient(record, &[])?.iter().filter_map(json));
     }
+    as_one_person(&mut found, patient, &records);
     // What an audit log holds about a patient is no part of the record.
     found.retain(|resource| {
         !matches!(resource_type(resource), Some("AuditEvent" | "Provenance" | "Communication" | "Task"))
@@ -35,6 +32,28 @@ pub(crate) fn record(app: &App, patient: &str) -> Result<Vec<Json>, Failure> {
     let directory = directory(app, &found)?;
     found.extend(directory);
     Ok(found)
+}
+
+/// Has everything that was stored under one of these records name this patient, and leaves the other records' Patients out.
+pub(crate) fn as_one_person(resources: &mut Vec<Json>, patient: &str, records: &[String]) {
+    if records.len() < 2 {
+        return;
+    }
+    let new = format!("Patient/{patient}");
+    let others: Vec<String> =
+        records.iter().filter(|record| *record != patient).map(|record| format!("Patient/{record}")).collect();
+    resources.retain(|resource| {
+        let is_other = id(resource).is_some_and(|own| own != patient && records.iter().any(|record| record == own));
+        resource_type(resource) != Some("Patient") || !is_other
+    });
+    let mut seen = std::collections::HashSet::new();
+    resources.retain(|resource| {
+        let name = (resource_type(resource).map(str::to_owned), id(resource).map(str::to_owned));
+        seen.insert(name)
+    });
+    for resource in resources.iter_mut().filter(|resource| resource_type(resource) != Some("Patient")) {
+        rewrite_references(resource, &mut |target| others.iter().any(|other| other == target).then(|| new.clone()));
+    }
 }
 
 /// The directory resources that these refer to.

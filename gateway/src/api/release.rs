@@ -69,7 +69,8 @@ pub(crate) struct Asking<'a> {
     who: &'a Who,
     interaction: Interaction,
     now: Instant,
-    grants: Vec<Grant>,
+    /// Open grants, each with all records of its patient.
+    grants: Vec<(Grant, Vec<String>)>,
     rules: Mutex<HashMap<Vec<String>, Rules>>,
 }
 
@@ -87,16 +88,24 @@ impl<'a> Asking<'a> {
     /// What the store says.
     pub(crate) fn new(app: &'a App, who: &'a Who, interaction: Interaction) -> Result<Self, Failure> {
         let now = app.clock.now();
-        let grants = match who.holder() {
+        let open = match who.holder() {
             Some(holder) if who.is_break_glass() => app.emergency.open_grants(&app.store, &holder, now)?,
             _ => Vec::new(),
         };
+        let mut grants = Vec::with_capacity(open.len());
+        for grant in open {
+            let records = crate::merges::person(&app.store, &grant.patient)?;
+            grants.push((grant, records));
+        }
         Ok(Self { app, who, interaction, now, grants, rules: Mutex::default() })
     }
 
-    /// The grant under which this caller sees a resource of these patients, if there is one.
-    pub(crate) fn grant_for(&self, patients: &[String]) -> Option<&Grant> {
-        self.grants.iter().find(|grant| patients.contains(&grant.patient))
+    /// The grant under which this caller sees a resource of these patients, if there is one, and the patient by it.
+    fn grant_for<'p>(&self, patients: &'p [String]) -> Option<(&Grant, &'p str)> {
+        self.grants.iter().find_map(|(grant, records)| {
+            let patient = patients.iter().find(|patient| records.contains(patient))?;
+            Some((grant, patient.as_str()))
+        })
     }
 
     /// What may leave of a version; `None` where it is withheld, which must answer like an unknown id.
@@ -160,9 +169,9 @@ impl<'a> Asking<'a> {
     fn decided(&self, stored: &Stored, action: Action) -> Result<Option<Released>, Failure> {
         let rules = self.rules(&stored.patients)?;
         let mut request = self.who.request(action, self.interaction, &self.app.config);
-        if let Some(grant) = self.grant_for(&stored.patients) {
+        if let Some((grant, patient)) = self.grant_for(&stored.patients) {
             request.btg = Some(crate::emergency::summary::declared(grant));
-            request.patient = Some(format!("Patient/{}", grant.patient).into());
+            request.patient = Some(format!("Patient/{patient}").into());
         }
         let text: Arc<[u8]> = stored.json().into();
         let json = parse(&text, &Limits::default()).map_err(|_| damaged())?;
@@ -225,7 +234,7 @@ impl<'a> Asking<'a> {
         let mut used: Vec<&Grant> = Vec::new();
         // Whether or not it was needed for this one: what is seen while a grant is open is a use of it.
         for one in released {
-            if let Some(grant) = self.grant_for(&one.patients)
+            if let Some((grant, _)) = self.grant_for(&one.patients)
                 && !used.iter().any(|known| known.id == grant.id)
             {
                 used.push(grant);

@@ -20,6 +20,8 @@ pub enum Endpoint {
     Replay,
     /// `GET /exchanges/{id}/opening`
     Opening,
+    /// `GET /exchanges/unmapped`
+    Unmapped,
     /// `GET /packages`
     Packages,
     /// `POST /packages/reload`
@@ -133,6 +135,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::POST, "/ingest/{source}", Endpoint::Ingest, Needs::Source),
     route(Method::POST, "/convert", Endpoint::Convert, Needs::Caller),
     route(Method::GET, "/exchanges", Endpoint::Exchanges, Needs::Caller),
+    route(Method::GET, "/exchanges/unmapped", Endpoint::Unmapped, Needs::Caller),
     route(Method::GET, "/exchanges/{id}", Endpoint::Exchange, Needs::Caller),
     route(Method::POST, "/exchanges/{id}/replay", Endpoint::Replay, Needs::Caller),
     route(Method::GET, "/exchanges/{id}/opening", Endpoint::Opening, Needs::Caller),

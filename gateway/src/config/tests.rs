@@ -172,3 +172,18 @@ fn authorities_of_a_source_are_names_with_uris() {
         check(&text, "source[1].authorities.WARD", "expected the URI of an identifier system");
     }
 }
+
+#[test]
+fn a_destination_names_the_version_and_the_delimiters_it_reads() {
+    let destination =
+        "[[destination]]\nname='d'\ntransport='mllp'\naddress='127.0.0.1:1'\nrecipient=['Organization/d']\n";
+    let config = parse(&format!("{destination}hl7_version = '2.3'\nhl7_delimiters = '|^~\\&'")).unwrap();
+    assert_eq!(config.destinations[0].hl7_version.as_deref(), Some("2.3"));
+    assert_eq!(config.destinations[0].hl7_delimiters.as_deref(), Some("|^~\\&"));
+    check(&format!("{destination}hl7_version = '3'"), "destination[1].hl7_version", "from 2.1 to 2.9.1");
+    for wrong in ["|^~\\", "||~\\&", "|^~ &", "|a~\\&", ""] {
+        check(&format!("{destination}hl7_delimiters = '{wrong}'"), "destination[1].hl7_delimiters", "five different");
+    }
+    let fhir = destination.replace("'mllp'", "'fhir'").replace("127.0.0.1:1", "http://127.0.0.1:1/fhir");
+    check(&format!("{fhir}hl7_version = '2.5'"), "destination[1].hl7_version", "only HL7 v2");
+}

@@ -3,7 +3,7 @@
 'use strict';
 
 const $ = (id) => document.getElementById(id);
-const views = ['access', 'exchanges', 'detail', 'emergency'];
+const views = ['access', 'exchanges', 'unmapped', 'detail', 'emergency'];
 let token = sessionStorage.getItem('token') || '';
 let wanted = 'exchanges';
 let before = null;
@@ -23,6 +23,7 @@ function node(name, attributes, ...children) {
 function show(view) {
   for (const name of views) $(name).hidden = name !== view;
   $('tab-exchanges').setAttribute('aria-pressed', String(wanted === 'exchanges'));
+  $('tab-unmapped').setAttribute('aria-pressed', String(wanted === 'unmapped'));
   $('tab-emergency').setAttribute('aria-pressed', String(wanted === 'emergency'));
 }
 
@@ -138,12 +139,58 @@ async function detail(id) {
     body.replaceChildren(path(exchange), node('div', { class: 'card' }, facts));
     if ((exchange.stages || []).length) body.append(node('h2', {}, 'What happened'), table(['Stage', 'When', 'Outcome'], exchange.stages.map((s) => [s.name, when(s.at), s.outcome])));
     if ((exchange.deliveries || []).length) body.append(node('h2', {}, 'To whom'), table(['Destination', 'State', 'Decision', 'Attempts', 'Last error'], exchange.deliveries.map((d) => [d.destination, d.state, d.decision, String(d.attempts), d.last_error])));
-    if ((exchange.issues || []).length) body.append(node('h2', {}, 'Findings'), table(['Severity', 'Where', 'What'], exchange.issues.map((i) => [i.severity, [].concat(i.location || [], i.expression || []).join(', '), i.diagnostics])));
+    if ((exchange.issues || []).length) body.append(node('h2', {}, 'Findings'), table(['Severity', 'Where', 'What'], exchange.issues.map((i) => [i.severity, i.at, i.diagnostics])));
+    if (exchange.mapping) body.append(...mapping(exchange.mapping));
     if ((exchange.resources || []).length) body.append(node('h2', {}, 'Resources written'), node('p', {}, exchange.resources.join(', ')));
     $('detail-title').focus();
   } catch (error) {
     if (error.status === 401 || error.status === 403) return askForToken(error);
     $('exchanges-note').textContent = error.message;
+  }
+}
+
+// How much of a message found a home, and which places did not.
+function mapping(found) {
+  const loss = found.loss || {};
+  const total = loss.total || 0;
+  const share = total ? Math.round(1000 * loss.mapped / total) / 10 : 100;
+  const facts = node('dl', {});
+  const fact = (name, value) => facts.append(node('dt', {}, name), node('dd', {}, value));
+  fact('Package', found.package ? found.package.name + ' ' + found.package.version : '');
+  fact('Pieces', total + ': ' + loss.mapped + ' mapped (' + share + ' %), ' + loss.kept + ' kept, ' + loss.dropped + ' dropped');
+  const parts = [node('h2', {}, 'How it was mapped'), node('div', { class: 'card' }, facts)];
+  const places = found.unmapped || [];
+  if (places.length) parts.push(node('h2', {}, 'Places without a home'), table(['Place', 'Kept', 'Dropped'], places.map((it) => [it.at, String(it.kept), String(it.dropped)])));
+  const codes = found.codes || [];
+  if (codes.length) parts.push(node('h2', {}, 'Codes that no vocabulary map has'), table(['Place', 'Map'], codes.map((it) => [it.at, it.map])));
+  return parts;
+}
+
+async function unmapped() {
+  wanted = 'unmapped';
+  try {
+    const query = new URLSearchParams();
+    if ($('unmapped-source').value) query.set('source', $('unmapped-source').value);
+    if ($('unmapped-since').value) query.set('since', $('unmapped-since').value);
+    const report = await call('/exchanges/unmapped?' + query);
+    show('unmapped');
+    const known = [...$('unmapped-source').options].map((option) => option.value);
+    for (const source of new Set(report.senders.map((it) => it.source))) if (!known.includes(source)) $('unmapped-source').append(node('option', { value: source }, source));
+    const sender = (it) => [it.source, it.sending_application, it.sending_facility].filter(Boolean).join(' · ');
+    const last = (it) => it.last ? node('button', { type: 'button', onclick: () => detail(it.last.exchange) }, when(it.last.at)) : '';
+    const most = 300;
+    const body = [];
+    if (report.unmapped.length) body.push(node('h2', {}, 'Places'), table(['Place', 'Sender', 'Type', 'Messages', 'Kept', 'Dropped', 'Last'],
+      report.unmapped.slice(0, most).map((it) => [it.at, sender(it), it.type, String(it.exchanges), String(it.kept), String(it.dropped), last(it)])));
+    if (report.codes.length) body.push(node('h2', {}, 'Codes'), table(['Place', 'Map', 'Code', 'Sender', 'Messages', 'Last'],
+      report.codes.slice(0, most).map((it) => [it.at, it.map, it.code || 'not shown: fewer than three patients', sender(it), String(it.exchanges), last(it)])));
+    $('unmapped-body').replaceChildren(...body);
+    const count = report.unmapped.length + report.codes.length;
+    $('unmapped-note').textContent = count === 0 ? 'Everything that came in found a home.' : count + (count === 1 ? ' gap' : ' gaps') + (count > most ? ', the most frequent are shown' : '');
+  } catch (error) {
+    if (error.status === 401 || error.status === 403) return askForToken(error);
+    show('unmapped');
+    $('unmapped-note').textContent = error.message;
   }
 }
 
@@ -288,6 +335,9 @@ async function health() {
 }
 
 $('tab-exchanges').addEventListener('click', () => list(false));
+$('tab-unmapped').addEventListener('click', unmapped);
+$('unmapped-source').addEventListener('change', unmapped);
+$('unmapped-since').addEventListener('change', unmapped);
 $('tab-emergency').addEventListener('click', emergency);
 $('refresh').addEventListener('click', () => list(false));
 $('state').addEventListener('change', () => list(false));
@@ -302,7 +352,7 @@ $('token-form').addEventListener('submit', (event) => {
   event.preventDefault();
   token = $('token').value.trim();
   sessionStorage.setItem('token', token);
-  if (wanted === 'emergency') emergency(); else list(false);
+  if (wanted === 'emergency') emergency(); else if (wanted === 'unmapped') unmapped(); else list(false);
 });
 health();
 setInterval(health, 15000);

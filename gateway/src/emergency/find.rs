@@ -13,8 +13,8 @@ use super::likeness::{Demographics, THRESHOLD, score};
 use crate::api::outcome::Failure;
 use crate::api::{Call, Who, answer};
 use crate::audit::{Kind, Outcome};
-use crate::index;
 use crate::layers::Response;
+use crate::{index, merges};
 
 #[cfg(test)]
 mod tests;
@@ -159,10 +159,10 @@ fn id(patient: &Json) -> &str {
 fn surviving(store: &Store, found: Vec<(f64, Json)>) -> Result<Vec<(f64, Json)>, Failure> {
     let mut out = Vec::with_capacity(found.len());
     for (score, patient) in found {
-        let survivor = store.links(id(&patient))?.into_iter().find(|link| link.replaced == id(&patient));
-        let stored = match survivor {
-            Some(link) => store.read("Patient", &link.replaced_by)?.filter(|stored| !stored.deleted),
-            None => None,
+        let survivor = merges::survivor(store, id(&patient))?;
+        let stored = match survivor == id(&patient) {
+            true => None,
+            false => store.read("Patient", &survivor)?.filter(|stored| !stored.deleted),
         };
         match stored.and_then(|stored| json(&stored)) {
             Some(survivor) => out.push((score, survivor)),

@@ -227,10 +227,21 @@ pub(super) async fn arrive(app: &App, arrival: Arrival) -> Result<Accepted, Refu
         many => format!("ok, {many} issues"),
     };
     arrived.stage(app, "parse", arrival.started, found);
+    let doubtful: Vec<Issue> = arrived.issues.extract_if(.., |issue| is_for_a_person(issue)).collect();
+    if !doubtful.is_empty() {
+        return Err(commit::refuse(app, arrived, Refusal::of(Cause::Held, doubtful)).await);
+    }
     if let Err(refusal) = map::select(&arrived) {
         return Err(commit::refuse(app, arrived, refusal).await);
     }
     Ok(Accepted::New(Box::new(arrived)))
+}
+
+/// Findings of the lexer after which the reading is a guess, or half of a message: held, and taken by a replay once a
+/// person has looked. Before the package is chosen, as MSH-9 may be read wrongly, too.
+fn is_for_a_person(issue: &Issue) -> bool {
+    let rules = ["delimiters-repeated", "continuation-open", "continuation-alone"];
+    issue.is_error() && issue.rule.as_deref().is_some_and(|rule| rules.contains(&rule))
 }
 
 /// Reads bytes that were stored earlier, to process them (again).

@@ -15,7 +15,9 @@ use store::{
 };
 
 use super::arrive::{Arrived, Header};
+use super::gaps::Gaps;
 use super::map::Mapped;
+use super::merge::{self, Unsettled};
 use super::validate::{Invalid, Validated};
 use super::{Cause, Outcome, Refusal, issues, provenance};
 use crate::app::App;
@@ -57,14 +59,37 @@ pub(super) struct Assembled {
     places: Vec<(String, String, String)>,
 }
 
+/// Why a message is not written as it is.
+pub(super) enum Unassembled {
+    /// It waits for a person.
+    Held(Box<Arrived>, Invalid),
+    /// Nothing can be written now.
+    Failed(Refusal),
+}
+
+impl From<Refusal> for Unassembled {
+    fn from(refusal: Refusal) -> Self {
+        Self::Failed(refusal)
+    }
+}
+
 /// Puts together resources, Provenance, AuditEvent, one undecided delivery for each destination, the ledger record and
 /// the exchange. CPU only.
 ///
 /// # Errors
-/// [`Refusal`] if the system gives no randomness for the salts.
-pub(super) fn assemble(app: &App, mut arrived: Arrived, validated: Validated) -> Result<Assembled, Refusal> {
+/// [`Unassembled`]: a person has to look at what it says of merged records, or nothing can be written at all.
+pub(super) fn assemble(app: &App, mut arrived: Arrived, validated: Validated) -> Result<Assembled, Unassembled> {
     let started = Timer::now();
     let mut mapped = validated.into_mapped();
+    let plan = match merge::settle(&app.store, &mut mapped) {
+        Ok(plan) => plan,
+        Err(Unsettled::Held(found)) => {
+            let mut issues = mapped.issues;
+            issues.extend(found);
+            return Err(Unassembled::Held(Box::new(arrived), Invalid { issues, started }));
+        }
+        Err(Unsettled::Store(error)) => return Err(Refusal::from(error).into()),
+    };
     let now = app.clock.now();
     let has_provenance = provenance::complete(&mut mapped.entries, &arrived);
     let replayed = arrived.opened.is_some_and(|state| state != ExchangeState::Accepted);
@@ -81,6 +106,7 @@ pub(super) fn assemble(app: &App, mut arrived: Arrived, validated: Validated) ->
         }
         resources.push(version);
     }
+    merge::index(&app.store, &plan, &mapped.entries, &mut resources).map_err(Refusal::from)?;
     let target = |version: &NewVersion| format!("{}/{}", version.resource_type, version.id);
     let targets: Vec<String> = if has_provenance { Vec::new() } else { resources.iter().map(target).collect() };
     if !has_provenance && let Some(provenance) = provenance::of(app, &arrived, mapped.rules.as_ref(), &targets, now) {
@@ -121,7 +147,8 @@ pub(super) fn assemble(app: &App, mut arrived: Arrived, validated: Validated) ->
         exchanges: vec![change],
         deliveries,
         ledger: vec![record],
-        links: mapped.merges.clone(),
+        unlinks: plan.unlinks,
+        links: plan.links,
         ..Commit::default()
     };
     let outcome = Outcome {
@@ -313,7 +340,9 @@ fn detail(mapped: &Mapped) -> Option<String> {
         ("version", Json::from(rules.version.as_str())),
         ("digest", Json::from(rules.digest.as_str())),
     ];
-    Some(Json::object([("package", Json::object(package)), ("loss", Json::object(loss))]).to_text())
+    let members = [("package", Json::object(package)), ("loss", Json::object(loss))];
+    let gaps = mapped.gaps.iter().flat_map(Gaps::members);
+    Some(Json::object(members.into_iter().chain(gaps)).to_text())
 }
 
 /// A conflict is about one resource: its place in the input tells the sender which.

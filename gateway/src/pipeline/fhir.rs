@@ -56,8 +56,10 @@ pub(super) fn take(app: &App, arrived: &Arrived, json: &Json, started: Timer) ->
         issues: Vec::new(),
         patient: patient.map(|id| id.as_str().to_owned()),
         merges: Vec::new(),
+        unmerges: Vec::new(),
         rules: None,
         loss: None,
+        gaps: None,
         started,
         mapped_at: app.clock.now(),
     })

@@ -2,13 +2,16 @@
 
 use std::time::Instant as Timer;
 
+use formats::hl7v2::Message;
 use mappers::{Context, Package, SelectError, Selector};
 use model::json::Json;
 use model::outcome::Issue;
+use model::resource::resource_type;
 use model::time::Instant;
 use store::{Expect, PatientLink};
 
 use super::arrive::{Arrived, Content};
+use super::gaps::Gaps;
 use super::{Cause, Refusal, fhir};
 use crate::app::App;
 
@@ -37,9 +40,13 @@ pub(super) struct Mapped {
     /// Id of the patient the message is about.
     pub(super) patient: Option<String>,
     pub(super) merges: Vec<PatientLink>,
+    /// Records that the message says are not one person, in pairs.
+    pub(super) unmerges: Vec<(String, String)>,
     pub(super) rules: Option<Rules>,
     /// Pieces of the input: all, mapped, kept elsewhere, dropped with a reason.
     pub(super) loss: Option<[usize; 4]>,
+    /// Where it says what found no home.
+    pub(super) gaps: Option<Gaps>,
     pub(super) started: Timer,
     pub(super) mapped_at: Instant,
 }
@@ -67,13 +74,18 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
         namespace: &app.namespace,
         source: &arrived.source.name,
         timezone: arrived.source.timezone.as_deref(),
-        authorities: &[],
+        authorities: &arrived.source.authorities,
         received: Some(arrived.received_at),
     };
-    let mapped = package.map(message, &context);
+    let mapped = package.map_counted(message, &context);
+    let loss = Some(mapped.loss_counts());
+    let gaps = Some(Gaps::of(message, mapped.unmapped(), &mapped.issues));
+    let entries = take_resources(mapped.bundle);
     Ok(Mapped {
-        loss: Some(mapped.loss_counts()),
-        entries: take_resources(mapped.bundle),
+        loss,
+        gaps,
+        unmerges: unmerges(message, &entries),
+        entries,
         issues: mapped.issues,
         patient: mapped.patient.map(|id| id.as_str().to_owned()),
         merges: mapped
@@ -92,6 +104,17 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
         started,
         mapped_at: app.clock.now(),
     })
+}
+
+/// HL7 v2.8.2 ch. 3, "ADT/ACK - Unlink Patient Information (Event A37)": two PIDs that are two persons.
+fn unmerges(message: &Message, entries: &[Entry]) -> Vec<(String, String)> {
+    if message.message_code() != "ADT" || message.trigger() != "A37" {
+        return Vec::new();
+    }
+    let patients = entries.iter().filter(|entry| resource_type(&entry.resource) == Some("Patient"));
+    let ids: Vec<&str> = patients.filter_map(|entry| model::resource::id(&entry.resource)).collect();
+    let pairs = ids.iter().enumerate().flat_map(|(at, one)| ids.iter().skip(at + 1).map(move |other| (one, other)));
+    pairs.map(|(one, other)| ((*one).to_owned(), (*other).to_owned())).collect()
 }
 
 fn package(arrived: &Arrived) -> Result<&Package, Refusal> {

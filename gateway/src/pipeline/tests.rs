@@ -162,6 +162,8 @@ async fn what_is_not_taken_is_kept_with_its_reason() {
         ("ward", ADMISSION.replace("ADT^A01^ADT_A01", "ZZZ^Z99"), Cause::UnknownType, AR, 422, Some("MSH-9")),
         ("nobody", ADMISSION.to_owned(), Cause::UnknownSource, AR, 404, Some("MSH-3")),
         ("ward", ADMISSION.replace("4711^^^NORTH^MR", ""), Cause::Held, AE, 422, Some("PID-3")),
+        ("ward", ADMISSION.replace("|^~\\&|", "|&&&&|"), Cause::Held, AE, 422, Some("MSH-2")),
+        ("ward", format!("{ADMISSION}DSC|P1|F\r"), Cause::Held, AE, 422, Some("DSC-1")),
     ];
     for (source, raw, cause, ack, status, at) in cases {
         let refusal = site.receive(source, &raw).await.unwrap_err();

@@ -21,6 +21,11 @@ pub struct Validated {
 }
 
 impl Validated {
+    /// Whether links between records change.
+    pub(super) fn merges_records(&self) -> bool {
+        self.mapped.merges_records()
+    }
+
     pub(super) fn into_mapped(self) -> Mapped {
         self.mapped
     }

@@ -86,6 +86,8 @@ pub async fn write(app: &App, exchange: ExchangeId, write: FhirWrite) -> Result<
     let now = app.clock.now();
     let sha256: [u8; 32] = Sha256::digest(&write.raw).into();
     let author = Author { source: write.source.clone(), exchange: Some(exchange) };
+    // As for messages: what a record is found by depends on the records it stands for.
+    let _shared = app.merging.read().await;
     let mut patient = None;
     let mut resources = Vec::with_capacity(write.changes.len() + write.audit.len());
     for change in &write.changes {
@@ -96,7 +98,7 @@ pub async fn write(app: &App, exchange: ExchangeId, write: FhirWrite) -> Result<
             id: id(&change.resource).unwrap_or_default().to_owned(),
             expect: change.expect.clone(),
             body: change.body.clone(),
-            index: crate::index::rows(&change.resource),
+            index: crate::merges::rows(&app.store, &change.resource)?,
             patients,
             deleted: false,
             author: author.clone(),

@@ -340,6 +340,8 @@ pub struct ExchangeDetail {
     pub received: Instant,
     /// Where it stands.
     pub state: ExchangeState,
+    /// Id part of the patient it is about.
+    pub patient: Option<String>,
     /// The gateway's JSON object.
     pub detail: Option<String>,
 }

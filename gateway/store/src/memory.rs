@@ -350,6 +350,7 @@ impl Exchanges for MemoryStore {
             sending_facility: kept.exchange.sending_facility.clone(),
             received: kept.exchange.received,
             state: kept.exchange.state,
+            patient: kept.exchange.patient.clone(),
             detail: kept.exchange.detail.clone(),
         };
         Ok(later.take(limit).map(detail).collect())

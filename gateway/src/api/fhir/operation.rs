@@ -14,11 +14,13 @@ use crate::api::{Call, Who, answer, ips};
 use crate::audit::{Kind, Outcome};
 use crate::emergency::summary::name_exchange;
 use crate::layers::Response;
+use crate::merges;
 
 /// `GET /fhir/Patient/{id}/$summary`
 pub(in crate::api) async fn summary(call: &Call, who: &Who) -> Result<Response, Failure> {
     let (patient, released, exchange) = gather(call, who, Interaction::Summary, "$summary").await?;
-    let resources = released.iter().map(Released::json).collect::<Result<Vec<Json>, _>>()?;
+    let mut resources = released.iter().map(Released::json).collect::<Result<Vec<Json>, _>>()?;
+    ips::as_one_person(&mut resources, &patient, &merges::person(&call.app.store, &patient)?);
     let document = ips::document(&call.app, &call.base(), &patient, &resources, call.app.clock.now())
         .ok_or_else(|| Failure::unknown(&format!("Patient/{patient}")))?;
     let mut response = answer::fhir(StatusCode::OK, document.to_bytes());
@@ -68,7 +70,13 @@ async fn gather(
         && let Some(own) = asking.release(patient)?
     {
         released.push(own);
-        let others: Vec<Stored> = call.app.store.of_patient(id.as_str(), &[])?;
+        let mut others: Vec<Stored> = Vec::new();
+        for record in merges::person(&call.app.store, id.as_str())? {
+            others.extend(call.app.store.of_patient(&record, &[])?);
+        }
+        // What names two records of the person is there once.
+        let mut seen = std::collections::HashSet::new();
+        others.retain(|stored| seen.insert(stored.cursor));
         for stored in others.iter().filter(|stored| stored.resource_type != "Patient" || stored.id != id.as_str()) {
             // The audit log and what the gateway itself keeps about a patient is found by its own searches.
             if matches!(stored.resource_type.as_str(), "AuditEvent" | "Provenance") {

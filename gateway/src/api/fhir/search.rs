@@ -22,6 +22,7 @@ use crate::audit::Kind;
 use crate::emergency::summary::name_exchange;
 use crate::index;
 use crate::layers::Response;
+use crate::merges;
 
 /// Matches looked at for one page; a caller who may see none of very many is not let to scan them all at once.
 const SCAN_MOST: usize = 20_000;
@@ -47,7 +48,9 @@ pub(in crate::api) async fn search(call: &Call, who: &Who, text: &str) -> Result
     let pairs = pairs(text)?;
     crate::api::format::acceptable(call)?;
     let base = call.base();
-    let query = parse(call, resource_type.as_str(), &pairs, &base)?;
+    let mut query = parse(call, resource_type.as_str(), &pairs, &base)?;
+    // Who asks by one number of a person finds what stands under the others.
+    query.widen(|patient| merges::person(&call.app.store, patient))?;
     let asking = Asking::new(&call.app, who, Interaction::Search)?;
     let binding = binding(who);
     let after = query.page(&binding).map_err(refused)?;

@@ -359,6 +359,7 @@ impl Exchanges for DiskStore {
                 sending_facility: item.sending_facility,
                 received: item.received,
                 state: item.state,
+                patient: item.patient,
                 detail,
             });
             Ok(Flow::On)

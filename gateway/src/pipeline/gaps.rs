@@ -1,0 +1,94 @@
+//! What a message says that the mapping has no home for, as the exchange keeps it: places and codes, in short.
+//!
+//! Written in the hot path, so that nothing is counted there; [`crate::unmapped`] counts from the store.
+
+use formats::hl7v2::Message;
+use model::json::Json;
+use model::outcome::Issue;
+
+/// Places kept for one message: a message that has more is not of the kind its package is for.
+const PLACES_MOST: usize = 500;
+/// Codes kept for one message.
+const CODES_MOST: usize = 50;
+/// How the engine says that a vocabulary map lacks a code; the map's name follows.
+const NO_SUCH_CODE: &str = "the code is not in ";
+
+/// What found no home in a message.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    /// `ADT^A01`; empty where MSH-9 holds something else than codes.
+    pub(super) kind: String,
+    places: Vec<mappers::Unmapped>,
+    codes: Vec<(String, String, Option<String>)>,
+}
+
+impl Gaps {
+    pub(super) fn of(message: &Message, places: Vec<mappers::Unmapped>, issues: &[Issue]) -> Self {
+        let (code, trigger) = (message.message_code(), message.trigger());
+        let is_code = |text: &str| text.len() <= 3 && text.chars().all(|c| c.is_ascii_alphanumeric());
+        let kind = if is_code(&code) && is_code(&trigger) { format!("{code}^{trigger}") } else { String::new() };
+        let mut codes = Vec::new();
+        for issue in issues.iter().filter(|issue| issue.code == "code-invalid") {
+            if let (Some(map), Some(at)) = (issue.diagnostics.strip_prefix(NO_SUCH_CODE), &issue.at)
+                && codes.len() < CODES_MOST
+            {
+                codes.push((map.to_owned(), plain(at), code_at(message, at)));
+            }
+        }
+        Self { kind, places, codes }
+    }
+
+    /// `[["PID-10",2,0],…]` and `[["PatientClass","PV1-2","Q"],…]`: place, pieces kept and dropped; map, place, code.
+    pub(super) fn members(&self) -> [(&'static str, Json); 3] {
+        let place = |it: &mappers::Unmapped| {
+            let numbers = [it.kept, it.dropped].map(|number| Json::from(u64::from(number)));
+            Json::array(std::iter::once(Json::from(it.place.as_str())).chain(numbers))
+        };
+        let code = |(map, at, code): &(String, String, Option<String>)| {
+            let code = code.as_deref().map_or(Json::Null, Json::from);
+            Json::array([Json::from(map.as_str()), Json::from(at.as_str()), code])
+        };
+        [
+            ("type", Json::from(self.kind.as_str())),
+            ("unmapped", Json::array(self.places.iter().take(PLACES_MOST).map(place))),
+            ("codes", Json::array(self.codes.iter().map(code))),
+        ]
+    }
+}
+
+/// A place without the numbers of segments and repetitions: `PID[2]-3[1].4` is `PID-3.4`.
+fn plain(at: &str) -> String {
+    let mut out = String::with_capacity(at.len());
+    let mut inside = false;
+    for c in at.chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            c if !inside => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// The text at a place, if it is of the form of a code. A name or a number of a person does not pass as one: nothing with
+/// blanks, nothing long, no run of digits as numbers of patients, telephones and days are.
+fn code_at(message: &Message, at: &str) -> Option<String> {
+    let segment = at.get(..3)?;
+    let found =
+        message.segments().filter(|it| it.name() == segment).flat_map(|segment| segment.leaves()).find(|leaf| {
+            let place = leaf.place.to_string();
+            place == at || place.strip_prefix(at).is_some_and(|rest| rest.starts_with('.'))
+        })?;
+    Some(found.raw).filter(|text| is_code(text)).map(str::to_owned)
+}
+
+pub(crate) fn is_code(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+');
+    let mut digits = 0;
+    let run = text.chars().any(|c| {
+        digits = if c.is_ascii_digit() { digits + 1 } else { 0 };
+        digits > 5
+    });
+    (1..=20).contains(&text.len()) && text.chars().all(plain) && !run
+}
