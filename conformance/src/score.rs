@@ -18,6 +18,7 @@ mod pairs;
 mod ratchet;
 mod report;
 mod run;
+mod way_back;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ pub use invention::Tables;
 pub use pairs::PairScore;
 pub use ratchet::{compare as compare_with_ratchet, ratchet};
 pub use report::{Detail, Group, Report, Tally};
-pub use run::{FileScore, LEAVES_CAP, Loss, Missed, Outcome, RoundTrip};
+pub use run::{FileScore, LEAVES_CAP, Loss, Missed, Outcome};
+pub use way_back::RoundTrip;
 
 use corpus::CorpusError;
 

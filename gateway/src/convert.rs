@@ -7,10 +7,14 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 use formats::hl7v2::{self, Continuations, Message, Split, Splitter, Whole};
-use mappers::{CONVERT_NAMESPACE, Context, Packages, RenderContext, SelectError, Selector};
+use mappers::{CONVERT_NAMESPACE, Context, Packages, SelectError, Selector};
 use model::json::{Json, Limits};
 use model::outcome::{Issue, Severity};
 use model::xml;
+
+pub mod target;
+
+use target::Target;
 
 /// A format by the names of the command line and of `/convert`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +111,8 @@ pub struct Conversion {
     pub timezone: Option<String>,
     /// Whether loss and explanation are asked for; they cost as much as the translation.
     pub reports: Reports,
+    /// How HL7 v2 is to be written.
+    pub target: Target,
 }
 
 /// Whether [`Output::loss`] and [`Output::explain`] are filled.
@@ -336,7 +342,7 @@ fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) 
         }
     };
     let bytes = if to == Format::Hl7v2 {
-        let rendered = package.render(&mapped.bundle, &RenderContext::default());
+        let rendered = package.render(&mapped.bundle, &request.target.context(None));
         issues.extend(rendered.issues);
         rendered.bytes
     } else {
@@ -348,7 +354,12 @@ fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) 
 fn fhir(packages: &Packages, request: &Conversion, to: Format, input: &[u8]) -> Result<Output, Vec<Issue>> {
     let is_xml = xml::looks_like(input);
     let (tree, mut issues) = conformance::file::read(input, &Limits::default()).map_err(|issue| vec![issue])?;
-    issues.extend(conformance::validate::form(&tree));
+    let form = conformance::validate::form(&tree);
+    if to == Format::Hl7v2 {
+        issues.extend(form.into_iter().map(bearable));
+    } else {
+        issues.extend(form);
+    }
     if model::outcome::any_error(&issues) {
         return Err(issues);
     }
@@ -362,13 +373,22 @@ fn fhir(packages: &Packages, request: &Conversion, to: Format, input: &[u8]) -> 
     let package = packages
         .named(name)
         .ok_or_else(|| vec![select_issue(&SelectError::UnknownPackage { name: name.to_owned() })])?;
-    let context = RenderContext { timezone: request.timezone.clone(), ..RenderContext::default() };
+    let context = request.target.context(request.timezone.clone());
     let (rendered, loss) = package.render_with_loss(&tree, &context);
     issues.extend(rendered.issues);
     if rendered.bytes.is_empty() {
         return Err(issues);
     }
     Ok(Output { bytes: rendered.bytes, issues, loss: loss.to_json(), explain: Json::array([]) })
+}
+
+/// What is wrong with a resource's form is a warning where it is only read: nothing of it is stored, and what is right
+/// in it is translated.
+fn bearable(mut issue: Issue) -> Issue {
+    if issue.severity == Severity::Error {
+        issue.severity = Severity::Warning;
+    }
+    issue
 }
 
 /// A finding of the lexer as an issue of an OperationOutcome.

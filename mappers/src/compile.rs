@@ -16,6 +16,7 @@ use crate::map::{
 use crate::needs::needs;
 use crate::package::LoadError;
 use crate::path::{self, At, Holds, Step, Target};
+use crate::versions::Versions;
 
 mod message;
 mod reference;
@@ -37,6 +38,9 @@ pub(crate) struct Compiled {
     pub(crate) rules: Vec<(SmolStr, usize)>,
     /// Number of the vocabulary map of assigning authorities.
     authorities: Option<usize>,
+    pub(crate) versions: Versions,
+    /// Rows of different fields that fill the same array, by table and row: set n is `Row.rivals` n + 1.
+    pub(crate) rivals: Vec<Vec<(usize, usize)>>,
 }
 
 impl Compiled {
@@ -55,6 +59,11 @@ impl Compiled {
         self.aliases.iter().position(|alias| alias == name).and_then(|n| AliasId::try_from(n).ok())
     }
 
+    /// The name of a segment by its number.
+    pub(crate) fn segment_name(&self, segment: SegmentId) -> &str {
+        self.segment_names.get(usize::from(segment)).map_or("", SmolStr::as_str)
+    }
+
     /// The resource type of a role.
     pub(crate) fn alias_type(&self, alias: AliasId) -> &str {
         let name = self.aliases.get(usize::from(alias)).map_or("", SmolStr::as_str);
@@ -70,10 +79,12 @@ pub(crate) fn compile(raw: &RawPackage, errors: &mut Vec<LoadError>) -> Compiled
     compiler.rows();
     compiler.rivals();
     compiler.messages();
-    for table in &mut compiler.out.tables {
+    let mut out = compiler.out;
+    for table in &mut out.tables {
         table.needs = needs(table);
     }
-    compiler.out
+    out.versions = Versions::compile(raw, errors);
+    out
 }
 
 struct Compiler<'a> {

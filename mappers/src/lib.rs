@@ -24,11 +24,12 @@ mod scope;
 mod select;
 mod trace;
 mod types;
+mod versions;
 
 pub use package::{LoadError, Package, Packages};
 pub use select::{SelectError, Selector};
 pub use trace::{Explained, Loss, Unmapped};
-pub use types::{CONVERT_NAMESPACE, Context, Mapped, Merge, RenderContext, Rendered};
+pub use types::{CONVERT_NAMESPACE, Context, HL7_VERSIONS, Mapped, Merge, RenderContext, Rendered};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ pub(crate) const ROW_COLUMNS: &[&str] = &["source", "target", "via", "with", "wh
 /// Columns of vocabulary maps.
 pub(crate) const CODE_COLUMNS: &[&str] = &["code", "system", "target", "display", "equivalence", "guide"];
 /// Columns of message tables.
+const VERSION_COLUMNS: &[&str] = &["place", "since", "until", "instead", "guide"];
 pub(crate) const MESSAGE_COLUMNS: &[&str] = &["group", "segment", "tables", "mode", "when", "from", "guide"];
 
 /// `package.toml`.
@@ -85,6 +86,9 @@ pub(crate) struct RawPackage {
 
 /// Level of a file within a package.
 fn columns(path: &str) -> Option<(&'static [&'static str], &[usize])> {
+    if path == "versions.csv" {
+        return Some((VERSION_COLUMNS, &[0]));
+    }
     match path.split_once('/')?.0 {
         "segments" | "datatypes" => Some((ROW_COLUMNS, &[0, 1, 4])),
         "codes" => Some((CODE_COLUMNS, &[0])),
@@ -191,6 +195,7 @@ fn merge(
     let off = |row: &RawRow| match path.split_once('/') {
         Some(("segments" | "datatypes", _)) => row.cell(5) == "off",
         Some(("codes", _)) => row.cell(4) == "off",
+        None => row.cell(3) == "off",
         _ => row.cell(3) == "off",
     };
     let known: HashSet<Vec<SmolStr>> = inherited.iter().map(identity).collect();

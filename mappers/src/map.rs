@@ -79,7 +79,7 @@ pub(crate) struct Row {
     pub(crate) rule: u32,
     /// Whether each repetition of the field is taken, not the first alone.
     pub(crate) each: bool,
-    /// Rows of other fields whose items look alike have the same number; 0 without such.
+    /// Rows of different fields that fill the same array have the same number; 0 without such.
     pub(crate) rivals: u32,
     /// Table of the rows whose targets go through the reference this row makes.
     pub(crate) through: Option<usize>,

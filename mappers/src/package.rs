@@ -203,7 +203,9 @@ fn assemble(
 /// Whether a file says what the map does; examples and words about it do not.
 fn is_rule(path: &str) -> bool {
     let folder = path.split('/').next().unwrap_or_default();
-    path == "package.toml" || matches!(folder, "messages" | "segments" | "datatypes" | "codes")
+    path == "package.toml"
+        || path == "versions.csv"
+        || matches!(folder, "messages" | "segments" | "datatypes" | "codes")
 }
 
 impl Package {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use formats::hl7v2::{Delimiters, MessageBuilder};
 use model::json::Json;
 use model::outcome::{Issue, Severity};
 use smol_str::SmolStr;
@@ -13,6 +12,7 @@ use crate::package::Package;
 use crate::reverse::{Library, Pieces, Reverse, Roles};
 use crate::trace::Loss;
 use crate::types::{RenderContext, Rendered};
+use crate::versions::Version;
 
 mod account;
 mod groups;
@@ -20,6 +20,7 @@ mod header;
 mod kind;
 mod roles;
 mod segments;
+mod write;
 
 use account::loss;
 use header::Header;
@@ -58,7 +59,12 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
     let compiled: &Compiled = &package.compiled;
     let library = Library::new(bundle);
     let mut issues = Vec::new();
-    let (code, trigger) = message_type(compiled, &library, context);
+    let (mut code, mut trigger) = message_type(compiled, &library, context);
+    let asked = Version::parse(&context.version);
+    let older = asked.and_then(|version| compiled.versions.message_type(version, &code, &trigger));
+    if let Some((old_code, old_trigger)) = older.map(|(code, trigger)| (code.to_owned(), trigger.to_owned())) {
+        (code, trigger) = (old_code, old_trigger);
+    }
     let known = compiled.message_type(&code, &trigger, "").cloned();
     let (number, structure) = match known {
         Some((number, structure)) => (Some(number), structure),
@@ -74,6 +80,7 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
     let reverse = Reverse {
         compiled,
         library: &library,
+        authorities: &context.authorities,
         taken: Vec::new(),
         read: Vec::new(),
         segment: 0,
@@ -92,20 +99,18 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
     }
     render.basics();
     let header = Header { bundle, code: &code, trigger: &trigger, structure: &structure, context };
-    let mut builder = MessageBuilder::new(Delimiters::default());
-    header.complete(&mut render.lines);
-    for line in &render.lines {
-        let segment = builder.segment(&line.name);
-        let narrow = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
-        for ((field, repetition, component, subcomponent), text) in line.pieces.iter() {
-            if !(line.name == "MSH" && *field < 3) {
-                segment.set(narrow(*field), narrow(*repetition), narrow(*component), narrow(*subcomponent), text);
-            }
-        }
-        for (field, raw) in &line.pieces.raw {
-            segment.set_raw(narrow(*field), raw);
-        }
+    let says = |line: &Line| !matches!(line.name.as_str(), "MSH" | "EVN" | "SFT");
+    let headed = library.resources.iter().any(|json| model::resource::resource_type(json) == Some("MessageHeader"));
+    if !headed && !render.lines.iter().any(says) {
+        let text = "expected a resource that a segment can say";
+        issues.push(Issue::error("not-supported", text));
+        return Rendered { bytes: Vec::new(), issues };
     }
+    header.complete(&mut render.lines);
+    if let Some(version) = asked {
+        write::fit(&mut render.lines, &compiled.versions, version, &context.version, &mut issues);
+    }
+    let bytes = write::bytes(&mut render.lines, context.delimiters.unwrap_or_default(), &mut issues);
     for number in &render.reverse.read {
         if let Some(used) = render.used.get_mut(*number) {
             *used = true;
@@ -122,5 +127,5 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
     if let Some(account) = account {
         *account = loss(compiled, bundle, &render.reverse);
     }
-    Rendered { bytes: builder.to_bytes(), issues }
+    Rendered { bytes, issues }
 }

@@ -27,14 +27,14 @@ pub(crate) use pieces::{Base, Key, Pieces};
 
 use conditions::{allowed, demand};
 use items::foreign_item;
-use paths::{
-    appends, companion, consts_hold, extension, extension_of, has_const, merges, own_words, system_name, told_elsewhere,
-};
+use paths::{appends, companion, consts_hold, extension, has_const, merges, own_words, system_name, told_elsewhere};
 
 /// One way back.
 pub(crate) struct Reverse<'a, 'b> {
     pub(crate) compiled: &'a Compiled,
     pub(crate) library: &'a Library<'b>,
+    /// Names of the receiver for the systems of identifiers.
+    pub(crate) authorities: &'a [(String, String)],
     /// Leaves that went into the message, by address, and where to.
     pub(crate) taken: Vec<(usize, SegmentId, Key)>,
     /// Numbers of the resources that were read.
@@ -63,7 +63,7 @@ struct Share {
 
 impl<'b> Reverse<'_, 'b> {
     fn authorities(&self) -> Authorities<'_> {
-        Authorities { source: &[], package: self.compiled.authorities() }
+        Authorities { source: self.authorities, package: self.compiled.authorities() }
     }
 
     fn take(&mut self, json: &'b Json, at: Base) {

@@ -1,5 +1,6 @@
 //! What goes into a map and what comes out of it.
 
+use formats::hl7v2::Delimiters;
 use model::id::ResourceId;
 use model::json::Json;
 use model::outcome::Issue;
@@ -95,7 +96,18 @@ pub struct RenderContext {
     pub time: Option<Instant>,
     /// Zone in which times are written: an IANA name or `+hh:mm`; absent: as they stand.
     pub timezone: Option<String>,
+    /// MSH-12, one of [`HL7_VERSIONS`]; empty: as the Bundle's message said, else 2.5.1. What a version that is asked
+    /// for does not have goes where the package says, else it is left out with an issue.
+    pub version: String,
+    /// MSH-1 and MSH-2; none: the recommended ones.
+    pub delimiters: Option<Delimiters>,
+    /// Names of assigning authorities (HD.1) and the system URIs they stand for, for this receiver.
+    pub authorities: Vec<(String, String)>,
 }
+
+/// The versions of HL7 v2 a message can be written in.
+pub const HL7_VERSIONS: [&str; 12] =
+    ["2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9"];
 
 /// A message made from a Bundle. Holds patient data.
 #[derive(Clone, Debug)]

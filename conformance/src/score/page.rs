@@ -34,6 +34,7 @@ pub(super) fn page(report: &Report, others: &[Report]) -> String {
     second_opinions(&mut out, &total);
     pairs(&mut out, report);
     misses(&mut out, report);
+    out.push_str(&super::way_back::page(&total.round_trip));
     worst(&mut out, &report.worst());
     report.details.iter().for_each(|detail| opened(&mut out, detail, report));
     if !report.other_kinds.is_empty() {

@@ -7,7 +7,8 @@ use model::json::Json;
 use super::facts::Tier;
 use super::page;
 use super::pairs::PairScore;
-use super::run::{FileScore, Loss, Missed, Outcome, RoundTrip};
+use super::run::{FileScore, Loss, Missed, Outcome};
+use super::way_back::RoundTrip;
 
 /// Found and all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,9 +123,7 @@ impl Group {
             group.loss.kept += file.loss.kept;
             group.loss.dropped += file.loss.dropped;
             group.loss.unbalanced += file.loss.unbalanced;
-            group.round_trip.pieces += file.round_trip.pieces;
-            group.round_trip.equal += file.round_trip.equal;
-            group.round_trip.added += file.round_trip.added;
+            group.round_trip.add(&file.round_trip);
             if let Some(as_expected) = file.as_expected {
                 group.as_expected.count(as_expected);
             }
@@ -179,7 +178,9 @@ impl Group {
             ),
             ("loss", loss_json(&self.loss)),
             ("roundTrip", round_trip.to_json()),
+            ("roundTripStrict", Tally { found: self.round_trip.strict, all: self.round_trip.pieces }.to_json()),
             ("roundTripAdded", count(self.round_trip.added)),
+            ("roundTripMissed", self.round_trip.missed_json()),
             ("notDeterministic", count(self.not_deterministic)),
             ("invalid", count(self.invalid)),
             ("asExpected", self.as_expected.to_json()),

@@ -1,12 +1,12 @@
 //! Converts one input and measures the outcome.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
 
-use formats::hl7v2::{Message, Place, Severity, split_batch};
-use mappers::{CONVERT_NAMESPACE, Context, Mapped, Package, Packages, RenderContext, Selector};
+use formats::hl7v2::{Message, Severity, split_batch};
+use mappers::{CONVERT_NAMESPACE, Context, Mapped, Package, Packages, Selector};
 use model::json::Json;
 use model::outcome::Severity as IssueSeverity;
 
@@ -15,6 +15,7 @@ use super::corpus::{CorpusError, Input, bytes};
 use super::facts::{self, Found, Outputs, Tier};
 use super::invention::{self, Said, Tables};
 use super::report::Tally;
+use super::way_back::{self, RoundTrip};
 use super::{Options, Values, expected, honesty};
 
 /// What became of an input.
@@ -68,17 +69,6 @@ pub struct Loss {
     pub dropped: usize,
     /// Messages for which the three do not add up to the pieces: a silent loss.
     pub unbalanced: usize,
-}
-
-/// HL7 v2 to FHIR and back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RoundTrip {
-    /// Pieces of the input.
-    pub pieces: usize,
-    /// Pieces that came back at the same place with the same text.
-    pub equal: usize,
-    /// Pieces that came back at a place where nothing stood.
-    pub added: usize,
 }
 
 /// The measures of one input.
@@ -317,7 +307,7 @@ fn convert(raw: &[u8], packages: &Packages, options: &Options, tables: &Tables) 
             out.invalid.extend(findings.map(|i| format!("{}: {}", i.at.unwrap_or_default(), i.diagnostics)));
         }
         out.invalid.extend(dangling(&mapped.bundle));
-        round_trip(package, message, &mapped, options, &mut out.round_trip);
+        way_back::measure(package, message, &mapped, options.timezone.as_deref(), &mut out.round_trip);
         out.bundles.push(mapped.bundle);
     }
     out
@@ -438,54 +428,4 @@ fn count_loss(message: &Message, mapped: &Mapped, out: &mut Loss) {
     if loss.total() != pieces {
         out.unbalanced += 1;
     }
-}
-
-/// Header fields that a gateway writes anew (HL7 v2.8.2 chapter 2, MSH): delimiters, time, control id.
-const OWN_FIELDS: [u32; 4] = [1, 2, 7, 10];
-
-fn round_trip(package: &Package, message: &Message, mapped: &Mapped, options: &Options, out: &mut RoundTrip) {
-    let context = RenderContext { timezone: options.timezone.clone(), ..RenderContext::default() };
-    let rendered = package.render(&without_copies(&mapped.bundle), &context);
-    let back = Message::parse(&rendered.bytes).map(|parsed| leaves(&parsed.message)).unwrap_or_default();
-    let sent = leaves(message);
-    let counts = |at: &&Place| at.segment.as_str() != "MSH" || !OWN_FIELDS.contains(&at.field);
-    for (at, text) in sent.iter().filter(|(at, _)| counts(at)) {
-        out.pieces += 1;
-        out.equal += usize::from(back.get(at) == Some(text));
-    }
-    out.added += back.keys().filter(counts).filter(|at| !sent.contains_key(*at)).count();
-}
-
-/// The Bundle without resources that could hold the message as it came: then nothing would be proven.
-fn without_copies(bundle: &Json) -> Json {
-    let copy = |resource: &Json| match model::resource::resource_type(resource) {
-        Some("Binary") => true,
-        Some("DocumentReference") => resource.items("content").iter().any(|content| {
-            content.at(&["attachment", "data"]).or_else(|| content.at(&["attachment", "url"])).is_some()
-        }),
-        _ => false,
-    };
-    if !model::bundle::resources(bundle).any(copy) {
-        return bundle.clone();
-    }
-    let mut bundle = bundle.clone();
-    if let Some(entries) = bundle.get_mut("entry").and_then(Json::as_array_mut) {
-        entries.retain(|entry| !entry.get("resource").is_some_and(copy));
-    }
-    bundle
-}
-
-/// Texts by their places in full: `PID-3` and `PID-3[1].1.1` are the same place.
-fn leaves(message: &Message) -> HashMap<Place, String> {
-    let d = message.delimiters();
-    let text = |raw: &str| formats::hl7v2::unescape(raw, d, message.charset()).trim().to_owned();
-    let full = |n: Option<u32>| Some(n.unwrap_or(1));
-    let whole = |at: Place| Place {
-        ordinal: full(at.ordinal),
-        repetition: full(at.repetition),
-        component: full(at.component),
-        subcomponent: full(at.subcomponent),
-        ..at
-    };
-    message.segments().flat_map(|segment| segment.leaves()).map(|leaf| (whole(leaf.place), text(leaf.raw))).collect()
 }

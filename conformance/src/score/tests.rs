@@ -122,7 +122,7 @@ fn file(message_type: &str, found: usize, all: usize) -> FileScore {
         kept: Vec::new(),
         remarked: false,
         loss: Loss { pieces: 10, mapped: 7, kept: 2, dropped: 1, unbalanced: 0 },
-        round_trip: RoundTrip { pieces: 10, equal: 5, added: 0 },
+        round_trip: RoundTrip { pieces: 10, equal: 5, ..RoundTrip::default() },
         deterministic: true,
         invalid: Vec::new(),
         as_expected: None,

@@ -10,10 +10,11 @@ use model::outcome::{Issue, operation_outcome};
 use super::outcome::{FHIR_JSON, Failure};
 use super::query::{pairs, unknown_parameter};
 use super::{Call, Who, answer};
+use crate::convert::target::{self, Target};
 use crate::convert::{self, Conversion, Format, Part, Reports};
 use crate::layers::Response;
 
-const KNOWN: &str = "from, to, package, timezone";
+const KNOWN: &str = "from, to, package, timezone, hl7-version, delimiters, message-type";
 
 pub(super) async fn convert(call: &mut Call, who: &Who) -> Result<Response, Failure> {
     who.must(Action::Convert)?;
@@ -73,6 +74,7 @@ fn request(call: &Call) -> Result<Conversion, Failure> {
             )
         })
     };
+    let mut target = Target::default();
     for (name, value) in pairs(&call.query)? {
         match name.as_str() {
             "from" if value.is_empty() => {}
@@ -81,12 +83,20 @@ fn request(call: &Call) -> Result<Conversion, Failure> {
             "package" if value.is_empty() => {}
             "package" => packages.extend(value.split(',').map(str::to_owned)),
             "timezone" => timezone = Some(value),
+            "hl7-version" => target.version = asked("hl7-version", target::version(&value))?,
+            "delimiters" => target.delimiters = Some(asked("delimiters", target::delimiters(&value))?),
+            "message-type" => target.message_type = Some(asked("message-type", target::message_type(&value))?),
             _ => return Err(unknown_parameter(&name, KNOWN)),
         }
     }
     let from =
         from.or_else(|| call.content_type().and_then(|kind| Format::from_content_type(&kind))).unwrap_or(Format::Auto);
-    Ok(Conversion { from, to: to.unwrap_or(Format::FhirR4), packages, timezone, reports: Reports::Left })
+    Ok(Conversion { from, to: to.unwrap_or(Format::FhirR4), packages, timezone, reports: Reports::Left, target })
+}
+
+/// A parameter's value, or what was expected of it.
+fn asked<T>(name: &str, read: Result<T, String>) -> Result<T, Failure> {
+    read.map_err(|expected| Failure::new(StatusCode::BAD_REQUEST, "value", format!("{name}: {expected}")))
 }
 
 /// The report instead of the result: findings, and what became of every piece of the input.

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use formats::hl7v2::Delimiters;
+
+use crate::convert::target;
 
 /// The FHIR gateway: translates, asks the patient's consent, forwards, and anchors each exchange in a signed ledger.
 #[derive(Debug, Parser)]
@@ -141,6 +144,15 @@ pub(crate) struct ConvertArguments {
     /// The time zone of feeds that give none, as an IANA name or an offset such as +01:00.
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     pub(crate) timezone: Option<String>,
+    /// The version of HL7 v2 to write, 2.3 to 2.9: what it does not have is left out and said.
+    #[arg(long, value_name = "VERSION", value_parser = target::version)]
+    pub(crate) hl7_version: Option<String>,
+    /// The delimiters of HL7 v2 to write: field, component, repetition, escape, subcomponent.
+    #[arg(long, value_name = "CHARACTERS", value_parser = target::delimiters)]
+    pub(crate) delimiters: Option<Delimiters>,
+    /// The HL7 v2 message to write, such as ADT^A08, instead of the one that the content calls for.
+    #[arg(long, value_name = "TYPE", value_parser = target::message_type)]
+    pub(crate) message_type: Option<(String, String)>,
     /// The inputs; `-` is standard input.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,

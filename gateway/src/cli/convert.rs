@@ -16,6 +16,7 @@ use super::input;
 use super::mapping::{self, Given};
 use super::progress::Progress;
 use super::reporter::Reporter;
+use crate::convert::target::Target;
 use crate::convert::{Conversion, Format, Output, Part, Reports, convert_stream};
 
 pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(), Failure> {
@@ -27,6 +28,11 @@ pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(),
         packages: names,
         timezone: options.timezone.clone(),
         reports: if options.loss.is_some() || options.explain.is_some() { Reports::Made } else { Reports::Left },
+        target: Target {
+            version: options.hl7_version.clone().unwrap_or_default(),
+            delimiters: options.delimiters,
+            message_type: options.message_type.clone(),
+        },
     };
     if let Some(out) = &options.out {
         std::fs::create_dir_all(out).map_err(|error| Failure::Usage(format!("{}: {error}", out.display())))?;

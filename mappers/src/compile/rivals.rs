@@ -23,14 +23,15 @@ impl Compiler<'_> {
         }
         let mut sets: Vec<Vec<(usize, usize)>> = sets.into_values().filter(|rows| self.differ(rows)).collect();
         sets.sort();
-        for (set, rows) in (1u32..).zip(sets) {
+        for (set, rows) in (1u32..).zip(&sets) {
             for (number, index) in rows {
-                let row = self.out.tables.get_mut(number).and_then(|table| table.rows.get_mut(index));
+                let row = self.out.tables.get_mut(*number).and_then(|table| table.rows.get_mut(*index));
                 if let Some(row) = row {
                     row.rivals = set;
                 }
             }
         }
+        self.out.rivals = sets;
     }
 
     /// Whether rows read more than one field.
@@ -47,7 +48,7 @@ impl Compiler<'_> {
     }
 }
 
-/// What the items of a row look like, if it appends items of several members.
+/// The array a row fills, if its items have room to say where they came from.
 fn key(row: &Row) -> Option<String> {
     let last = row.target.steps.last()?;
     let own = matches!(row.source, Source::Place(Place::Own { .. }));
@@ -61,8 +62,6 @@ fn key(row: &Row) -> Option<String> {
     if !(own && roomy) {
         return None;
     }
-    let mut hard: Vec<String> =
-        row.with.iter().filter(|with| !with.soft).map(|with| format!("{:?}={:?}", with.target, with.value)).collect();
-    hard.sort();
-    Some(format!("{} {:?} {hard:?}", row.alias, row.target.steps))
+    // What constants the rows set is asked of each item, when it is there.
+    Some(format!("{} {:?}", row.alias, row.target.steps.get(..row.target.anchor)))
 }

@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 
 use crate::build::{Shared, SharedItem, SharedKind};
 use crate::map::AliasId;
-use crate::trace::Node;
+use crate::trace::{NO_INDEX, Node};
 
 use super::Eval;
 
@@ -24,9 +24,13 @@ impl Eval<'_, '_> {
         let node = resource.node;
         let Some((name, index)) = &home.item else { return Some((std::mem::take(&mut resource.object), node)) };
         let item = resource.object.get_mut(name).and_then(Json::as_array_mut)?.get_mut(*index as usize)?;
-        let object = std::mem::take(item.as_object_mut()?);
         let node = self.trace.child(node, name, *index);
-        Some((object, node))
+        let value = value_member(item);
+        let (holder, node) = match &value {
+            Some(member) => (item.get_mut(member)?, self.trace.child(node, member, NO_INDEX)),
+            None => (item, node),
+        };
+        Some((std::mem::take(holder.as_object_mut()?), node))
     }
 
     /// Puts it back.
@@ -36,8 +40,10 @@ impl Eval<'_, '_> {
             None => resource.object = object,
             Some((name, index)) => {
                 let items = resource.object.get_mut(name).and_then(Json::as_array_mut);
-                if let Some(item) = items.and_then(|items| items.get_mut(*index as usize)) {
-                    *item = Json::Object(object);
+                let Some(item) = items.and_then(|items| items.get_mut(*index as usize)) else { return };
+                match value_member(item) {
+                    Some(member) => *item.get_mut(&member).unwrap_or(&mut Json::Null) = Json::Object(object),
+                    None => *item = Json::Object(object),
                 }
             }
         }
@@ -52,4 +58,12 @@ impl Eval<'_, '_> {
         };
         shared.iter().find(own).map(|item| (item.name.clone(), item.index))
     }
+}
+
+/// The value of an item that is an extension with an element as its value: nothing else may stand beside that
+/// (FHIR R4 extensibility, ext-1).
+fn value_member(item: &Json) -> Option<SmolStr> {
+    item.get("url")?;
+    let mut members = item.as_object()?.iter();
+    members.find(|(name, json)| name.starts_with("value") && json.as_object().is_some()).map(|(name, _)| name.into())
 }

@@ -1,16 +1,18 @@
 //! Items that look like those of another field say which field they are of.
 
+use std::cmp::Ordering;
+
 use model::json::{Json, Object};
 use smol_str::SmolStr;
 
 use crate::build::{self, Indexes};
-use crate::map::{Place, Row, Source};
+use crate::map::{Place, Row, SegmentId, Source, Via, Way};
 use crate::path::{At, Step};
 
 use super::{Eval, Here, PLACE};
 
 /// A field that has filled an array: the set of rows it competes in, the resource, segment and field.
-pub(super) type Filled = (u32, usize, u16, u32);
+pub(super) type Filled = (u32, usize, SegmentId, u32);
 
 impl Eval<'_, '_> {
     /// Marks an item that the way back would take for another field's.
@@ -18,11 +20,10 @@ impl Eval<'_, '_> {
         if row.rivals == 0 {
             return;
         }
+        let compiled = self.compiled;
         let Source::Place(Place::Own { field, .. }) = &row.source else { return };
         let Some(segment) = self.input.segments.get(here.segment as usize) else { return };
         let filled: Filled = (row.rivals, self.filling, segment.id, *field);
-        let same = |other: &Filled| (other.0, other.1) == (filled.0, filled.1);
-        let others = self.filled.iter().any(|other| same(other) && (other.2, other.3) != (filled.2, filled.3));
         if !self.filled.contains(&filled) {
             self.filled.push(filled);
         }
@@ -30,7 +31,40 @@ impl Eval<'_, '_> {
         let Some(Json::Object(item)) = build::slot_if_there(object, steps, indexes) else { return };
         let soft: Vec<_> = row.with.iter().filter(|with| with.soft).collect();
         let told = !soft.is_empty() && soft.iter().all(|with| with.holds(item));
-        let clear = if soft.is_empty() { !others } else { told };
+        let rank = |row: &Row| row.with.iter().filter(|with| !with.soft).count();
+        let rows = compiled.rivals.get(row.rivals as usize - 1).map(Vec::as_slice).unwrap_or_default();
+        let taken = rows.iter().any(|(table, index)| {
+            let Some(table) = compiled.tables.get(*table) else { return false };
+            let Some(other) = table.rows.get(*index) else { return false };
+            let Source::Place(Place::Own { field: of, .. }) = &other.source else { return false };
+            let same_field = of == field && table.source == segment.view.name();
+            if same_field || other.way == Way::Forward || !other.with.iter().filter(|w| !w.soft).all(|w| w.holds(item))
+            {
+                return false;
+            }
+            // What it refers to tells them apart.
+            let root = |row: &Row| match &row.via {
+                Via::Table { table, .. } => {
+                    compiled.tables.get(*table).filter(|table| table.resource).map(|table| table.root.as_str())
+                }
+                _ => None,
+            };
+            if root(row).zip(root(other)).is_some_and(|(own, other)| own != other) {
+                return false;
+            }
+            // The row with more constants takes the item; of two alike the one that has filled the array before.
+            let before = || {
+                let earlier = |f: &&Filled| f.0 == filled.0 && f.1 == filled.1 && f.3 == *of;
+                self.filled.iter().filter(earlier).any(|f| compiled.segment_name(f.2) == table.source)
+            };
+            match rank(other).cmp(&rank(row)) {
+                Ordering::Greater => true,
+                Ordering::Equal if soft.is_empty() => before(),
+                Ordering::Equal => true,
+                Ordering::Less => false,
+            }
+        });
+        let clear = told || !taken;
         let marked = item.get("extension").and_then(Json::as_array).unwrap_or_default();
         if clear || marked.iter().any(|item| item.get("url").and_then(Json::as_str) == Some(PLACE)) {
             return;

@@ -3,10 +3,10 @@
 use model::json::Json;
 use smol_str::SmolStr;
 
-use crate::map::{AliasId, Driver, MessageTable};
-use crate::reverse::{Roles, items_of_kind, role};
+use crate::map::{AliasId, Driver, MessageRow, MessageTable};
+use crate::reverse::{Base, Pieces, Roles, items_of_kind, role};
 
-use super::Render;
+use super::{Line, Render};
 
 impl<'a> Render<'a, '_> {
     /// Writes a group once, for the roles given.
@@ -99,7 +99,9 @@ impl<'a> Render<'a, '_> {
             let found = self.driven(driver, roles);
             // A message may lack the segment of its patient: what belongs to the patient is said all the same.
             if found.is_empty() && self.compiled.alias_type(alias) == "Patient" && self.cast.playing(alias).is_empty() {
+                let from = self.lines.len();
                 self.group(group, roles);
+                self.head(group, from);
             }
             for number in found {
                 // What an earlier turn has said is not said twice.
@@ -111,6 +113,18 @@ impl<'a> Render<'a, '_> {
                 inner.push((alias, number));
                 self.group(group, &inner);
             }
+        }
+    }
+
+    /// Puts the patient's segment before what was written of its group without one: every structure that has it asks
+    /// for it first.
+    fn head(&mut self, group: usize, from: usize) {
+        let name = |row: &&MessageRow| self.compiled.segment_names.get(usize::from(row.segment)).map(SmolStr::as_str);
+        let has = self.table.rows.iter().filter(|row| row.group == group).any(|row| name(&row) == Some("PID"));
+        if has && self.lines.len() > from {
+            let mut pieces = Pieces::default();
+            pieces.set(Base::field(1, 1), "1");
+            self.lines.insert(from, Line { name: "PID".into(), pieces });
         }
     }
 

@@ -6,6 +6,8 @@ use crate::eval::zone;
 use crate::reverse::{Base, Pieces};
 use crate::types::RenderContext;
 
+use crate::versions::{STRUCTURED, Version};
+
 use super::Line;
 
 /// What MSH says besides its table.
@@ -51,15 +53,22 @@ impl Header<'_> {
         }
         if !self.code.is_empty() {
             let asked = !context.message_code.is_empty();
-            if asked {
+            let said = [pieces.get(Base::field(9, 1)), pieces.get(Base::field(9, 1).within(2, 0))];
+            let other = said[0].is_some() && said != [Some(self.code), Some(self.trigger)];
+            if asked || (other && !context.version.is_empty()) {
                 pieces.replace(9, self.code);
             }
             pieces.set(Base::field(9, 1), self.code);
             pieces.set(Base::field(9, 1).within(2, 0), self.trigger);
-            pieces.set(Base::field(9, 1).within(3, 0), self.structure);
         }
         pieces.set(Base::field(11, 1), "P");
+        pieces.replace(12, &context.version);
         pieces.set(Base::field(12, 1), "2.5.1");
+        let version = pieces.get(Base::field(12, 1)).and_then(Version::parse);
+        // MSH-9.3 came with version 2.3.1.
+        if !self.code.is_empty() && version.is_none_or(|version| version >= STRUCTURED) {
+            pieces.set(Base::field(9, 1).within(3, 0), self.structure);
+        }
         lines.insert(0, header);
         // Every ADT structure requires EVN and its EVN-2 (HL7 v2.5.1 ch. 3); what is forwarded has no Provenance to make
         // it of. The time of the message is when this event was recorded here.

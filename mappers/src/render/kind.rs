@@ -28,25 +28,60 @@ pub(super) fn message_type(compiled: &Compiled, library: &Library<'_>, context: 
             return (code.to_owned(), event.to_owned());
         }
     }
-    let replaced = of("Patient").iter().any(|patient| {
-        patient.items("link").iter().any(|link| link.get("type").and_then(Json::as_str) == Some("replaced-by"))
-    });
-    let text = |code: &str, trigger: &str| (code.to_owned(), trigger.to_owned());
-    if replaced {
-        return text("ADT", "A40");
+    let (code, trigger) = by_content(library, &of);
+    (code.to_owned(), trigger.to_owned())
+}
+
+/// The message that says what a Bundle without a header holds.
+fn by_content<'j>(library: &Library<'_>, of: &dyn Fn(&str) -> Vec<&'j Json>) -> (&'static str, &'static str) {
+    let has = |kind: &str| !of(kind).is_empty();
+    let linked = |patient: &&Json, how: &str| {
+        patient.items("link").iter().any(|link| link.get("type").and_then(Json::as_str) == Some(how))
+    };
+    if of("Patient").iter().any(|patient| linked(patient, "replaced-by")) {
+        return ("ADT", "A40");
     }
-    if !of("DiagnosticReport").is_empty() || (!of("Observation").is_empty() && of("Encounter").is_empty()) {
-        return text("ORU", "R01");
+    let orders = [
+        ("DiagnosticReport", ("ORU", "R01")),
+        ("Appointment", ("SIU", "S12")),
+        ("Immunization", ("VXU", "V04")),
+        ("MedicationDispense", ("RDS", "O13")),
+        ("MedicationRequest", ("RDE", "O11")),
+        ("ChargeItem", ("DFT", "P03")),
+    ];
+    if let Some((_, kind)) = orders.iter().find(|(kind, _)| has(kind)) {
+        return *kind;
     }
-    match of("Encounter")
-        .first()
-        .map(|encounter| (encounter.text_at(&["status"]), encounter.text_at(&["class", "code"])))
-    {
-        Some((Some("finished"), _)) => text("ADT", "A03"),
-        Some((Some("in-progress"), Some("IMP" | "ACUTE" | "NONAC"))) => text("ADT", "A01"),
-        Some((Some("planned" | "arrived" | "in-progress"), _)) => text("ADT", "A04"),
-        _ => text("ADT", "A08"),
+    if has("ServiceRequest") {
+        let laboratory = of("ServiceRequest").iter().any(|request| is_laboratory(request)) || has("Specimen");
+        return if laboratory { ("OML", "O21") } else { ("ORM", "O01") };
     }
+    if has("DocumentReference") {
+        return ("MDM", "T02");
+    }
+    let encounters = of("Encounter");
+    let Some(encounter) = encounters.first() else {
+        return match (has("Observation"), library.creates("Patient"), has("Patient")) {
+            (true, _, _) => ("ORU", "R01"),
+            (_, true, _) => ("ADT", "A28"),
+            (_, _, true) => ("ADT", "A31"),
+            _ => ("ADT", "A08"),
+        };
+    };
+    match (encounter.text_at(&["status"]), encounter.text_at(&["class", "code"])) {
+        (Some("finished"), _) => ("ADT", "A03"),
+        (Some("in-progress"), Some("IMP" | "ACUTE" | "NONAC")) => ("ADT", "A01"),
+        (Some("planned" | "arrived" | "in-progress"), _) => ("ADT", "A04"),
+        _ => ("ADT", "A08"),
+    }
+}
+
+/// Whether an order is one for the laboratory, by its category.
+fn is_laboratory(request: &Json) -> bool {
+    let codings = request.items("category").iter().flat_map(|category| category.items("coding"));
+    codings
+        .filter_map(|coding| coding.get("code").and_then(Json::as_str))
+        .any(|code| matches!(code, "laboratory" | "LAB" | "108252007"))
 }
 
 /// MSH-9.1 as the header's tag of table 0076 says it.

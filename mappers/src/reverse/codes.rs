@@ -4,11 +4,11 @@ use model::json::{Json, Object};
 use smol_str::SmolStr;
 
 use crate::concept::CodeMap;
-use crate::eval::LEXEME;
+use crate::eval::{LEXEME, WIRE};
 use crate::map::{Place, Source, Table, Via};
 
 use super::pieces::{Base, Pieces};
-use super::{Reverse, extension_of, system_name};
+use super::{Reverse, extension, system_name};
 
 impl<'b> Reverse<'_, 'b> {
     /// A Coding that came by a vocabulary map; false if it did not.
@@ -45,11 +45,29 @@ impl<'b> Reverse<'_, 'b> {
             let own = system_of(coding).is_some() && system_of(coding) == map.table.as_ref().map(SmolStr::as_str);
             code_of(coding).filter(|_| !own).and_then(|code| map.backward(system_of(coding), code))
         };
+        // The first coding is the mapped one if the map makes it of the code of another.
+        let derived = |coding: &'b Json| {
+            codings.iter().skip(1).any(|other| {
+                let concept = code_of(other).and_then(|code| map.forward(code));
+                concept.is_some_and(|concept| {
+                    Some(concept.target.as_str()) == code_of(coding)
+                        && Some(concept.system.as_str()) == system_of(coding)
+                })
+            })
+        };
         let mut own: Vec<&'b Json> = Vec::new();
         let mut mapped: Option<(&'b Json, SmolStr)> = None;
-        for coding in codings {
+        let mut from_code = false;
+        for (number, coding) in codings.iter().enumerate() {
+            if number == 0 && derived(coding) {
+                from_code = true;
+                for member in ["system", "code", "display"].iter().filter_map(|name| coding.get(name)) {
+                    self.take(member, base);
+                }
+                continue;
+            }
             match back(coding) {
-                Some(code) if mapped.is_none() => mapped = Some((coding, code.clone())),
+                Some(code) if mapped.is_none() && !from_code => mapped = Some((coding, code.clone())),
                 _ => own.push(coding),
             }
         }
@@ -124,7 +142,11 @@ impl<'b> Reverse<'_, 'b> {
                 if bare {
                     continue;
                 }
-                let text = match (&row.via, extension_of(coding, &format!("_{}", last.name))) {
+                if let Some(wire) = beside_of(coding, &last.name, WIRE) {
+                    out.set_wire(at, wire);
+                    continue;
+                }
+                let text = match (&row.via, beside_of(coding, &last.name, LEXEME)) {
                     (_, Some(lexeme)) => lexeme.to_owned(),
                     (Via::System { map }, None) => self
                         .compiled
@@ -138,4 +160,10 @@ impl<'b> Reverse<'_, 'b> {
             }
         }
     }
+}
+
+/// The text kept beside a member.
+fn beside_of<'j>(coding: &'j Json, member: &str, url: &str) -> Option<&'j str> {
+    let companion = coding.get(&format!("_{member}"))?.as_object()?;
+    extension(companion, url)?.as_str()
 }

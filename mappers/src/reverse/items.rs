@@ -46,7 +46,10 @@ pub(crate) fn own_item<'b>(table: &Table, object: &'b Object, item: usize) -> Op
     let own =
         |row: &&Row| row.alias == table.alias && row.target.steps.first().is_some_and(|step| per_segment(&step.at));
     let first = table.rows.iter().find(own)?.target.steps.first()?;
-    object.get(&first.name)?.item(item)?.as_object()
+    let item = object.get(&first.name)?.item(item)?.as_object()?;
+    // An extension with a value has no room beside it.
+    let mut values = item.iter().filter(|(name, _)| name.starts_with("value")).filter_map(|(_, json)| json.as_object());
+    Some(if item.contains_key("url") { values.next().unwrap_or(item) } else { item })
 }
 
 /// How many items a table's own `[$]` array has that its constants fit; none if it has no such array.

@@ -14,6 +14,8 @@ pub(crate) struct Library<'b> {
     by_identifier: HashMap<(String, String), Option<usize>>,
     /// References to contained resources, by address.
     inner: HashMap<usize, usize>,
+    /// Types of resources that the Bundle's requests are to create.
+    created: Vec<&'b str>,
 }
 
 impl<'b> Library<'b> {
@@ -24,12 +26,18 @@ impl<'b> Library<'b> {
             by_name: HashMap::new(),
             by_identifier: HashMap::new(),
             inner: HashMap::new(),
+            created: Vec::new(),
         };
         if model::resource::resource_type(bundle).is_some_and(|kind| kind != "Bundle") {
             library.add(bundle, None);
         }
         for entry in bundle.items("entry") {
-            let Some(resource) = entry.get("resource") else { continue };
+            // Some write the resource itself where its entry should be.
+            let own = || Some(entry).filter(|entry| entry.get("resourceType").is_some());
+            let Some(resource) = entry.get("resource").or_else(own) else { continue };
+            if entry.text_at(&["request", "method"]) == Some("POST") {
+                library.created.extend(model::resource::resource_type(resource));
+            }
             library.add(resource, entry.get("fullUrl").and_then(Json::as_str));
         }
         library
@@ -108,6 +116,11 @@ impl<'b> Library<'b> {
         let mut tail = text.rsplitn(3, '/');
         let (id, kind) = (tail.next()?, tail.next()?);
         self.by_name.get(&format!("{kind}/{id}")).copied()
+    }
+
+    /// Whether the Bundle asks for a resource of a type to be created.
+    pub(crate) fn creates(&self, kind: &str) -> bool {
+        self.created.contains(&kind)
     }
 
     /// The type of a resource.

@@ -3,22 +3,12 @@
 use model::json::{Json, Object};
 
 use crate::concept::CodeMap;
-use crate::eval::LEXEME;
+use crate::eval::PLACE;
 use crate::function;
 use crate::map::{Place, Row, Source, Via, With, WithValue};
 use crate::path::{At, Step};
 
-use crate::eval::PLACE;
-
-/// The lexeme kept beside a member.
-pub(super) fn extension_of<'j>(object: &'j Json, companion: &str) -> Option<&'j str> {
-    object
-        .get(companion)
-        .and_then(Json::as_object)
-        .and_then(|companion| extension(companion, LEXEME))
-        .and_then(Json::as_str)
-}
-
+/// The value of the extension of a URL.
 pub(super) fn extension<'j>(companion: &'j Object, url: &str) -> Option<&'j Json> {
     let items = companion.get("extension").and_then(Json::as_array)?;
     items.iter().find(|item| item.get("url").and_then(Json::as_str) == Some(url))?.get("valueString")

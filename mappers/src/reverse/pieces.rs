@@ -66,6 +66,22 @@ impl Pieces {
         }
     }
 
+    /// Takes fields as they are written apart into their pieces: other delimiters may be asked for.
+    pub(crate) fn spread(&mut self) {
+        for (field, raw) in std::mem::take(&mut self.raw) {
+            self.set_wire(Base::field(field, 1), &raw);
+        }
+    }
+
+    /// How many repetitions a field has.
+    pub(crate) fn repetitions(&self, field: u32) -> u32 {
+        self.texts.range((field, 0, 0, 0)..(field + 1, 0, 0, 0)).next_back().map_or(0, |(key, _)| key.1)
+    }
+
+    pub(crate) fn remove(&mut self, key: Key) {
+        self.texts.remove(&key);
+    }
+
     /// Sets a value as it is written, with delimiters and escapes.
     pub(super) fn set_wire(&mut self, at: Base, wire: &str) {
         let delimiters = Delimiters::default();
@@ -86,7 +102,7 @@ impl Pieces {
         }
     }
 
-    pub(super) fn is_set(&self, at: Base) -> bool {
+    pub(crate) fn is_set(&self, at: Base) -> bool {
         if self.raw.contains_key(&at.field) {
             return true;
         }
@@ -101,12 +117,16 @@ impl Pieces {
         self.texts.range(start..).take_while(|(key, _)| key.0 == at.field).any(|(key, _)| within(key))
     }
 
-    pub(super) fn get(&self, at: Base) -> Option<&str> {
+    pub(crate) fn get(&self, at: Base) -> Option<&str> {
         self.texts.get(&at.key()).map(String::as_str)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.texts.is_empty() && self.raw.is_empty()
+    }
+
+    pub(crate) fn texts(&self) -> &BTreeMap<Key, String> {
+        &self.texts
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &String)> {

@@ -67,7 +67,7 @@ impl Reverse<'_, '_> {
                     let own = format!("{}-{field}", table.source);
                     match place {
                         Some(place) => place == own,
-                        None => !named.contains(&own.as_str()),
+                        None => !named.contains(&own.as_str()) || !self.contested(table, row, item),
                     }
                 };
                 let there = |row: &Row| its(row) && resolve(object, &row.target.steps, Some(index), None).is_some();
@@ -130,6 +130,27 @@ impl Reverse<'_, '_> {
             }
         }
         out
+    }
+}
+
+impl Reverse<'_, '_> {
+    /// Whether a row of another field with as many constants would take an item too.
+    fn contested(&self, table: &Table, row: &Row, item: &Json) -> bool {
+        let (Some(item), Source::Place(Place::Own { field, .. })) = (item.as_object(), &row.source) else {
+            return false;
+        };
+        let hard = |row: &Row| row.with.iter().filter(|with| !with.soft).count();
+        let set = (row.rivals as usize).checked_sub(1).and_then(|set| self.compiled.rivals.get(set));
+        set.into_iter().flatten().any(|(number, index)| {
+            let Some(other_table) = self.compiled.tables.get(*number) else { return false };
+            let Some(other) = other_table.rows.get(*index) else { return false };
+            let same = other_table.source == table.source
+                && matches!(&other.source, Source::Place(Place::Own { field: of, .. }) if of == field);
+            !same
+                && other.way != Way::Forward
+                && hard(other) == hard(row)
+                && other.with.iter().filter(|with| !with.soft).all(|with| with.holds(item))
+        })
     }
 }
 

@@ -60,6 +60,12 @@ impl Charset {
         out
     }
 
+    /// Writes text in this character set if it can hold all of it.
+    pub fn encode_whole(&self, text: &str) -> Option<Vec<u8>> {
+        let (bytes, used, unmappable) = self.0.encode(text);
+        (used == self.0 && !unmappable).then(|| bytes.into_owned())
+    }
+
     /// Reads a run of text anew, in the set that `\C..\` or `\M..\` has called for it; as it stands where its bytes
     /// are not known any more.
     pub(super) fn reread(&self, run: &str, set: Set) -> String {

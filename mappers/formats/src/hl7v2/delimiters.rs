@@ -75,6 +75,17 @@ const ROLES: [&str; 5] = [
 ];
 
 impl Delimiters {
+    /// Reads delimiters as an operator writes them, `|^~\&`: field, component, repetition, escape, subcomponent, and
+    /// truncation if wanted. `None` unless they are all there, different and punctuation marks of ASCII.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut issues = Vec::new();
+        let read = Self::read(format!("MSH{text}").as_bytes(), &mut issues).ok()?;
+        (issues.is_empty()
+            && text.len() == read.encoding_characters().len().checked_add(1)?
+            && read.truncation.is_none() == (text.len() == 5))
+            .then_some(read)
+    }
+
     /// Reads the delimiters from a segment MSH, FHS or BHS, given from its first byte on.
     ///
     /// Left-out characters are not in use. Two slips are common enough to be read as meant, each with an issue:
