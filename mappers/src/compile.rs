@@ -581,6 +581,8 @@ impl Compiler<'_> {
                 let test = match form {
                     "number" => Test::Form(Form::Number, place),
                     "compared" => Test::Form(Form::Compared, place),
+                    "range_low" => Test::Form(Form::RangeLow, place),
+                    "range_high" => Test::Form(Form::RangeHigh, place),
                     "timestamp" => Test::Form(Form::Timestamp, place),
                     "time" => Test::Form(Form::Time, place),
                     "authority" => Test::Form(Form::Authority, place),

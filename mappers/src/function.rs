@@ -19,7 +19,7 @@ mod time;
 
 pub(crate) use code::{CODING_SYSTEM, HL7_TABLE, hl7_table_number, is_hl7_table};
 pub(crate) use identity::{Authorities, escaped, unescaped};
-pub(crate) use number::{compared, is_number};
+pub(crate) use number::{compared, is_number, range};
 pub(crate) use time::{is_time, is_timestamp};
 
 /// What a function is called with.

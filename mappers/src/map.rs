@@ -204,6 +204,10 @@ pub(crate) enum Test {
 pub(crate) enum Form {
     Number,
     Compared,
+    /// A range with a lower end.
+    RangeLow,
+    /// A range with an upper end.
+    RangeHigh,
     Timestamp,
     Time,
     /// The name of an assigning authority whose URI the source or the package knows.

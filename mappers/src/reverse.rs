@@ -17,7 +17,7 @@ use crate::compile::Compiled;
 use crate::concept::CodeMap;
 use crate::eval::{KEPT, LEXEME, PLACE, WIRE};
 use crate::function::{Authorities, Back};
-use crate::map::{AliasId, Place, Row, SELF, SegmentId, Source, Table, Via, Way};
+use crate::map::{AliasId, Place, Row, SELF, SegmentId, Source, Table, Test, Via, Way};
 use crate::path::Step;
 
 pub(crate) use items::{items_of_kind, own_item, own_items};
@@ -121,6 +121,7 @@ impl<'b> Reverse<'_, 'b> {
             if done.iter().any(|(alias, steps)| *alias == row.alias && *steps == row.target.steps.as_slice())
                 && !appends(row)
                 && !merges(row)
+                && !row.when.iter().any(|term| matches!(term.test, Test::Same(..)))
             {
                 continue;
             }

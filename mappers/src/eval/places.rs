@@ -80,6 +80,8 @@ impl<'m> Eval<'_, 'm> {
                     match form {
                         Form::Number => function::is_number(&text),
                         Form::Authority => self.authorities().uri(&text).is_some(),
+                        Form::RangeLow => function::range(&text).0.is_some(),
+                        Form::RangeHigh => function::range(&text).1.is_some(),
                         Form::Compared => function::compared(&text).is_some(),
                         Form::Timestamp => function::is_timestamp(&text),
                         Form::Time => function::is_time(&text),

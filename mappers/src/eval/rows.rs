@@ -114,7 +114,7 @@ impl<'a> Eval<'a, '_> {
             if at.exists {
                 // A field that says the same as another is said by the same reference.
                 if row.when.iter().any(|term| matches!(term.test, Test::Same(..))) {
-                    self.nested_resource(*table, nested, row.through, here);
+                    self.mapped(value, at.node, row.rule);
                 }
                 return;
             }
@@ -126,6 +126,9 @@ impl<'a> Eval<'a, '_> {
             return;
         }
         if at.exists {
+            if row.when.iter().any(|term| matches!(term.test, Test::Same(..))) {
+                self.mapped(value, at.node, row.rule);
+            }
             return;
         }
         let Some((json, lossy)) = self.primitive(row, value, here) else { return };

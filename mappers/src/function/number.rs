@@ -11,6 +11,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "positiveInt", arguments: 0, forward: positive_int, backward: Some(same) },
     Function { name: "comparator", arguments: 0, forward: comparator, backward: Some(same) },
     Function { name: "comparator_of", arguments: 0, forward: comparator_of, backward: Some(same) },
+    Function { name: "range_low", arguments: 0, forward: range_low, backward: None },
+    Function { name: "range_high", arguments: 0, forward: range_high, backward: None },
     Function { name: "number_of", arguments: 0, forward: number_of, backward: Some(same) },
 ];
 
@@ -57,6 +59,35 @@ fn comparator(call: &Call<'_>) -> Result<Output, Failure> {
         value @ ("<" | "<=" | ">" | ">=") => exact(value),
         _ => Err(Failure("expected one of < <= > >=")),
     }
+}
+
+/// The ends of a reference range: `4.5-5.9`, `< 5`, `>= 3`. HL7 v2.8.2 chapter 7, OBX-7.
+pub(crate) fn range(text: &str) -> (Option<&str>, Option<&str>) {
+    if let Some((sign, number)) = compared(text) {
+        return if sign.starts_with('<') { (None, Some(number)) } else { (Some(number), None) };
+    }
+    let text = text.trim();
+    // The first character may be a sign.
+    let dash = text.char_indices().skip(1).find(|(_, c)| *c == '-').map(|(at, _)| at);
+    let ends = dash.and_then(|at| Some((text.get(..at)?.trim(), text.get(at + 1..)?.trim())));
+    match ends {
+        Some((low, high)) if is_number(low) && is_number(high) => (Some(low), Some(high)),
+        _ => (None, None),
+    }
+}
+
+fn range_low(call: &Call<'_>) -> Result<Output, Failure> {
+    range_end(call, range(call.value).0)
+}
+
+fn range_high(call: &Call<'_>) -> Result<Output, Failure> {
+    range_end(call, range(call.value).1)
+}
+
+/// The text of the range keeps the lexeme: an end is a number alone.
+fn range_end(call: &Call<'_>, end: Option<&str>) -> Result<Output, Failure> {
+    let number = end.ok_or(Failure("expected the end of a range"))?;
+    decimal(&Call { value: number, ..*call }).map(|output| Output { lossy: None, ..output })
 }
 
 /// The comparator and the number of a text such as `<0.5` or `>= 100`.

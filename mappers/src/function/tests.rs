@@ -78,6 +78,11 @@ fn a_number_may_carry_a_comparator() {
     assert_eq!(compared("<0.5"), Some(("<", "0.5")));
     assert_eq!(compared("=5"), None);
     assert_eq!(compared("POSITIVE"), None);
+    assert_eq!(range("4.5 - 5.9"), (Some("4.5"), Some("5.9")));
+    assert_eq!(range("-2--1"), (Some("-2"), Some("-1")));
+    assert_eq!(range("< 5"), (None, Some("5")));
+    assert_eq!(range(">=3"), (Some("3"), None));
+    assert_eq!(range("1:5-1:10"), (None, None));
 }
 
 #[test]
