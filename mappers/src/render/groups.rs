@@ -172,7 +172,8 @@ impl<'a> Render<'a, '_> {
                 let Some(resource) = role(roles, *from).and_then(|number| self.library.resources.get(number)) else {
                     return Vec::new();
                 };
-                let again = self.compiled.alias_type(*alias) == "ServiceRequest";
+                // An order is reported on more than once, an organization pays for more than one.
+                let again = matches!(self.compiled.alias_type(*alias), "ServiceRequest" | "Organization");
                 let mut found = Vec::new();
                 follow(resource, path, &mut |reference| {
                     if let Some(number) = self.library.find(reference)

@@ -80,6 +80,7 @@ impl<'b> Render<'_, 'b> {
         match name.as_str() {
             "PID" => self.counts.retain(|name, _| name == "PID"),
             "MRG" => self.counts.clear(),
+            "PV1" => self.counts.retain(|name, _| matches!(name.as_str(), "PID" | "PV1" | "NK1")),
             "OBR" => self.counts.retain(|name, _| name != "OBX" && name != "SPM"),
             "SPM" => self.counts.retain(|name, _| name != "OBX"),
             _ => {}
