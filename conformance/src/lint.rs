@@ -91,6 +91,17 @@ pub enum LintError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The packages do not load; fault of their author.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Load(Vec<mappers::LoadError>),
     /// The folder has no name, so the package has none.
     #[error("{path}: expected the folder of a package")]
     NoName {
@@ -199,6 +210,46 @@ fn package_name(folder: &Path) -> Result<String, LintError> {
         Some(name) => Ok(name.to_owned()),
         None => Err(LintError::NoName { path: folder.to_owned() }),
     }
+}
+
+/// Writes `expected/` of packages anew from what their examples give now; says which files changed.
+///
+/// # Errors
+/// [`LintError`] where a folder cannot be read or written; [`LintError::Load`] where the packages do not load.
+pub fn accept(paths: &[PathBuf]) -> Result<Vec<PathBuf>, LintError> {
+    let mut changed = Vec::new();
+    for folder in paths.iter().filter(|path| path.is_dir()) {
+        let name = package_name(folder)?;
+        let files = with_bases(folder)?;
+        let packages = Packages::load(files.clone()).map_err(LintError::Load)?;
+        let Some(package) = packages.named(&name) else { continue };
+        for (path, now) in mappers::expectations(package, &files) {
+            if files.get(&path) == Some(&now) {
+                continue;
+            }
+            let file = folder.join(path.strip_prefix(&format!("{name}/")).unwrap_or(&path));
+            let write = || {
+                file.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+                std::fs::write(&file, &now)
+            };
+            write().map_err(|source| LintError::Write { path: file.clone(), source })?;
+            changed.push(file);
+        }
+    }
+    Ok(changed)
+}
+
+/// The files of a package and of those beside it that it extends, by `NAME/path`.
+///
+/// # Errors
+/// [`LintError::Read`] where a file or folder cannot be read.
+pub fn with_bases(folder: &Path) -> Result<Files, LintError> {
+    let mut files = Files::new();
+    read(folder, &package_name(folder)?, &mut files)?;
+    let mut bases = Files::new();
+    neighbours(folder, &files, &mut bases)?;
+    files.extend(bases);
+    Ok(files)
 }
 
 /// Reads a folder with all below it into `prefix/path`.

@@ -10,6 +10,7 @@ mod compile;
 mod concept;
 mod elements;
 mod eval;
+mod expect;
 mod function;
 mod input;
 mod load;
@@ -26,6 +27,7 @@ mod trace;
 mod types;
 mod versions;
 
+pub use expect::expectations;
 pub use package::{LoadError, Package, Packages};
 pub use select::{SelectError, Selector};
 pub use trace::{Explained, Loss, Unmapped};

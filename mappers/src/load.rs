@@ -44,8 +44,8 @@ pub(crate) struct Manifest {
     pub(crate) messages: BTreeMap<String, MessageTypes>,
 }
 
-/// The message types of a table.
-#[derive(Clone, Debug, Deserialize)]
+/// The message types of a table; a package adds its own to those of the table it extends.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MessageTypes {
     /// `ADT^A01` to the structure it has (`ADT_A01`).
@@ -116,7 +116,11 @@ pub(crate) fn tables<'f>(
 ) -> RawPackage {
     let mut package = base.cloned().unwrap_or_default();
     package.names.extend(manifest.names.iter().map(|(name, url)| (name.clone(), url.as_str().into())));
-    package.messages.extend(manifest.messages.iter().map(|(name, types)| (name.clone(), types.clone())));
+    for (name, own) in &manifest.messages {
+        let table = package.messages.entry(name.clone()).or_default();
+        table.types.extend(own.types.iter().map(|(kind, structure)| (kind.clone(), structure.clone())));
+        table.fallback |= own.fallback;
+    }
     for (path, bytes) in files {
         let file: SmolStr = format!("{}/{path}", manifest.name).into();
         let Some((columns, key)) = columns(path) else { continue };

@@ -30,6 +30,13 @@ pub struct Context<'a> {
     pub received: Option<Instant>,
 }
 
+impl Default for Context<'_> {
+    /// What `convert` uses: the published namespace, no source, no zone.
+    fn default() -> Self {
+        Self { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None }
+    }
+}
+
 /// One patient record merged into another (HL7 v2 A40: MRG into PID).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merge {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use formats::hl7v2::{Message, Segment};
-use mappers::{CONVERT_NAMESPACE, Context, Package, RenderContext};
+use mappers::{Context, Package, RenderContext};
 use model::json::{Json, Limits, locate, parse};
 use model::outcome::{Issue, Severity};
 
@@ -52,8 +52,7 @@ impl Example<'_> {
             Ok(parsed) => parsed.message,
             Err(error) => return self.find(Severity::Error, "example-unreadable", error.to_string()),
         };
-        let context =
-            Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
+        let context = Context::default();
         let mapped = self.package.map(&message, &context);
         used.extend(mapped.explain().into_iter().map(|explained| explained.rule));
         let pieces: usize = message.segments().map(|segment| segment.leaves().count()).sum();
@@ -89,7 +88,7 @@ impl Example<'_> {
                 None => format!("{} has fewer findings than expected", self.path),
             };
             let finding = Finding::new(Severity::Error, "example-issues-differ", &file, 0, text);
-            self.out.push(finding.suggest("mend the row, or accept it: UPDATE_GOLDEN=1 cargo test -p mappers"));
+            self.out.push(finding.suggest("mend the row, or accept it: conformance lint --accept"));
         }
     }
 
@@ -112,7 +111,7 @@ impl Example<'_> {
                     let line = locate(bytes, &format!("Bundle.{place}")).map_or(0, |at| at.line);
                     let text = format!("{} no longer gives this at {place}", self.path);
                     let finding = Finding::new(Severity::Error, "example-differs", &file, line, text);
-                    self.out.push(finding.suggest("mend the row, or accept it: UPDATE_GOLDEN=1 cargo test -p mappers"));
+                    self.out.push(finding.suggest("mend the row, or accept it: conformance lint --accept"));
                 }
             }
         }
@@ -136,7 +135,7 @@ impl Example<'_> {
         if let Some((line, place)) = place {
             let text = format!("{} no longer comes back like this, first at {place}", self.path);
             let finding = Finding::new(Severity::Error, "example-back-differs", &file, line, text);
-            self.out.push(finding.suggest("mend the row, or accept it: UPDATE_GOLDEN=1 cargo test -p mappers"));
+            self.out.push(finding.suggest("mend the row, or accept it: conformance lint --accept"));
         }
     }
 }
@@ -160,7 +159,7 @@ fn codes(package: &Package, name: &str, files: &Files, out: &mut Vec<Finding>) {
                 super::view::rows(path, bytes).iter().find(|row| row.cell("code") == code).map_or(0, |row| row.line);
             let text = format!("the code {code} no longer becomes, or comes back as, what {file} says");
             let finding = Finding::new(Severity::Error, "codes-differ", path, line, text);
-            out.push(finding.suggest("mend the row, or accept it: UPDATE_GOLDEN=1 cargo test -p mappers"));
+            out.push(finding.suggest("mend the row, or accept it: conformance lint --accept"));
         }
     }
     for (map, _) in expected.as_object().into_iter().flat_map(|object| object.iter()) {

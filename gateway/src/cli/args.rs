@@ -322,6 +322,9 @@ pub(crate) enum ConformanceCommand {
     /// Checks mapping packages.
     #[command(after_help = "Example: anchorline conformance lint mappers/packages/hl7v2-base")]
     Lint {
+        /// Writes `expected/` anew from what the examples give now, before checking; names the files that changed.
+        #[arg(long)]
+        accept: bool,
         /// How the report is written.
         #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
         format: ReportFormat,

@@ -8,8 +8,15 @@ use super::reporter::Reporter;
 
 pub(crate) fn run(command: ConformanceCommand, reporter: &Reporter) -> Result<(), Failure> {
     match command {
-        ConformanceCommand::Lint { format, packages } => lint(format, &packages, *reporter),
         ConformanceCommand::Coverage(arguments) => super::coverage::run(&arguments, *reporter),
+        ConformanceCommand::Lint { accept, format, packages } => {
+            if accept {
+                for file in lint::accept(&packages).map_err(|error| Failure::Usage(super::chain(&error)))? {
+                    reporter.remark(&format!("written: {}", file.display()));
+                }
+            }
+            lint(format, &packages, *reporter)
+        }
         ConformanceCommand::Score(arguments) => super::score::run(&arguments, *reporter),
         ConformanceCommand::Run(options) => super::run_suites::run(&options, *reporter),
         ConformanceCommand::Terminology(command) => super::terminology::run(command, *reporter),

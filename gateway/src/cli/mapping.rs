@@ -19,7 +19,8 @@ pub(super) struct Given {
     pub(super) packages: Packages,
 }
 
-/// Reads the folders among `given`; everything else is the name of an embedded package.
+/// Reads the folders among `given`, and those beside them that they extend; everything else is the name of an embedded
+/// package.
 ///
 /// # Errors
 /// Everything that keeps a package from being loaded, as a fault of usage.
@@ -33,7 +34,7 @@ pub(super) fn packages(given: &[String]) -> Result<Given, Failure> {
         }
         let full = path.canonicalize().map_err(|error| Failure::Usage(format!("{given}: {error}")))?;
         let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        lint::read(&full, &name, &mut files).map_err(|error| Failure::Usage(super::chain(&error)))?;
+        files.extend(lint::with_bases(&full).map_err(|error| Failure::Usage(super::chain(&error)))?);
         names.push(name);
     }
     if !names.is_empty() && !names.iter().any(|name| name == BASE) {

@@ -14,7 +14,14 @@ impl Read for Trickle<'_> {
 }
 
 fn request() -> Conversion {
-    Conversion { from: Format::Auto, to: Format::FhirR4, packages: Vec::new(), timezone: None, reports: Reports::Left }
+    Conversion {
+        from: Format::Auto,
+        to: Format::FhirR4,
+        packages: Vec::new(),
+        timezone: None,
+        reports: Reports::Left,
+        target: Target::default(),
+    }
 }
 
 type Shown = (usize, bool, Result<Vec<u8>, ()>, Vec<String>);

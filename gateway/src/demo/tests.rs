@@ -1,5 +1,5 @@
 use formats::hl7v2::Message;
-use mappers::{CONVERT_NAMESPACE, Context, Packages, Selector};
+use mappers::{Context, Packages, Selector};
 
 use super::samples;
 use super::scene::{list, why};
@@ -50,8 +50,7 @@ fn samples_lose_nothing_but_framing() {
     for sample in [samples::REGISTRATION, samples::RESULTS, samples::UPDATE, samples::MERGE] {
         let message = Message::parse(&samples::on_the_wire(sample)).unwrap().message;
         let package = packages.select(&Selector { names: &[], format: "hl7v2", message: &message }).unwrap();
-        let context =
-            Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
+        let context = Context::default();
         for (at, why) in package.map(&message, &context).loss().dropped {
             assert!(why.contains("delimiter") || why.contains("the number of the segment"), "{at}: {why}");
         }
