@@ -29,6 +29,8 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const ROUNDS_TO_SAVE: u32 = 30;
 /// Exchanges read at a time.
 const CHUNK: usize = 256;
+/// Exchanges counted before others may ask.
+const PART: usize = 4_096;
 /// Lines of each kind; what is beyond is counted as left off.
 const LINES_MOST: usize = 20_000;
 /// Exchanges that wait for processing or a person and are looked at again.
@@ -126,11 +128,19 @@ impl Unmapped {
                 _ = stop.wait_for(|stop| *stop) => true,
             };
             rounds += 1;
-            let worker = app.clone();
+            let (worker, stopping) = (app.clone(), stop.clone());
             let save = stopped || rounds % ROUNDS_TO_SAVE == 0;
             let counted = tokio::task::spawn_blocking(move || {
-                worker.unmapped.count(&worker.store)?;
-                if save { worker.unmapped.save() } else { Ok(()) }
+                // In parts: a store whose sums were lost is long, and neither who asks nor who stops waits for all of it.
+                while !worker.unmapped.count(&worker.store, PART)? {
+                    if *stopping.borrow() {
+                        break;
+                    }
+                }
+                if save {
+                    worker.unmapped.save();
+                }
+                Ok::<_, store::Error>(())
             });
             if let Ok(Err(error)) = counted.await {
                 tracing::warn!(%error, "what is not mapped could not be counted");
@@ -141,12 +151,13 @@ impl Unmapped {
         }
     }
 
-    /// Counts everything that came in since the last time.
+    /// Counts what came in since the last time, so many exchanges at most; whether that was all.
     ///
     /// # Errors
     /// What the store says.
-    pub fn count(&self, store: &Store) -> Result<(), store::Error> {
+    fn count(&self, store: &Store, most: usize) -> Result<bool, store::Error> {
         let mut sums = self.sums();
+        let mut done = 0;
         let waiting: Vec<u64> = sums.waiting.iter().copied().collect();
         for number in waiting {
             for detail in store.details(number, 1)? {
@@ -161,8 +172,9 @@ impl Unmapped {
                 sums.last = Some(detail.id);
                 sums.take(detail);
             }
-            if found.len() < CHUNK {
-                return Ok(());
+            done += found.len();
+            if found.len() < CHUNK || done >= most {
+                return Ok(found.len() < CHUNK);
             }
         }
     }
@@ -172,17 +184,16 @@ impl Unmapped {
     /// # Errors
     /// What the store says.
     pub fn sums_now(&self, store: &Store) -> Result<Sums, store::Error> {
-        self.count(store)?;
+        while !self.count(store, PART)? {}
         Ok(self.sums().clone())
     }
 
-    fn save(&self) -> Result<(), store::Error> {
+    fn save(&self) {
         let text = file::write(&self.sums());
         file::replace(&self.file, text.as_bytes()).unwrap_or_else(|error| {
             // They are counted anew then: nothing is lost but time.
             tracing::warn!(%error, "the sums of what is not mapped could not be written down");
         });
-        Ok(())
     }
 
     fn sums(&self) -> MutexGuard<'_, Sums> {

@@ -182,6 +182,31 @@ fn the_consents_of_every_number_bind_the_person() {
 }
 
 #[test]
+fn a_merge_taken_back_leaves_two_persons_with_their_own_consents() {
+    let site = site();
+    let (survivor, retired) = (site.admit("1"), site.admit("2"));
+    site.consent("permits", &survivor, "permit");
+    site.consent("denies", &retired, "deny");
+    site.merge("M1", "1", "2");
+    let clinician = site.clinician();
+    assert!(
+        found(&clinician, &format!("/fhir/AllergyIntolerance?patient={survivor}")).is_empty(),
+        "the stricter holds"
+    );
+    let apart = [pid("1"), "PV1|1|I".to_owned(), pid("2"), "PV1|1|I".to_owned()];
+    let exchange = site.send(&message("U1", "ADT^A37", "ADT_A37", &apart));
+    assert!(!exchange["issues"].to_string().contains("not merged"), "{exchange}");
+    assert_eq!(found(&clinician, &format!("/fhir/AllergyIntolerance?patient={survivor}")).len(), 1);
+    assert!(found(&clinician, &format!("/fhir/AllergyIntolerance?patient={retired}")).is_empty());
+    let new = clinician.get(&format!("/fhir/Patient/{survivor}")).json();
+    assert!(links(&new).is_empty(), "{new}");
+    assert!(
+        found(&clinician, &format!("/fhir/Patient?identifier={SYSTEM}|2")).is_empty(),
+        "withheld, and no other's number any more"
+    );
+}
+
+#[test]
 fn chains_are_one_person_and_a_contradiction_waits_for_a_person() {
     let site = site();
     let ids: Vec<String> = ["1", "2", "3", "4"].map(|number| site.admit(number)).into();
