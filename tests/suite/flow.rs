@@ -358,6 +358,41 @@ fn the_record_commits_to_the_bytes_and_the_patient_and_reveals_neither() {
 }
 
 #[test]
+fn a_receiver_gets_the_version_and_the_delimiters_it_reads() {
+    let registry = Partner::mllp();
+    let gateway = Gateway::start(&configuration(&format!(
+        r#"
+[consent]
+implicit_policy = "permit-all"
+
+[[source]]
+name = "ward"
+transport = "mllp"
+format = "hl7v2"
+authorities = {{ NORTH = "urn:oid:2.999.7" }}
+destinations = ["registry"]
+
+[[destination]]
+name = "registry"
+transport = "mllp"
+address = "{}"
+recipient = ["Organization/registry"]
+hl7_version = "2.3"
+hl7_delimiters = '|$~\&'
+"#,
+        registry.address
+    )));
+    let answer = Mllp::connect(gateway.mllp.unwrap()).unwrap().send(&admission("V1", "1 FIRST STREET")).unwrap();
+    assert_eq!(field(&answer, "MSA", 1), "AA", "{answer:?}");
+    wait_until("the delivery", || !registry.taken().is_empty());
+    let message = registry.taken().remove(0);
+    assert_eq!(field(&message, "MSH", 2), "$~\\&");
+    assert_eq!(field(&message, "MSH", 12), "2.3");
+    assert_eq!(field(&message, "MSH", 9), "ADT$A08", "version 2.3 knows no structure");
+    assert!(field(&message, "PID", 3).starts_with("FLOW-1$$$NORTH"), "the sender's own name comes back: {message:?}");
+}
+
+#[test]
 fn a_batch_over_http_is_an_exchange_for_each_message() {
     let site = Site::start();
     let body = format!("FHS|^~\\&|X\rBHS|^~\\&|X\r{}{}BTS|2\rFTS|1\r", admission("B1", "1"), admission("B2", "2"));

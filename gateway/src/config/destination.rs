@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use formats::hl7v2::Delimiters;
 use toml::Table;
 
 use super::mappings;
@@ -93,8 +94,10 @@ pub struct Destination {
     pub package_folders: Vec<PathBuf>,
     /// Version of HL7 v2 to write, as MSH-12 has it; as the message came, without it.
     pub hl7_version: Option<String>,
-    /// MSH-1 and MSH-2 to write; as the message came, without it.
-    pub hl7_delimiters: Option<String>,
+    /// MSH-1 and MSH-2 to write; the recommended ones, without it.
+    pub hl7_delimiters: Option<Delimiters>,
+    /// Names of assigning authorities as this receiver knows them, each with its URI; before those of the source.
+    pub authorities: Vec<(String, String)>,
 }
 
 pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> Vec<Destination> {
@@ -177,6 +180,7 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
             }
             let retries = [("standard", STANDARD), ("patient", PATIENT), ("quick", QUICK), ("once", ONCE)];
             let (packages, package_folders) = mappings::packages(&mut section, base);
+            let authorities = mappings::authorities(&mut section);
             let hl7_version = section.take("hl7_version", "\"2.5.1\"", version);
             let hl7_delimiters = section.take("hl7_delimiters", "'|^~\\&'", delimiters);
             if transport != DestinationTransport::Mllp && (hl7_version.is_some() || hl7_delimiters.is_some()) {
@@ -201,6 +205,7 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
                 package_folders,
                 hl7_version,
                 hl7_delimiters,
+                authorities,
             };
             section.finish();
             destination
@@ -251,26 +256,16 @@ fn address(text: &str, transport: DestinationTransport) -> Result<PeerAddress, S
     Ok(PeerAddress { host, port, tls: *tls, path: path.trim_end_matches('/').to_owned() })
 }
 
-/// The versions of HL7 v2 that are written (HL7 table 0104).
-const VERSIONS: [&str; 11] = ["2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8"];
-const NEWER_VERSIONS: [&str; 4] = ["2.8.1", "2.8.2", "2.9", "2.9.1"];
-
 fn version(value: &toml::Value) -> Result<String, String> {
     let text = value.as_str().unwrap_or_default();
-    if VERSIONS.contains(&text) || NEWER_VERSIONS.contains(&text) {
-        return Ok(text.to_owned());
+    match mappers::HL7_VERSIONS.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("expected a version of HL7 v2: {}", mappers::HL7_VERSIONS.join(", "))),
     }
-    Err("expected a version of HL7 v2 from 2.1 to 2.9.1".to_owned())
 }
 
-/// Field separator, then component, repetition, escape and subcomponent: five different characters that are no letters,
-/// digits or blanks (HL7 v2.8.2 ch. 2, MSH-1 and MSH-2).
-fn delimiters(value: &toml::Value) -> Result<String, String> {
-    let text = value.as_str().unwrap_or_default();
-    let sound = |c: char| c.is_ascii_punctuation();
-    let mut seen = HashSet::new();
-    if (5..=6).contains(&text.len()) && text.chars().all(|c| sound(c) && seen.insert(c)) {
-        return Ok(text.to_owned());
-    }
-    Err("expected five different delimiters: field, component, repetition, escape, subcomponent".to_owned())
+fn delimiters(value: &toml::Value) -> Result<Delimiters, String> {
+    let found = Delimiters::parse(value.as_str().unwrap_or_default());
+    let expected = "expected five different delimiters: field, component, repetition, escape, subcomponent";
+    found.ok_or_else(|| expected.to_owned())
 }

@@ -179,8 +179,8 @@ fn a_destination_names_the_version_and_the_delimiters_it_reads() {
         "[[destination]]\nname='d'\ntransport='mllp'\naddress='127.0.0.1:1'\nrecipient=['Organization/d']\n";
     let config = parse(&format!("{destination}hl7_version = '2.3'\nhl7_delimiters = '|^~\\&'")).unwrap();
     assert_eq!(config.destinations[0].hl7_version.as_deref(), Some("2.3"));
-    assert_eq!(config.destinations[0].hl7_delimiters.as_deref(), Some("|^~\\&"));
-    check(&format!("{destination}hl7_version = '3'"), "destination[1].hl7_version", "from 2.1 to 2.9.1");
+    assert_eq!(config.destinations[0].hl7_delimiters, Some(formats::hl7v2::Delimiters::default()));
+    check(&format!("{destination}hl7_version = '3'"), "destination[1].hl7_version", "2.5.1");
     for wrong in ["|^~\\", "||~\\&", "|^~ &", "|a~\\&", ""] {
         check(&format!("{destination}hl7_delimiters = '{wrong}'"), "destination[1].hl7_delimiters", "five different");
     }

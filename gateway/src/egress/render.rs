@@ -50,12 +50,21 @@ pub(super) fn render(
                 sending_application: APPLICATION.to_owned(),
                 control_id: control_id.clone(),
                 time: Some(exchange.received),
+                version: destination.hl7_version.clone().unwrap_or_default(),
+                delimiters: destination.hl7_delimiters,
+                authorities: authorities(app, destination, exchange),
                 ..RenderContext::default()
             };
             package.render(&bundle, &context).bytes
         }
     };
     Ok(Rendered { bytes, control_id })
+}
+
+/// The receiver's own names, then those by which the source was read.
+fn authorities(app: &App, destination: &Destination, exchange: &Exchange) -> Vec<(String, String)> {
+    let source = app.config.source(&exchange.source);
+    destination.authorities.iter().chain(source.iter().flat_map(|source| &source.authorities)).cloned().collect()
 }
 
 /// The type of the message that came in; what came as FHIR lets the package choose.
