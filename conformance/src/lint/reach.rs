@@ -33,9 +33,14 @@ fn segments(view: &View) -> BTreeSet<&str> {
     view.level("messages").flat_map(|(_, rows)| rows.iter().map(|row| row.cell("segment"))).collect()
 }
 
-/// Roles that the table of a segment builds, whose name begins so: it has an id row.
+/// Roles that the table of a segment builds, whose name begins so: it has an id row, or takes one over by `include`.
 fn roles<'v>(view: &'v View, segment: &str) -> BTreeSet<&'v str> {
-    let builds = |rows: &[Row]| rows.iter().any(|row| row.cell("source") == "id");
+    let id = |rows: &[Row]| rows.iter().any(|row| row.cell("source") == "id");
+    let taken = |row: &Row| {
+        let from = format!("segments/{}", row.cell("via"));
+        row.cell("source") == "include" && view.tables.get(&from).is_some_and(|rows| id(rows))
+    };
+    let builds = |rows: &[Row]| id(rows) || rows.iter().any(taken);
     view.level("segments")
         .filter(|(stem, rows)| stem.starts_with(segment) && builds(rows))
         .filter_map(|(stem, _)| stem.split_once('-').map(|(_, r)| r))

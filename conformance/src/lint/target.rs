@@ -174,7 +174,8 @@ fn beside(view: &View, row: &Row, out: &mut Vec<Finding>) {
     for piece in row.cell("with").split(';').filter(|piece| !piece.trim().is_empty()) {
         let Some((path, value)) = piece.split_once('=') else { continue };
         let path = path.trim().trim_end_matches('?');
-        if value.trim().starts_with('^') {
+        // A copy of another element, or data-absent-reason: no constant of the table's.
+        if value.trim().starts_with('^') || value.trim() == "!absent" {
             continue;
         }
         if let Some(found) = resolve(root(target), &format!("{}.{path}", base.join("."))) {
@@ -233,7 +234,10 @@ fn made_up_constant(row: &Row, found: &Found, value: &str, out: &mut Vec<Finding
     let fact = match found.kind {
         Kind::Primitive(Primitive::Date | Primitive::DateTime | Primitive::Instant | Primitive::Time) => true,
         Kind::Primitive(Primitive::Decimal | Primitive::Integer) => true,
-        Kind::Primitive(Primitive::String | Primitive::Markdown) => !matches!(last, "unit" | "display" | "version"),
+        // A label in `type.text` says what kind of thing the field is, not what is so of the patient.
+        Kind::Primitive(Primitive::String | Primitive::Markdown) => {
+            !matches!(last, "unit" | "display" | "version") && !found.path.ends_with(".type.text")
+        }
         _ => personal && value != "unknown",
     };
     if fact {
