@@ -29,9 +29,6 @@ pub enum Format {
     Unsupported(&'static str),
 }
 
-/// The package that renders what no sender chose one for.
-const BASE_PACKAGE: &str = "hl7v2-base";
-
 /// Names of the interface that this release does not translate yet (docs/limits.md).
 const LATER: [&str; 7] = ["ccda", "fhir-r4b", "fhir-r5", "fhir-stu3", "fhir-dstu2", "csv", "device"];
 
@@ -369,10 +366,7 @@ fn fhir(packages: &Packages, request: &Conversion, to: Format, input: &[u8]) -> 
         let bytes = if is_xml { tree.to_bytes() } else { input.to_vec() };
         return Ok(Output { bytes, issues, loss: empty, explain: Json::array([]) });
     }
-    let name = request.packages.first().map_or(BASE_PACKAGE, String::as_str);
-    let package = packages
-        .named(name)
-        .ok_or_else(|| vec![select_issue(&SelectError::UnknownPackage { name: name.to_owned() })])?;
+    let package = packages.select_writer(&request.packages, &tree).map_err(|error| vec![select_issue(&error)])?;
     let context = request.target.context(request.timezone.clone());
     let (rendered, loss) = package.render_with_loss(&tree, &context);
     issues.extend(rendered.issues);

@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 
 use formats::hl7v2::Message;
+use model::json::Json;
 
+use crate::map_message::PACKAGE_SYSTEM;
 use crate::package::{BASE, Package, Packages};
 
 mod sender;
@@ -69,6 +71,33 @@ impl Packages {
             return Ok(package);
         }
         candidates.into_iter().find(|package| package.reads(selector.message)).ok_or(SelectError::UnknownMessageType)
+    }
+
+    /// The package that writes resources as HL7 v2: the first named, else the one that made them, else the base.
+    ///
+    /// Which package made them stands in their Provenance, by name; another version of it still knows its own
+    /// extensions better than the base does.
+    ///
+    /// # Errors
+    /// `UnknownPackage` for a name nobody has.
+    pub fn select_writer(&self, names: &[String], resources: &Json) -> Result<&Package, SelectError> {
+        let named = |name: &str| self.named(name).ok_or_else(|| SelectError::UnknownPackage { name: name.to_owned() });
+        if let Some(name) = names.first() {
+            return named(name);
+        }
+        let maker = model::bundle::resources(resources).find_map(|resource| self.maker(resource));
+        maker.map_or_else(|| named(BASE), Ok)
+    }
+
+    /// The package a Provenance says has assembled its targets.
+    fn maker(&self, resource: &Json) -> Option<&Package> {
+        if model::resource::resource_type(resource) != Some("Provenance") {
+            return None;
+        }
+        resource.items("agent").iter().find_map(|agent| {
+            let who = agent.get("who").filter(|who| who.text_at(&["identifier", "system"]) == Some(PACKAGE_SYSTEM))?;
+            self.named(who.text_at(&["display"])?.split(' ').next()?)
+        })
     }
 
     fn candidates(&self, selector: &Selector<'_>) -> Result<Vec<&Package>, SelectError> {

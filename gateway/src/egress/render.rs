@@ -10,8 +10,6 @@ use super::decide::Release;
 use crate::app::App;
 use crate::config::{Destination, DestinationTransport};
 
-/// The package that writes HL7 v2 where the destination names none.
-const PACKAGE: &str = "hl7v2-base";
 /// How we name ourselves as sender.
 const APPLICATION: &str = "ANCHORLINE";
 
@@ -42,8 +40,8 @@ pub(super) fn render(
         DestinationTransport::Mllp => {
             let (code, trigger) = message_type(app, exchange);
             let set = app.packages.current();
-            let name = destination.packages.first().map_or(PACKAGE, String::as_str);
-            let package = set.packages().named(name).ok_or("no package writes HL7 v2")?;
+            let writer = set.packages().select_writer(&destination.packages, &bundle);
+            let package = writer.map_err(|_| "no package writes HL7 v2")?;
             let context = RenderContext {
                 message_code: code,
                 trigger,

@@ -62,3 +62,20 @@ fn a_name_nobody_has_is_said() {
     let selector = Selector { names: &names, format: "hl7v2", message: &parsed.message };
     assert_eq!(packages.select(&selector).err(), Some(SelectError::UnknownPackage { name: "nobody".to_owned() }));
 }
+
+#[test]
+fn what_a_package_made_it_also_writes() {
+    let packages = packages(&[("quay", "[[match]]\nsending_facility = [\"QUAY\"]\n")]);
+    for (facility, names, expected) in [
+        ("QUAY", vec![], "quay"),
+        ("HILL", vec![], "hl7v2-base"),
+        ("QUAY", vec!["hl7v2-base".to_owned()], "hl7v2-base"),
+    ] {
+        let raw = format!("MSH|^~\\&|LAB|{facility}|||2024||ADT^A01|1|P|2.5\rPID|1||7^^^W^MR\r");
+        let message = Message::parse(raw.as_bytes()).unwrap().message;
+        let reader = packages.select(&Selector { names: &[], format: "hl7v2", message: &message }).unwrap();
+        let bundle = reader.map(&message, &crate::Context::default()).bundle;
+        let writer = packages.select_writer(&names, &bundle).unwrap();
+        assert_eq!(writer.name(), expected);
+    }
+}
