@@ -10,14 +10,16 @@ use crate::elements;
 use crate::function;
 use crate::load::{RawPackage, RawRow};
 use crate::map::{
-    AliasId, Form, Identity, MessageTable, Part, Place, Row, SELF, SegmentId, Source, Table, Term, Test, Via, Way,
-    With, WithValue,
+    AliasId, Form, Identity, MessageTable, NO_ANSWER, Part, Place, Row, SELF, SegmentId, Source, Table, Term, Test,
+    Via, Way, With, WithValue,
 };
 use crate::needs::needs;
 use crate::package::LoadError;
 use crate::path::{self, At, Holds, Step, Target};
+use crate::quick::Quick;
 use crate::versions::Versions;
 
+mod answers;
 mod message;
 mod reference;
 mod rivals;
@@ -32,10 +34,12 @@ pub(crate) struct Compiled {
     pub(crate) types: BTreeMap<SmolStr, (usize, SmolStr)>,
     /// The table for every other type.
     pub(crate) fallback: Option<usize>,
-    pub(crate) segments: HashMap<SmolStr, SegmentId>,
+    pub(crate) segments: HashMap<SmolStr, SegmentId, Quick>,
     pub(crate) segment_names: Vec<SmolStr>,
     pub(crate) aliases: Vec<SmolStr>,
     pub(crate) rules: Vec<(SmolStr, usize)>,
+    /// How many answers to conditions rows share.
+    pub(crate) answers: u32,
     /// Number of the vocabulary map of assigning authorities.
     authorities: Option<usize>,
     pub(crate) versions: Versions,
@@ -82,6 +86,7 @@ pub(crate) fn compile(raw: &RawPackage, errors: &mut Vec<LoadError>) -> Compiled
     let mut out = compiler.out;
     for table in &mut out.tables {
         table.needs = needs(table);
+        answers::share(table, &mut out.answers);
     }
     out.versions = Versions::compile(raw, errors);
     out
@@ -608,7 +613,7 @@ impl Compiler<'_> {
             } else {
                 (negated, Test::Exists(self.place(piece, level)?))
             };
-            out.push(Term { negated, test });
+            out.push(Term { negated, test, answer: NO_ANSWER });
         }
         Ok(out)
     }

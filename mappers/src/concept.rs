@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use smol_str::SmolStr;
 
+use crate::quick::Quick;
+
 /// One row of a map.
 #[derive(Clone, Debug)]
 pub(crate) struct Concept {
@@ -23,8 +25,8 @@ pub(crate) struct CodeMap {
     /// URI of the HL7 v2 table the codes come from.
     pub(crate) table: Option<SmolStr>,
     rows: Vec<Concept>,
-    forward: HashMap<SmolStr, usize>,
-    backward: HashMap<SmolStr, Vec<usize>>,
+    forward: HashMap<SmolStr, usize, Quick>,
+    backward: HashMap<SmolStr, Vec<usize>, Quick>,
 }
 
 impl CodeMap {

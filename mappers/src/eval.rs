@@ -89,6 +89,10 @@ pub(crate) struct Eval<'a, 'm> {
     filled: Vec<rivals::Filled>,
     /// Texts that several segments add to.
     attached: Vec<Attached<'a>>,
+    /// Answers to conditions that rows share: the number of the asking, and a bit for yes.
+    answers: Vec<u64>,
+    /// Number of the segment's table that runs, from 1.
+    asking: u64,
 }
 
 /// Where a row runs: the segment, and within a datatype the value.
@@ -127,6 +131,8 @@ impl<'a, 'm> Eval<'a, 'm> {
             filling: 0,
             filled: Vec::new(),
             attached: Vec::new(),
+            answers: Vec::new(),
+            asking: 0,
         };
         if let Some(name) = context.timezone {
             eval.zone = zone(name);
@@ -181,9 +187,12 @@ impl<'a, 'm> Eval<'a, 'm> {
         number: u32,
     ) -> Option<&'t MessageRow> {
         let here = Here { segment: number, value: None };
-        let rows = table.rows_of(id).map(|(_, row)| row);
-        let denied: Vec<&MessageRow> =
-            rows.filter(|row| !row.when.is_empty() && !self.holds(&row.when, here, None)).collect();
+        let mut denied: Vec<&MessageRow> = Vec::new();
+        for (_, row) in table.rows_of(id).filter(|(_, row)| !row.when.is_empty()) {
+            if !self.holds(&row.when, here, None) {
+                denied.push(row);
+            }
+        }
         self.scopes.enter(table, layer, id, &denied)
     }
 
@@ -216,6 +225,7 @@ impl<'a, 'm> Eval<'a, 'm> {
             None => self.scopes.resource(table.alias)?,
         };
         self.ran.push((own, number, segment));
+        self.asking += 1;
         let mut shared = Shared::new();
         for row in table.rows_for(self.input.present(segment)) {
             let Some(target) = (if row.alias == table.alias { Some(own) } else { self.scopes.resource(row.alias) })
@@ -238,6 +248,7 @@ impl<'a, 'm> Eval<'a, 'm> {
         let home = Home { resource, item: Some((within.clone(), index)) };
         let (mut object, node) = self.open(&home)?;
         self.filling = resource;
+        self.asking += 1;
         let mut shared = Shared::new();
         let mut to = Filling { object: &mut object, owner: SELF, node, shared: &mut shared, map: None };
         for row in table.rows_for(self.input.present(here.segment)).filter(|row| row.alias == table.alias) {

@@ -19,6 +19,7 @@ mod map_message;
 mod needs;
 mod package;
 mod path;
+mod quick;
 mod render;
 mod reverse;
 mod scope;

@@ -178,10 +178,15 @@ pub(crate) enum WithValue {
 pub(crate) struct Term {
     pub(crate) negated: bool,
     pub(crate) test: Test,
+    /// Number of the answer that the rows of a segment's table share; [`NO_ANSWER`] where each asks anew.
+    pub(crate) answer: u32,
 }
 
+/// The answer to a condition is not shared.
+pub(crate) const NO_ANSWER: u32 = u32::MAX;
+
 /// What a condition asks.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Test {
     Exists(Place),
     /// One of them has a value.

@@ -101,11 +101,13 @@ impl Object {
     }
 
     /// An object without members that has room for some.
+    #[inline]
     pub fn with_capacity(members: usize) -> Self {
         Self(Vec::with_capacity(members))
     }
 
     /// An object of members whose names differ.
+    #[inline]
     pub fn of<const N: usize>(members: [(&'static str, Json); N]) -> Self {
         let object = Self(members.into_iter().map(|(name, value)| (SmolStr::new_static(name), value)).collect());
         debug_assert!(object.is_distinct(), "expected members whose names differ");
@@ -117,16 +119,19 @@ impl Object {
     }
 
     /// The value of a member.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The value of a member, to change.
+    #[inline]
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Json> {
         self.0.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// Sets a member: in place if the name is there, else at the end. Gives back what stood there.
+    #[inline]
     pub fn insert(&mut self, name: impl Into<SmolStr>, value: impl Into<Json>) -> Option<Json> {
         let name = name.into();
         let value = value.into();
@@ -140,15 +145,18 @@ impl Object {
     }
 
     /// The value of a member, to change; made with `default` at the end if it is absent.
+    #[inline]
     pub fn get_or_insert_with(&mut self, name: &str, default: impl FnOnce() -> Json) -> &mut Json {
         self.find_or_push(name, || SmolStr::new(name), default)
     }
 
     /// The same with a name that is kept as it is, which costs no copy of a long or static one.
+    #[inline]
     pub fn get_or_insert_named(&mut self, name: &SmolStr, default: impl FnOnce() -> Json) -> &mut Json {
         self.find_or_push(name, || name.clone(), default)
     }
 
+    #[inline]
     fn find_or_push(&mut self, name: &str, key: impl FnOnce() -> SmolStr, value: impl FnOnce() -> Json) -> &mut Json {
         let index = match self.0.iter().position(|(key, _)| key == name) {
             Some(index) => index,
@@ -173,16 +181,19 @@ impl Object {
     }
 
     /// Whether the member is there.
+    #[inline]
     pub fn contains_key(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
     /// The number of members.
+    #[inline]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there is no member.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -250,6 +261,7 @@ impl Json {
     }
 
     /// The value of a member, if this is an object that has it.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.as_object()?.get(name)
     }
@@ -260,6 +272,7 @@ impl Json {
     }
 
     /// The n-th value, if this is an array that has it.
+    #[inline]
     pub fn item(&self, index: usize) -> Option<&Json> {
         self.as_array()?.get(index)
     }
@@ -284,6 +297,7 @@ impl Json {
     }
 
     /// The string.
+    #[inline]
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -292,6 +306,7 @@ impl Json {
     }
 
     /// The array.
+    #[inline]
     pub fn as_array(&self) -> Option<&[Json]> {
         match self {
             Self::Array(items) => Some(items),
@@ -300,6 +315,7 @@ impl Json {
     }
 
     /// The array, to change.
+    #[inline]
     pub fn as_array_mut(&mut self) -> Option<&mut Vec<Json>> {
         match self {
             Self::Array(items) => Some(items),
@@ -308,6 +324,7 @@ impl Json {
     }
 
     /// The object.
+    #[inline]
     pub fn as_object(&self) -> Option<&Object> {
         match self {
             Self::Object(object) => Some(object),
@@ -316,6 +333,7 @@ impl Json {
     }
 
     /// The object, to change.
+    #[inline]
     pub fn as_object_mut(&mut self) -> Option<&mut Object> {
         match self {
             Self::Object(object) => Some(object),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::function;
 use crate::input::{Cursor, Depth};
-use crate::map::{Form, Place, Term, Test};
+use crate::map::{Form, NO_ANSWER, Place, Term, Test};
 
 use super::{Eval, Here};
 
@@ -57,45 +57,70 @@ impl<'m> Eval<'_, 'm> {
         self.input.text(self.first(place, here))
     }
 
-    pub(super) fn holds(&self, terms: &[Term], here: Here, repetition: Option<Cursor>) -> bool {
-        terms.iter().all(|term| {
-            let holds = match &term.test {
-                Test::Exists(place) => !self.within(place, here, repetition).is_empty(),
-                Test::Any(places) => places.iter().any(|place| !self.within(place, here, repetition).is_empty()),
-                Test::In(place, values) => {
-                    let text = self.input.text(self.within(place, here, repetition));
-                    let text = text.trim();
-                    values.iter().any(|value| value.eq_ignore_ascii_case(text))
+    pub(super) fn holds(&mut self, terms: &[Term], here: Here, repetition: Option<Cursor>) -> bool {
+        terms.iter().all(|term| self.answer(term, here, repetition) != term.negated)
+    }
+
+    /// The answer to a condition, which rows of a segment share unless it asks of one repetition.
+    fn answer(&mut self, term: &Term, here: Here, repetition: Option<Cursor>) -> bool {
+        let own = || {
+            let first = repetition.and_then(|value| self.input.pieces(value.range()).first());
+            first.is_some_and(|piece| term.test.own_field() == Some(piece.field))
+        };
+        if term.answer == NO_ANSWER || own() {
+            return self.asked(&term.test, here, repetition);
+        }
+        let number = term.answer as usize;
+        let (yes, no) = (self.asking << 1 | 1, self.asking << 1);
+        match self.answers.get(number).copied().unwrap_or_default() {
+            known if known == yes => return true,
+            known if known == no => return false,
+            _ => {}
+        }
+        let answer = self.asked(&term.test, here, repetition);
+        if self.answers.len() <= number {
+            self.answers.resize(self.compiled.answers as usize, 0);
+        }
+        if let Some(slot) = self.answers.get_mut(number) {
+            *slot = if answer { yes } else { no };
+        }
+        answer
+    }
+
+    fn asked(&self, test: &Test, here: Here, repetition: Option<Cursor>) -> bool {
+        match test {
+            Test::Exists(place) => !self.within(place, here, repetition).is_empty(),
+            Test::Any(places) => places.iter().any(|place| !self.within(place, here, repetition).is_empty()),
+            Test::In(place, values) => {
+                let text = self.input.text(self.within(place, here, repetition));
+                let text = text.trim();
+                values.iter().any(|value| value.eq_ignore_ascii_case(text))
+            }
+            Test::Repeats(place) => match place {
+                Place::Own { field, .. } => {
+                    let range = self.input.field(here.segment, *field);
+                    let pieces = self.input.pieces(range);
+                    pieces.first().map(|piece| piece.repetition) != pieces.last().map(|piece| piece.repetition)
                 }
-                Test::Repeats(place) => match place {
-                    Place::Own { field, .. } => {
-                        let range = self.input.field(here.segment, *field);
-                        let pieces = self.input.pieces(range);
-                        pieces.first().map(|piece| piece.repetition) != pieces.last().map(|piece| piece.repetition)
-                    }
-                    _ => false,
-                },
-                Test::Form(form, place) => {
-                    let text = self.input.text(self.within(place, here, repetition));
-                    match form {
-                        Form::Number => function::is_number(&text),
-                        Form::Authority => self.authorities().uri(&text).is_some(),
-                        Form::RangeLow => function::range(&text).0.is_some(),
-                        Form::RangeHigh => function::range(&text).1.is_some(),
-                        Form::Compared => function::compared(&text).is_some(),
-                        Form::Timestamp => function::is_timestamp(&text),
-                        Form::Time => function::is_time(&text),
-                        Form::Coded(map) => {
-                            self.compiled.maps.get(*map).is_some_and(|map| map.forward(&text).is_some())
-                        }
-                    }
+                _ => false,
+            },
+            Test::Form(form, place) => {
+                let text = self.input.text(self.within(place, here, repetition));
+                match form {
+                    Form::Number => function::is_number(&text),
+                    Form::Authority => self.authorities().uri(&text).is_some(),
+                    Form::RangeLow => function::range(&text).0.is_some(),
+                    Form::RangeHigh => function::range(&text).1.is_some(),
+                    Form::Compared => function::compared(&text).is_some(),
+                    Form::Timestamp => function::is_timestamp(&text),
+                    Form::Time => function::is_time(&text),
+                    Form::Coded(map) => self.compiled.maps.get(*map).is_some_and(|map| map.forward(&text).is_some()),
                 }
-                Test::Same(left, right) => self.same(self.first(left, here), self.first(right, here)),
-                Test::Anywhere(place) => self.anywhere(place),
-                Test::Alias(alias) => self.scopes.resource(*alias).is_some(),
-            };
-            holds != term.negated
-        })
+            }
+            Test::Same(left, right) => self.same(self.first(left, here), self.first(right, here)),
+            Test::Anywhere(place) => self.anywhere(place),
+            Test::Alias(alias) => self.scopes.resource(*alias).is_some(),
+        }
     }
 
     /// Whether two values say the same, piece by piece.
