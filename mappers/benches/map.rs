@@ -4,8 +4,7 @@
 
 use divan::{Bencher, black_box};
 use formats::hl7v2::Message;
-use mappers::{CONVERT_NAMESPACE, Context, Explained, Packages, RenderContext};
-use model::json::Json;
+use mappers::{CONVERT_NAMESPACE, Context, Packages, RenderContext};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -55,8 +54,10 @@ fn map_and_write_with_loss_and_explain(bencher: Bencher<'_, '_>, name: &str) {
     with(name, |package, message| {
         bencher.bench_local(|| {
             let mapped = package.map(black_box(message), &CONTEXT);
-            let explain = Json::array(mapped.explain().iter().map(Explained::to_json)).to_bytes();
-            (mapped.bundle.to_bytes(), mapped.loss().to_json().to_bytes(), explain)
+            let (mut loss, mut explain) = (Vec::new(), Vec::new());
+            mapped.write_loss(&mut loss);
+            mapped.write_explain(&mut explain);
+            (mapped.bundle.to_bytes(), loss, explain)
         });
     });
 }

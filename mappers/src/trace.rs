@@ -1,71 +1,17 @@
-//! What became of each piece of the input, and which rule made each element of the output.
+//! What became of each piece of the input, and which rule made each element of the output: the record of a run.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use formats::hl7v2::{Place, SegmentName};
-use model::json::Json;
 use smol_str::SmolStr;
 
 use crate::compile::Compiled;
 use crate::input::Input;
 
-/// What became of each deepest non-empty piece of the input. The three lists together are all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Loss {
-    /// `(at, to)`: the piece stands at `to`.
-    pub mapped: Vec<(String, String)>,
-    /// `(at, where)`: the piece has no home of its own and is kept at `where`.
-    pub kept: Vec<(String, String)>,
-    /// `(at, why)`: the piece is not in the output.
-    pub dropped: Vec<(String, String)>,
-}
+mod read;
 
-impl Loss {
-    /// The number of pieces.
-    pub fn total(&self) -> usize {
-        self.mapped.len() + self.kept.len() + self.dropped.len()
-    }
-
-    /// `{"total", "mapped": [{"at", "to"}], "kept": [{"at", "where"}], "dropped": [{"at", "why"}]}`
-    pub fn to_json(&self) -> Json {
-        let list =
-            |rows: &[(String, String)], name: &str| {
-                Json::array(rows.iter().map(|(at, other)| {
-                    Json::object([("at", Json::from(at.as_str())), (name, Json::from(other.as_str()))])
-                }))
-            };
-        Json::object([
-            ("total", Json::from(self.total() as u64)),
-            ("mapped", list(&self.mapped, "to")),
-            ("kept", list(&self.kept, "where")),
-            ("dropped", list(&self.dropped, "why")),
-        ])
-    }
-}
-
-/// One element of the output and what made it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// `Type/id#FHIRPath`
-    pub to: String,
-    /// Places in the input; empty for a constant.
-    pub from: Vec<String>,
-    /// `package/file:line` of the row.
-    pub rule: String,
-}
-
-impl Explained {
-    /// `{"to", "from": [at…], "rule"}`
-    pub fn to_json(&self) -> Json {
-        Json::object([
-            ("to", Json::from(self.to.as_str())),
-            ("from", Json::array(self.from.iter().map(|at| Json::from(at.as_str())))),
-            ("rule", Json::from(self.rule.as_str())),
-        ])
-    }
-}
+pub use read::{Explained, Loss};
 
 /// Number of a node of the output tree.
 pub(crate) type Node = u32;
@@ -103,6 +49,15 @@ pub(crate) enum Fate {
     Kept,
 }
 
+/// What is known of a piece; what says more counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    Nothing,
+    Dropped,
+    Kept,
+    Mapped,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Event {
     piece: u32,
@@ -134,7 +89,7 @@ pub(crate) enum Account {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace {
     account: Account,
-    fates: Vec<Option<Fate>>,
+    known: Vec<Known>,
     elements: Vec<Element>,
     events: Vec<Event>,
     dropped: Vec<(u32, SmolStr)>,
@@ -150,7 +105,7 @@ pub(crate) struct Trace {
 impl Trace {
     /// The record of a message with so many pieces.
     pub(crate) fn new(account: Account, pieces: usize) -> Self {
-        Self { account, fates: vec![None; pieces], ..Self::default() }
+        Self { account, known: vec![Known::Nothing; pieces], ..Self::default() }
     }
 
     /// Says at the end of a run what the numbers in it mean.
@@ -161,9 +116,9 @@ impl Trace {
         compiled: &Arc<Compiled>,
     ) {
         self.null_count = input.nulls.len();
-        for (number, (piece, fate)) in (0u32..).zip(input.pieces.iter().zip(&self.fates)) {
-            let kept = *fate == Some(Fate::Kept);
-            if kept || (fate.is_none() && !self.dropped.iter().any(|(dropped, _)| *dropped == number)) {
+        for (piece, known) in input.pieces.iter().zip(&self.known) {
+            let kept = *known == Known::Kept;
+            if kept || *known == Known::Nothing {
                 self.homeless.push(Homeless {
                     segment: piece.place.segment,
                     field: piece.place.field,
@@ -227,51 +182,30 @@ impl Trace {
     }
 
     pub(crate) fn record(&mut self, piece: u32, node: Node, rule: u32, fate: Fate) {
-        if let Some(slot) = self.fates.get_mut(piece as usize)
-            && *slot != Some(Fate::Mapped)
-        {
-            *slot = Some(fate);
-        }
+        self.know(piece, if fate == Fate::Mapped { Known::Mapped } else { Known::Kept });
         if self.account == Account::Full {
             self.events.push(Event { piece, node, rule, fate });
         }
     }
 
     pub(crate) fn drop_piece(&mut self, piece: u32, why: &SmolStr) {
-        self.dropped.push((piece, why.clone()));
+        self.know(piece, Known::Dropped);
+        if self.account == Account::Full {
+            self.dropped.push((piece, why.clone()));
+        }
     }
 
-    fn path(&self, node: Node) -> String {
-        let mut chain = Vec::new();
-        let mut at = node;
-        let mut resource = "";
-        while let Some(element) = self.elements.get(at as usize) {
-            chain.push(element);
-            if element.root {
-                resource = self.resources.get(element.parent as usize).map_or("", SmolStr::as_str);
-                break;
-            }
-            at = element.parent;
+    fn know(&mut self, piece: u32, known: Known) {
+        if let Some(slot) = self.known.get_mut(piece as usize) {
+            *slot = known.max(*slot);
         }
-        let mut out = format!("{resource}#");
-        for (n, element) in chain.iter().rev().enumerate() {
-            if n > 0 {
-                out.push('.');
-            }
-            out.push_str(element.name.strip_prefix('_').unwrap_or(&element.name));
-            if element.index != NO_INDEX {
-                // Writing to a String does not fail.
-                let _ = write!(out, "[{}]", element.index);
-            }
-        }
-        out
     }
 
     /// Pieces in all, mapped, kept and dropped, without saying which.
     pub(crate) fn counts(&self) -> [usize; 4] {
-        let of = |fate| self.fates.iter().filter(|slot| **slot == Some(fate)).count();
-        let (mapped, kept) = (of(Fate::Mapped), of(Fate::Kept));
-        let total = self.fates.len() + self.null_count;
+        let of = |known| self.known.iter().filter(|slot| **slot == known).count();
+        let (mapped, kept) = (of(Known::Mapped), of(Known::Kept));
+        let total = self.known.len() + self.null_count;
         [total, mapped, kept, total - mapped - kept]
     }
 
@@ -291,72 +225,5 @@ impl Trace {
             Unmapped { place, kept, dropped }
         };
         found.into_iter().map(line).collect()
-    }
-
-    pub(crate) fn loss(&self) -> Loss {
-        let mut fates: Vec<Option<(Fate, Node)>> = vec![None; self.places.len()];
-        for event in &self.events {
-            let Some(slot) = fates.get_mut(event.piece as usize) else { continue };
-            match slot {
-                Some((Fate::Mapped, _)) => {}
-                Some((Fate::Kept, _)) if event.fate == Fate::Kept => {}
-                _ => *slot = Some((event.fate, event.node)),
-            }
-        }
-        let mut why: BTreeMap<u32, &SmolStr> = BTreeMap::new();
-        for (piece, reason) in &self.dropped {
-            why.entry(*piece).or_insert(reason);
-        }
-        let mut loss = Loss::default();
-        for (piece, (place, fate)) in (0u32..).zip(self.places.iter().zip(&fates)) {
-            let at = place.to_string();
-            match (fate, why.get(&piece)) {
-                (Some((Fate::Mapped, node)), _) => loss.mapped.push((at, self.path(*node))),
-                (Some((Fate::Kept, node)), _) => loss.kept.push((at, self.path(*node))),
-                (None, Some(reason)) => loss.dropped.push((at, reason.to_string())),
-                (None, None) => loss.dropped.push((at, "no rule reads it".to_owned())),
-            }
-        }
-        for place in &self.nulls {
-            let why = "null: the sender says there is no value, so the element is absent".to_owned();
-            loss.dropped.push((place.to_string(), why));
-        }
-        loss
-    }
-
-    pub(crate) fn explain(&self) -> Vec<Explained> {
-        let mut order: Vec<(Node, u32)> = Vec::new();
-        let mut pieces: BTreeMap<(Node, u32), Vec<u32>> = BTreeMap::new();
-        for event in &self.events {
-            let entry = pieces.entry((event.node, event.rule)).or_insert_with(|| {
-                order.push((event.node, event.rule));
-                Vec::new()
-            });
-            if event.piece != NO_PIECE && !entry.contains(&event.piece) {
-                entry.push(event.piece);
-            }
-        }
-        let mut out: Vec<Explained> = Vec::new();
-        let mut by_path: BTreeMap<(String, u32), usize> = BTreeMap::new();
-        for key in order {
-            let from = pieces.get(&key).into_iter().flatten();
-            let from: Vec<String> =
-                from.filter_map(|piece| self.places.get(*piece as usize)).map(Place::to_string).collect();
-            let to = self.path(key.0);
-            match by_path.get(&(to.clone(), key.1)).and_then(|n| out.get_mut(*n)) {
-                Some(same) => {
-                    same.from.extend(from.into_iter().filter(|at| !same.from.contains(at)).collect::<Vec<_>>())
-                }
-                None => {
-                    by_path.insert((to.clone(), key.1), out.len());
-                    let rule = match (&self.compiled, key.1) {
-                        (_, NO_RULE) | (None, _) => "engine".to_owned(),
-                        (Some(compiled), rule) => compiled.rule(rule),
-                    };
-                    out.push(Explained { to, from, rule });
-                }
-            }
-        }
-        out
     }
 }

@@ -15,7 +15,8 @@ use smol_str::{SmolStr, format_smolstr};
 pub use locate::{Position, locate, member_span, position_of};
 pub(crate) use locate::{path_steps, skip_space};
 pub use parse::{ErrorKind, JsonError, Limits, parse};
-pub(crate) use write::{scalar as write_scalar, string as write_string};
+pub(crate) use write::scalar as write_scalar;
+pub use write::string as write_string;
 
 /// A JSON value (RFC 8259), read without loss.
 ///

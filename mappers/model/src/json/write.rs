@@ -42,8 +42,8 @@ pub(crate) fn scalar(value: &Json, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a string in quotation marks. RFC 8785, section 3.2.2.2 "Serialization of Strings".
-pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
+/// Appends a string in quotation marks. RFC 8785, section 3.2.2.2 "Serialization of Strings".
+pub fn string(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');
