@@ -57,6 +57,12 @@ impl CodeMap {
         found.and_then(|index| self.rows.get(*index)).filter(|concept| !concept.target.is_empty())
     }
 
+    /// Whether the table has the code, with or without a target.
+    pub(crate) fn knows(&self, code: &str) -> bool {
+        let code = code.trim();
+        self.forward.contains_key(code) || self.forward.contains_key(code.to_ascii_uppercase().as_str())
+    }
+
     /// The code that becomes this target. A system of the target is compared where both sides name one.
     pub(crate) fn backward(&self, system: Option<&str>, target: &str) -> Option<&SmolStr> {
         let rows = self.backward.get(target)?.iter().filter_map(|index| self.rows.get(*index));

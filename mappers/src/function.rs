@@ -17,7 +17,7 @@ mod span;
 mod text;
 mod time;
 
-pub(crate) use code::{CODING_SYSTEM, HL7_TABLE, hl7_table_number, is_hl7_table};
+pub(crate) use code::{CODING_SYSTEM, hl7_table_number, system_uri};
 pub(crate) use identity::{Authorities, escaped, unescaped};
 pub(crate) use number::{compared, is_number, range};
 pub(crate) use time::{is_time, is_timestamp};
@@ -41,6 +41,13 @@ pub(crate) struct Back<'a> {
     pub(crate) value: &'a str,
     /// Names of assigning authorities that have a URI.
     pub(crate) authorities: Authorities<'a>,
+}
+
+impl Back<'_> {
+    /// Whether the value is the URI of an assigning authority of this name.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        !identity::is_oid(name) && self.authorities.uri(name) == Some(self.value)
+    }
 }
 
 /// What a function makes of it.

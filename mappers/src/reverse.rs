@@ -278,10 +278,15 @@ impl<'b> Reverse<'_, 'b> {
             _ => return,
         };
         let texts = match &row.via {
-            Via::Function { function, .. } => match (lexeme, function.backward) {
-                (_, Some(backward)) => backward(&Back { value: &text, authorities: self.authorities() }),
-                _ => return,
-            },
+            Via::Function { function, .. } => {
+                let Some(backward) = function.backward else { return };
+                let back = Back { value: &text, authorities: self.authorities() };
+                match backward(&back) {
+                    // The text beside a system that a universal id made is not the name of an authority.
+                    None if function.name == "authority" && lexeme.is_none_or(|name| !back.names(name)) => return,
+                    texts => texts,
+                }
+            }
             Via::Code { map } => {
                 let Some(map) = self.compiled.maps.get(*map) else { return };
                 // A text kept beside a code that another field gave is not this field's.

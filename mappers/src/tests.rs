@@ -477,3 +477,27 @@ fn a_target_through_a_reference_needs_a_row_that_makes_it() {
     refuses(obx, &row("new,Observation.device,Gadget,,,,own"), ":2: new makes a resource: Gadget is no resource type");
     refuses(obx, &row("new,Observation.valueString,Device,,,,own"), ":2: expected a target that is a Reference");
 }
+
+/// Maps an admission whose patient has this identifier and gives back the identifier that returns.
+fn identifier_back(cx: &str) -> String {
+    let text = format!("MSH|^~\\&|A|B|C|D|20240312||ADT^A08|1|P|2.5.1\rPID|1||{cx}||Muster^Erika\r");
+    let rendered = packages().named("hl7v2-base").unwrap().render(&map(&text).bundle, &RenderContext::default());
+    let message = parsed(&String::from_utf8(rendered.bytes).unwrap());
+    message.segment("PID").unwrap().field(3).raw().to_owned()
+}
+
+#[test]
+fn an_identifier_comes_back_with_its_authority_as_it_was() {
+    for cx in [
+        "4711^^^NORTH^MR",
+        "4711^^^NORTH&2.999.1.1&ISO^MR",
+        "4711^^^&2.999.1.1&ISO^MR",
+        "4711^^^NORTH&7D2A1D11-5A0D-4C7E-9D5E-2F3C8A4011E7&UUID^MR",
+        "4711^^^USSSA^SS",
+        "4711^^^NPI^NPI",
+        "4711^^^&2.16.840.1.113883.4.6&ISO^NPI",
+        "4711^^^NORTH&Master Index&L^MR^Harbour Hospital&2.999.1.2&ISO",
+    ] {
+        assert_eq!(identifier_back(cx), cx);
+    }
+}

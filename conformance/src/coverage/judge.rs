@@ -85,7 +85,7 @@ fn is_same(row: &GuideRow, ours: &str, view: &View) -> bool {
     if row.level == Level::Codes {
         return row.target.eq_ignore_ascii_case(ours);
     }
-    if row.target.is_empty() || row.target.starts_with("$this") {
+    if row.target.is_empty() || row.target.starts_with('$') {
         return true;
     }
     if !row.url.is_empty() && row.target.contains("extension") && row.target.ends_with("url") {

@@ -89,12 +89,14 @@ fn steps(path: &str) -> Vec<String> {
 
 /// The row says where it comes from: the guide's row must be of the place it reads.
 fn origin(row: &Row, stem: &str, out: &mut Vec<Finding>) {
-    let Some((table, cited)) = row.cell("guide").split_once('#') else { return };
+    // Of several rows the first is the one of the place; the others say the same of another type.
+    let first = row.cell("guide").split_whitespace().next().unwrap_or_default();
+    let Some((table, cited)) = first.split_once('#') else { return };
     let (Some(read), Some(cited)) = (At::read(row.cell("source")), At::read(cited)) else { return };
     let own = stem.split(['-', '@']).next().unwrap_or_default();
     let of_own = read.head.split('-').next() == Some(own);
     let differs = read.head != cited.head
-        || cited.parts().first().is_some_and(|part| *part > 0 && read.parts().first() != Some(part));
+        || cited.parts().first().is_some_and(|part| *part > 0 && read.parts().first().unwrap_or(&1) != part);
     if of_own && differs {
         let text = format!("reads {} and cites the guide's row for another place", row.cell("source"));
         out.push(
@@ -202,7 +204,8 @@ fn gives(function: &str) -> &'static [Primitive] {
     match function {
         "text" | "trimmed" | "lines" | "phone" => &[String, Markdown],
         "code" => &[Code, Id],
-        "uri" | "universal_id" | "authority" | "system" => &[Uri, Url, Canonical, Oid, Uuid],
+        "universal_id" => &[Uri, Url, Canonical, Oid, Uuid, String],
+        "uri" | "authority" | "system" => &[Uri, Url, Canonical, Oid, Uuid],
         "date" => &[Date],
         "dateTime" => &[DateTime],
         "instant" => &[Instant],

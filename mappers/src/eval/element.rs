@@ -83,6 +83,8 @@ impl<'a> Eval<'a, '_> {
         let code_map = map.and_then(|map| self.compiled.maps.get(map));
         let coded = matches!(table.root.as_str(), "CodeableConcept" | "Coding");
         let mut mapped = None;
+        // A code that the table does not have may not go by the table's name.
+        let mut known = false;
         if let (Some(code_map), true) = (code_map, coded) {
             let first = self.input.part(value, 1, 0);
             let code = self.input.text(self.input.part(first, 1, 0));
@@ -101,6 +103,7 @@ impl<'a> Eval<'a, '_> {
                     }
                 }
                 None if !code.trim().is_empty() => {
+                    known = code_map.knows(&code);
                     let text = format!("the code is not in {}", code_map.name);
                     self.issue_at(Severity::Information, "code-invalid", &text, first, rule);
                 }
@@ -138,7 +141,7 @@ impl<'a> Eval<'a, '_> {
             self.row(row, &mut to, here);
         }
         if let (Some(code_map), true) = (code_map, coded) {
-            self.finish_codes(code_map.table.as_ref(), table, built, at, mapped, from, rule);
+            self.finish_codes(code_map.table.as_ref().filter(|_| known), table, built, at, mapped, from, rule);
         }
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use model::json::{Json, Number, Object};
 use model::outcome::Severity;
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 
 use crate::build::{self, Indexes, Shared};
 use crate::function::{self, Call, Output};
@@ -233,12 +233,7 @@ impl<'a> Eval<'a, '_> {
                         let back = code_map.backward(None, &concept.target);
                         (concept.target.clone(), (back.map(SmolStr::as_str) != Some(name)).then_some(""))
                     }
-                    None if function::is_hl7_table(name) => {
-                        let number = name.get(3..).unwrap_or_default();
-                        (format_smolstr!("{}{number}", function::HL7_TABLE), None)
-                    }
-                    None if name.contains("://") || name.starts_with("urn:") => (name.into(), None),
-                    None => (format_smolstr!("{}{}", function::CODING_SYSTEM, function::escaped(name)), None),
+                    None => function::system_uri(name),
                 };
                 Some((Json::String(uri), lossy))
             }

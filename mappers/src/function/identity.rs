@@ -40,7 +40,7 @@ impl<'a> Authorities<'a> {
 }
 
 /// FHIR R4 datatypes.html, "oid": arcs of digits without leading zeros, the first 0, 1 or 2.
-fn is_oid(text: &str) -> bool {
+pub(super) fn is_oid(text: &str) -> bool {
     let arc = |arc: &str| {
         !arc.is_empty() && arc.bytes().all(|b| b.is_ascii_digit()) && (arc.len() == 1 || !arc.starts_with('0'))
     };
@@ -58,8 +58,8 @@ fn is_uuid(text: &str) -> bool {
 fn universal_id(call: &Call<'_>) -> Result<Output, Failure> {
     let value = call.value.trim();
     let kind = call.arguments.first().map_or("", |kind| kind.trim());
-    if value.is_empty() || value.contains(char::is_whitespace) {
-        return Err(Failure("expected a universal id without blanks"));
+    if value.is_empty() {
+        return Err(Failure("expected a universal id, found blanks"));
     }
     if let Some(uri) = call.authorities.uri(value).filter(|_| matches!(kind, "" | "ISO") && is_oid(value)) {
         return Ok(Output { value: uri.into(), lossy: kind.is_empty().then_some("") });
@@ -72,7 +72,7 @@ fn universal_id(call: &Call<'_>) -> Result<Output, Failure> {
             let lossy = (kind != "UUID" || lower != value).then_some("");
             Ok(Output { value: format_smolstr!("urn:uuid:{lower}"), lossy })
         }
-        "URI" | "URL" => exact(value),
+        "URI" | "URL" if !value.contains(char::is_whitespace) => exact(value),
         "" => exact(format_smolstr!("{AUTHORITY}{}", escaped(value))),
         other => exact(format_smolstr!("{AUTHORITY}{}:{}", escaped(other), escaped(value))),
     }

@@ -95,6 +95,23 @@ fn a_universal_id_becomes_a_uri_and_comes_back() {
 }
 
 #[test]
+fn a_universal_id_may_be_any_text() {
+    check_with("universal_id", "MPI Harbour", &["L"], None, "urn:anchorline:authority:L:MPI%20Harbour");
+    check_with("universal_id", "not a uri", &["URI"], None, "urn:anchorline:authority:URI:not%20a%20uri");
+    assert_eq!(universal_id_parts(&back("urn:anchorline:authority:L:MPI%20Harbour")).unwrap(), ["MPI Harbour", "L"]);
+}
+
+#[test]
+fn a_coding_system_has_a_uri_by_name_or_oid() {
+    let check = |name: &str, uri: &str| assert_eq!(system_uri(name).0, uri);
+    check("HL70078", "http://terminology.hl7.org/CodeSystem/v2-0078");
+    check("2.16.840.1.113883.12.78", "http://terminology.hl7.org/CodeSystem/v2-0078");
+    check("2.999.4.1", "urn:oid:2.999.4.1");
+    check("urn:x:y", "urn:x:y");
+    check("99 LAB", "urn:anchorline:coding-system:99%20LAB");
+}
+
+#[test]
 fn a_name_of_an_authority_survives_any_character() {
     check("authority", "ST. MARY'S ü", "urn:anchorline:authority:ST.%20MARY%27S%20%C3%BC");
     assert_eq!(authority_name(&back("urn:anchorline:authority:ST.%20MARY%27S%20%C3%BC")).unwrap(), ["ST. MARY'S ü"]);

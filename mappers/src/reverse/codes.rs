@@ -88,16 +88,17 @@ impl<'b> Reverse<'_, 'b> {
                 }
                 out.set(at, &code);
                 self.codings(table, map, &own, 1, base, out);
-                self.text_of(object, base, out);
+                self.text_of(table, object, base, out);
                 return;
             }
         }
         self.codings(table, map, &own, 0, base, out);
-        self.text_of(object, base, out);
+        self.text_of(table, object, base, out);
     }
 
-    pub(super) fn text_of(&mut self, object: &'b Object, base: Base, out: &mut Pieces) {
-        if let (Some(text), Some(at)) = (object.get("text"), base.part(9, 0)) {
+    fn text_of(&mut self, table: &Table, object: &'b Object, base: Base, out: &mut Pieces) {
+        let written = table.rows.iter().any(|row| row.target.steps.last().is_some_and(|step| step.name == "text"));
+        if let (true, Some(text), Some(at)) = (written, object.get("text"), base.part(9, 0)) {
             self.take(text, at);
             out.set(at, text.as_str().unwrap_or_default());
         }
@@ -128,6 +129,18 @@ impl<'b> Reverse<'_, 'b> {
                     "version" => *version,
                     _ => continue,
                 };
+                // A table of one code (ID) reads the whole value: there is no place for a second one.
+                let whole = *component == 0;
+                if whole {
+                    let first = from == 0 && codings.first().is_some_and(|it| std::ptr::eq(*it, *coding));
+                    if let (true, Some(member)) = (first && last.name == "code", coding.get("code")) {
+                        for member in ["system", "code", "display"].iter().filter_map(|name| coding.get(name)) {
+                            self.take(member, base);
+                        }
+                        out.set(base, member.as_str().unwrap_or_default());
+                    }
+                    continue;
+                }
                 if *component != wanted && !(last.name == "version" && *component == 7) {
                     continue;
                 }

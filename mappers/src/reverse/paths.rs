@@ -22,9 +22,10 @@ pub(super) fn system_name(map: &CodeMap, uri: &str) -> String {
     if let Some(number) = function::hl7_table_number(uri) {
         return format!("HL7{number}");
     }
-    match uri.strip_prefix(function::CODING_SYSTEM) {
-        Some(name) => function::unescaped(name),
-        None => uri.to_owned(),
+    match (uri.strip_prefix(function::CODING_SYSTEM), uri.strip_prefix("urn:oid:")) {
+        (Some(name), _) => function::unescaped(name),
+        (None, Some(oid)) => oid.to_owned(),
+        (None, None) => uri.to_owned(),
     }
 }
 
