@@ -97,6 +97,7 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
     if let Some(fallback) = fallback {
         render.rest(fallback);
     }
+    render.head(table);
     render.basics();
     let header = Header { bundle, code: &code, trigger: &trigger, structure: &structure, context };
     let says = |line: &Line| !matches!(line.name.as_str(), "MSH" | "EVN" | "SFT");

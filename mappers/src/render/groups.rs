@@ -99,9 +99,7 @@ impl<'a> Render<'a, '_> {
             let found = self.driven(driver, roles);
             // A message may lack the segment of its patient: what belongs to the patient is said all the same.
             if found.is_empty() && self.compiled.alias_type(alias) == "Patient" && self.cast.playing(alias).is_empty() {
-                let from = self.lines.len();
                 self.group(group, roles);
-                self.head(group, from);
             }
             for number in found {
                 // What an earlier turn has said is not said twice.
@@ -116,15 +114,22 @@ impl<'a> Render<'a, '_> {
         }
     }
 
-    /// Puts the patient's segment before what was written of its group without one: every structure that has it asks
-    /// for it first.
-    fn head(&mut self, group: usize, from: usize) {
-        let name = |row: &&MessageRow| self.compiled.segment_names.get(usize::from(row.segment)).map(SmolStr::as_str);
-        let has = self.table.rows.iter().filter(|row| row.group == group).any(|row| name(&row) == Some("PID"));
-        if has && self.lines.len() > from {
+    /// Puts the patient's segment where a message of the table begins to speak of a patient nobody has named: every
+    /// structure that has it asks for it.
+    pub(super) fn head(&mut self, table: &MessageTable) {
+        let name = |row: &MessageRow| self.compiled.segment_name(row.segment);
+        let has = |wanted: &str| table.rows.iter().any(|row| name(row) == wanted);
+        let there = self.lines.iter().any(|line| line.name == "PID");
+        if there || !has("PID") || has("SCH") {
+            return;
+        }
+        let before =
+            |line: &&Line| matches!(line.name.as_str(), "MSH" | "SFT" | "UAC" | "EVN" | "MSA" | "ERR" | "QAK" | "QPD");
+        let at = self.lines.iter().take_while(before).count();
+        if at < self.lines.len() {
             let mut pieces = Pieces::default();
             pieces.set(Base::field(1, 1), "1");
-            self.lines.insert(from, Line { name: "PID".into(), pieces });
+            self.lines.insert(at, Line { name: "PID".into(), pieces });
         }
     }
 

@@ -67,7 +67,7 @@ pub(super) fn step_into<'j>(
     item: Option<usize>,
     shared: Option<usize>,
 ) -> Option<&'j Json> {
-    let value = here.get(&step.name)?;
+    let value = here.get(&step.name).or_else(|| other_value(here, &step.name))?;
     match &step.at {
         At::Single => Some(value),
         At::Index(index) => value.item(*index),
@@ -80,6 +80,20 @@ pub(super) fn step_into<'j>(
             value.as_array()?.iter().find(|item| item.get("url").and_then(Json::as_str) == Some(url.as_str()))
         }
     }
+}
+
+/// The value of an extension under another primitive type than the definition has it: others write a number where a text
+/// is meant, or an instant for a time.
+fn other_value<'j>(here: &'j Object, name: &str) -> Option<&'j Json> {
+    if !matches!(name, "valueString" | "valueDateTime" | "valueCode") || !here.contains_key("url") {
+        return None;
+    }
+    let fits = |(member, json): &(&str, &Json)| {
+        let time = matches!(*member, "valueInstant" | "valueDate" | "valueDateTime");
+        let text = matches!(json, Json::String(_) | Json::Number(_));
+        member.starts_with("value") && text && (time || name != "valueDateTime")
+    };
+    here.iter().find(fits).map(|(_, json)| json)
 }
 
 /// `_name` beside the last member of a path.
@@ -137,11 +151,15 @@ pub(super) fn own_words<'j>(
 }
 
 pub(super) fn has_const(base: &Object, root: &Object, with: &crate::map::With) -> bool {
+    // That something is not known tells nothing of whose it is.
+    if matches!(with.value, WithValue::Absent(_)) {
+        return true;
+    }
     let Some(there) = resolve(base, &with.target.steps, None, None) else { return false };
     match &with.value {
         WithValue::Copy(steps) => resolve(root, steps, None, None) == Some(there),
         WithValue::Literal(json) => says(there, json),
-        WithValue::Absent(_) => false,
+        WithValue::Absent(_) => true,
     }
 }
 
@@ -154,7 +172,8 @@ pub(crate) fn says(there: &Json, wanted: &Json) -> bool {
                     wanted.iter().all(|wanted| items.iter().any(|item| says(item, wanted)))
                 }
                 (Some(there), value) => says(there, value),
-                (None, _) => false,
+                // A code of a type is known without its system too.
+                (None, _) => name == "system" && wanted.contains_key("code") && there.get("code").is_some(),
             })
         }
         _ => there == wanted,
