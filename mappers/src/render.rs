@@ -130,3 +130,6 @@ fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Optio
     }
     Rendered { bytes, issues }
 }
+
+#[cfg(test)]
+mod tests;

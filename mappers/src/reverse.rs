@@ -380,6 +380,13 @@ impl<'b> Reverse<'_, 'b> {
                 _ => {}
             }
         }
+        let codings = object.get("coding").and_then(Json::as_array).unwrap_or_default();
+        if table.root == "CodeableConcept" && codings.first().is_some_and(codes::is_alternate) {
+            let codings: Vec<&'b Json> = codings.iter().collect();
+            self.codings(table, None, &codings, 1, base, out);
+            self.text_of(table, object, base, out);
+            return;
+        }
         self.part_rows(table, object, base, out);
     }
 

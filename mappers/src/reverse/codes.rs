@@ -4,7 +4,7 @@ use model::json::{Json, Object};
 use smol_str::SmolStr;
 
 use crate::concept::CodeMap;
-use crate::eval::{LEXEME, WIRE};
+use crate::eval::{LEXEME, PLACE, WIRE};
 use crate::map::{Place, Source, Table, Via};
 
 use super::pieces::{Base, Pieces};
@@ -87,16 +87,16 @@ impl<'b> Reverse<'_, 'b> {
                     self.take(member, at);
                 }
                 out.set(at, &code);
-                self.codings(table, map, &own, 1, base, out);
+                self.codings(table, Some(map), &own, 1, base, out);
                 self.text_of(table, object, base, out);
                 return;
             }
         }
-        self.codings(table, map, &own, 0, base, out);
+        self.codings(table, Some(map), &own, 0, base, out);
         self.text_of(table, object, base, out);
     }
 
-    fn text_of(&mut self, table: &Table, object: &'b Object, base: Base, out: &mut Pieces) {
+    pub(super) fn text_of(&mut self, table: &Table, object: &'b Object, base: Base, out: &mut Pieces) {
         let written = table.rows.iter().any(|row| row.target.steps.last().is_some_and(|step| step.name == "text"));
         if let (true, Some(text), Some(at)) = (written, object.get("text"), base.part(9, 0)) {
             self.take(text, at);
@@ -108,13 +108,14 @@ impl<'b> Reverse<'_, 'b> {
     pub(super) fn codings(
         &mut self,
         table: &Table,
-        map: &CodeMap,
+        map: Option<&CodeMap>,
         codings: &[&'b Json],
         from: usize,
         base: Base,
         out: &mut Pieces,
     ) {
-        let table_uri = map.table.as_ref().map(SmolStr::as_str);
+        let table_uri = map.and_then(|map| map.table.as_ref()).map(SmolStr::as_str);
+        let from = if codings.first().is_some_and(|coding| is_alternate(coding)) { 1 } else { from };
         const TRIPLETS: [(u32, u32); 3] = [(1, 7), (4, 8), (10, 13)];
         for (coding, (first, version)) in codings.iter().zip(TRIPLETS.iter().skip(from)) {
             for row in &table.rows {
@@ -173,6 +174,12 @@ impl<'b> Reverse<'_, 'b> {
             }
         }
     }
+}
+
+/// Whether a coding says that it stood in the second triplet, with nothing before it.
+pub(super) fn is_alternate(coding: &Json) -> bool {
+    let of = |item: &&Json| item.get("url").and_then(Json::as_str) == Some(PLACE);
+    coding.items("extension").iter().find(of).and_then(|item| item.text_at(&["valueString"])) == Some("CWE.4")
 }
 
 /// The text kept beside a member.

@@ -66,8 +66,8 @@ impl Reverse<'_, '_> {
                     };
                     let own = format!("{}-{field}", table.source);
                     match place {
-                        Some(place) => place == own,
-                        None => !named.contains(&own.as_str()) || !self.contested(table, row, item),
+                        Some(place) => is_within(place, &own),
+                        None => !named.iter().any(|place| is_within(place, &own)) || !self.contested(table, row, item),
                     }
                 };
                 let there = |row: &Row| its(row) && resolve(object, &row.target.steps, Some(index), None).is_some();
@@ -167,6 +167,11 @@ fn consts_fit(row: &Row, root: &Object, item: usize) -> bool {
         Some(place) => has_const(base, root, place),
         None => row.with.iter().all(|with| has_const(base, root, with)),
     }
+}
+
+/// Whether a place is a field or a part of it.
+fn is_within(place: &str, field: &str) -> bool {
+    place.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The field an item says it is of.
