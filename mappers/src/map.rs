@@ -249,6 +249,12 @@ impl MessageTable {
 }
 
 impl MessageTable {
+    /// Whether a row is the first of its group: its segment begins another one.
+    fn begins(&self, row: &MessageRow) -> bool {
+        row.opens
+            && self.rows.iter().find(|first| first.group == row.group).is_some_and(|first| std::ptr::eq(first, row))
+    }
+
     /// The numbers of the segments in the order they are read.
     pub(crate) fn order(&self, segments: &[Seg<'_>]) -> Vec<u32> {
         let mut out: Vec<u32> = (0u32..).zip(segments).map(|(number, _)| number).collect();
@@ -263,6 +269,7 @@ impl MessageTable {
                 if let (Some(first), Some(second)) = (first, second)
                     && first.group == second.group
                     && !second.late
+                    && !self.begins(second)
                 {
                     out.swap(at - 1, at);
                 }

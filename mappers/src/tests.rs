@@ -501,3 +501,72 @@ fn an_identifier_comes_back_with_its_authority_as_it_was() {
         assert_eq!(identifier_back(cx), cx);
     }
 }
+
+#[test]
+fn one_patient_and_one_visit_whatever_the_message_is() {
+    let visit = format!("PV1|1|I|W1^R1^B1{}V1^^^NORTH^VN\r", "|".repeat(16));
+    let message = |kind: &str, rest: &str| {
+        format!("{}{PID}{visit}{rest}", HEADER.replace("ORU^R01^ORU_R01", kind).replace("C-1", kind))
+    };
+    let messages = [
+        message("ADT^A01^ADT_A01", ""),
+        message("ADT^A08^ADT_A01", "DG1|1||I10^Hypertension^I10\r"),
+        message("ORU^R01^ORU_R01", "OBR|1|||24323-8^Panel^LN\rOBX|1|NM|2823-3^K^LN||4.5|||||F\r"),
+        message("MDM^T02^MDM_T02", "TXA|1|DS|TX|20240312||||||||D1\rOBX|1|TX|1^Text^L||Well||||||F\r"),
+        message("DFT^P03^DFT_P03", "FT1|1|T1||20240312||CG|1^Visit^L\r"),
+        message("BAR^P01^BAR_P01", ""),
+        message("SIU^S12^SIU_S12", ""),
+    ];
+    let ids = |text: &str, kind: &str| {
+        let mapped = map(text);
+        let ids: Vec<String> =
+            resources(&mapped, kind).iter().filter_map(|json| model::resource::id(json).map(str::to_owned)).collect();
+        ids
+    };
+    for kind in ["Patient", "Encounter"] {
+        let first = ids(&messages[0], kind);
+        assert_eq!(first.len(), 1, "{kind}");
+        for text in &messages {
+            assert_eq!(ids(text, kind), first, "{kind} in {text}");
+        }
+    }
+}
+
+#[test]
+fn each_prior_record_is_merged_into_the_patient_before_it() {
+    let header = HEADER.replace("ORU^R01^ORU_R01", "ADT^A40^ADT_A39");
+    let second = PID.replace("N1^", "N2^");
+    let mapped = map(&format!("{header}EVN|A40\r{PID}MRG|O1^^^NORTH^MR\r{second}MRG|O2^^^NORTH^MR\r"));
+    let of = |id: &model::id::ResourceId| {
+        let patients = resources(&mapped, "Patient");
+        let found = patients.iter().find(|json| model::resource::id(json) == Some(id.as_str())).copied();
+        found.and_then(|json| json.items("identifier").first()?.text_at(&["value"]).map(str::to_owned))
+    };
+    let merges: Vec<_> = mapped.merges.iter().map(|merge| (of(&merge.survivor), of(&merge.retired))).collect();
+    let pair = |survivor: &str, retired: &str| (Some(survivor.to_owned()), Some(retired.to_owned()));
+    assert_eq!(merges, [pair("N1", "O1"), pair("N2", "O2")]);
+}
+
+#[test]
+fn a_moved_account_does_not_give_its_old_owner_to_the_new_one() {
+    let header = HEADER.replace("ORU^R01^ORU_R01", "ADT^A44^ADT_A43");
+    let mapped = map(&format!("{header}EVN|A44\r{PID}MRG|O1^^^NORTH^MR||A1^^^NORTH\r"));
+    let patients = resources(&mapped, "Patient");
+    assert_eq!(patients.len(), 1);
+    let values: Vec<_> = patients[0].items("identifier").iter().filter_map(|id| id.text_at(&["value"])).collect();
+    assert_eq!(values, ["N1"]);
+    assert!(mapped.merges.is_empty());
+}
+
+#[test]
+fn linked_and_unlinked_records_stay_two() {
+    for (event, links) in [("A24", 2), ("A37", 0)] {
+        let header = HEADER.replace("ORU^R01^ORU_R01", &format!("ADT^{event}^ADT_{event}"));
+        let second = PID.replace("N1^", "N2^");
+        let mapped = map(&format!("{header}EVN|{event}\r{PID}{second}"));
+        let patients = resources(&mapped, "Patient");
+        assert_eq!(patients.len(), 2, "{event}");
+        assert_eq!(patients.iter().map(|patient| patient.items("link").len()).sum::<usize>(), links, "{event}");
+        assert!(mapped.merges.is_empty());
+    }
+}
