@@ -6,6 +6,7 @@ use super::{Back, Call, Failure, Function, Output, exact, same};
 pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "text", arguments: 0, forward: text, backward: Some(same) },
     Function { name: "trimmed", arguments: 0, forward: trimmed, backward: Some(same) },
+    Function { name: "id", arguments: 0, forward: id, backward: Some(same) },
     Function { name: "code", arguments: 0, forward: code, backward: Some(same) },
     Function { name: "uri", arguments: 0, forward: uri, backward: Some(same) },
     Function { name: "boolean", arguments: 0, forward: boolean, backward: Some(yes_or_no) },
@@ -29,6 +30,16 @@ fn code(call: &Call<'_>) -> Result<Output, Failure> {
     let odd = value.bytes().any(|b| matches!(b, b'\n' | b'\r' | b'\t'));
     if doubled || odd {
         return exact(value.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    exact(value)
+}
+
+/// FHIR R4 datatypes.html, "id": letters, digits, `-` and `.`, at most 64.
+fn id(call: &Call<'_>) -> Result<Output, Failure> {
+    let value = call.value.trim();
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+    if value.is_empty() || value.len() > 64 || !value.bytes().all(fits) {
+        return Err(Failure("expected letters, digits, - and . as in a FHIR id"));
     }
     exact(value)
 }
