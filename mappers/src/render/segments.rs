@@ -81,6 +81,7 @@ impl<'b> Render<'_, 'b> {
             "PID" => self.counts.retain(|name, _| name == "PID"),
             "MRG" => self.counts.clear(),
             "PV1" => self.counts.retain(|name, _| matches!(name.as_str(), "PID" | "PV1" | "NK1")),
+            "ORC" | "RXA" => self.counts.retain(|name, _| name != "OBX" && name != "NTE"),
             "OBR" => self.counts.retain(|name, _| name != "OBX" && name != "SPM"),
             "SPM" => self.counts.retain(|name, _| name != "OBX"),
             _ => {}

@@ -8,6 +8,7 @@ use crate::path::At;
 
 use super::library::Library;
 use super::paths::{consts_hold, resolve, step_into};
+use super::share::place_of;
 use super::{Roles, role};
 
 /// The item of another resource's `[$]` array that refers to this table's resource.
@@ -63,7 +64,12 @@ pub(crate) fn own_items(table: &Table, object: &Object) -> Option<Vec<usize>> {
     let first = row.target.steps.first()?;
     let items = object.get(&first.name).and_then(Json::as_array).unwrap_or_default();
     let of_url = |item: &usize| step_into(object, first, None, Some(*item)).is_some() || first.at == At::Single;
-    let fitting = (0..items.len()).filter(of_url).filter(|item| {
+    // An item that says it is of another segment is written there.
+    let elsewhere = |item: &usize| {
+        let place = items.get(*item).and_then(place_of).and_then(|place| place.split_once('-'));
+        place.is_some_and(|(segment, _)| segment != table.source)
+    };
+    let fitting = (0..items.len()).filter(of_url).filter(|item| !elsewhere(item)).filter(|item| {
         table
             .rows
             .iter()

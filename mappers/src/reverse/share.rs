@@ -164,7 +164,10 @@ fn consts_fit(row: &Row, root: &Object, item: usize) -> bool {
         .iter()
         .find(|with| with.target.steps.iter().any(|step| matches!(&step.at, At::Extension(url) if url == PLACE)));
     match place {
-        Some(place) => has_const(base, root, place),
+        Some(place) => {
+            has_const(base, root, place)
+                && row.with.iter().filter(|with| !with.soft).all(|with| has_const(base, root, with))
+        }
         None => row.with.iter().all(|with| has_const(base, root, with)),
     }
 }
@@ -175,7 +178,7 @@ fn is_within(place: &str, field: &str) -> bool {
 }
 
 /// The field an item says it is of.
-fn place_of(item: &Json) -> Option<&str> {
+pub(super) fn place_of(item: &Json) -> Option<&str> {
     let holder = if item.get("extension").is_some() { Some(item) } else { value_of(item) };
     let found = holder?.items("extension").iter().find(|item| item.get("url").and_then(Json::as_str) == Some(PLACE));
     found?.get("valueString").and_then(Json::as_str)
