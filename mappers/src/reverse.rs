@@ -18,7 +18,7 @@ use crate::concept::CodeMap;
 use crate::eval::{KEPT, LEXEME, PLACE, WIRE};
 use crate::function::{Authorities, Back};
 use crate::map::{AliasId, Place, Row, SELF, SegmentId, Source, Table, Test, Via, Way};
-use crate::path::Step;
+use crate::path::{At, Step};
 
 pub(crate) use items::{items_of_kind, own_item, own_items};
 pub(crate) use library::Library;
@@ -198,7 +198,9 @@ impl<'b> Reverse<'_, 'b> {
         if item.is_none() && !consts_hold(row, object, item, shared) {
             return;
         }
-        if told_elsewhere(row, companion(object, &row.target.steps, item, shared)) {
+        let single = row.target.steps.last().is_some_and(|step| step.at == At::Single);
+        let element = value.as_object().filter(|_| single);
+        if told_elsewhere(row, companion(object, &row.target.steps, item, shared)) || told_elsewhere(row, element) {
             return;
         }
         let Source::Place(source) = &row.source else { return };

@@ -51,6 +51,8 @@ impl<'b> Render<'_, 'b> {
                     self.push(&name, pieces);
                 }
             }
+            // Its item says nothing of this segment.
+            _ if primary.within.is_some() => {}
             _ => {
                 let mut pieces = Pieces::default();
                 for table in &tables {

@@ -3,7 +3,7 @@
 use model::json::{Json, Object};
 
 use crate::compile::Compiled;
-use crate::map::{Row, Source, Table, Via};
+use crate::map::{Row, Source, Table, Via, Way};
 use crate::path::At;
 
 use super::library::Library;
@@ -73,6 +73,7 @@ pub(crate) fn own_items(table: &Table, object: &Object) -> Option<Vec<usize>> {
         table
             .rows
             .iter()
+            .filter(|row| row.way != Way::Forward)
             .filter(|row| row.target.steps.first().is_some_and(|step| per_segment(&step.at)))
             .all(|row| consts_hold(row, object, None, Some(*item)))
     });
@@ -93,7 +94,8 @@ pub(crate) fn items_of_kind(compiled: &Compiled, library: &Library<'_>, table: &
         let root = resources(row);
         root.is_none_or(|root| reference.is_some_and(|reference| library.find_as(reference, root).is_some()))
     };
-    let rows = table.rows.iter().filter(|row| row.alias == table.alias && at_array(row)).collect::<Vec<_>>();
+    let back = table.rows.iter().filter(|row| row.way != Way::Forward);
+    let rows = back.filter(|row| row.alias == table.alias && at_array(row)).collect::<Vec<_>>();
     let Some(array) = rows.first().and_then(|row| row.target.steps.first()).map(|step| &step.name) else {
         return items;
     };

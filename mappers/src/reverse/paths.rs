@@ -115,7 +115,9 @@ pub(super) fn companion<'j>(
 pub(super) fn told_elsewhere(row: &Row, companion: Option<&Object>) -> bool {
     let place =
         |with: &With| with.target.steps.iter().any(|step| matches!(&step.at, At::Extension(url) if url == PLACE));
-    companion.and_then(|companion| extension(companion, PLACE)).is_some() && !row.with.iter().any(place)
+    // The rows of a datatype name a component there, not a field.
+    let field = companion.and_then(|companion| extension(companion, PLACE)).and_then(Json::as_str);
+    field.is_some_and(|field| field.contains('-')) && !row.with.iter().any(place)
 }
 
 /// Whether the constants beside a row's target are there: they tell whose value it is.
