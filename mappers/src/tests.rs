@@ -425,8 +425,7 @@ fn an_appointment_has_patient_status_and_times() {
     assert_eq!(at(&["start"]), r#""2024-05-14T09:30:00+02:00""#);
     assert_eq!(at(&["end"]), r#""2024-05-14T10:00:00+02:00""#);
     assert!(at(&["participant", "0", "actor", "reference"]).starts_with("\"Patient/"), "{appointment}");
-    // Nobody has said whether the patient comes.
-    assert!(at(&["participant", "0", "_status", "extension", "0", "valueCode"]).contains("unknown"), "{appointment}");
+    assert_eq!(at(&["participant", "0", "status"]), r#""needs-action""#);
 }
 
 #[test]

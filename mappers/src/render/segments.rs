@@ -167,6 +167,9 @@ impl<'b> Render<'_, 'b> {
                 | "TQ1"
                 | "FT1"
                 | "TXA"
+                | "LAN"
+                | "EDU"
+                | "CER"
         );
         // OBR-2 and OBR-3 say the same, and an ORC without order control says nothing more.
         let numbers_only =

@@ -3,11 +3,12 @@
 use model::json::{Json, Object};
 
 use crate::compile::Compiled;
+use crate::eval::PLACE;
 use crate::map::{Row, Source, Table, Via, Way};
 use crate::path::At;
 
 use super::library::Library;
-use super::paths::{consts_hold, resolve, step_into};
+use super::paths::{consts_hold, extension, resolve, step_into};
 use super::share::place_of;
 use super::{Roles, role};
 
@@ -107,6 +108,11 @@ pub(crate) fn items_of_kind(compiled: &Compiled, library: &Library<'_>, table: &
         .filter(|row| row.target.steps.first().is_some_and(|step| step.name == *array && step.at != At::Single))
         .collect();
     items.retain(|item| {
+        // What names its field needs no guess.
+        let place = own_item(table, object, *item).and_then(|item| extension(item, PLACE)).and_then(Json::as_str);
+        if let Some(place) = place {
+            return place.split('-').next() == Some(table.source.as_str());
+        }
         rows.iter().all(|row| refers(row, *item))
             && !telling.iter().any(|row| consts_hold(row, object, Some(*item), Some(*item)))
     });
