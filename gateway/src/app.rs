@@ -13,6 +13,7 @@ use crate::emergency::Emergency;
 use crate::ingress::Ingest;
 use crate::keys::{DataDirectory, KeyError};
 use crate::metrics::Metrics;
+use crate::mllp;
 use crate::packages::Library;
 use crate::pipeline::Lanes;
 use crate::policies::Policies;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub outbox: watch::Sender<u64>,
     /// The way in for every message: places and time limits that all transports share.
     pub ingest: Ingest,
+    /// What MLLP remembers from one connection to the next.
+    pub mllp: mllp::Memory,
     /// Keeps equal messages from being processed side by side.
     pub lanes: Lanes,
     /// What senders say that the mappings have no home for.
@@ -84,6 +87,9 @@ pub enum StartError {
     /// A mapping package.
     #[error("mapping packages: {0}")]
     Packages(String),
+    /// What MLLP remembers.
+    #[error("mllp: {0}")]
+    Mllp(std::io::Error),
     /// Definitions that are validated with.
     #[error("validation: {0}")]
     Validation(#[from] LoadError),
@@ -108,6 +114,8 @@ impl App {
         let (ledger, sealer) = Ledger::open(&data.path().join("ledger"), keys.ledger, &config, &store)?;
         let metrics = Metrics::default();
         let journal = EmergencyJournal::open(&data.path().join("store"), EmergencyJournal::CAPACITY)?;
+        let folder = (config.store.backend == config::Backend::Sled).then(|| data.path().join("mllp"));
+        let mllp = mllp::Memory::open(folder.as_deref()).map_err(StartError::Mllp)?;
         let parts = Parts {
             emergency: Emergency::new(journal, metrics.clone())?,
             consent: consent_settings(&config.consent),
@@ -124,6 +132,7 @@ impl App {
             policies: Policies::default(),
             validation,
             metrics,
+            mllp,
             outbox: watch::Sender::new(0),
             lanes: Lanes::default(),
             merging: tokio::sync::RwLock::default(),

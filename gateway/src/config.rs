@@ -12,6 +12,7 @@ use toml::Table;
 
 mod destination;
 mod mappings;
+mod mllp;
 mod read;
 mod sections;
 mod source;
@@ -20,8 +21,10 @@ mod tests;
 mod units;
 mod validation;
 
+pub(crate) use destination::ANSWERS;
 pub use destination::{Destination, DestinationTransport, PeerAddress, Retry};
 pub use mappings::Mappings;
+pub use mllp::{Acknowledgement, Application, DestinationMllp, Order, PartnerTls, Reply, SourceMllp};
 pub use read::Problem;
 pub use source::{Ids, Match, Source, SourceFormat, SourceTransport, Validation};
 pub use units::Rate;
@@ -85,6 +88,10 @@ pub struct Listen {
     pub idle_timeout: Duration,
     /// How long one request or message may take.
     pub request_timeout: Duration,
+    /// Silence after which TCP asks whether an MLLP peer is still there.
+    pub keepalive: Duration,
+    /// MLLP connections of one address at once; `None`: three quarters of all, so that one peer cannot take every place.
+    pub connections_per_peer: Option<usize>,
     /// MLLP connections at once.
     pub connections: usize,
     /// Messages processed at once, over all feeds.

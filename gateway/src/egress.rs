@@ -13,10 +13,11 @@ use model::time::Instant;
 use store::{
     Commit, Commits, Delivery, DeliveryChange, DeliveryState, Exchange, ExchangeChange, Exchanges, Outbox, StateChange,
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::app::App;
-use crate::config::Destination;
+use crate::config::{Acknowledgement, Application, Destination};
+use crate::mllp::Awaited;
 
 mod decide;
 mod fhir;
@@ -27,8 +28,10 @@ mod send;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use mllp::Client as MllpClient;
 pub use record::Recorded;
-pub use send::{Failure, Sender};
+pub(crate) use send::Outgoing;
+pub use send::{Failure, Sender, Sent};
 
 use decide::Verdict;
 
@@ -36,12 +39,15 @@ use decide::Verdict;
 const CLAIM: usize = 16;
 /// How often a worker looks without being woken: commits of another clock, and the end of a full disk.
 const POLL: Duration = Duration::from_secs(5);
+/// Application acknowledgements that wait to be recorded; more are read when these are done.
+const HEARD: usize = 64;
 /// Wait after the store refused.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 
 /// Delivers to one destination until `stop`.
 pub async fn run(app: App, destination: Destination, mut stop: watch::Receiver<bool>) {
-    let sender = match Sender::new(&destination) {
+    let (heard, mut later) = mpsc::channel::<mllp::Heard>(HEARD);
+    let sender = match Sender::new(&destination, heard, app.clock.clone()) {
         Ok(sender) => sender,
         Err(error) => {
             tracing::error!(destination = destination.name, %error, "a destination cannot be reached at all");
@@ -49,6 +55,13 @@ pub async fn run(app: App, destination: Destination, mut stop: watch::Receiver<b
             return;
         }
     };
+    let hearing = app.clone();
+    // Owned by this worker: it ends with it, and there is nothing in it that is not durable elsewhere.
+    let _listening = tokio::spawn(async move {
+        while let Some(heard) = later.recv().await {
+            crate::mllp::settle(&hearing, &heard.control_id, &heard.code).await;
+        }
+    });
     let mut commits = app.outbox.subscribe();
     loop {
         commits.borrow_and_update();
@@ -146,15 +159,36 @@ async fn attempt(app: &App, destination: &Destination, sender: &Sender, delivery
         }
     };
     let recorded = record::record(app, destination, &exchange, delivery, rendered, &decision, now).await?;
-    match sender.send(&recorded).await {
-        Ok(()) => {
+    let control_id = recorded.control_id();
+    let awaited = awaited(destination, &exchange, now);
+    let is_awaited = awaited.is_some();
+    let sent = match awaited {
+        None => sender.send(&recorded).await,
+        Some(awaited) => match crate::mllp::expect(app, control_id, awaited).await {
+            Ok(None) => sender.send(&recorded).await,
+            // The answer to an attempt that seemed to fail has come by another way: there is nothing to send again.
+            Ok(Some(answer)) if answer == "AA" => Ok(Sent::Processed),
+            Ok(Some(answer)) => Err(Failure::Refused(answer)),
+            Err(error) => Err(Failure::NotNow(error.to_string())),
+        },
+    };
+    match sent {
+        Ok(sent) => {
+            let waits = is_awaited && sent == Sent::Accepted;
             let change = DeliveryChange {
                 attempts: Some(attempts),
                 decision: Some(decision.text.clone()),
-                last_error: Some(String::new()),
+                last_error: Some(if waits { crate::mllp::WAITING.to_owned() } else { String::new() }),
                 ..DeliveryChange::new(exchange.id, destination.name.as_str(), DeliveryState::Delivered)
             };
-            finish(app, destination, &exchange, change, "delivered").await
+            finish(app, destination, &exchange, change, if waits { "accepted" } else { "delivered" }).await?;
+            if waits {
+                let until = app.clock.now().after(destination.mllp.application_timeout);
+                crate::mllp::accepted(app, control_id, until).await;
+            } else if is_awaited {
+                crate::mllp::forget(app, control_id).await;
+            }
+            Ok(())
         }
         Err(failure) => {
             tracing::warn!(exchange = %exchange.id, destination = destination.name, %failure, attempts, "not delivered");
@@ -165,9 +199,28 @@ async fn attempt(app: &App, destination: &Destination, sender: &Sender, delivery
                 retry(&failure.to_string())
             };
             change.decision = Some(decision.text.clone());
+            if last && is_awaited {
+                crate::mllp::forget(app, control_id).await;
+            }
             finish(app, destination, &exchange, change, if last { "dead" } else { "retry" }).await?;
             if last { Ok(()) } else { Err(Next::Later) }
         }
+    }
+}
+
+/// What is remembered of a message whose application acknowledgement may come later.
+fn awaited(destination: &Destination, exchange: &Exchange, now: Instant) -> Option<Awaited> {
+    match destination.mllp.acknowledgement {
+        Acknowledgement::Original | Acknowledgement::Enhanced(Application::Never) => None,
+        Acknowledgement::Enhanced(asked) => Some(Awaited {
+            exchange: exchange.id.to_string(),
+            destination: destination.name.clone(),
+            until: now.after(destination.mllp.application_timeout).millis(),
+            accepted: false,
+            answer: None,
+            overdue: false,
+            silent: asked == Application::Error,
+        }),
     }
 }
 

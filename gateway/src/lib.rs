@@ -17,6 +17,7 @@ pub mod keys;
 pub mod layers;
 pub mod merges;
 pub mod metrics;
+pub mod mllp;
 pub mod packages;
 pub mod pipeline;
 pub mod policies;

@@ -21,6 +21,7 @@ use crate::egress;
 use crate::ingress::mllp;
 use crate::keys::DataDirectory;
 use crate::layers::Limits;
+use crate::mllp as mllp_memory;
 use crate::pipeline;
 use crate::sealing::Status;
 use crate::tls;
@@ -137,6 +138,7 @@ pub async fn start(config: Config, data: &Path, clock: Arc<dyn Clock>) -> Result
     for destination in &app.config.destinations {
         senders.push(tokio::spawn(egress::run(app.clone(), destination.clone(), stop_sending.subscribe())));
     }
+    senders.extend(mllp_memory::run(&app, &stop_sending));
     let (emergency, stop) = (app.clone(), stop_sending.subscribe());
     senders.push(tokio::spawn(async move { emergency.emergency.run(&emergency.store, stop).await }));
     let (watching, stop) = (app.clone(), stop_sending.subscribe());

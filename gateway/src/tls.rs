@@ -15,6 +15,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use sha2::{Digest, Sha256};
 
+use crate::config::PartnerTls;
+
 #[cfg(test)]
 mod tests;
 
@@ -98,8 +100,7 @@ pub fn server(
     protocols: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates(certificate)?;
-    let key = PrivateKeyDer::from_pem_file(key)
-        .map_err(|_| TlsError::Pem { path: key.to_owned(), expected: "a private key" })?;
+    let key = private_key(key)?;
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     let builder = match client_authorities {
         None => builder.with_no_client_auth(),
@@ -120,17 +121,34 @@ pub fn server(
 /// # Errors
 /// [`TlsError::Authorities`] or [`TlsError::Pem`] if there is no authority to trust.
 pub fn client(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
-    let roots = roots(authorities.unwrap_or(Path::new(SYSTEM_AUTHORITIES)))?;
-    let config = ClientConfig::builder_with_provider(provider())
+    partner(&PartnerTls { ca_file: authorities.map(Path::to_owned), ..PartnerTls::default() })
+}
+
+/// [`client`] that shows a certificate of ours, if one is configured, to a partner who asks for it.
+///
+/// # Errors
+/// As [`client`]; [`TlsError::Settings`] if certificate and key do not fit each other.
+pub fn partner(files: &PartnerTls) -> Result<Arc<ClientConfig>, TlsError> {
+    let roots = roots(files.ca_file.as_deref().unwrap_or(Path::new(SYSTEM_AUTHORITIES)))?;
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let config = match (&files.cert_file, &files.key_file) {
+        (Some(certificate), Some(key)) => {
+            builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?)?
+        }
+        _ => builder.with_no_client_auth(),
+    };
     Ok(Arc::new(config))
 }
 
 /// The SHA-256 of a certificate in lower case hex: how a configuration names a client's certificate.
 pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     Sha256::digest(certificate.as_ref()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|_| TlsError::Pem { path: path.to_owned(), expected: "a private key" })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

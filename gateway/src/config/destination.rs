@@ -9,6 +9,7 @@ use formats::hl7v2::Delimiters;
 use toml::Table;
 
 use super::mappings;
+use super::mllp::{self, DestinationMllp, PartnerTls};
 use super::read::{Findings, Section, closest};
 use super::source::{name, required};
 
@@ -60,6 +61,8 @@ const STANDARD: Retry = Retry {
     longest: Duration::from_secs(300),
     timeout: Duration::from_secs(30),
 };
+/// For application acknowledgements: about an hour.
+pub(crate) const ANSWERS: Retry = STANDARD;
 const QUICK: Retry = Retry {
     attempts: 4,
     first: Duration::from_millis(100),
@@ -78,8 +81,8 @@ pub struct Destination {
     pub transport: DestinationTransport,
     /// Where it listens.
     pub address: PeerAddress,
-    /// Authorities that sign its certificate; without it those of the machine.
-    pub ca_file: Option<PathBuf>,
+    /// Authorities that sign its certificate, and ours.
+    pub tls: PartnerTls,
     /// References by which consents know the receiver.
     pub recipient: Vec<String>,
     /// Roles by which consents know the receiver.
@@ -98,6 +101,8 @@ pub struct Destination {
     pub hl7_delimiters: Option<Delimiters>,
     /// Names of assigning authorities as this receiver knows them, each with its URI; before those of the source.
     pub authorities: Vec<(String, String)>,
+    /// The conversation over MLLP.
+    pub mllp: DestinationMllp,
 }
 
 pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> Vec<Destination> {
@@ -148,17 +153,9 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
                     "fhir carries fhir-r4, mllp carries hl7v2",
                 );
             }
-            let ca_file = section.text("ca_file", "\"partner-ca.pem\"").map(|text| base.join(text));
-            if let Some(path) = &ca_file
-                && !path.is_file()
-            {
-                let key = section.key("ca_file");
-                section.findings.error(
-                    key,
-                    format!("no file at {}", path.display()),
-                    "paths are relative to the configuration file",
-                );
-            }
+            let files = ["ca_file", "cert_file", "key_file"];
+            let tls = mllp::partner_tls(&mut section, base, files, address.as_ref());
+            let conversation = mllp::destination(&mut section, transport);
             let recipient = section.texts("recipient", "[\"Organization/clinic\"]").unwrap_or_default();
             if recipient.is_empty() {
                 let key = section.key("recipient");
@@ -196,7 +193,8 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
                     tls: false,
                     path: String::new(),
                 }),
-                ca_file,
+                tls,
+                mllp: conversation,
                 recipient,
                 roles: section.texts("roles", "[\"clinician\"]").unwrap_or_default(),
                 purpose,
@@ -213,7 +211,7 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
         .collect()
 }
 
-fn address(text: &str, transport: DestinationTransport) -> Result<PeerAddress, String> {
+pub(super) fn address(text: &str, transport: DestinationTransport) -> Result<PeerAddress, String> {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (scheme, rest),
         None => ("", text),

@@ -56,6 +56,11 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// Whether a key is there and not yet read.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Reads a key with `parse`, which answers what it expected if the value is something else.
     pub(super) fn take<T>(
         &mut self,

@@ -19,6 +19,7 @@ const BODY_LIMIT_BYTES: u64 = 16 << 20;
 const FRAME_LIMIT_BYTES: u64 = 16 << 20;
 const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+const KEEPALIVE: Duration = Duration::from_secs(60);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 1024;
@@ -83,6 +84,8 @@ fn read_listen(table: Table, base: &Path, findings: &mut Findings) -> Listen {
         frame_timeout: section.take("frame_timeout", "\"30s\"", wait).unwrap_or(FRAME_TIMEOUT),
         idle_timeout: section.take("idle_timeout", "\"1h\"", wait).unwrap_or(IDLE_TIMEOUT),
         request_timeout: section.take("request_timeout", "\"30s\"", wait).unwrap_or(REQUEST_TIMEOUT),
+        keepalive: section.take("keepalive", "\"60s\"", wait).unwrap_or(KEEPALIVE),
+        connections_per_peer: section.number("connections_per_peer", 1, "64"),
         connections: section.number("connections", 1, "1024").unwrap_or(CONNECTIONS),
         concurrency: section.number("concurrency", 1, "256").unwrap_or(CONCURRENCY),
         drain: section.take("drain", "\"10s\"", wait).unwrap_or(DRAIN),

@@ -7,6 +7,7 @@ use toml::Table;
 
 use super::Config;
 use super::mappings;
+use super::mllp::{self, SourceMllp};
 use super::read::{Findings, Section, closest};
 use super::validation::{self, Definitions};
 
@@ -103,6 +104,8 @@ pub struct Source {
     pub ids: Ids,
     /// Names of destinations, in order.
     pub destinations: Vec<String>,
+    /// The conversation over MLLP.
+    pub mllp: SourceMllp,
 }
 
 const LATER: [&str; 7] = ["ccda", "fhir-r4b", "fhir-r5", "fhir-stu3", "fhir-dstu2", "csv", "device"];
@@ -155,9 +158,11 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
         open_ids.push(ids.is_none());
         let (packages, package_folders) = mappings::packages(&mut section, base);
         let authorities = mappings::authorities(&mut section);
+        let transport = transport.flatten().unwrap_or(SourceTransport::Mllp);
+        let conversation = mllp::source(&mut section, transport, base);
         let mut source = Source {
             name,
-            transport: transport.flatten().unwrap_or(SourceTransport::Mllp),
+            transport,
             format: format.unwrap_or(SourceFormat::Hl7v2),
             packages,
             package_folders,
@@ -170,6 +175,7 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
             definitions,
             ids: ids.unwrap_or(Ids::Kept),
             destinations: section.texts("destinations", "[\"clinic\"]").unwrap_or_default(),
+            mllp: conversation,
         };
         if let Some(path) = &source.credentials
             && !path.is_file()

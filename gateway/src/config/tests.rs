@@ -187,3 +187,54 @@ fn a_destination_names_the_version_and_the_delimiters_it_reads() {
     let fhir = destination.replace("'mllp'", "'fhir'").replace("127.0.0.1:1", "http://127.0.0.1:1/fhir");
     check(&format!("{fhir}hl7_version = '2.5'"), "destination[1].hl7_version", "only HL7 v2");
 }
+
+#[test]
+fn conversations_over_mllp_are_checked_closely() {
+    let source = "[[source]]\nname='a'\nformat='hl7v2'\n";
+    let destination = "[[destination]]\nname='d'\nrecipient=['Organization/x']\n";
+    let mllp = "transport='mllp'\naddress='127.0.0.1:1'\n";
+    for (text, key, part) in [
+        (format!("{source}transport='http'\nsequence_numbers=true"), "source[1].sequence_numbers", "mllp"),
+        (format!("{source}transport='mllp'\nsequence_numbers='yes'"), "source[1].sequence_numbers", "true or false"),
+        (format!("{source}transport='mllp'\norder='sende'"), "source[1].order", "did you mean \"sender\""),
+        (format!("{source}transport='mllp'\nconnections=0"), "source[1].connections", "from 1 on"),
+        (format!("{source}transport='mllp'\napplication_ack='other'"), "source[1].application_ack", "port"),
+        (format!("{source}transport='mllp'\napplication_ack='mllp://x.example:1'"), "source[1].application_ack", "TLS"),
+        (
+            format!("{source}transport='mllp'\napplication_ack_ca_file='x.pem'"),
+            "source[1].application_ack_ca_file",
+            "set application_ack",
+        ),
+        (format!("{destination}{mllp}acknowledgement='enhaced'"), "destination[1].acknowledgement", "enhanced"),
+        (format!("{destination}{mllp}application_ack='never'"), "destination[1].application_ack", "enhanced"),
+        (
+            format!("{destination}transport='fhir'\naddress='http://localhost/x'\nacknowledgement='original'"),
+            "destination[1].acknowledgement",
+            "transport mllp",
+        ),
+        (format!("{destination}{mllp}key_file='Cargo.toml'"), "destination[1].key_file", "set cert_file"),
+        (format!("{destination}{mllp}cert_file='none.pem'"), "destination[1].cert_file", "no file"),
+        (
+            format!("{destination}{mllp}cert_file='Cargo.toml'\nkey_file='Cargo.toml'"),
+            "destination[1].cert_file",
+            "in TLS only",
+        ),
+        (
+            format!("{destination}{mllp}acknowledgement='enhanced'\napplication_ack_timeout='0s'"),
+            "destination[1].application_ack_timeout",
+            "over zero",
+        ),
+        ("[listen]\nconnections_per_peer = 0".to_owned(), "listen.connections_per_peer", "from 1 on"),
+        ("[listen]\nkeepalive = 5".to_owned(), "listen.keepalive", "duration"),
+    ] {
+        check(&text, key, part);
+    }
+    let text = format!(
+        "{source}transport='mllp'\napplication_ack='127.0.0.1:7'\norder='connection'\n{destination}{mllp}\
+         acknowledgement='enhanced'\napplication_ack='error'\napplication_ack_timeout='5m'"
+    );
+    let config = parse(&text).unwrap();
+    assert_eq!(config.sources[0].mllp.reply.as_ref().unwrap().address.port, 7);
+    assert_eq!(config.sources[0].mllp.order, Order::Connection);
+    assert_eq!(config.destinations[0].mllp.acknowledgement, Acknowledgement::Enhanced(Application::Error));
+}

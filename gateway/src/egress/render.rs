@@ -7,8 +7,9 @@ use model::json::Json;
 use store::{Exchange, Exchanges};
 
 use super::decide::Release;
+use super::mllp::asking;
 use crate::app::App;
-use crate::config::{Destination, DestinationTransport};
+use crate::config::{Acknowledgement, Destination, DestinationTransport};
 
 /// How we name ourselves as sender.
 const APPLICATION: &str = "ANCHORLINE";
@@ -53,7 +54,11 @@ pub(super) fn render(
                 authorities: authorities(app, destination, exchange),
                 ..RenderContext::default()
             };
-            package.render(&bundle, &context).bytes
+            let bytes = package.render(&bundle, &context).bytes;
+            match destination.mllp.acknowledgement {
+                Acknowledgement::Original => bytes,
+                Acknowledgement::Enhanced(application) => asking(&bytes, "AL", application.as_str()),
+            }
         }
     };
     Ok(Rendered { bytes, control_id })

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use model::time::Clock;
+use tokio::sync::mpsc;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
@@ -46,27 +48,40 @@ impl Failure {
     }
 }
 
+/// How a partner took what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It has processed it.
+    Processed,
+    /// It is responsible for it, and has not yet processed it.
+    Accepted,
+}
+
 /// What goes through the stack: bytes on record and the id to find the answer by.
 #[derive(Debug, Clone)]
-pub(super) struct Outgoing {
-    pub(super) bytes: bytes::Bytes,
-    pub(super) control_id: String,
+pub(crate) struct Outgoing {
+    pub(crate) bytes: bytes::Bytes,
+    pub(crate) control_id: String,
 }
 
 /// Sends to one destination.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    service: BoxCloneSyncService<Outgoing, Result<(), Failure>, BoxError>,
+    service: BoxCloneSyncService<Outgoing, Result<Sent, Failure>, BoxError>,
 }
 
 impl Sender {
-    /// A sender for a destination; nothing is connected yet.
+    /// A sender for a destination; nothing is connected yet. What comes unasked goes to `heard`.
     ///
     /// # Errors
     /// [`TlsError`] if the authorities to trust cannot be read.
-    pub fn new(destination: &Destination) -> Result<Self, TlsError> {
+    pub(super) fn new(
+        destination: &Destination,
+        heard: mpsc::Sender<mllp::Heard>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TlsError> {
         let tls = match destination.address.tls {
-            true => Some(tls::client(destination.ca_file.as_deref())?),
+            true => Some(tls::partner(&destination.tls)?),
             false => None,
         };
         let stack = ServiceBuilder::new()
@@ -79,11 +94,11 @@ impl Sender {
                 let client = fhir::Client::new(&destination.address, tls);
                 BoxCloneSyncService::new(stack.service_fn(move |outgoing| {
                     let client = client.clone();
-                    async move { Ok::<_, BoxError>(client.send(outgoing).await) }
+                    async move { Ok::<_, BoxError>(client.send(outgoing).await.map(|()| Sent::Processed)) }
                 }))
             }
             DestinationTransport::Mllp => {
-                let client = Arc::new(mllp::Client::new(&destination.address, tls));
+                let client = Arc::new(mllp::Client::new(&destination.address, tls, destination.mllp, heard, clock));
                 BoxCloneSyncService::new(stack.service_fn(move |outgoing| {
                     let client = client.clone();
                     async move { Ok::<_, BoxError>(client.send(outgoing).await) }
@@ -97,7 +112,7 @@ impl Sender {
     ///
     /// # Errors
     /// [`Failure`]; it says whether to try again.
-    pub async fn send(&self, recorded: &Recorded) -> Result<(), Failure> {
+    pub async fn send(&self, recorded: &Recorded) -> Result<Sent, Failure> {
         let outgoing = Outgoing { bytes: recorded.bytes().clone(), control_id: recorded.control_id().to_owned() };
         self.service.clone().oneshot(outgoing).await.unwrap_or(Err(Failure::Timeout))
     }

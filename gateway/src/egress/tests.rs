@@ -1,6 +1,7 @@
 use std::path::Path;
+use std::sync::Arc;
 
-use model::time::Instant;
+use model::time::{Instant, SystemClock};
 use store::{Delivery, DeliveryState, ExchangeId};
 
 use super::*;
@@ -52,7 +53,7 @@ fn what_a_partner_refuses_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_partner_that_is_down_is_a_failure_to_try_again() {
-    let sender = Sender::new(&destination("once")).unwrap();
+    let sender = Sender::new(&destination("once"), mpsc::channel(1).0, Arc::new(SystemClock)).unwrap();
     let recorded = record::Recorded::for_test(b"MSH|");
     let failure = sender.send(&recorded).await.unwrap_err();
     assert!(matches!(failure, Failure::Connect(_)), "{failure}");

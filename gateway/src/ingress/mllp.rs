@@ -6,32 +6,34 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant as Timer};
 
-use bytes::Bytes;
-use formats::mllp::{Decoder, MllpError, encode};
+use formats::mllp::{Decoder, MllpError};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 mod answer;
+mod batch;
 mod header;
+mod peer;
 #[cfg(test)]
 mod tests;
 
-use header::Header;
+pub(crate) use answer::{Answered, answered, commit_accept};
+
+use peer::Peer;
 
 use crate::app::App;
-use crate::pipeline::{self, Accepted, Inbound, Transport};
+use crate::mllp::Place;
 use crate::tls;
 
 /// From the first byte to the end of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A peer that does not read its answers for this long is gone.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const READ_BYTES: usize = 16 * 1024;
 
 /// A bound listener.
@@ -72,7 +74,10 @@ impl Listener {
             let Some((stream, place)) = accepted else { continue };
             let (app, acceptor, stop) = (app.clone(), acceptor.clone(), stop.clone());
             connections.spawn(async move {
-                connect(app, stream, acceptor, stop).await;
+                if let Some(own) = place_of_peer(&app, &stream) {
+                    connect(app, stream, acceptor, stop).await;
+                    drop(own);
+                }
                 drop(place);
             });
         }
@@ -98,9 +103,34 @@ async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStr
     }
 }
 
+/// A place among those of the peer's address: none of them can keep all others out.
+fn place_of_peer(app: &App, stream: &TcpStream) -> Option<Place> {
+    let listen = &app.config.listen;
+    let usual = listen.connections - listen.connections / 4;
+    let name = format!("address {}", stream.peer_addr().ok()?.ip());
+    let place = app.mllp.places.take(&name, listen.connections_per_peer.unwrap_or(usual));
+    if place.is_none() {
+        app.metrics.refusal("mllp-peer-limit");
+        tracing::warn!("an MLLP peer has too many connections: one more was closed");
+    }
+    place
+}
+
+/// Lets the system ask, after so much silence, whether the peer is still there: one that vanished without a word (a
+/// firewall that forgot the connection, a machine without power) gives its place back.
+pub(crate) fn keep_alive(stream: &TcpStream, silence: Duration) {
+    let interval = (silence / 4).max(Duration::from_secs(1));
+    let settings =
+        TcpKeepalive::new().with_time(silence.max(Duration::from_secs(1))).with_interval(interval).with_retries(4);
+    if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&settings) {
+        tracing::debug!(%error, "no keepalive for an MLLP connection");
+    }
+}
+
 async fn connect(app: App, stream: TcpStream, acceptor: Option<TlsAcceptor>, stop: watch::Receiver<bool>) {
     // Answers are small and waited for: without this each would wait for the acknowledgement of the last packet.
     let _ = stream.set_nodelay(true);
+    keep_alive(&stream, app.config.listen.keepalive);
     let ended = match acceptor {
         None => serve(&app, stream, None, stop).await,
         Some(acceptor) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
@@ -131,17 +161,30 @@ enum End {
     Failed(io::Error),
 }
 
-async fn serve<S>(app: &App, mut stream: S, certificate: Option<String>, mut stop: watch::Receiver<bool>) -> End
+async fn serve<S>(app: &App, stream: S, certificate: Option<String>, mut stop: watch::Receiver<bool>) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let listen = &app.config.listen;
     let mut decoder = Decoder::new(listen.frame_limit_bytes);
     let mut buffer = vec![0; READ_BYTES];
+    let mut peer = Peer::new(app, stream, certificate);
+    let mut begun = None;
     loop {
-        let patience = if decoder.in_frame() { listen.frame_timeout } else { listen.idle_timeout };
+        // Counted from the beginning of the frame: a peer that sends a byte now and then holds its place no longer.
+        let patience = match (decoder.in_frame(), begun) {
+            (true, Some(begun)) => listen.frame_timeout.saturating_sub(Timer::elapsed(&begun)),
+            (true, None) => {
+                begun = Some(Timer::now());
+                listen.frame_timeout
+            }
+            (false, _) => {
+                begun = None;
+                listen.idle_timeout
+            }
+        };
         let read = tokio::select! {
-            read = tokio::time::timeout(patience, stream.read(&mut buffer)) => read,
+            read = tokio::time::timeout(patience, peer.stream.read(&mut buffer)) => read,
             // Between frames there is nothing to lose; a frame that has begun is waited for.
             _ = stop.wait_for(|stop| *stop), if !decoder.in_frame() => return End::Closed,
         };
@@ -154,15 +197,16 @@ where
             Err(_) => return End::Closed,
         }
         while let Some(frame) = decoder.next() {
+            begun = None;
             let sent = match frame {
-                Ok(frame) => answer_frame(app, &mut stream, frame, certificate.as_deref()).await,
+                Ok(frame) => peer.answer_frame(frame).await,
                 Err(MllpError::Garbage { .. }) => {
                     app.metrics.refusal("mllp-garbage");
                     Ok(())
                 }
                 Err(error) => {
                     app.metrics.refusal("mllp-frame");
-                    send(app, &mut stream, answer::bad_frame(app, &error)).await
+                    peer.send(answer::bad_frame(app, &error)).await
                 }
             };
             if let Err(error) = sent {
@@ -170,71 +214,4 @@ where
             }
         }
     }
-}
-
-/// Processes what a frame holds and sends each answer as soon as what it says is true.
-async fn answer_frame<S>(app: &App, stream: &mut S, frame: Vec<u8>, certificate: Option<&str>) -> io::Result<()>
-where
-    S: AsyncWrite + Unpin + Send,
-{
-    let payload = Bytes::from(frame);
-    let parts = pipeline::batch(&payload).unwrap_or_else(|| vec![payload]);
-    for raw in parts {
-        answer_message(app, stream, raw, certificate).await?;
-    }
-    Ok(())
-}
-
-async fn answer_message<S>(app: &App, stream: &mut S, raw: Bytes, certificate: Option<&str>) -> io::Result<()>
-where
-    S: AsyncWrite + Unpin + Send,
-{
-    let header = Header::read(&raw);
-    let inbound = Inbound {
-        source: header.source(&app.config, certificate).unwrap_or_default().to_owned(),
-        transport: Transport::Mllp,
-        received_at: app.clock.now(),
-        raw: raw.clone(),
-        content_type: None,
-    };
-    let Some(wanted) = header.enhanced() else {
-        let answer = app.ingest.receive_message(app, inbound).await;
-        let answer = answer.map(|answer| answer.outcome().clone());
-        return send(app, stream, answer::application(app, &raw, &answer)).await;
-    };
-    if !wanted.accept.may_be() {
-        // No commit acknowledgement in any case: accept and commit are one durable step.
-        let answer = app.ingest.receive_message(app, inbound).await.map(|answer| answer.outcome().clone());
-        if wanted.application.on(answer.is_ok()) {
-            send(app, stream, answer::application(app, &raw, &answer)).await?;
-        }
-        return Ok(());
-    }
-    let accepted = app.ingest.accept(app, inbound).await;
-    if wanted.accept.on(accepted.is_ok()) {
-        send(app, stream, answer::commit(app, &raw, &accepted)).await?;
-    }
-    let answer = match accepted {
-        Ok(Accepted::New(arrived)) => app.ingest.process(app, arrived).await,
-        Ok(Accepted::Repeat(outcome)) => Ok(outcome),
-        // A commit error has said everything; without one, the application acknowledgement says it.
-        Err(_) if wanted.accept.on(false) => return Ok(()),
-        Err(refusal) => Err(refusal),
-    };
-    if wanted.application.on(answer.is_ok()) {
-        send(app, stream, answer::application(app, &raw, &answer)).await?;
-    }
-    Ok(())
-}
-
-async fn send<S>(app: &App, stream: &mut S, answer: answer::Answer) -> io::Result<()>
-where
-    S: AsyncWrite + Unpin + Send,
-{
-    app.metrics.acknowledgement(answer.code.as_str());
-    let write = async {
-        stream.write_all(&encode(&answer.bytes)).await?;
-        stream.flush().await
-    };
-    tokio::time::timeout(WRITE_TIMEOUT, write).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

@@ -158,3 +158,58 @@ async fn a_port_in_use_is_named() {
     let error = start(config, &folder.path().join("data"), Arc::new(SystemClock)).await.err().unwrap();
     assert!(matches!(error, ServeError::Listen { listener: "mllp", .. }), "{error}");
 }
+
+#[tokio::test]
+async fn shows_its_certificate_to_a_partner_who_asks_and_delivers_over_mllps() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = tls::self_signed(&folder.path().join("partner")).unwrap();
+    let (ours, our_key) = tls::self_signed(&folder.path().join("ours")).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // The certificate for localhost is its own authority.
+    let acceptor = TlsAcceptor::from(tls::server(&certificate, &key, Some(&ours), &[]).unwrap());
+    let partner = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(stream).await.unwrap();
+        let shown = stream.get_ref().1.peer_certificates().unwrap().first().map(tls::fingerprint);
+        let mut decoder = Decoder::new(1 << 20);
+        let mut buffer = [0; 65536];
+        let message = loop {
+            let count = stream.read(&mut buffer).await.unwrap();
+            decoder.push(&buffer[..count]);
+            if let Some(frame) = decoder.next() {
+                break String::from_utf8(frame.unwrap()).unwrap();
+            }
+        };
+        let id = message.split('|').nth(9).unwrap();
+        let answer = format!("MSH|^~\\&|C|D|A|B|1||ACK|X|P|2.5.1\rMSA|AA|{id}\r");
+        stream.write_all(&encode(answer.as_bytes())).await.unwrap();
+        stream.flush().await.unwrap();
+        shown
+    });
+    let more = format!(
+        "[consent]\nimplicit_policy = \"permit-all\"\n\
+         [[source]]\nname = \"ward\"\ntransport = \"mllp\"\nformat = \"hl7v2\"\ndestinations = [\"clinic\"]\n\
+         [[destination]]\nname = \"clinic\"\ntransport = \"mllp\"\naddress = \"mllps://localhost:{}\"\n\
+         ca_file = \"{}\"\ncert_file = \"{}\"\nkey_file = \"{}\"\nrecipient = [\"Organization/clinic\"]\n",
+        address.port(),
+        certificate.display(),
+        ours.display(),
+        our_key.display()
+    );
+    let folder_of_gateway = folder.path().join("gateway");
+    std::fs::create_dir_all(&folder_of_gateway).unwrap();
+    authority(&folder_of_gateway);
+    let running = gateway(&folder_of_gateway, &more).await;
+    let inbound = crate::pipeline::Inbound {
+        source: "ward".to_owned(),
+        transport: crate::pipeline::Transport::Mllp,
+        received_at: running.app().clock.now(),
+        raw: MESSAGE.as_bytes().into(),
+        content_type: None,
+    };
+    running.app().ingest.receive(running.app(), inbound).await.unwrap();
+    let shown = tokio::time::timeout(std::time::Duration::from_secs(30), partner).await.unwrap().unwrap();
+    assert_eq!(shown, Some(tls::fingerprint(&CertificateDer::from_pem_file(&ours).unwrap())));
+    running.stop().await;
+}

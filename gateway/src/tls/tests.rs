@@ -37,3 +37,19 @@ fn names_the_file_that_holds_no_certificate() {
     let error = server(&key, &key, None, &[]).unwrap_err().to_string();
     assert!(error.contains(KEY_FILE) && error.contains("a certificate"), "{error}");
 }
+
+#[test]
+fn shows_a_certificate_to_partners_only_with_its_own_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = self_signed(directory.path()).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let (_, other_key) = self_signed(other.path()).unwrap();
+    let files = |key: &Path| PartnerTls {
+        ca_file: Some(certificate.clone()),
+        cert_file: Some(certificate.clone()),
+        key_file: Some(key.to_owned()),
+    };
+    partner(&files(&key)).unwrap();
+    assert!(matches!(partner(&files(&other_key)), Err(TlsError::Settings(_))));
+    assert!(matches!(partner(&files(&certificate)), Err(TlsError::Pem { expected: "a private key", .. })));
+}

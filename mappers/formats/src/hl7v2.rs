@@ -17,9 +17,10 @@ mod lexer;
 mod message;
 mod piece;
 mod place;
+mod sequence;
 mod splitter;
 
-pub use ack::{AckCode, AckError, Acknowledgement, Origin, ack};
+pub use ack::{AckCode, AckError, Acknowledgement, Control, Origin, ack, ack_with};
 pub use batch::{Batch, Part, split_batch};
 pub use builder::{MessageBuilder, SegmentBuilder};
 pub use charset::Charset;
@@ -31,6 +32,7 @@ pub use leaf::{Leaf, Leaves};
 pub use message::{Message, Parsed};
 pub use piece::{Component, Field, Repetition, Segment, Subcomponent};
 pub use place::{Place, SegmentName};
+pub use sequence::{Sequence, Turn};
 pub use splitter::{Split, Splitter};
 
 #[cfg(test)]

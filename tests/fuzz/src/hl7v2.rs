@@ -81,6 +81,7 @@ fn rebuild(message: &Message) {
 /// Whatever came, the sender gets an answer that it can read.
 fn answer(raw: &[u8]) {
     let error = AckError {
+        code: None,
         at: Some("PID-3[2].1".to_owned()),
         condition: 101,
         severity: Severity::Error,

@@ -2,7 +2,7 @@
 
 use formats::hl7v2::Message;
 
-use crate::config::{Config, Match, SourceTransport};
+use crate::config::{Config, Match, Source, SourceTransport};
 
 /// When an acknowledgement is wanted. HL7 table 0155.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,12 @@ pub(super) struct Header {
     sending_facility: String,
     accept: String,
     application: String,
+    /// MSH-9.1.
+    code: String,
+    /// MSH-13, the whole field.
+    sequence: String,
+    /// There is nothing but the header.
+    is_alone: bool,
 }
 
 impl Header {
@@ -67,6 +73,13 @@ impl Header {
                     sending_facility: parsed.message.sending_facility(),
                     accept: parsed.message.accept_acknowledgement(),
                     application: parsed.message.application_acknowledgement(),
+                    code: parsed.message.message_code(),
+                    sequence: parsed
+                        .message
+                        .segment_at(0)
+                        .map(|msh| msh.field(13).raw().to_owned())
+                        .unwrap_or_default(),
+                    is_alone: parsed.message.segments().count() == 1,
                 },
                 Err(_) => Self::default(),
             },
@@ -85,18 +98,45 @@ impl Header {
             String::from_utf8_lossy(first).trim().to_owned()
         };
         let (sending_application, sending_facility) = (text(0), text(0));
-        Self { sending_application, sending_facility, accept: text(10), application: text(0) }
+        let (code, sequence) = (text(4), text(3));
+        let is_alone = raw.get(line.len()..).unwrap_or_default().trim_ascii().is_empty();
+        Self { sending_application, sending_facility, accept: text(1), application: text(0), code, sequence, is_alone }
+    }
+
+    /// Who sends, by MSH-3 and MSH-4.
+    pub(super) fn sender(&self) -> (&str, &str) {
+        (&self.sending_application, &self.sending_facility)
+    }
+
+    /// Whether it is an acknowledgement and nothing else.
+    pub(super) fn is_acknowledgement(&self) -> bool {
+        matches!(self.code.as_str(), "ACK" | "MCF")
+    }
+
+    /// MSH-13.
+    pub(super) fn sequence(&self) -> &str {
+        &self.sequence
+    }
+
+    /// Whether there is nothing but the header: a message that opens or resets a link.
+    pub(super) fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
+    /// Whether a message of its own that acknowledges wants to be acknowledged: unless it says never.
+    pub(super) fn wants_commit(&self) -> bool {
+        !matches!(self.accept.as_str(), "NE" | "ER")
     }
 
     /// The first MLLP source that fits.
-    pub(super) fn source<'c>(&self, config: &'c Config, certificate: Option<&str>) -> Option<&'c str> {
+    pub(super) fn source<'c>(&self, config: &'c Config, certificate: Option<&str>) -> Option<&'c Source> {
         let fits = |matches: &Match| {
             matches.sending_application.as_ref().is_none_or(|wanted| *wanted == self.sending_application)
                 && matches.sending_facility.as_ref().is_none_or(|wanted| *wanted == self.sending_facility)
                 && matches.client_certificate.as_ref().is_none_or(|wanted| Some(wanted.as_str()) == certificate)
         };
         let mut sources = config.sources.iter().filter(|source| source.transport == SourceTransport::Mllp);
-        sources.find(|source| fits(&source.matches)).map(|source| source.name.as_str())
+        sources.find(|source| fits(&source.matches))
     }
 
     /// What the enhanced mode asks for; `None` in the original mode.

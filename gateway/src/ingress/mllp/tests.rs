@@ -30,7 +30,8 @@ const CERTIFICATE: &str = "00112233445566778899aabbccddeeff00112233445566778899a
 #[track_caller]
 fn check(message: &str, certificate: Option<&str>, source: Option<&str>) {
     let config = Config::parse(CONFIG, Path::new(".")).unwrap();
-    assert_eq!(Header::read(message.as_bytes()).source(&config, certificate), source);
+    let found = Header::read(message.as_bytes()).source(&config, certificate).map(|source| source.name.as_str());
+    assert_eq!(found, source);
 }
 
 #[test]
@@ -86,4 +87,47 @@ fn a_refusal_names_segment_field_and_reason_and_no_fhir_path_as_place() {
     assert_eq!((errors[0].at.as_deref(), errors[0].condition), (Some("PID-3[2].1"), 101));
     assert_eq!((errors[1].at.as_deref(), errors[1].condition), (None, 102));
     assert!(errors[1].text.contains("Patient.birthDate"));
+}
+
+#[test]
+fn the_header_tells_acknowledgements_numbers_and_bare_headers() {
+    let read = |text: &str| Header::read(text.as_bytes());
+    let ack = read("MSH|^~\\&|A|B|C|D|1||ACK^A01^ACK|1|P|2.5|||AL|NE\rMSA|AA|1");
+    assert!(ack.is_acknowledgement() && ack.wants_commit() && !ack.is_alone());
+    assert!(!read("MSH|^~\\&|A|B|C|D|1||ACK|1|P|2.5|||NE\rMSA|AA|1").wants_commit());
+    let numbered = read("MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5|17||AL|ER\r\n");
+    assert_eq!((numbered.sequence(), numbered.is_alone(), numbered.is_acknowledgement()), ("17", true, false));
+    assert_eq!(numbered.enhanced().map(|wanted| wanted.application), Some(When::OnError));
+    assert_eq!(read("MSH").sequence(), "");
+}
+
+#[test]
+fn an_acknowledgement_is_read_by_its_msa() {
+    let read = |text: &str| answer::answered(text.as_bytes());
+    let made = read("MSH|^~\\&|A|B|C|D|1||ACK|9|P|2.5|||AL|NE\rMSA|AE|C1").unwrap();
+    assert_eq!((made.code.as_str(), made.control_id.as_str(), made.wants_commit), ("AE", "C1", true));
+    assert!(made.is_application());
+    assert!(!read("MSH|^~\\&|A|B|C|D|1||ACK|9|P|2.5\rMSA|CA|C1").unwrap().is_application());
+    assert_eq!(read("MSH|^~\\&|A|B|C|D|1||ADT^A01|9|P|2.5\rPID|1"), None);
+    assert_eq!(read("noise"), None);
+}
+
+#[test]
+fn a_batch_is_answered_by_a_batch_in_its_own_delimiters() {
+    let payload = b"\x0BFHS|^~\\&|F\rBHS$%~\\&$LAB$NORTH$GATE$SOUTH$1$$$$B7\rMSH|^~\\&|x\rBTS$1\r";
+    let header = super::batch::header(payload).unwrap();
+    let made = |code| answer::Answer {
+        code,
+        control_id: String::new(),
+        bytes: format!("MSH|^~\\&\rMSA|{}|1\r", code.as_str()).into_bytes(),
+    };
+    use formats::hl7v2::AckCode::{ApplicationAccept, ApplicationReject};
+    let answers = [made(ApplicationAccept), made(ApplicationReject)];
+    let now = model::time::Instant::parse("2026-03-01T09:20:00Z").unwrap();
+    let text = String::from_utf8(super::batch::answer(&header, &answers, now)).unwrap();
+    let expected = "$GATE$SOUTH$LAB$NORTH$20260301092000";
+    assert!(text.starts_with(&format!("BHS$%~\\&{expected}")), "{text:?}");
+    assert!(text.contains("$B7\rMSH|^~\\&\rMSA|AA|1\rMSH|^~\\&\rMSA|AR|1\rBTS$2\r"), "{text:?}");
+    assert!(super::batch::header(b"MSH|^~\\&|x\rMSH|^~\\&|y").is_none());
+    assert!(super::batch::header(b"BHS").is_none());
 }

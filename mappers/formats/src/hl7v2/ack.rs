@@ -47,6 +47,8 @@ pub struct AckError {
     pub condition: u16,
     /// ERR-4.
     pub severity: Severity,
+    /// ERR-5, the code that whoever answers has for it, if it has one.
+    pub code: Option<String>,
     /// ERR-8, for people: no patient data.
     pub text: String,
 }
@@ -64,6 +66,15 @@ pub struct Acknowledgement<'a> {
     pub text: &'a str,
     /// One ERR each; one in all for senders before v2.5.
     pub errors: &'a [AckError],
+}
+
+/// What an acknowledgement carries for the protocols of chapter 2 beside its answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Control {
+    /// MSA-4, the expected sequence number; -1 if the next number is taken as it comes.
+    pub expected_sequence: Option<i64>,
+    /// It is sent as a message of its own and asks for a commit acknowledgement (MSH-15 `AL`, MSH-16 `NE`).
+    pub is_message: bool,
 }
 
 /// What an acknowledgement takes from the message it answers.
@@ -145,6 +156,11 @@ impl Origin {
 /// ERR has the location (ERR-2), table 0357 (ERR-3) and severity (ERR-4) for v2.5 and later, and the older
 /// combined ERR-1 for senders of v2.4 and before.
 pub fn ack(origin: &Origin, acknowledgement: &Acknowledgement<'_>) -> Vec<u8> {
+    ack_with(origin, acknowledgement, Control::default())
+}
+
+/// [`ack`] with what the enhanced mode and the sequence number protocol add.
+pub fn ack_with(origin: &Origin, acknowledgement: &Acknowledgement<'_>, control: Control) -> Vec<u8> {
     let mut out = MessageBuilder::new(origin.delimiters);
     let before_2_5 = origin.is_before_2_5();
     let [application, facility, our_application, our_facility] = &origin.parties;
@@ -160,9 +176,15 @@ pub fn ack(origin: &Origin, acknowledgement: &Acknowledgement<'_>) -> Vec<u8> {
     msh.field(10, acknowledgement.control_id);
     let or = |value: &'_ str, usual: &str| if value.is_empty() { usual.to_owned() } else { value.to_owned() };
     msh.set_raw(11, &or(&origin.processing_id, "P")).set_raw(12, &or(&origin.version, "2.5.1"));
+    if control.is_message {
+        msh.field(15, "AL").field(16, "NE");
+    }
     msh.set_raw(18, &origin.declared_charset);
     let msa = out.segment("MSA");
     msa.field(1, acknowledgement.code.as_str()).set_raw(2, &origin.control_id).field(3, acknowledgement.text);
+    if let Some(expected) = control.expected_sequence {
+        msa.field(4, &expected.to_string());
+    }
     if before_2_5 && !acknowledgement.errors.is_empty() {
         let err = out.segment("ERR");
         for (n, error) in (1..).zip(acknowledgement.errors) {
@@ -203,6 +225,9 @@ fn new_error(err: &mut SegmentBuilder, error: &AckError) {
             Severity::Error => "E",
         },
     );
+    if let Some(code) = &error.code {
+        err.set(5, 1, 1, 1, code).set(5, 1, 3, 1, "L");
+    }
     err.field(8, &error.text);
 }
 

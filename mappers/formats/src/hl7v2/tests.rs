@@ -9,6 +9,7 @@ mod continuations;
 mod corpus;
 mod laws;
 mod reading;
+mod sequence;
 mod streams;
 mod writing;
 

@@ -5,6 +5,7 @@ fn error(at: &str) -> AckError {
         at: (!at.is_empty()).then(|| at.to_owned()),
         condition: 101,
         severity: Severity::Error,
+        code: None,
         text: "expected a patient identifier | none".to_owned(),
     }
 }
@@ -39,6 +40,22 @@ fn locates_errors_as_v2_5_does() {
          ERR||PV1^1|101^Required field missing^HL70357|E||||expected a patient identifier \\F\\ none\r\
          ERR|||101^Required field missing^HL70357|E||||expected a patient identifier \\F\\ none\r",
     );
+}
+
+#[test]
+fn tells_the_code_of_the_one_who_answers_and_what_the_protocols_ask_for() {
+    let acknowledgement = Acknowledgement {
+        code: AckCode::ApplicationError,
+        control_id: "O",
+        time: "1",
+        text: "x",
+        errors: &[AckError { code: Some("patient-missing".to_owned()), ..error("PID-3") }],
+    };
+    let control = Control { expected_sequence: Some(-1), is_message: true };
+    let bytes = ack_with(&Origin::guess(ADT.as_bytes()), &acknowledgement, control);
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.contains("||ACK^A01^ACK|O|P|2.5.1|||AL|NE\rMSA|AE|C1|x|-1\rERR||PID^1^3^1|"), "{text:?}");
+    assert!(text.contains("|E|patient-missing^^L|||expected a patient"), "{text:?}");
 }
 
 #[test]
