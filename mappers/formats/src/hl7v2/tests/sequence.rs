@@ -42,20 +42,20 @@ proptest! {
             let field = number.to_string();
             match sequence.turn(&field) {
                 Turn::Next => {
-                    prop_assert!(last.is_none_or(|last| number == last + 1));
+                    prop_assert!(last.is_none_or(|last| number == last.saturating_add(1)));
                     last = Some(number);
                     sequence = sequence.taken(&field);
-                    prop_assert_eq!(sequence.answer(), number + 1);
+                    prop_assert_eq!(sequence.answer(), number.saturating_add(1));
                 }
                 Turn::Link { after } => {
                     if number == -1 {
                         last = None;
                     }
-                    prop_assert_eq!(after.answer(), last.map_or(-1, |last| last + 1));
+                    prop_assert_eq!(after.answer(), last.map_or(-1, |last| last.saturating_add(1)));
                     sequence = after;
                 }
                 Turn::Earlier => prop_assert!(last.is_some_and(|last| number <= last)),
-                Turn::Gap => prop_assert!(last.is_some_and(|last| number > last + 1)),
+                Turn::Gap => prop_assert!(last.is_some_and(|last| number > last.saturating_add(1))),
                 Turn::Unreadable => prop_assert!(number < -1),
                 Turn::Unnumbered => prop_assert!(false),
             }
