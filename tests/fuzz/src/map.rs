@@ -21,9 +21,16 @@ fuzz_target!(|raw: &[u8]| {
         let mapped = package.map(message, &context);
         let pieces: usize = message.segments().map(|segment| segment.leaves().count()).sum();
         assert_eq!(mapped.loss().total(), pieces);
-        let _ = mapped.explain();
+        let (mut loss, mut explained) = (Vec::new(), Vec::new());
+        mapped.write_loss(&mut loss);
+        mapped.write_explain(&mut explained);
+        assert_eq!(loss, mapped.loss().to_json().to_bytes(), "the account as text is the account");
+        model::json::parse(&explained, &model::json::Limits::default()).expect("the explanation reads back");
         let bytes = mapped.bundle.to_bytes();
         assert_eq!(package.map(message, &context).bundle.to_bytes(), bytes);
+        let counted = package.map_counted(message, &context);
+        assert_eq!(counted.bundle.to_bytes(), bytes, "an account changes nothing else");
+        assert_eq!(counted.loss_counts(), mapped.loss_counts());
         model::json::parse(&bytes, &model::json::Limits::default()).expect("the output reads back");
         let rendered = package.render(&mapped.bundle, &RenderContext::default());
         if !rendered.bytes.is_empty() {
