@@ -16,6 +16,7 @@ mod emergency;
 mod faults;
 mod flow;
 mod http;
+mod mllp;
 mod merges;
 mod packages;
 mod privacy;
