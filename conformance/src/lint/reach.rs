@@ -51,6 +51,9 @@ fn find(row: &Row, code: &'static str, message: String, suggestion: &str) -> Fin
     Finding::new(Severity::Error, code, &row.file, row.line, message).suggest(suggestion)
 }
 
+/// Segments that any table may ask about though none reads them: they say what is done with the record below them.
+const OF_FILES: [&str; 1] = ["MFE"];
+
 fn never(row: &Row, segments: &BTreeSet<&str>, roles: &BTreeSet<&str>, out: &mut Vec<Finding>) {
     let facts = facts(row);
     if let Some((one, other)) = contradiction(&facts).filter(|_| row.is_forward()) {
@@ -67,12 +70,14 @@ fn never(row: &Row, segments: &BTreeSet<&str>, roles: &BTreeSet<&str>, out: &mut
             }
         } else if let Some((segment, _)) = fact.at.field()
             && !segments.contains(segment)
+            && !OF_FILES.contains(&segment)
         {
             let text = format!("the row asks for {segment}, a segment that no message table has");
             out.push(find(row, "unreachable-row", text, "name the segment in a message table, or take the row out"));
         }
     }
-    if let Some(role) = row.cell("source").strip_prefix('@')
+    // `@Role*` stands for every resource of the role's type.
+    if let Some(role) = row.cell("source").strip_prefix('@').map(|role| role.trim_end_matches('*'))
         && !roles.contains(role)
     {
         let text = format!("refers to the role {role}, which no table has built by then: the reference is never set");
@@ -178,7 +183,8 @@ fn messages(view: &View, roles: &BTreeSet<&str>, out: &mut Vec<Finding>) {
 /// A group that is repeated needs a segment it begins with, or a second one is read into the first.
 fn begins_again(view: &View, rows: &[Row], out: &mut Vec<Finding>) {
     let group = |row: &Row| row.cell("group").to_owned();
-    for row in rows.iter().filter(|row| row.cell("segment") == "*" && row.is_of(&view.name)) {
+    let repeated = |row: &&Row| row.cell("segment") == "*" && row.cell("from") != "once";
+    for row in rows.iter().filter(repeated).filter(|row| row.is_of(&view.name)) {
         if !rows.iter().any(|other| group(other) == group(row) && other.cell("mode") == "new") {
             let text = format!("the group {} is repeated and no segment begins it again", row.cell("group"));
             out.push(find(row, "group-never-begins", text, "mode new at the segment it begins with"));

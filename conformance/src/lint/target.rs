@@ -95,6 +95,10 @@ fn origin(row: &Row, stem: &str, out: &mut Vec<Finding>) {
     let (Some(read), Some(cited)) = (At::read(row.cell("source")), At::read(cited)) else { return };
     let own = stem.split(['-', '@']).next().unwrap_or_default();
     let of_own = read.head.split('-').next() == Some(own);
+    // A type of one component (ID, IS): the whole value is its first component.
+    if of_own && !read.head.contains('-') && read.head == own && cited.parts() == [1, 0] {
+        return;
+    }
     let differs = read.head != cited.head
         || cited.parts().first().is_some_and(|part| *part > 0 && read.parts().first().unwrap_or(&1) != part);
     if of_own && differs {

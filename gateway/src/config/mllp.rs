@@ -124,7 +124,7 @@ pub(super) fn source(section: &mut Section<'_>, transport: SourceTransport, base
     let tls = partner_tls(section, base, names, reply.as_ref());
     SourceMllp {
         connections: section.number("connections", 1, "8"),
-        order: section.word("order", &orders).unwrap_or(Order::Sender),
+        order: section.word("order", &orders).unwrap_or(Order::Connection),
         sequence_numbers: section.take("sequence_numbers", "true", truth).unwrap_or(false),
         batch_answer: section.word("batch_acknowledgement", &[("messages", false), ("batch", true)]).unwrap_or(false),
         reply: reply.map(|address| Reply { address, tls }),

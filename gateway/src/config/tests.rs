@@ -230,11 +230,11 @@ fn conversations_over_mllp_are_checked_closely() {
         check(&text, key, part);
     }
     let text = format!(
-        "{source}transport='mllp'\napplication_ack='127.0.0.1:7'\norder='connection'\n{destination}{mllp}\
+        "{source}transport='mllp'\napplication_ack='127.0.0.1:7'\norder='sender'\n{destination}{mllp}\
          acknowledgement='enhanced'\napplication_ack='error'\napplication_ack_timeout='5m'"
     );
     let config = parse(&text).unwrap();
     assert_eq!(config.sources[0].mllp.reply.as_ref().unwrap().address.port, 7);
-    assert_eq!(config.sources[0].mllp.order, Order::Connection);
+    assert_eq!(config.sources[0].mllp.order, Order::Sender);
     assert_eq!(config.destinations[0].mllp.acknowledgement, Acknowledgement::Enhanced(Application::Error));
 }
