@@ -167,10 +167,10 @@ fn the_base_package_covers_the_guide() {
 
 /// By level: how many rows are implemented at least, and open at most.
 const FLOOR: [(Level, usize, usize); 4] = [
-    (Level::Messages, 0, 10_000),
-    (Level::Segments, 0, 10_000),
-    (Level::Datatypes, 0, 10_000),
-    (Level::Codes, 0, 10_000),
+    (Level::Messages, 347, 0),
+    (Level::Segments, 582, 0),
+    (Level::Datatypes, 233, 0),
+    (Level::Codes, 1_142, 0),
 ];
 
 #[test]
