@@ -45,6 +45,8 @@ pub(crate) struct Located {
     pub(crate) node: Node,
     /// Whether there is a value already.
     pub(crate) exists: bool,
+    /// Whether an element written `[x]` on the way has a value of another type: nothing may be put here.
+    pub(crate) taken: bool,
 }
 
 impl Indexes {
@@ -71,10 +73,11 @@ pub(crate) fn locate(
     let mut indexes = Indexes([NO_INDEX; DEPTH]);
     let mut here: Option<&Object> = Some(root);
     let mut node = node;
-    let mut exists = false;
+    let (mut exists, mut taken) = (false, false);
     for (depth, step) in steps.iter().enumerate() {
         let value = here.and_then(|object| object.get(&step.name));
         if step.at == At::Single {
+            taken |= value.is_none() && here.is_some_and(|object| has_other_type(object, step));
             exists = value.is_some();
             here = value.and_then(Json::as_object);
             node = trace.child(node, &step.name, NO_INDEX);
@@ -104,7 +107,16 @@ pub(crate) fn locate(
         here = item.and_then(Json::as_object);
         node = trace.child(node, &step.name, index);
     }
-    Located { indexes, node, exists }
+    Located { indexes, node, exists, taken }
+}
+
+/// Whether the element of a step, written `[x]`, stands with another type (`boundsPeriod` beside `boundsDuration`).
+fn has_other_type(object: &Object, step: &Step) -> bool {
+    let Some(choice) = step.choice else { return false };
+    let own = step.name.trim_start_matches('_');
+    object.iter().map(|(name, _)| name.trim_start_matches('_')).any(|name| {
+        name != own && name.strip_prefix(choice).is_some_and(|kind| kind.starts_with(|c: char| c.is_ascii_uppercase()))
+    })
 }
 
 /// The item that the table's rows share, the one at `first` if there is none yet.

@@ -47,6 +47,8 @@ pub(crate) struct Step {
     /// Member name; `_name` where the path goes on below a primitive.
     pub(crate) name: SmolStr,
     pub(crate) at: At,
+    /// Of an element written `[x]`: its name without the type. Only one of its types may stand.
+    pub(crate) choice: Option<&'static str>,
 }
 
 /// What the element at the end of a path holds.
@@ -159,7 +161,9 @@ pub(crate) fn target(root: &str, path: &str, names: &dyn Fn(&str) -> Option<Smol
             },
         };
         let indexed = at != At::Single;
-        steps.push(Step { name: name.into(), at });
+        let choice = model::types::r4().find(&kind).and_then(|(_, shape)| shape.find(name));
+        let choice = choice.filter(|(_, element, _)| element.is_choice).map(|(_, element, _)| element.name);
+        steps.push(Step { name: name.into(), at, choice });
         holds = match element.kind {
             "boolean" => Holds::Boolean,
             "integer" | "positiveInt" | "unsignedInt" => Holds::Integer,

@@ -105,6 +105,9 @@ impl<'a> Eval<'a, '_> {
             _ => {}
         }
         let at = build::locate(to.object, to.owner, &row.target.steps, to.shared, &mut self.trace, to.node);
+        if at.taken {
+            return;
+        }
         if let Via::Table { table, map } = &row.via {
             let nested = Here { segment: here.segment, value: Some(value) };
             let Some(inner) = self.compiled.tables.get(*table) else { return };
