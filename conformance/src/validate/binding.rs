@@ -12,13 +12,6 @@ use super::node::Node;
 use super::plan::Claim;
 use super::walk::{Claims, Walk};
 
-/// Whether a primitive without a value says why (FHIR R4 extensibility, "data-absent-reason").
-fn says_why(node: &Node<'_>) -> bool {
-    const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
-    let extensions = node.companion.map_or(&[][..], |companion| companion.items("extension"));
-    node.value.is_none() && extensions.iter().any(|extension| extension.text_at(&["url"]) == Some(ABSENT))
-}
-
 /// What a value holds of codes.
 enum Codes<'r> {
     /// A `code` and the like: the system is implied.
@@ -108,9 +101,10 @@ impl<'r> Walk<'r> {
         if fits {
             return;
         }
-        // HL7 has added to the value sets of its own extensions since R4. A mandatory code that is missing for a reason
-        // that is given is honest: R4 has no code for it in most of these value sets, and any other would be made up.
-        let softer = super::extension::is_own(&claim.plan) || says_why(node);
+        // HL7 has added to the value sets of its own extensions since R4. A mandatory code that is missing with an
+        // extension in its place (a reason, another code) is honest: R4 has no code for unknown in most of these value
+        // sets, and any other would be made up.
+        let softer = super::extension::is_own(&claim.plan) || node.value.is_none();
         let severity = if is_required && !softer { Severity::Error } else { Severity::Warning };
         let text = format!("expected a code of the value set {value_set}");
         self.report.problem(Issue::new(severity, "code-invalid", text).rule(claim.plan.canonical()), place);

@@ -208,7 +208,7 @@ async fn sequence_numbers_are_counted_repeats_answered_and_gaps_not_processed() 
 
 #[tokio::test]
 async fn one_senders_messages_are_processed_in_order_over_two_connections() {
-    let (running, address, _folder) = gateway("", "").await;
+    let (running, address, _folder) = gateway("order = \"sender\"", "").await;
     let sender = super::super::sender("ward", "ADT", "NORTH");
     let turns = &running.app().mllp.turns;
     let turn = turns.hold(&sender, PATIENCE).await.unwrap();
