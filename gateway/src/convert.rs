@@ -329,7 +329,10 @@ fn message(packages: &Packages, request: &Conversion, to: Format, bytes: &[u8]) 
         authorities: &[],
         received: None,
     };
-    let mapped = package.map(&parsed.message, &context);
+    let mapped = match request.reports {
+        Reports::Left => package.map_counted(&parsed.message, &context),
+        Reports::Made => package.map(&parsed.message, &context),
+    };
     let mut issues: Vec<Issue> = parsed.issues.iter().map(format_issue).collect();
     issues.extend(mapped.issues.iter().cloned());
     let (loss, explain) = match request.reports {

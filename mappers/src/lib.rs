@@ -29,7 +29,7 @@ mod types;
 mod versions;
 
 pub use expect::expectations;
-pub use package::{LoadError, Package, Packages};
+pub use package::{BASE, LoadError, Package, Packages};
 pub use select::{SelectError, Selector};
 pub use trace::{Explained, Loss, Unmapped};
 pub use types::{CONVERT_NAMESPACE, Context, HL7_VERSIONS, Mapped, Merge, RenderContext, Rendered};

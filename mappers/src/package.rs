@@ -19,8 +19,8 @@ use crate::types::{Context, Mapped, RenderContext, Rendered};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/packages");
 
-/// The package every other one extends.
-pub(crate) const BASE: &str = "hl7v2-base";
+/// Name of the package every other one extends.
+pub const BASE: &str = "hl7v2-base";
 
 /// A row or file of a package that cannot be used. Fault of the package's author.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,9 +98,12 @@ impl Packages {
             }
         }
         let mut packages = Vec::new();
+        let mut read = BTreeMap::new();
         for (name, manifest) in &manifests {
             match chain(name, &manifests) {
-                Ok(chain) => packages.push(assemble(manifest, &chain, &manifests, &folders, &mut errors)),
+                Ok(chain) => {
+                    packages.push(assemble(manifest, &chain, &manifests, &folders, &mut read, &mut errors));
+                }
                 Err(message) => errors.push(problem(&format!("{name}/package.toml"), &message)),
             }
         }
@@ -161,26 +164,41 @@ fn chain(name: &str, manifests: &BTreeMap<String, Manifest>) -> Result<Vec<Strin
     Ok(out)
 }
 
+/// The tables of a package with those it extends, and the digest over them as far as it goes.
+struct Tables {
+    raw: RawPackage,
+    digest: Sha256,
+}
+
+/// Puts a package together; `read` holds what is read already, so that a base is read once for all that extend it.
 fn assemble(
     manifest: &Manifest,
     chain: &[String],
     manifests: &BTreeMap<String, Manifest>,
     folders: &BTreeMap<String, Files>,
+    read: &mut BTreeMap<String, Tables>,
     errors: &mut Vec<LoadError>,
 ) -> Package {
-    let mut digest = Sha256::new();
-    let mut raw: Option<RawPackage> = None;
+    let mut base: Option<&str> = None;
     for name in chain {
         let (Some(link), Some(files)) = (manifests.get(name), folders.get(name)) else { continue };
-        let rules = files.iter().filter(|(path, _)| is_rule(path));
-        for (path, bytes) in rules.clone() {
-            digest.update(format!("{name}/{path}\n{}\n", bytes.len()));
-            digest.update(bytes);
+        if !read.contains_key(name) {
+            let below = base.and_then(|base| read.get(base));
+            let mut digest = below.map(|tables| tables.digest.clone()).unwrap_or_default();
+            let rules = files.iter().filter(|(path, _)| is_rule(path));
+            for (path, bytes) in rules.clone() {
+                digest.update(format!("{name}/{path}\n{}\n", bytes.len()));
+                digest.update(bytes);
+            }
+            let files = rules.map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
+            let raw = load::tables(link, files, below.map(|tables| &tables.raw), errors);
+            read.insert(name.clone(), Tables { raw, digest });
         }
-        let files = rules.map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
-        raw = Some(load::tables(link, files, raw.as_ref(), errors));
+        base = Some(name);
     }
-    let compiled = compile(&raw.unwrap_or_default(), errors);
+    let tables = base.and_then(|name| read.get(name));
+    let compiled = compile(tables.map_or(&RawPackage::default(), |tables| &tables.raw), errors);
+    let digest = tables.map(|tables| tables.digest.clone()).unwrap_or_default();
     let digest = digest.finalize().iter().fold(String::new(), |mut out, byte| {
         // Writing to a String does not fail.
         let _ = write!(out, "{byte:02x}");

@@ -59,7 +59,7 @@ pub(super) fn run(pair: &Pair, packages: &Packages) -> Result<PairScore, CorpusE
             return Ok(score);
         }
     };
-    let Some(package) = packages.named("hl7v2-base") else { return Ok(score) };
+    let Some(package) = packages.named(mappers::BASE) else { return Ok(score) };
     let rendered = package.render(&bundle, &RenderContext::default());
     let ours = Message::parse(&rendered.bytes).map(|parsed| values(&parsed.message)).unwrap_or_default();
     let mut held = BTreeSet::new();

@@ -15,7 +15,7 @@ use super::reporter::Reporter;
 pub(crate) fn run(arguments: &CoverageArguments, reporter: Reporter) -> Result<(), Failure> {
     let given: Vec<String> = arguments.package.iter().cloned().collect();
     let Given { names, files, packages: _ } = mapping::packages(&given)?;
-    let name = names.first().map_or("hl7v2-base", String::as_str);
+    let name = names.first().map_or(mappers::BASE, String::as_str);
     // A folder takes the place of the embedded package of its name.
     let replaced = |path: &str| files.keys().any(|file| file.split('/').next() == path.split('/').next());
     let mut all: Files = Packages::embedded_files().into_iter().filter(|(path, _)| !replaced(path)).collect();

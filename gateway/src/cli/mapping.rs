@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 
 use conformance::lint::{self, Files};
-use mappers::Packages;
+use mappers::{BASE, Packages};
 
 use super::Failure;
-
-const BASE: &str = "hl7v2-base";
 
 /// The packages of a command line, ready to be used.
 pub(super) struct Given {
