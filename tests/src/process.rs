@@ -199,6 +199,11 @@ impl Gateway {
         self.token(&["--role", "administrator", "--purpose", "HOPERAT"])
     }
 
+    /// A token of emergency staff, known as `actor`, who may declare break-glass.
+    pub fn emergency(&self, actor: &str) -> String {
+        self.token(&["--role", "emergency", "--purpose", "BTG", "--actor", actor, "--emergency-authorised"])
+    }
+
     /// SIGKILL, and a new process on the same directory.
     #[must_use]
     pub fn kill_and_reopen(mut self) -> Self {

@@ -41,7 +41,7 @@ impl Site {
     }
 
     fn staff(&self, name: &str) -> Http {
-        self.token(&["--role", "emergency", "--purpose", "BTG", "--actor", name, "--emergency-authorised"])
+        self.gateway.emergency(name)
     }
 
     fn token(&self, arguments: &[&str]) -> Http {
@@ -224,9 +224,7 @@ fn searches_twenty_times_an_hour_and_shows_five() {
 #[test]
 fn a_grant_and_its_end_survive_a_kill() {
     let site = site(RULES);
-    let token = |name: &str| {
-        site.gateway.token(&["--role", "emergency", "--purpose", "BTG", "--actor", name, "--emergency-authorised"])
-    };
+    let token = |name: &str| site.gateway.emergency(name);
     let (own, other) = (token("Practitioner/e"), token("Practitioner/x"));
     let staff = site.http.with(&own);
     let (open, _) = declared(&staff.post("/emergency/declare", &declaration("p1")));
@@ -273,15 +271,7 @@ fn works_while_the_store_takes_nothing() {
     // More free space is asked for than any disk has: what the store was told before is there, nothing new is taken.
     let mut gateway = gateway.reopen_with(&configuration(&format!("{RULES}\n[store]\nmin_free = \"1000000000GiB\"\n")));
     let http = Http::to(gateway.http.unwrap());
-    let staff = http.with(&gateway.token(&[
-        "--role",
-        "emergency",
-        "--purpose",
-        "BTG",
-        "--actor",
-        "Practitioner/e",
-        "--emergency-authorised",
-    ]));
+    let staff = http.with(&gateway.emergency("Practitioner/e"));
     let administrator = http.with(&gateway.administrator());
     assert_eq!(administrator.post("/fhir/Patient", &json!({"resourceType": "Patient"})).status, 507);
     let (grant, exchange) = declared(&staff.post("/emergency/declare", &declaration("p1")));
@@ -337,15 +327,7 @@ fn a_flood_of_results_does_not_keep_staff_waiting() {
     };
     let kind = [("Content-Type", "application/hl7-v2")];
     assert_eq!(source.send("POST", "/ingest/portal", &kind, message(0).as_bytes()).status, 201);
-    let staff = http.with(&gateway.token(&[
-        "--role",
-        "emergency",
-        "--purpose",
-        "BTG",
-        "--actor",
-        "Practitioner/e",
-        "--emergency-authorised",
-    ]));
+    let staff = http.with(&gateway.emergency("Practitioner/e"));
     let stop = AtomicBool::new(false);
     let sent = AtomicUsize::new(1);
     std::thread::scope(|scope| {

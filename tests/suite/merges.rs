@@ -239,15 +239,7 @@ fn an_emergency_sees_everything_of_the_person_by_any_number() {
     let third = site.admit("3");
     site.merge("M1", "1", "2");
     site.merge("M2", "3", "1");
-    let staff = Http::to(site.gateway.http.unwrap()).with(&site.gateway.token(&[
-        "--role",
-        "emergency",
-        "--purpose",
-        "BTG",
-        "--actor",
-        "Practitioner/e",
-        "--emergency-authorised",
-    ]));
+    let staff = Http::to(site.gateway.http.unwrap()).with(&site.gateway.emergency("Practitioner/e"));
     let answer = staff.post("/emergency/find", &json!({"identifier": {"system": SYSTEM, "value": "2"}})).json();
     let candidates = answer["candidates"].as_array().unwrap();
     assert_eq!(candidates.len(), 1, "one person: {answer}");
@@ -310,15 +302,7 @@ fn messages_of_one_sender_meet_in_one_patient_and_one_encounter() {
     let clinician = site.clinician();
     let by_number = found(&clinician, &format!("/fhir/Patient?identifier={SYSTEM}|77"));
     assert_eq!(by_number, patients, "found by the system that the configuration names");
-    let staff = Http::to(site.gateway.http.unwrap()).with(&site.gateway.token(&[
-        "--role",
-        "emergency",
-        "--purpose",
-        "BTG",
-        "--actor",
-        "Practitioner/e",
-        "--emergency-authorised",
-    ]));
+    let staff = Http::to(site.gateway.http.unwrap()).with(&site.gateway.emergency("Practitioner/e"));
     let found = staff.post("/emergency/find", &json!({"identifier": {"system": SYSTEM, "value": "77"}})).json();
     assert_eq!(found["candidates"][0]["patient"].as_str(), Some(patients[0].as_str()), "{found}");
 }
