@@ -1,4 +1,4 @@
-"""`python_driver.py fhirkit|pyrofile PACKAGES FILE...`: as driver/src/lib.rs, for validators of PyPI.
+"""`python_driver.py fhirkit|pyrofile PACKAGES FILE...`: the number is the errors found.
 
 PACKAGES are archives of FHIR packages between commas; fhirkit has no use for them.
 """
@@ -6,9 +6,9 @@ PACKAGES are archives of FHIR packages between commas; fhirkit has no use for th
 import contextlib
 import json
 import os
-import pathlib
 import sys
-import time
+
+from measure import measure
 
 subject, packages, *files = sys.argv[1:]
 
@@ -33,16 +33,4 @@ else:
         return sum(1 for issue in report.issues if str(issue.severity).lower().endswith("error"))
 
 
-for file in files:
-    text = pathlib.Path(file).read_bytes()
-    errors = validate(text)
-    warm = time.perf_counter()
-    while time.perf_counter() - warm < 0.3:
-        validate(text)
-    took, start = [], time.perf_counter()
-    while time.perf_counter() - start < 1 or len(took) < 3:
-        one = time.perf_counter()
-        validate(text)
-        took.append(time.perf_counter() - one)
-    took.sort()
-    print(f"{pathlib.Path(file).name}\t{took[len(took) // 2] * 1e6:.1f}\t{errors}", flush=True)
+measure(files, validate)

@@ -1,0 +1,22 @@
+"""As driver/src/lib.rs, for tools of PyPI: `measure(FILES, RUN)`, where RUN takes bytes and gives a number."""
+
+import pathlib
+import time
+
+
+def repeat(run, data, seconds, at_least):
+    took, start = [], time.perf_counter()
+    while time.perf_counter() - start < seconds or len(took) < at_least:
+        one = time.perf_counter()
+        found = run(data)
+        took.append(time.perf_counter() - one)
+    return sorted(took)[len(took) // 2], found
+
+
+def measure(files, run):
+    seconds = min(1, 10 / len(files))
+    for file in files:
+        data = pathlib.Path(file).read_bytes()
+        repeat(run, data, seconds / 3, 1)
+        median, found = repeat(run, data, seconds, 3)
+        print(f"{pathlib.Path(file).name}\t{median * 1e6:.1f}\t{found}", flush=True)
