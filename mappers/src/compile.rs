@@ -20,6 +20,7 @@ use crate::quick::Quick;
 use crate::versions::Versions;
 
 mod answers;
+mod beside;
 mod message;
 mod reference;
 mod rivals;
@@ -361,9 +362,13 @@ impl Compiler<'_> {
             text => match text.strip_prefix('@') {
                 Some(alias) if alias.ends_with('*') => Source::Each(self.alias(alias.trim_end_matches('*'))?),
                 Some(alias) => Source::Alias(self.alias(alias)?),
+                None if text.contains(" of ") => Source::Place(beside::place(text, level)?),
                 None => Source::Place(self.place(text, level)?),
             },
         };
+        if matches!(source, Source::Place(Place::Beside(_))) && raw.cell(5) != ">" {
+            return Err("expected > in way: the segment beside says its value itself".to_owned());
+        }
         let kind = target.split(['.', '@']).next().unwrap_or_default();
         let (alias, target) = self.target(target, raw.cell(2), level, root, own)?;
         let via = if raw.cell(0) == "new" {
@@ -600,6 +605,8 @@ impl Compiler<'_> {
                     other => return Err(format!("unknown condition {other}")),
                 };
                 (negated, test)
+            } else if piece.contains(" of ") {
+                (negated, Test::Exists(beside::place(piece, level)?))
             } else if let Some((place, values)) = piece.split_once(" in ") {
                 let values = values.split_whitespace().map(SmolStr::new).collect();
                 (negated, Test::In(self.place(place.trim(), level)?, values))

@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 
 use crate::function::Function;
 use crate::input::Seg;
-use crate::path::{Step, Target};
+use crate::path::{FieldPlace, Step, Target};
 use crate::reverse::{resolve, says};
 
 /// Number of a segment name within a package.
@@ -106,6 +106,18 @@ pub(crate) enum Place {
     Other { segment: SegmentId, field: u32, component: u32, subcomponent: u32 },
     /// In the value of the datatype.
     Part { component: u32, subcomponent: u32 },
+    /// In a segment that stands beside.
+    Beside(Box<Beside>),
+}
+
+/// A place in the segment of the same name, beside the table's own, that says `value` at `mark` and the same at `key`:
+/// the date of a leaflet in the observation with the leaflet's sub-id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Beside {
+    pub(crate) place: FieldPlace,
+    pub(crate) mark: FieldPlace,
+    pub(crate) value: SmolStr,
+    pub(crate) key: FieldPlace,
 }
 
 /// How the value at the source becomes the value at the target.

@@ -37,7 +37,7 @@ fn of_place(place: &Place) -> u64 {
     match place {
         Place::Own { field, .. } => bit(*field),
         Place::Part { component, .. } => bit(*component),
-        Place::Other { .. } => 0,
+        Place::Other { .. } | Place::Beside(_) => 0,
     }
 }
 

@@ -465,6 +465,20 @@ fn what_other_fields_say_of_a_resource_goes_through_the_reference_to_it() {
 }
 
 #[test]
+fn a_segment_beside_is_of_the_same_name_and_speaks_for_itself_on_the_way_back() {
+    let row = |source: &str, way: &str| {
+        format!("{COLUMNS}{source},Immunization.education[$].presentationDate,dateTime,,,{way},own\n")
+    };
+    let obx = "segments/OBX-Immunization.csv";
+    refuses(obx, &row("OBX-5 of OBX-3.1=29769-7 by OBX-4", ""), ":2: expected > in way");
+    for source in
+        ["OBX-5 of RXA-9=00 by OBX-4", "OBX-5 of OBX-3.1= by OBX-4", "OBX-5 of OBX-3.1=29769-7", "OBX-5 of OBX-4 by 3"]
+    {
+        refuses(obx, &row(source, ">"), ":2: expected PLACE of PLACE=VALUE by PLACE");
+    }
+}
+
+#[test]
 fn a_target_through_a_reference_needs_a_row_that_makes_it() {
     let row = |row: &str| format!("{COLUMNS}{row}\n");
     let obx = "segments/OBX-Observation.csv";

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::function;
 use crate::input::{Cursor, Depth};
-use crate::map::{Form, NO_ANSWER, Place, Term, Test};
+use crate::map::{Beside, Form, NO_ANSWER, Place, Term, Test};
+use crate::path::FieldPlace;
 
 use super::{Eval, Here};
 
@@ -28,7 +29,33 @@ impl<'m> Eval<'_, 'm> {
                 Some(value) => self.input.part(value, *component, *subcomponent),
                 None => none,
             },
+            Place::Beside(beside) => self.beside(beside, here.segment).unwrap_or(none),
         }
+    }
+
+    /// The value in a segment beside this one: of the same name, with at most notes and participations between.
+    fn beside(&self, beside: &Beside, own: u32) -> Option<Cursor> {
+        let key = self.input.text(self.in_segment(&beside.key, own));
+        let among = |number: &u32| {
+            let name = self.segment_name(*number);
+            name == self.segment_name(own) || matches!(name, "NTE" | "PRT")
+        };
+        let fits = |number: &u32| {
+            self.segment_name(*number) == self.segment_name(own)
+                && self.input.text(self.in_segment(&beside.mark, *number)).trim() == beside.value
+                && self.input.text(self.in_segment(&beside.key, *number)) == key
+        };
+        if key.is_empty() {
+            return None;
+        }
+        let before = (0..own).rev().take_while(among).find(fits);
+        let found = before.or_else(|| (own.saturating_add(1)..).take_while(among).find(fits))?;
+        Some(self.in_segment(&beside.place, found))
+    }
+
+    fn in_segment(&self, place: &FieldPlace, number: u32) -> Cursor {
+        let range = self.input.field(number, place.field);
+        self.of_field(number, range, place.repetition, place.component, place.subcomponent)
     }
 
     pub(super) fn of_field(

@@ -172,7 +172,7 @@ impl<'a> Eval<'a, '_> {
             let text = self.input.text(value);
             beside(object, steps, indexes, LEXEME, "valueString", Json::from(text.trim()));
             // What another segment says is reported where it is read first.
-            if !why.is_empty() && !matches!(row.source, Source::Place(Place::Other { .. })) {
+            if !why.is_empty() && !matches!(row.source, Source::Place(Place::Other { .. } | Place::Beside(_))) {
                 self.issue_at(Severity::Information, "value", why, value, row.rule);
             }
         }
