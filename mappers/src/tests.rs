@@ -478,6 +478,34 @@ fn a_segment_beside_is_of_the_same_name_and_speaks_for_itself_on_the_way_back() 
     }
 }
 
+#[track_caller]
+fn leaflets(segments: &str, expect: &str) {
+    let header = HEADER.replace("ORU^R01^ORU_R01", "VXU^V04^VXU_V04");
+    let message = parsed(&format!("{header}{PID}ORC|RE\rRXA|0|1|20240512||10^IPV^CVX|1\r{segments}\r"));
+    let context =
+        Context { namespace: &CONVERT_NAMESPACE, source: "", timezone: None, authorities: &[], received: None };
+    let mapped = packages().named("us-immunization").unwrap().map(&message, &context);
+    let immunizations = resources(&mapped, "Immunization");
+    let found = immunizations.first().and_then(|json| json.at(&["education"])).map(Json::to_text);
+    assert_eq!(found.as_deref().unwrap_or_default(), expect);
+}
+
+#[test]
+fn a_leaflet_has_the_dates_that_stand_beside_it_with_its_sub_id() {
+    const FIRST: &str = "OBX|1|CE|69764-9^Document^LN|1|A1^First^cdcgs1vis||||||F";
+    const SHOWN: &str = "OBX|2|DT|29769-7^Presented^LN|1|20240512||||||F";
+    leaflets(&format!("{FIRST}\r{SHOWN}"), r#"[{"documentType":"First","presentationDate":"2024-05-12"}]"#);
+    leaflets(&format!("{SHOWN}\rNTE|1||x\r{FIRST}"), r#"[{"documentType":"First","presentationDate":"2024-05-12"}]"#);
+    leaflets(&format!("{FIRST}\r{}", SHOWN.replace("LN|1", "LN|2")), r#"[{"documentType":"First"}]"#);
+    leaflets(
+        &format!("{}\r{}", FIRST.replace("LN|1", "LN|"), SHOWN.replace("LN|1", "LN|")),
+        r#"[{"documentType":"First"}]"#,
+    );
+    leaflets(SHOWN, "");
+    // The next vaccination has leaflets of its own.
+    leaflets(&format!("{FIRST}\rORC|RE\rRXA|0|1|20240512||03^MMR^CVX|1\r{SHOWN}"), r#"[{"documentType":"First"}]"#);
+}
+
 #[test]
 fn a_target_through_a_reference_needs_a_row_that_makes_it() {
     let row = |row: &str| format!("{COLUMNS}{row}\n");
