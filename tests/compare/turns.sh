@@ -2,6 +2,8 @@
 
 # One virtual environment in $scratch for all subjects of PyPI.
 python=$scratch/python/bin/python
+# The drivers import what they share: nothing is left in the checkout.
+export PYTHONDONTWRITEBYTECODE=1
 packages() {
     [ -d "$scratch/python" ] || python3 -m venv "$scratch/python"
     "$scratch/python/bin/pip" install --quiet "$@"
