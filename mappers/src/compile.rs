@@ -383,7 +383,8 @@ impl Compiler<'_> {
             ">" => Way::Forward,
             "<" => Way::Backward,
             "held" => Way::Held,
-            other => return Err(format!("unknown way {other}: expected nothing, >, < or held")),
+            "foreign" => Way::Foreign,
+            other => return Err(format!("unknown way {other}: expected nothing, >, <, held or foreign")),
         };
         let append = |step: &Step| matches!(step.at, At::Append | At::AppendExtension(_));
         let each = target.steps.is_empty() || target.steps.iter().any(append);

@@ -241,6 +241,19 @@ pub(crate) enum Way {
     Backward,
     /// Both, but back only where the segment already says what its conditions ask for.
     Held,
+    /// Back only, and only of what no message made: a message's own places are known, and nothing is said in a second one.
+    Foreign,
+}
+
+impl Way {
+    /// Whether a row writes messages of resources that came as one (`made`) or of others.
+    pub(crate) fn is_back(self, made: bool) -> bool {
+        match self {
+            Self::Both | Self::Backward | Self::Held => true,
+            Self::Foreign => !made,
+            Self::Forward => false,
+        }
+    }
 }
 
 /// A message table: what each segment becomes, by group.

@@ -22,7 +22,7 @@ pub(crate) fn needs(table: &Table) -> Vec<u64> {
 }
 
 fn of_row(row: &Row) -> u64 {
-    if row.way == Way::Backward {
+    if matches!(row.way, Way::Backward | Way::Foreign) {
         return NEVER;
     }
     let source = match &row.source {

@@ -101,9 +101,10 @@ impl<'b> Reverse<'_, 'b> {
         ordinal: u32,
     ) {
         let Some(own) = self.home(table, roles) else { return };
+        let made = self.library.made;
         let mut shares: BTreeMap<AliasId, Share> = BTreeMap::new();
         let mut done: Vec<(AliasId, &[Step])> = Vec::new();
-        for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.way != Way::Forward) {
+        for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.way.is_back(made)) {
             if matches!(row.via, Via::Ordinal) {
                 if let Source::Place(Place::Own { field, .. }) = &row.source {
                     out.set(Base::field(*field, 1), &ordinal.to_string());
@@ -176,7 +177,16 @@ impl<'b> Reverse<'_, 'b> {
                 self.place(row, object, Some(*item), shared, base, n, out);
             }
         } else {
-            self.place(row, object, None, shared, base, 1, out);
+            // What another resource says of a component is said of every repetition that lacks it.
+            let last = match &row.source {
+                Source::Place(Place::Own { field, repetition: 0, component: 1.., .. }) if row.way == Way::Foreign => {
+                    out.repetitions(*field).max(1)
+                }
+                _ => 1,
+            };
+            for repetition in 1..=last {
+                self.place(row, object, None, shared, base, repetition, out);
+            }
         }
     }
 
@@ -342,9 +352,10 @@ impl<'b> Reverse<'_, 'b> {
         let compiled = self.compiled;
         let Some(table) = table.and_then(|number| compiled.tables.get(number)) else { return };
         let Some(object) = self.library.resources.get(number).and_then(|json| json.as_object()) else { return };
+        let made = self.library.made;
         let share = self.share(table, SELF, object);
         let mut done: Vec<&[Step]> = Vec::new();
-        for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.way != Way::Forward) {
+        for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.way.is_back(made)) {
             if done.contains(&row.target.steps.as_slice()) && !appends(row) && !merges(row) {
                 continue;
             }
@@ -393,16 +404,18 @@ impl<'b> Reverse<'_, 'b> {
     }
 
     fn part_rows(&mut self, table: &Table, object: &'b Object, base: Base, out: &mut Pieces) {
+        let made = self.library.made;
         let share = self.share(table, SELF, object);
         let mut done: Vec<&[Step]> = Vec::new();
-        for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.way != Way::Forward) {
+        for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.way.is_back(made)) {
             if done.contains(&row.target.steps.as_slice()) && !appends(row) {
                 continue;
             }
             let items = share.of.get(&number).cloned().unwrap_or_default();
             let before = out.texts.len();
             let last = table.rows.iter().skip(number + 1).all(|other| other.target.steps != row.target.steps);
-            if let (true, [first, rest @ ..]) = (appends(row) && last, items.as_slice())
+            let list = row.target.steps.last().is_some_and(|step| step.at == At::Append);
+            if let (true, [first, rest @ ..]) = (list && last, items.as_slice())
                 && !rest.is_empty()
                 && matches!(row.via, Via::Function { .. })
             {

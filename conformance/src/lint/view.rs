@@ -26,7 +26,7 @@ impl Row {
 
     /// Whether a message is read by it.
     pub(super) fn is_forward(&self) -> bool {
-        !matches!(self.cell("way"), "<" | "off")
+        !matches!(self.cell("way"), "<" | "foreign" | "off")
     }
 }
 

@@ -62,10 +62,16 @@ pub(super) fn run(pair: &Pair, packages: &Packages) -> Result<PairScore, CorpusE
     let Some(package) = packages.named(mappers::BASE) else { return Ok(score) };
     let rendered = package.render(&bundle, &RenderContext::default());
     let ours = Message::parse(&rendered.bytes).map(|parsed| values(&parsed.message)).unwrap_or_default();
+    // Some cut the fractions of a second, we write them: the time is there.
+    let whole = |(segment, field, value): &(String, u32, String)| {
+        whole_second(value).map(|value| (segment.clone(), *field, value))
+    };
+    let ours_whole: BTreeSet<_> = ours.iter().filter_map(whole).collect();
     let mut held = BTreeSet::new();
     leaves(&bundle, &mut held);
     for (segment, field, value) in values(&expected).into_iter().filter(|(_, _, value)| is_held(&held, value)) {
-        let found = ours.contains(&(segment.clone(), field, value));
+        let found = ours.contains(&(segment.clone(), field, value.clone()))
+            || whole_second(&value).is_some_and(|value| ours_whole.contains(&(segment.clone(), field, value)));
         score.values.count(found);
         if !found && score.missed.len() < 40 {
             score.missed.push(format!("{segment}-{field}"));
@@ -84,6 +90,14 @@ fn values(message: &Message) -> BTreeSet<(String, u32, String)> {
         .map(|leaf| (leaf.place.segment.as_str().to_owned(), leaf.place.field, text(leaf.raw)))
         .filter(|(_, _, value)| !value.is_empty() && value != "\"\"")
         .collect()
+}
+
+/// A time to the second, without fractions of it; none if it is no such time.
+fn whole_second(value: &str) -> Option<String> {
+    let clock = value.bytes().take_while(u8::is_ascii_digit).count();
+    let (seconds, rest) = value.split_at_checked(clock).filter(|_| clock == 14)?;
+    let zone = rest.find(['+', '-']).and_then(|at| rest.get(at..)).unwrap_or_default();
+    Some(format!("{seconds}{zone}"))
 }
 
 /// A value of a message counts if a leaf of the Bundle says it: as it stands, or a time by its digits.

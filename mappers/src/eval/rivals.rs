@@ -38,7 +38,9 @@ impl Eval<'_, '_> {
             let Some(other) = table.rows.get(*index) else { return false };
             let Source::Place(Place::Own { field: of, .. }) = &other.source else { return false };
             let same_field = of == field && table.source == segment.view.name();
-            if same_field || other.way == Way::Forward || !other.with.iter().filter(|w| !w.soft).all(|w| w.holds(item))
+            if same_field
+                || matches!(other.way, Way::Forward | Way::Foreign)
+                || !other.with.iter().filter(|w| !w.soft).all(|w| w.holds(item))
             {
                 return false;
             }

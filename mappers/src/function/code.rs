@@ -11,6 +11,9 @@ pub(crate) const CODING_SYSTEM: &str = "urn:anchorline:coding-system:";
 /// Prefix of the URIs of HL7 v2 tables in the HL7 terminology.
 const HL7_TABLE: &str = "http://terminology.hl7.org/CodeSystem/v2-";
 
+/// Prefix of the URIs of their value sets.
+const HL7_TABLE_SET: &str = "http://terminology.hl7.org/ValueSet/v2-";
+
 /// Whether a coding system's name is that of an HL7 table: `HL70001` (HL7 table 0396, "HL7nnnn").
 fn is_hl7_table(name: &str) -> bool {
     name.len() == 7 && name.strip_prefix("HL7").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
@@ -32,13 +35,15 @@ pub(crate) fn system_uri(name: &str) -> (SmolStr, Option<&'static str>) {
         return (format_smolstr!("urn:oid:{name}"), None);
     }
     if name.contains("://") || name.starts_with("urn:") {
-        // The way back writes an OID bare.
-        return (name.into(), name.starts_with("urn:oid:").then_some(""));
+        // The way back writes an OID bare, and a table by its name.
+        let rewritten = name.starts_with("urn:oid:") || hl7_table_number(name).is_some();
+        return (name.into(), rewritten.then_some(""));
     }
     (format_smolstr!("{CODING_SYSTEM}{}", escaped(name)), None)
 }
 
-/// The number of an HL7 table's URI.
+/// The number of an HL7 table's URI; some write the value set of the table for its codes.
 pub(crate) fn hl7_table_number(uri: &str) -> Option<&str> {
-    uri.strip_prefix(HL7_TABLE).filter(|number| number.len() == 4 && number.bytes().all(|b| b.is_ascii_digit()))
+    let number = uri.strip_prefix(HL7_TABLE).or_else(|| uri.strip_prefix(HL7_TABLE_SET));
+    number.filter(|number| number.len() == 4 && number.bytes().all(|b| b.is_ascii_digit()))
 }

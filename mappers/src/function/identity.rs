@@ -10,6 +10,7 @@ use super::{Back, Call, Failure, Function, Output, exact};
 pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "universal_id", arguments: 1, forward: universal_id, backward: Some(universal_id_parts) },
     Function { name: "authority", arguments: 0, forward: authority, backward: Some(authority_name) },
+    Function { name: "bare_id", arguments: 1, forward: bare_id, backward: Some(bare_id_parts) },
 ];
 
 /// Prefix of URIs made of the name of an assigning authority that has no universal id.
@@ -72,7 +73,8 @@ fn universal_id(call: &Call<'_>) -> Result<Output, Failure> {
             let lossy = (kind != "UUID" || lower != value).then_some("");
             Ok(Output { value: format_smolstr!("urn:uuid:{lower}"), lossy })
         }
-        "URI" | "URL" if !value.contains(char::is_whitespace) => exact(value),
+        // What has no scheme is no URI by itself.
+        "URI" | "URL" if !value.contains(char::is_whitespace) && plain_name(value).is_none() => exact(value),
         "" => exact(format_smolstr!("{AUTHORITY}{}", escaped(value))),
         other => exact(format_smolstr!("{AUTHORITY}{}:{}", escaped(other), escaped(value))),
     }
@@ -92,6 +94,9 @@ pub(super) fn universal_id_parts(back: &Back<'_>) -> Option<Vec<String>> {
     if let Some(named) = value.strip_prefix(AUTHORITY) {
         let (kind, id) = named.split_once(':')?;
         return Some(vec![unescaped(id), unescaped(kind)]);
+    }
+    if plain_name(value).is_some() {
+        return None;
     }
     Some(vec![value.to_owned(), "URI".to_owned()])
 }
@@ -116,8 +121,30 @@ pub(super) fn authority_name(back: &Back<'_>) -> Option<Vec<String>> {
     if let Some(name) = back.authorities.name(back.value) {
         return (!is_oid(name)).then(|| vec![name.to_owned()]);
     }
+    if let Some(name) = plain_name(back.value) {
+        return Some(vec![name.to_owned()]);
+    }
     let name = back.value.strip_prefix(AUTHORITY)?;
     (!name.contains(':')).then(|| vec![unescaped(name)])
+}
+
+/// A name that others write where FHIR R4 wants a URI (datatypes.html, "Identifier"): bare, or as `urn:id:NAME`.
+fn plain_name(system: &str) -> Option<&str> {
+    let name = system.strip_prefix("urn:id:").or_else(|| (!system.contains([':', '/'])).then_some(system))?;
+    (!name.is_empty() && !is_oid(name)).then_some(name)
+}
+
+/// A universal id beside its type, each in an element of its own.
+fn bare_id(call: &Call<'_>) -> Result<Output, Failure> {
+    exact(call.value.trim())
+}
+
+/// An OID may stand as a URI, which says its type too.
+fn bare_id_parts(back: &Back<'_>) -> Option<Vec<String>> {
+    Some(match back.value.strip_prefix("urn:oid:") {
+        Some(oid) => vec![oid.to_owned(), "ISO".to_owned()],
+        None => vec![back.value.to_owned()],
+    })
 }
 
 /// Characters outside `unreserved` of RFC 3986, section 2.3, as `%XX`.

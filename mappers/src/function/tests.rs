@@ -95,6 +95,36 @@ fn a_universal_id_becomes_a_uri_and_comes_back() {
 }
 
 #[test]
+fn a_name_where_a_uri_belongs_is_the_name_of_an_authority() {
+    assert_eq!(authority_name(&back("Harbour Lab")).unwrap(), ["Harbour Lab"]);
+    assert_eq!(authority_name(&back("urn:id:HARBOUR")).unwrap(), ["HARBOUR"]);
+    assert_eq!(universal_id_parts(&back("Harbour Lab")), None);
+    assert_eq!(authority_name(&back("2.999.4")), None);
+    assert_eq!(authority_name(&back("http://harbour.example/ids")), None);
+    check_with("universal_id", "harbour.example", &["URI"], None, "urn:anchorline:authority:URI:harbour.example");
+}
+
+#[test]
+fn an_oid_in_an_element_of_its_own_may_be_a_uri() {
+    let parts = |text: &str| (named("bare_id").unwrap().backward.unwrap())(&back(text)).unwrap();
+    assert_eq!(parts("urn:oid:2.999.4"), ["2.999.4", "ISO"]);
+    assert_eq!(parts("2.999.4"), ["2.999.4"]);
+}
+
+#[test]
+fn a_date_alone_is_a_day() {
+    let day = |text: &str| (named("day").unwrap().backward.unwrap())(&back(text));
+    assert_eq!(day("2024-06-01").unwrap(), ["20240601"]);
+    assert_eq!(day("2024-06-01T10:00:00Z"), None);
+}
+
+#[test]
+fn a_table_is_known_by_its_value_set_too() {
+    assert_eq!(hl7_table_number("http://terminology.hl7.org/ValueSet/v2-0136"), Some("0136"));
+    assert_eq!(hl7_table_number("http://terminology.hl7.org/CodeSystem/v2-0136"), Some("0136"));
+}
+
+#[test]
 fn a_universal_id_may_be_any_text() {
     check_with("universal_id", "MPI Harbour", &["L"], None, "urn:anchorline:authority:L:MPI%20Harbour");
     check_with("universal_id", "not a uri", &["URI"], None, "urn:anchorline:authority:URI:not%20a%20uri");

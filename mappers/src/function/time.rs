@@ -9,6 +9,7 @@ use super::{Authorities, Back, Call, Failure, Function, Output};
 /// The functions of this subject.
 pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "date", arguments: 0, forward: date, backward: Some(digits_of_time) },
+    Function { name: "day", arguments: 0, forward: date, backward: Some(digits_of_day) },
     Function { name: "dateTime", arguments: 0, forward: date_time, backward: Some(digits_of_time) },
     Function { name: "instant", arguments: 0, forward: instant, backward: Some(digits_of_time) },
     Function { name: "time", arguments: 0, forward: time, backward: Some(digits_of_time) },
@@ -172,6 +173,11 @@ pub(super) fn digits_of_time(back: &Back<'_>) -> Option<Vec<String>> {
         None => out.extend(clock.chars().filter(|c| *c != ':')),
     }
     Some(vec![out])
+}
+
+/// A date without a time of day: what has one is no DT (HL7 v2.8.2 chapter 2A, "DT").
+fn digits_of_day(back: &Back<'_>) -> Option<Vec<String>> {
+    if back.value.contains([':', 'T']) { None } else { digits_of_time(back) }
 }
 
 /// Whether the text is a timestamp.

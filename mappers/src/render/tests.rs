@@ -57,6 +57,44 @@ fn version(version: &str) -> RenderContext {
 const HEADER: &str = "MSH|^~\\&|LAB|NORTH|GATE|SOUTH|20240312140000+0100||ORU^R01^ORU_R01|C-1|P|2.5.1\r";
 const PATIENT: &str = r#"{"resource":{"resourceType":"Patient","id":"p","name":[{"family":"Muster","given":["Erika"]}],"birthDate":"1980-01-02"}}"#;
 
+/// A report of a laboratory, as systems write it that know no HL7 v2: who keeps the record and who performs is said once.
+const FOREIGN: &str = r#"
+{"resource":{"resourceType":"Patient","id":"p","identifier":[{"value":"P-7"},{"type":{"coding":[{"code":"SS"}]},"value":"000"}],"managingOrganization":{"reference":"Organization/o"}}},
+{"resource":{"resourceType":"Organization","id":"o","name":"Quay Lab","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0301","code":"CLIA"}]},"value":"99D0000000"}]}},
+{"resource":{"resourceType":"Practitioner","id":"d","name":[{"family":"Dock"}],"telecom":[{"system":"email","value":"d@quay.example"},{"system":"phone","value":"555 0100","use":"work"}]}},
+{"resource":{"resourceType":"ServiceRequest","id":"s","status":"completed","intent":"order","subject":{"reference":"Patient/p"},"requester":{"reference":"Practitioner/d"},"performer":[{"reference":"Organization/o"}]}},
+{"resource":{"resourceType":"Specimen","id":"t","subject":{"reference":"Patient/p"},"collection":{"collectedDateTime":"2024-06-05T18:39:58Z"}}},
+{"resource":{"resourceType":"DiagnosticReport","id":"r","identifier":[{"value":"R-1"}],"basedOn":[{"reference":"ServiceRequest/s"}],"status":"final","code":{"text":"panel"},"subject":{"reference":"Patient/p"},"specimen":[{"reference":"Specimen/t"}],"result":[{"reference":"Observation/a"}]}},
+{"resource":{"resourceType":"Observation","id":"a","status":"final","code":{"text":"onset"},"subject":{"reference":"Patient/p"},"performer":[{"reference":"Organization/o"}],"specimen":{"reference":"Specimen/t"},"valueDateTime":"2024-06-01"}}"#;
+
+#[test]
+fn what_a_foreign_bundle_says_once_stands_wherever_receivers_look() {
+    let lines = [
+        "PID|1||P-7^^^Quay Lab&99D0000000&CLIA~000^^^^SS",
+        "OBR|1||R-1^Quay Lab^99D0000000^CLIA|^^^^^^^^panel||||||||||||^Dock|555 0100^WPN^PH|",
+        "OBX|1|DT|^^^^^^^^onset||20240601||||||F|||20240605183958+0000|99D0000000^Quay Lab^CLIA|",
+    ];
+    check_lines(FOREIGN, &RenderContext::default(), &lines);
+}
+
+#[test]
+fn what_a_message_said_once_is_not_said_twice() {
+    let text = format!(
+        "{HEADER}PID|1||P-7||Muster\rOBR|1||R-1|X^panel^L\rOBX|1|TS|O^onset^L||20240601||||||F||||||||||||Quay Lab^^^^^^^^^99D0000000\r\
+         SPM|1|^S-1||BLD|||||||||||||20240605183958+0000\r"
+    );
+    check_back(
+        &text,
+        &["OBX|1|TS|O^onset^L||20240601||||||F||||||||||||Quay Lab^^^^^^^^^99D0000000", "OBR|1||R-1|X^panel^L"],
+    );
+}
+
+#[test]
+fn a_time_of_birth_beside_the_date_is_written() {
+    let patient = r#"{"resource":{"resourceType":"Patient","id":"p","birthDate":"2023-05-04","_birthDate":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthTime","valueDateTime":"2023-05-04T13:10:23-05:00"}]}}}"#;
+    check_lines(patient, &RenderContext::default(), &["PID|1||||||20230504131023-0500"]);
+}
+
 #[test]
 fn a_message_without_patient_comes_back() {
     let obr = "OBR|1||F1|24323-8^Panel^LN";

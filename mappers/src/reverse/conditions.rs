@@ -10,6 +10,8 @@ pub(super) fn allowed(row: &Row, at: Base, base: Option<Base>, out: &Pieces) -> 
         let here = |place: &Place| place_at(place, at, base);
         match (&term.test, term.negated) {
             (Test::Exists(place), true) => here(place).is_none_or(|at| !out.is_set(at)),
+            // What others leave to another resource adds to a value that is there.
+            (Test::Exists(place), false) if row.way == Way::Foreign => here(place).is_none_or(|at| out.is_set(at)),
             (Test::In(place, values), negated) => {
                 let Some(there) = here(place) else { return true };
                 match out.get(there) {

@@ -4,7 +4,7 @@ use model::json::{Json, Object};
 
 use crate::compile::Compiled;
 use crate::eval::PLACE;
-use crate::map::{Row, Source, Table, Via, Way};
+use crate::map::{Row, Source, Table, Via};
 use crate::path::At;
 
 use super::library::Library;
@@ -74,7 +74,7 @@ pub(crate) fn own_items(table: &Table, object: &Object) -> Option<Vec<usize>> {
         table
             .rows
             .iter()
-            .filter(|row| row.way != Way::Forward)
+            .filter(|row| row.way.is_back(true))
             .filter(|row| row.target.steps.first().is_some_and(|step| per_segment(&step.at)))
             .all(|row| consts_hold(row, object, None, Some(*item)))
     });
@@ -95,7 +95,7 @@ pub(crate) fn items_of_kind(compiled: &Compiled, library: &Library<'_>, table: &
         let root = resources(row);
         root.is_none_or(|root| reference.is_some_and(|reference| library.find_as(reference, root).is_some()))
     };
-    let back = table.rows.iter().filter(|row| row.way != Way::Forward);
+    let back = table.rows.iter().filter(|row| row.way.is_back(true));
     let rows = back.filter(|row| row.alias == table.alias && at_array(row)).collect::<Vec<_>>();
     let Some(array) = rows.first().and_then(|row| row.target.steps.first()).map(|step| &step.name) else {
         return items;

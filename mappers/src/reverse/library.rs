@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use model::json::Json;
 
+use crate::map_message::PACKAGE_SYSTEM;
+
 use super::paths::address;
 
 /// The resources of a Bundle, contained ones included, by reference.
@@ -16,6 +18,8 @@ pub(crate) struct Library<'b> {
     inner: HashMap<usize, usize>,
     /// Types of resources that the Bundle's requests are to create.
     created: Vec<&'b str>,
+    /// Whether the Bundle is what a mapping package made of a message: its Provenance says so.
+    pub(crate) made: bool,
 }
 
 impl<'b> Library<'b> {
@@ -27,6 +31,7 @@ impl<'b> Library<'b> {
             by_identifier: HashMap::new(),
             inner: HashMap::new(),
             created: Vec::new(),
+            made: false,
         };
         if model::resource::resource_type(bundle).is_some_and(|kind| kind != "Bundle") {
             library.add(bundle, None);
@@ -46,6 +51,8 @@ impl<'b> Library<'b> {
     fn add(&mut self, resource: &'b Json, url: Option<&str>) {
         let number = self.resources.len();
         let kind = model::resource::resource_type(resource).unwrap_or_default();
+        let package = |agent: &Json| agent.text_at(&["who", "identifier", "system"]) == Some(PACKAGE_SYSTEM);
+        self.made |= kind == "Provenance" && resource.items("agent").iter().any(package);
         if let Some(id) = resource.get("id").and_then(Json::as_str) {
             self.by_name.insert(format!("{kind}/{id}"), number);
         }

@@ -3,7 +3,7 @@
 use model::json::{Json, Object};
 use smol_str::SmolStr;
 
-use crate::map::{AliasId, Place, Row, SELF, Source, Table, Via, Way, With};
+use crate::map::{AliasId, Place, Row, SELF, Source, Table, Via, With};
 use crate::path::{At, Step};
 
 use super::{PLACE, Reverse, Share, appends, has_const, resolve, says};
@@ -18,7 +18,7 @@ impl Reverse<'_, '_> {
             .enumerate()
             .filter(|(_, row)| {
                 (row.alias == alias || alias == SELF)
-                    && row.way != Way::Forward
+                    && row.way.is_back(self.library.made)
                     && appends(row)
                     && (matches!(row.source, Source::Place(_)) || matches!(row.via, Via::New(_)))
             })
@@ -147,7 +147,7 @@ impl Reverse<'_, '_> {
             let same = other_table.source == table.source
                 && matches!(&other.source, Source::Place(Place::Own { field: of, .. }) if of == field);
             !same
-                && other.way != Way::Forward
+                && other.way.is_back(true)
                 && hard(other) == hard(row)
                 && other.with.iter().filter(|with| !with.soft).all(|with| with.holds(item))
         })
