@@ -72,8 +72,8 @@ impl<'a> Render<'a, '_> {
     fn instances(&mut self, group: usize, roles: &Roles) {
         let table = self.table;
         let Some(drivers) = table.groups.get(group).map(|group| &group.drivers) else { return };
-        let followed =
-            drivers.iter().any(|driver| matches!(driver, Driver::Follow { from, .. } if role(roles, *from).is_some()));
+        // A list that comes second adds to what the group is for.
+        let followed = matches!(drivers.first(), Some(Driver::Follow { from, .. }) if role(roles, *from).is_some());
         for driver in drivers {
             // Where a resource lists its own, what nobody lists waits for a group without one.
             if followed && matches!(driver, Driver::Each { .. }) {

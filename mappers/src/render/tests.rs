@@ -62,16 +62,19 @@ const FOREIGN: &str = r#"
 {"resource":{"resourceType":"Patient","id":"p","identifier":[{"value":"P-7"},{"type":{"coding":[{"code":"SS"}]},"value":"000"}],"managingOrganization":{"reference":"Organization/o"}}},
 {"resource":{"resourceType":"Organization","id":"o","name":"Quay Lab","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0301","code":"CLIA"}]},"value":"99D0000000"}]}},
 {"resource":{"resourceType":"Practitioner","id":"d","name":[{"family":"Dock"}],"telecom":[{"system":"email","value":"d@quay.example"},{"system":"phone","value":"555 0100","use":"work"}]}},
-{"resource":{"resourceType":"ServiceRequest","id":"s","status":"completed","intent":"order","subject":{"reference":"Patient/p"},"requester":{"reference":"Practitioner/d"},"performer":[{"reference":"Organization/o"}]}},
+{"resource":{"resourceType":"ServiceRequest","id":"s","status":"completed","intent":"order","subject":{"reference":"Patient/p"},"requester":{"reference":"Practitioner/d"},"supportingInfo":[{"reference":"Observation/b"}],"performer":[{"reference":"Organization/o"}]}},
 {"resource":{"resourceType":"Specimen","id":"t","subject":{"reference":"Patient/p"},"collection":{"collectedDateTime":"2024-06-05T18:39:58Z"}}},
 {"resource":{"resourceType":"DiagnosticReport","id":"r","identifier":[{"value":"R-1"}],"basedOn":[{"reference":"ServiceRequest/s"}],"status":"final","code":{"text":"panel"},"subject":{"reference":"Patient/p"},"specimen":[{"reference":"Specimen/t"}],"result":[{"reference":"Observation/a"}]}},
-{"resource":{"resourceType":"Observation","id":"a","status":"final","code":{"text":"onset"},"subject":{"reference":"Patient/p"},"performer":[{"reference":"Organization/o"}],"specimen":{"reference":"Specimen/t"},"valueDateTime":"2024-06-01"}}"#;
+{"resource":{"resourceType":"Observation","id":"a","status":"final","code":{"text":"onset"},"subject":{"reference":"Patient/p"},"performer":[{"reference":"Organization/o"}],"specimen":{"reference":"Specimen/t"},"valueDateTime":"2024-06-01"}},
+{"resource":{"resourceType":"Observation","id":"b","status":"final","code":{"text":"asked"},"subject":{"reference":"Patient/p"},"valueString":"yes"}}"#;
 
 #[test]
 fn what_a_foreign_bundle_says_once_stands_wherever_receivers_look() {
     let lines = [
         "PID|1||P-7^^^Quay Lab&99D0000000&CLIA~000^^^^SS",
         "OBR|1||R-1^Quay Lab^99D0000000^CLIA|^^^^^^^^panel||||||||||||^Dock|555 0100^WPN^PH|",
+        // What was asked with the order stands with its results, not behind the specimen.
+        "OBX|2|ST|^^^^^^^^asked||yes",
         "OBX|1|DT|^^^^^^^^onset||20240601||||||F|||20240605183958+0000|99D0000000^Quay Lab^CLIA|",
     ];
     check_lines(FOREIGN, &RenderContext::default(), &lines);
