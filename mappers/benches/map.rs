@@ -27,6 +27,8 @@ fn raw(name: &str) -> &'static [u8] {
 fn with(name: &str, run: impl FnOnce(&mappers::Package, &Message)) {
     let (Ok(packages), Ok(parsed)) = (Packages::embedded(), Message::parse(raw(name))) else { return };
     if let Some(package) = packages.named("hl7v2-base") {
+        // A package is compiled at its first use.
+        package.map(&parsed.message, &CONTEXT);
         run(package, &parsed.message);
     }
 }

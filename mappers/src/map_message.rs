@@ -17,7 +17,7 @@ use crate::types::{Context, Mapped, Merge};
 pub(crate) const PACKAGE_SYSTEM: &str = "urn:anchorline:mapping-package";
 
 pub(crate) fn map_message(package: &Package, message: &Message, context: &Context<'_>, account: Account) -> Mapped {
-    let compiled = &package.compiled;
+    let compiled = package.compiled();
     let input = Input::new(message, compiled);
     let mut eval = Eval::new(compiled, &input, context, account);
     let fallback = compiled.fallback.and_then(|number| compiled.messages.get(number));
@@ -88,7 +88,7 @@ fn add_provenance(package: &Package, resources: &mut [Resource]) {
     object.insert("target", Json::Array(targets));
     let agents = object.get_or_insert_with("agent", || Json::Array(Vec::new()));
     if let Some(agents) = agents.as_array_mut() {
-        agents.push(package.assembler.clone());
+        agents.push(package.assembler().clone());
     }
 }
 

@@ -1,8 +1,9 @@
 //! A package: its manifest, its tables, its digest.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use formats::hl7v2::Message;
 use include_dir::{Dir, include_dir};
@@ -40,71 +41,98 @@ pub struct Packages {
     packages: Vec<Package>,
 }
 
-/// One mapping package, compiled.
+/// One mapping package: compiled when it is loaded, or at its first use if it came with the program.
 #[derive(Debug)]
 pub struct Package {
     name: String,
     version: String,
     format: String,
-    digest: String,
     /// Whose messages it is for; none: whoever names it.
     pub(crate) senders: Vec<Sender>,
     /// How many packages it extends.
     pub(crate) depth: usize,
+    /// The packages it extends and itself, the innermost first.
+    chain: Vec<String>,
+    sources: Arc<Sources>,
+    stamp: OnceLock<Stamp>,
+    compiled: OnceLock<Arc<Compiled>>,
+}
+
+/// What says which package made something.
+#[derive(Debug)]
+struct Stamp {
+    digest: String,
     /// Agent of the Provenance of what it makes.
-    pub(crate) assembler: Json,
-    pub(crate) compiled: Arc<Compiled>,
+    assembler: Json,
 }
 
 /// The files of a package by path within it.
-type Files = BTreeMap<String, Vec<u8>>;
+type Files = BTreeMap<String, Cow<'static, [u8]>>;
+
+/// What packages are made of.
+#[derive(Debug, Default)]
+struct Sources {
+    manifests: BTreeMap<String, Manifest>,
+    /// The files that say what the maps do, by package.
+    folders: BTreeMap<String, Files>,
+}
 
 impl Packages {
     /// The packages that come with the program.
     ///
     /// # Errors
-    /// Every row that cannot be used.
+    /// Every manifest that cannot be used.
     pub fn embedded() -> Result<Self, Vec<LoadError>> {
         Self::load(std::iter::empty())
     }
 
     /// The embedded packages and these files, `(path, content)`; the first folder of a path is the package's name.
     ///
-    /// A package of files takes the place of an embedded one of the same name.
+    /// A package of files takes the place of an embedded one of the same name. What is given is read and compiled here;
+    /// what comes with the program is without fault (its tests see to that) and is compiled when it is first used.
     ///
     /// # Errors
-    /// Every row that cannot be used, of all packages.
+    /// Every row that cannot be used, of all packages given and those they extend.
     pub fn load(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, Vec<LoadError>> {
-        let mut folders: BTreeMap<String, Files> = BTreeMap::new();
-        for file in embedded_files(&EMBEDDED) {
-            insert(&mut folders, file);
+        let mut sources = Sources::default();
+        for (path, bytes) in embedded_files(&EMBEDDED) {
+            insert(&mut sources.folders, &path, Cow::Borrowed(bytes));
         }
         let mut given: BTreeMap<String, Files> = BTreeMap::new();
-        for file in files {
-            insert(&mut given, file);
+        for (path, bytes) in files {
+            insert(&mut given, &path, Cow::Owned(bytes));
         }
-        folders.extend(given);
+        let own: BTreeSet<String> = given.keys().cloned().collect();
+        sources.folders.extend(given);
         let mut errors = Vec::new();
-        let mut manifests: BTreeMap<String, Manifest> = BTreeMap::new();
-        for (folder, files) in &folders {
+        for (folder, files) in &sources.folders {
             let path = format!("{folder}/package.toml");
             match files.get("package.toml").map(|bytes| load::manifest(&path, bytes)) {
                 Some(Ok(manifest)) if manifest.name == *folder => {
-                    manifests.insert(folder.clone(), manifest);
+                    sources.manifests.insert(folder.clone(), manifest);
                 }
                 Some(Ok(_)) => errors.push(problem(&path, "expected the folder's name as name")),
                 Some(Err(error)) => errors.push(error),
                 None => errors.push(problem(&path, "expected a package.toml in the folder")),
             }
         }
+        let sources = Arc::new(sources);
         let mut packages = Vec::new();
         let mut read = BTreeMap::new();
-        for (name, manifest) in &manifests {
-            match chain(name, &manifests) {
+        for (name, manifest) in &sources.manifests {
+            let path = format!("{name}/package.toml");
+            match chain(name, &sources.manifests) {
                 Ok(chain) => {
-                    packages.push(assemble(manifest, &chain, &manifests, &folders, &mut read, &mut errors));
+                    let package = Package::of(manifest, chain, &sources);
+                    if package.chain.iter().any(|link| own.contains(link)) {
+                        let compiled = Arc::new(sources.compile(&package.chain, &mut read, &mut errors));
+                        package.compiled.get_or_init(|| compiled);
+                    }
+                    packages.push(package);
+                    let faults = manifest.matches.iter().filter_map(|sender| sender.fault());
+                    errors.extend(faults.map(|text| problem(&path, text)));
                 }
-                Err(message) => errors.push(problem(&format!("{name}/package.toml"), &message)),
+                Err(message) => errors.push(problem(&path, &message)),
             }
         }
         // A fault in a base shows in each package that extends it: said once.
@@ -115,7 +143,7 @@ impl Packages {
 
     /// The files of the packages that come with the program, by `package/path`.
     pub fn embedded_files() -> BTreeMap<String, Vec<u8>> {
-        embedded_files(&EMBEDDED).into_iter().collect()
+        embedded_files(&EMBEDDED).into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect()
     }
 
     /// Every package, by name.
@@ -133,15 +161,19 @@ fn problem(file: &str, message: &str) -> LoadError {
     LoadError { file: file.to_owned(), line: 0, message: message.to_owned() }
 }
 
-fn insert(folders: &mut BTreeMap<String, Files>, (path, bytes): (String, Vec<u8>)) {
+/// Notes a file if it says what a map does; its folder in any case.
+fn insert(folders: &mut BTreeMap<String, Files>, path: &str, bytes: Cow<'static, [u8]>) {
     if let Some((folder, rest)) = path.split_once('/') {
-        folders.entry(folder.to_owned()).or_default().insert(rest.to_owned(), bytes);
+        let files = folders.entry(folder.to_owned()).or_default();
+        if is_rule(rest) {
+            files.insert(rest.to_owned(), bytes);
+        }
     }
 }
 
-fn embedded_files(dir: &Dir<'_>) -> Vec<(String, Vec<u8>)> {
-    let mut out: Vec<(String, Vec<u8>)> =
-        dir.files().map(|file| (file.path().to_string_lossy().replace('\\', "/"), file.contents().to_vec())).collect();
+fn embedded_files(dir: &Dir<'static>) -> Vec<(String, &'static [u8])> {
+    let mut out: Vec<(String, &'static [u8])> =
+        dir.files().map(|file| (file.path().to_string_lossy().replace('\\', "/"), file.contents())).collect();
     out.extend(dir.dirs().flat_map(embedded_files));
     out
 }
@@ -164,57 +196,42 @@ fn chain(name: &str, manifests: &BTreeMap<String, Manifest>) -> Result<Vec<Strin
     Ok(out)
 }
 
-/// The tables of a package with those it extends, and the digest over them as far as it goes.
-struct Tables {
-    raw: RawPackage,
-    digest: Sha256,
-}
+impl Sources {
+    /// Compiles the last of a chain; `read` holds what is read already, so that a base is read once for all that extend
+    /// it.
+    fn compile(
+        &self,
+        chain: &[String],
+        read: &mut BTreeMap<String, RawPackage>,
+        errors: &mut Vec<LoadError>,
+    ) -> Compiled {
+        let mut base: Option<&str> = None;
+        for name in chain {
+            let (Some(link), Some(files)) = (self.manifests.get(name), self.folders.get(name)) else { continue };
+            if !read.contains_key(name) {
+                let files = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_ref()));
+                let raw = load::tables(link, files, base.and_then(|base| read.get(base)), errors);
+                read.insert(name.clone(), raw);
+            }
+            base = Some(name);
+        }
+        compile(base.and_then(|name| read.get(name)).unwrap_or(&RawPackage::default()), errors)
+    }
 
-/// Puts a package together; `read` holds what is read already, so that a base is read once for all that extend it.
-fn assemble(
-    manifest: &Manifest,
-    chain: &[String],
-    manifests: &BTreeMap<String, Manifest>,
-    folders: &BTreeMap<String, Files>,
-    read: &mut BTreeMap<String, Tables>,
-    errors: &mut Vec<LoadError>,
-) -> Package {
-    let mut base: Option<&str> = None;
-    for name in chain {
-        let (Some(link), Some(files)) = (manifests.get(name), folders.get(name)) else { continue };
-        if !read.contains_key(name) {
-            let below = base.and_then(|base| read.get(base));
-            let mut digest = below.map(|tables| tables.digest.clone()).unwrap_or_default();
-            let rules = files.iter().filter(|(path, _)| is_rule(path));
-            for (path, bytes) in rules.clone() {
+    /// SHA-256 over the files of a chain.
+    fn digest(&self, chain: &[String]) -> String {
+        let mut digest = Sha256::new();
+        for name in chain {
+            for (path, bytes) in self.folders.get(name).into_iter().flatten() {
                 digest.update(format!("{name}/{path}\n{}\n", bytes.len()));
                 digest.update(bytes);
             }
-            let files = rules.map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
-            let raw = load::tables(link, files, below.map(|tables| &tables.raw), errors);
-            read.insert(name.clone(), Tables { raw, digest });
         }
-        base = Some(name);
-    }
-    let tables = base.and_then(|name| read.get(name));
-    let compiled = compile(tables.map_or(&RawPackage::default(), |tables| &tables.raw), errors);
-    let digest = tables.map(|tables| tables.digest.clone()).unwrap_or_default();
-    let digest = digest.finalize().iter().fold(String::new(), |mut out, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    });
-    let path = format!("{}/package.toml", manifest.name);
-    errors.extend(manifest.matches.iter().filter_map(|sender| sender.fault()).map(|text| problem(&path, text)));
-    Package {
-        senders: manifest.matches.clone(),
-        depth: chain.len(),
-        name: manifest.name.clone(),
-        version: manifest.version.clone(),
-        format: manifest.format.clone(),
-        assembler: assembler(&manifest.name, &manifest.version, &digest),
-        digest,
-        compiled: Arc::new(compiled),
+        digest.finalize().iter().fold(String::new(), |mut out, byte| {
+            // Writing to a String does not fail.
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
     }
 }
 
@@ -227,6 +244,47 @@ fn is_rule(path: &str) -> bool {
 }
 
 impl Package {
+    fn of(manifest: &Manifest, chain: Vec<String>, sources: &Arc<Sources>) -> Self {
+        Self {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            format: manifest.format.clone(),
+            senders: manifest.matches.clone(),
+            depth: chain.len(),
+            chain,
+            sources: Arc::clone(sources),
+            stamp: OnceLock::new(),
+            compiled: OnceLock::new(),
+        }
+    }
+
+    /// Its rules.
+    pub(crate) fn compiled(&self) -> &Arc<Compiled> {
+        self.compiled.get_or_init(|| {
+            let mut errors = Vec::new();
+            let compiled = self.sources.compile(&self.chain, &mut BTreeMap::new(), &mut errors);
+            debug_assert!(errors.is_empty(), "expected packages of the program without faults");
+            Arc::new(compiled)
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_compiled(&self) -> bool {
+        self.compiled.get().is_some()
+    }
+
+    fn stamp(&self) -> &Stamp {
+        self.stamp.get_or_init(|| {
+            let digest = self.sources.digest(&self.chain);
+            Stamp { assembler: assembler(&self.name, &self.version, &digest), digest }
+        })
+    }
+
+    /// Agent of the Provenance of what it makes.
+    pub(crate) fn assembler(&self) -> &Json {
+        &self.stamp().assembler
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -244,7 +302,7 @@ impl Package {
 
     /// SHA-256 over all its tables and those it extends, as hexadecimal digits.
     pub fn digest(&self) -> &str {
-        &self.digest
+        &self.stamp().digest
     }
 
     /// Turns a message into a transaction Bundle. Never fails: what is wrong with the content is an issue.
@@ -272,7 +330,7 @@ impl Package {
     ///
     /// `None` if there is no map of this name. For comparing with what is expected, by a golden file.
     pub fn vocabulary(&self, map: &str) -> Option<Json> {
-        let map = self.compiled.maps.iter().find(|candidate| candidate.name == map)?;
+        let map = self.compiled().maps.iter().find(|candidate| candidate.name == map)?;
         let mut lines = BTreeMap::new();
         for row in map.rows() {
             let (line, target) = match map.forward(&row.code) {

@@ -56,7 +56,7 @@ pub(crate) fn render_with_loss(package: &Package, bundle: &Json, context: &Rende
 }
 
 fn run(package: &Package, bundle: &Json, context: &RenderContext, account: Option<&mut Loss>) -> Rendered {
-    let compiled: &Compiled = &package.compiled;
+    let compiled: &Compiled = package.compiled();
     let library = Library::new(bundle);
     let mut issues = Vec::new();
     let (mut code, mut trigger) = message_type(compiled, &library, context);

@@ -134,16 +134,16 @@ impl Package {
 
     /// Whether a message table of this package serves the type.
     fn knows(&self, message: &Message) -> bool {
-        self.compiled.message_type(&message.message_code(), &message.trigger(), &message.structure()).is_some()
+        self.compiled().message_type(&message.message_code(), &message.trigger(), &message.structure()).is_some()
     }
 
     /// Whether the fallback table reads a segment of it.
     fn reads(&self, message: &Message) -> bool {
-        let rows =
-            self.compiled.fallback.and_then(|number| self.compiled.messages.get(number)).map(|table| &table.rows);
+        let compiled = self.compiled();
+        let rows = compiled.fallback.and_then(|number| compiled.messages.get(number)).map(|table| &table.rows);
         let names = message.segments().filter(|segment| segment.name() != "MSH");
         names.into_iter().any(|segment| {
-            let id = self.compiled.segments.get(segment.name());
+            let id = compiled.segments.get(segment.name());
             rows.is_some_and(|rows| rows.iter().any(|row| Some(&row.segment) == id && !row.tables.is_empty()))
         })
     }

@@ -611,3 +611,33 @@ fn linked_and_unlinked_records_stay_two() {
         assert!(mapped.merges.is_empty());
     }
 }
+
+#[test]
+fn the_packages_of_the_program_are_without_fault_and_the_same_when_given() {
+    let given = Packages::load(Packages::embedded_files()).unwrap();
+    let embedded = Packages::embedded().unwrap();
+    assert_eq!(given.iter().count(), embedded.iter().count());
+    for (given, embedded) in given.iter().zip(embedded.iter()) {
+        assert_eq!((given.name(), given.digest()), (embedded.name(), embedded.digest()));
+        assert_eq!(given.compiled().rules, embedded.compiled().rules);
+    }
+}
+
+#[test]
+fn a_package_given_is_compiled_when_it_is_loaded_and_one_of_the_program_when_it_is_used() {
+    let manifest =
+        "name = \"own\"\nversion = \"1\"\nformat = \"hl7v2\"\ndescription = \"x\"\nextends = \"hl7v2-base\"\n";
+    let table = "source,target,via,with,when,way,guide\nPID-3,Patient.nothing,trimmed,,,,own\n";
+    let files = [
+        ("own/package.toml".to_owned(), manifest.as_bytes().to_vec()),
+        ("own/segments/PID-Patient.csv".to_owned(), table.as_bytes().to_vec()),
+    ];
+    let errors = Packages::load(files.clone()).unwrap_err();
+    assert!(errors.iter().any(|error| error.file == "own/segments/PID-Patient.csv"), "{errors:?}");
+    let packages = Packages::load(files.into_iter().take(1)).unwrap();
+    assert!(packages.named("own").unwrap().is_compiled());
+    let base = packages.named("hl7v2-base").unwrap();
+    assert!(!base.is_compiled());
+    base.compiled();
+    assert!(base.is_compiled());
+}
