@@ -70,17 +70,34 @@ pub(crate) fn locate(
     trace: &mut Trace,
     node: Node,
 ) -> Located {
+    walk(root, owner, steps, shared, node, |node, name, index| trace.child(node, name, index))
+}
+
+/// The same for who has no use for the trace's nodes.
+pub(crate) fn seek(root: &Object, owner: AliasId, steps: &[Step], shared: &mut Shared) -> Located {
+    walk(root, owner, steps, shared, 0, |node, _, _| node)
+}
+
+#[inline]
+fn walk(
+    root: &Object,
+    owner: AliasId,
+    steps: &[Step],
+    shared: &mut Shared,
+    node: Node,
+    mut child: impl FnMut(Node, &SmolStr, u32) -> Node,
+) -> Located {
     let mut indexes = Indexes([NO_INDEX; DEPTH]);
     let mut here: Option<&Object> = Some(root);
     let mut node = node;
     let (mut exists, mut taken) = (false, false);
     for (depth, step) in steps.iter().enumerate() {
         let value = here.and_then(|object| object.get(&step.name));
-        if step.at == At::Single {
+        if matches!(step.at, At::Single) {
             taken |= value.is_none() && here.is_some_and(|object| has_other_type(object, step));
             exists = value.is_some();
             here = value.and_then(Json::as_object);
-            node = trace.child(node, &step.name, NO_INDEX);
+            node = child(node, &step.name, NO_INDEX);
             continue;
         }
         let items = value.and_then(Json::as_array).unwrap_or_default();
@@ -105,7 +122,7 @@ pub(crate) fn locate(
         let item = items.get(index as usize);
         exists = item.is_some();
         here = item.and_then(Json::as_object);
-        node = trace.child(node, &step.name, index);
+        node = child(node, &step.name, index);
     }
     Located { indexes, node, exists, taken }
 }
@@ -174,7 +191,7 @@ static URL: SmolStr = SmolStr::new_static("url");
 static EXTENSION: SmolStr = SmolStr::new_static("extension");
 
 fn open<'o>(here: &'o mut Object, step: &Step, index: u32) -> Option<&'o mut Json> {
-    if step.at == At::Single {
+    if matches!(step.at, At::Single) {
         return Some(here.get_or_insert_named(&step.name, || Json::Null));
     }
     // Most arrays have one item.

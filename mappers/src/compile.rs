@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use model::json::{Json, Number};
 use smol_str::SmolStr;
 
+use crate::choice::choices;
 use crate::concept::{CodeMap, Concept};
 use crate::elements;
 use crate::function;
@@ -87,6 +88,7 @@ pub(crate) fn compile(raw: &RawPackage, errors: &mut Vec<LoadError>) -> Compiled
     let mut out = compiler.out;
     for table in &mut out.tables {
         table.needs = needs(table);
+        table.choices = choices(table);
         answers::share(table, &mut out.answers);
     }
     out.versions = Versions::compile(raw, errors);
@@ -235,6 +237,7 @@ impl Compiler<'_> {
                 identity: None,
                 rows: Vec::new(),
                 needs: Vec::new(),
+                choices: Vec::new(),
                 defaults: Vec::new(),
             });
         }
@@ -388,7 +391,20 @@ impl Compiler<'_> {
         };
         let append = |step: &Step| matches!(step.at, At::Append | At::AppendExtension(_));
         let each = target.steps.is_empty() || target.steps.iter().any(append);
-        Ok(Row { source, alias, target, via, with, when, way, rule, each, rivals: 0, through: None })
+        Ok(Row {
+            source,
+            alias,
+            target,
+            via,
+            with,
+            when,
+            way,
+            rule,
+            each,
+            rivals: 0,
+            contenders: Vec::new(),
+            through: None,
+        })
     }
 
     fn target(

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use smol_str::SmolStr;
 
-use crate::quick::Quick;
+use crate::quick::{Quick, trim};
 
 /// One row of a map.
 #[derive(Clone, Debug)]
@@ -52,14 +52,14 @@ impl CodeMap {
 
     /// What a code becomes: as it stands, else in capitals (HL7 v2 codes are written both ways).
     pub(crate) fn forward(&self, code: &str) -> Option<&Concept> {
-        let code = code.trim();
+        let code = trim(code);
         let found = self.forward.get(code).or_else(|| self.forward.get(code.to_ascii_uppercase().as_str()));
         found.and_then(|index| self.rows.get(*index)).filter(|concept| !concept.target.is_empty())
     }
 
     /// Whether the table has the code, with or without a target.
     pub(crate) fn knows(&self, code: &str) -> bool {
-        let code = code.trim();
+        let code = trim(code);
         self.forward.contains_key(code) || self.forward.contains_key(code.to_ascii_uppercase().as_str())
     }
 

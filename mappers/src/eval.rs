@@ -227,7 +227,7 @@ impl<'a, 'm> Eval<'a, 'm> {
         self.ran.push((own, number, segment));
         self.asking += 1;
         let mut shared = Shared::new();
-        for row in table.rows_for(self.input.present(segment)) {
+        for row in table.rows_among(self.chosen(table, here), self.input.present(segment)) {
             let Some(target) = (if row.alias == table.alias { Some(own) } else { self.scopes.resource(row.alias) })
             else {
                 continue;
@@ -251,7 +251,10 @@ impl<'a, 'm> Eval<'a, 'm> {
         self.asking += 1;
         let mut shared = Shared::new();
         let mut to = Filling { object: &mut object, owner: SELF, node, shared: &mut shared, map: None };
-        for row in table.rows_for(self.input.present(here.segment)).filter(|row| row.alias == table.alias) {
+        for row in table
+            .rows_among(self.chosen(table, here), self.input.present(here.segment))
+            .filter(|row| row.alias == table.alias)
+        {
             self.row(row, &mut to, here);
         }
         self.close(&home, object);

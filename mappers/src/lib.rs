@@ -6,6 +6,7 @@
 //! format.
 
 mod build;
+mod choice;
 mod compile;
 mod concept;
 mod elements;

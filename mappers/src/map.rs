@@ -3,6 +3,7 @@
 use model::json::{Json, Object};
 use smol_str::SmolStr;
 
+use crate::choice::{Choice, Rows};
 use crate::function::Function;
 use crate::input::Seg;
 use crate::path::{FieldPlace, Step, Target};
@@ -34,6 +35,8 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
     /// What each row needs to be there, as far as [`crate::needs`] can say it.
     pub(crate) needs: Vec<u64>,
+    /// Places whose texts choose among the rows.
+    pub(crate) choices: Vec<Choice>,
     /// Rows for required elements that nothing has filled.
     pub(crate) defaults: Vec<Row>,
 }
@@ -41,8 +44,14 @@ pub(crate) struct Table {
 impl Table {
     /// The rows to FHIR that may find something where these fields or components are present.
     pub(crate) fn rows_for(&self, present: u64) -> impl Iterator<Item = &Row> {
-        let needs = self.needs.iter().enumerate();
-        needs.filter(move |(_, needed)| **needed & !present == 0).filter_map(|(at, _)| self.rows.get(at))
+        self.rows_among(Rows::ALL, present)
+    }
+
+    /// Those of them that are chosen.
+    pub(crate) fn rows_among(&self, chosen: Rows, present: u64) -> impl Iterator<Item = &Row> {
+        let needs = self.needs.iter().zip(&self.rows).enumerate();
+        let open = move |at: usize, needed: u64| needed & !present == 0 && chosen.has(at);
+        needs.filter(move |(at, (needed, _))| open(*at, **needed)).map(|(_, (_, row))| row)
     }
 }
 
@@ -81,8 +90,21 @@ pub(crate) struct Row {
     pub(crate) each: bool,
     /// Rows of different fields that fill the same array have the same number; 0 without such.
     pub(crate) rivals: u32,
+    /// The rows of that set that the way back may take one of this row's items for.
+    pub(crate) contenders: Vec<Contender>,
     /// Table of the rows whose targets go through the reference this row makes.
     pub(crate) through: Option<usize>,
+}
+
+/// A row of another field that fills the same array with items that may look like those of a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contender {
+    pub(crate) table: usize,
+    pub(crate) row: usize,
+    /// Its field.
+    pub(crate) field: u32,
+    /// Whether an item that fits it is its own; else only where it has filled the array before.
+    pub(crate) always: bool,
 }
 
 /// Where a row takes its value from.

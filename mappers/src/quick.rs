@@ -1,9 +1,17 @@
-//! A quick hash for the keys of a package.
+//! Quick ways for what a map does most: a hash for the keys of a package, and trimming.
 //!
 //! The keys are those of its tables, which an operator has chosen: nobody who sends messages can add to them, so that a
 //! hash with a secret would only cost time.
 
 use std::hash::{BuildHasherDefault, Hasher};
+
+/// [`str::trim`]. Nearly every text begins and ends with a visible character of ASCII: then nothing is searched.
+#[inline]
+pub(crate) fn trim(text: &str) -> &str {
+    let visible = |byte: Option<&u8>| byte.is_some_and(|byte| (0x21..0x7F).contains(byte));
+    let bytes = text.as_bytes();
+    if visible(bytes.first()) && visible(bytes.last()) { text } else { text.trim() }
+}
 
 /// Hashes eight bytes at a time.
 pub(crate) type Quick = BuildHasherDefault<QuickHasher>;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use sha1::{Digest, Sha1};
 use smol_str::SmolStr;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use crate::generated::RESOURCE_TYPES;
 
@@ -195,7 +196,12 @@ impl UuidName {
 
     /// The id of the parts so far.
     pub fn uuid(&self, namespace: &Uuid) -> Uuid {
-        Uuid::new_v5(namespace, &self.0)
+        let digest = Sha1::new().chain_update(namespace).chain_update(&self.0).finalize();
+        let mut first = [0; 16];
+        for (slot, byte) in first.iter_mut().zip(digest) {
+            *slot = byte;
+        }
+        Builder::from_sha1_bytes(first).into_uuid()
     }
 }
 

@@ -48,6 +48,7 @@ impl Compiler<'_> {
                     identity: None,
                     rows,
                     needs,
+                    choices: Vec::new(),
                     defaults,
                 };
                 self.out.tables.push(table);

@@ -5,7 +5,7 @@ use model::outcome::{Issue, Severity};
 
 use crate::build::{self, Indexes, Located, Shared};
 use crate::map::{Place, Row, SELF, Test, Via, Way, With, WithValue};
-use crate::trace::{Fate, NO_PIECE, Node, Trace};
+use crate::trace::{Fate, NO_PIECE, Node};
 
 use super::put::{absent, is_missing, put, reference};
 use super::rows::Filling;
@@ -37,7 +37,7 @@ impl Eval<'_, '_> {
         match &row.via {
             Via::Literal(json) => put(to.object, &row.target.steps, &at.indexes, json.clone()),
             Via::Copy(from) => {
-                let there = build::locate(to.object, to.owner, &from.steps, to.shared, &mut Trace::default(), 0);
+                let there = build::seek(to.object, to.owner, &from.steps, to.shared);
                 let copy = build::find(to.object, &from.steps, &there.indexes)?.clone();
                 put(to.object, &row.target.steps, &at.indexes, copy);
             }
@@ -115,8 +115,7 @@ fn constant_beside(row: &Row, with: &With, object: &mut Object, indexes: &Indexe
         build::slot(object, anchor, indexes).and_then(Json::as_object_mut)
     };
     let Some(base) = base else { return };
-    let mut none = Trace::default();
-    let at = build::locate(base, SELF, &with.target.steps, &mut Shared::new(), &mut none, 0);
+    let at = build::seek(base, SELF, &with.target.steps, &mut Shared::new());
     if at.exists {
         return;
     }

@@ -53,7 +53,7 @@ impl<'a> Eval<'a, '_> {
     /// Takes an appended item out again if the array has the same one.
     pub(super) fn drop_repeat(&mut self, row: &Row, object: &mut Object, indexes: &Indexes, at: Node) {
         let Some((last, before)) = row.target.steps.split_last() else { return };
-        if last.at != At::Append || indexes.get(before.len()) == 0 {
+        if !matches!(last.at, At::Append) || indexes.get(before.len()) == 0 {
             return;
         }
         let items = if before.is_empty() {

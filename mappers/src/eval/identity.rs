@@ -8,6 +8,7 @@ use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 use uuid::Uuid;
 
 use crate::map::{AliasId, Identity, Part};
+use crate::quick::trim;
 
 use super::{Eval, Here, Resource};
 
@@ -145,7 +146,7 @@ impl Eval<'_, '_> {
                     }
                     Part::Place(place) => {
                         let text = self.text(place, here);
-                        let text = text.trim();
+                        let text = trim(&text);
                         decided = decided.or(Some(!text.is_empty()));
                         self.name.push(text);
                     }

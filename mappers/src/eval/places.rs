@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use crate::choice::Rows;
 use crate::function;
 use crate::input::{Cursor, Depth};
-use crate::map::{Beside, Form, NO_ANSWER, Place, Term, Test};
+use crate::map::{Beside, Form, NO_ANSWER, Place, Table, Term, Test};
 use crate::path::FieldPlace;
+use crate::quick::trim;
 
 use super::{Eval, Here};
 
@@ -84,6 +86,14 @@ impl<'m> Eval<'_, 'm> {
         self.input.text(self.first(place, here))
     }
 
+    /// The rows of a segment's table that what the segment says leaves open.
+    pub(super) fn chosen(&self, table: &Table, here: Here) -> Rows {
+        table.choices.iter().fold(Rows::ALL, |rows, choice| {
+            let text = self.text(&choice.place, here);
+            rows.and(choice.rows(trim(&text)))
+        })
+    }
+
     pub(super) fn holds(&mut self, terms: &[Term], here: Here, repetition: Option<Cursor>) -> bool {
         terms.iter().all(|term| self.answer(term, here, repetition) != term.negated)
     }
@@ -120,7 +130,7 @@ impl<'m> Eval<'_, 'm> {
             Test::Any(places) => places.iter().any(|place| !self.within(place, here, repetition).is_empty()),
             Test::In(place, values) => {
                 let text = self.input.text(self.within(place, here, repetition));
-                let text = text.trim();
+                let text = trim(&text);
                 values.iter().any(|value| value.eq_ignore_ascii_case(text))
             }
             Test::Repeats(place) => match place {

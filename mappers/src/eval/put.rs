@@ -12,7 +12,7 @@ use super::ABSENT;
 pub(super) fn is_missing(object: &Object, steps: &[Step]) -> bool {
     let Some((step, rest)) = steps.split_first() else { return false };
     let bare = step.name.strip_prefix('_').unwrap_or(&step.name);
-    if object.contains_key(&format!("_{bare}")) && rest.is_empty() {
+    if rest.is_empty() && object.iter().any(|(name, _)| name.strip_prefix('_') == Some(bare)) {
         return false;
     }
     match object.get(bare) {

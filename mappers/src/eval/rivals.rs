@@ -1,12 +1,10 @@
 //! Items that look like those of another field say which field they are of.
 
-use std::cmp::Ordering;
-
 use model::json::{Json, Object};
 use smol_str::SmolStr;
 
 use crate::build::{self, Indexes};
-use crate::map::{Place, Row, SegmentId, Source, Via, Way};
+use crate::map::{Place, Row, SegmentId, Source};
 use crate::path::{At, Step};
 
 use super::{Eval, Here, PLACE};
@@ -29,44 +27,21 @@ impl Eval<'_, '_> {
         }
         let Some(steps) = item_steps(&row.target.steps) else { return };
         let Some(Json::Object(item)) = build::slot_if_there(object, steps, indexes) else { return };
-        let soft: Vec<_> = row.with.iter().filter(|with| with.soft).collect();
-        let told = !soft.is_empty() && soft.iter().all(|with| with.holds(item));
-        let rank = |row: &Row| row.with.iter().filter(|with| !with.soft).count();
-        let rows = compiled.rivals.get(row.rivals as usize - 1).map(Vec::as_slice).unwrap_or_default();
-        let taken = rows.iter().any(|(table, index)| {
-            let Some(table) = compiled.tables.get(*table) else { return false };
-            let Some(other) = table.rows.get(*index) else { return false };
-            let Source::Place(Place::Own { field: of, .. }) = &other.source else { return false };
-            let same_field = of == field && table.source == segment.view.name();
-            if same_field
-                || matches!(other.way, Way::Forward | Way::Foreign)
-                || !other.with.iter().filter(|w| !w.soft).all(|w| w.holds(item))
-            {
-                return false;
-            }
-            // What it refers to tells them apart.
-            let root = |row: &Row| match &row.via {
-                Via::Table { table, .. } => {
-                    compiled.tables.get(*table).filter(|table| table.resource).map(|table| table.root.as_str())
-                }
-                _ => None,
-            };
-            if root(row).zip(root(other)).is_some_and(|(own, other)| own != other) {
-                return false;
-            }
-            // The row with more constants takes the item; of two alike the one that has filled the array before.
-            let before = || {
-                let earlier = |f: &&Filled| f.0 == filled.0 && f.1 == filled.1 && f.3 == *of;
-                self.filled.iter().filter(earlier).any(|f| compiled.segment_name(f.2) == table.source)
-            };
-            match rank(other).cmp(&rank(row)) {
-                Ordering::Greater => true,
-                Ordering::Equal if soft.is_empty() => before(),
-                Ordering::Equal => true,
-                Ordering::Less => false,
-            }
-        });
-        let clear = told || !taken;
+        let mut soft = row.with.iter().filter(|with| with.soft).peekable();
+        let told = soft.peek().is_some() && soft.all(|with| with.holds(item));
+        let taken = || {
+            row.contenders.iter().any(|contender| {
+                let Some(table) = compiled.tables.get(contender.table) else { return false };
+                let Some(other) = table.rows.get(contender.row) else { return false };
+                let before = || {
+                    let earlier = |f: &&Filled| f.0 == filled.0 && f.1 == filled.1 && f.3 == contender.field;
+                    self.filled.iter().filter(earlier).any(|f| compiled.segment_name(f.2) == table.source)
+                };
+                (contender.always || before())
+                    && other.with.iter().filter(|with| !with.soft).all(|with| with.holds(item))
+            })
+        };
+        let clear = told || !taken();
         let marked = item.get("extension").and_then(Json::as_array).unwrap_or_default();
         if clear || marked.iter().any(|item| item.get("url").and_then(Json::as_str) == Some(PLACE)) {
             return;

@@ -11,6 +11,7 @@ use crate::function::{self, Call, Output};
 use crate::input::{Cursor, Depth};
 use crate::map::{AliasId, Place, Row, Source, Test, Via};
 use crate::path::{At, Holds};
+use crate::quick::trim;
 use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node};
 
 use super::put::{beside, put};
@@ -222,12 +223,12 @@ impl<'a> Eval<'a, '_> {
                     return None;
                 };
                 let back = code_map.backward(None, &concept.target);
-                let lossy = (back.map(SmolStr::as_str) != Some(text.trim())).then_some("");
+                let lossy = (back.map(SmolStr::as_str) != Some(trim(&text))).then_some("");
                 Some((Json::String(concept.target.clone()), lossy))
             }
             Via::System { map } => {
                 let code_map = self.compiled.maps.get(*map)?;
-                let name = text.trim();
+                let name = trim(&text);
                 if name.is_empty() {
                     return None;
                 }
@@ -241,7 +242,10 @@ impl<'a> Eval<'a, '_> {
                 Some((Json::String(uri), lossy))
             }
             Via::Function { function, arguments } => {
-                let texts: Vec<Cow<'_, str>> = arguments.iter().map(|place| self.text(place, here)).collect();
+                let mut texts: Vec<Cow<'_, str>> = Vec::new();
+                for place in arguments {
+                    texts.push(self.text(place, here));
+                }
                 let call =
                     Call { value: &text, arguments: &texts, zone: self.zone.as_ref(), authorities: self.authorities() };
                 match (function.forward)(&call) {

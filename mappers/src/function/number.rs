@@ -2,7 +2,9 @@
 
 use smol_str::format_smolstr;
 
-use super::{Authorities, Call, Failure, Function, Output, exact, same};
+use crate::quick::trim;
+
+use super::{Call, Failure, Function, Output, exact, same};
 
 /// The functions of this subject.
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -19,25 +21,29 @@ pub(super) const FUNCTIONS: &[Function] = &[
 /// HL7 v2.8.2 chapter 2A, "NM": optional sign, digits, optional fraction. The digits stay as they are, except where JSON
 /// has no number for them (`+4`, `.5`, `007`): then the text is kept as well.
 fn decimal(call: &Call<'_>) -> Result<Output, Failure> {
-    const EXPECTED: Failure = Failure("expected a number");
-    let text = call.value.trim();
+    let text = trim(call.value);
+    let (sign, whole, fraction) = numeral(text).ok_or(Failure("expected a number"))?;
+    let written = match whole.trim_start_matches('0') {
+        "" => "0",
+        rest => rest,
+    };
+    if written == whole && !text.starts_with('+') && !text.ends_with('.') {
+        return exact(text);
+    }
+    let dot = if fraction.is_empty() { "" } else { "." };
+    Ok(Output { value: format_smolstr!("{sign}{written}{dot}{fraction}"), lossy: Some("") })
+}
+
+/// The sign if it is a minus, the digits before the point and those after it.
+fn numeral(text: &str) -> Option<(&str, &str, &str)> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),
         None => ("", text.strip_prefix('+').unwrap_or(text)),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let numeric = whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
-    if !numeric || (whole.is_empty() && fraction.is_empty()) || digits.len() > 40 {
-        return Err(EXPECTED);
-    }
-    let whole = match whole.trim_start_matches('0') {
-        "" => "0",
-        rest => rest,
-    };
-    let dot = if fraction.is_empty() { "" } else { "." };
-    let value = format_smolstr!("{sign}{whole}{dot}{fraction}");
-    let lossy = (value != text).then_some("");
-    Ok(Output { value, lossy })
+    let numeric = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let some = !(whole.is_empty() && fraction.is_empty()) && digits.len() <= 40;
+    (some && numeric(whole) && numeric(fraction)).then_some((sign, whole, fraction))
 }
 
 fn integer(call: &Call<'_>) -> Result<Output, Failure> {
@@ -66,7 +72,7 @@ pub(crate) fn range(text: &str) -> (Option<&str>, Option<&str>) {
     if let Some((sign, number)) = compared(text) {
         return if sign.starts_with('<') { (None, Some(number)) } else { (Some(number), None) };
     }
-    let text = text.trim();
+    let text = trim(text);
     // The first character may be a sign.
     let dash = text.char_indices().skip(1).find(|(_, c)| *c == '-').map(|(at, _)| at);
     let ends = dash.and_then(|at| Some((text.get(..at)?.trim(), text.get(at + 1..)?.trim())));
@@ -92,16 +98,16 @@ fn range_end(call: &Call<'_>, end: Option<&str>) -> Result<Output, Failure> {
 
 /// The comparator and the number of a text such as `<0.5` or `>= 100`.
 pub(crate) fn compared(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim();
+    let text = trim(text);
     let length = text.bytes().take_while(|b| matches!(b, b'<' | b'>' | b'=')).count();
     let (sign, number) = text.split_at_checked(length)?;
-    let number = number.trim();
+    let number = trim(number);
     (matches!(sign, "<" | "<=" | ">" | ">=") && is_number(number)).then_some((sign, number))
 }
 
 /// Whether [`decimal`] reads the text.
 pub(crate) fn is_number(text: &str) -> bool {
-    decimal(&Call { value: text, arguments: &[], zone: None, authorities: Authorities::default() }).is_ok()
+    numeral(trim(text)).is_some()
 }
 
 fn comparator_of(call: &Call<'_>) -> Result<Output, Failure> {

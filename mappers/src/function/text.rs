@@ -1,5 +1,7 @@
 //! Texts, codes and flags as they stand.
 
+use crate::quick::trim;
+
 use super::{Back, Call, Failure, Function, Output, exact, same};
 
 /// The functions of this subject.
@@ -13,16 +15,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 fn text(call: &Call<'_>) -> Result<Output, Failure> {
-    if call.value.trim().is_empty() { Err(Failure("expected text, found blanks")) } else { exact(call.value) }
+    if trim(call.value).is_empty() { Err(Failure("expected text, found blanks")) } else { exact(call.value) }
 }
 
 fn trimmed(call: &Call<'_>) -> Result<Output, Failure> {
-    if call.value.trim().is_empty() { Err(Failure("expected text, found blanks")) } else { exact(call.value.trim()) }
+    match trim(call.value) {
+        "" => Err(Failure("expected text, found blanks")),
+        value => exact(value),
+    }
 }
 
 /// FHIR R4 datatypes.html, "code": no leading, trailing or double white space.
 fn code(call: &Call<'_>) -> Result<Output, Failure> {
-    let value = call.value.trim();
+    let value = trim(call.value);
     if value.is_empty() {
         return Err(Failure("expected a code, found blanks"));
     }
@@ -36,7 +41,7 @@ fn code(call: &Call<'_>) -> Result<Output, Failure> {
 
 /// FHIR R4 datatypes.html, "id": letters, digits, `-` and `.`, at most 64.
 fn id(call: &Call<'_>) -> Result<Output, Failure> {
-    let value = call.value.trim();
+    let value = trim(call.value);
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
     if value.is_empty() || value.len() > 64 || !value.bytes().all(fits) {
         return Err(Failure("expected letters, digits, - and . as in a FHIR id"));
@@ -45,7 +50,7 @@ fn id(call: &Call<'_>) -> Result<Output, Failure> {
 }
 
 fn uri(call: &Call<'_>) -> Result<Output, Failure> {
-    let value = call.value.trim();
+    let value = trim(call.value);
     if value.is_empty() || value.contains(char::is_whitespace) {
         return Err(Failure("expected a URI without blanks"));
     }
@@ -54,7 +59,7 @@ fn uri(call: &Call<'_>) -> Result<Output, Failure> {
 
 /// HL7 table 0136 "Yes/No Indicator".
 fn boolean(call: &Call<'_>) -> Result<Output, Failure> {
-    match call.value.trim() {
+    match trim(call.value) {
         "Y" | "y" => exact("true"),
         "N" | "n" => exact("false"),
         _ => Err(Failure("expected Y or N")),

@@ -2,7 +2,9 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
+
+use crate::quick::trim;
 
 use super::{Authorities, Back, Call, Failure, Function, Output};
 
@@ -27,7 +29,7 @@ pub(super) struct Timestamp<'a> {
 const EXPECTED_TIMESTAMP: Failure = Failure("expected a timestamp of YYYY[MM[DD[HHMM[SS[.S]]]]][+/-ZZZZ]");
 
 pub(super) fn parse_ts(text: &str) -> Result<Timestamp<'_>, Failure> {
-    let text = text.trim();
+    let text = trim(text);
     let (body, zone) = match text.find(['+', '-']) {
         Some(at) => {
             let (body, zone) = text.split_at_checked(at).ok_or(EXPECTED_TIMESTAMP)?;
@@ -71,11 +73,20 @@ fn real_clock(clock: &str) -> bool {
     at(0, 2) < 24 && at(2, 4) < 60 && at(4, 6) < 60
 }
 
+/// The pieces one after the other.
+fn joined(pieces: &[&str]) -> SmolStr {
+    let mut out = SmolStrBuilder::new();
+    for piece in pieces {
+        out.push_str(piece);
+    }
+    out.finish()
+}
+
 fn dashed(date: &str) -> SmolStr {
     let year = date.get(..4).unwrap_or_default();
     match (date.get(4..6), date.get(6..8)) {
-        (Some(month), Some(day)) => format_smolstr!("{year}-{month}-{day}"),
-        (Some(month), None) => format_smolstr!("{year}-{month}"),
+        (Some(month), Some(day)) => joined(&[year, "-", month, "-", day]),
+        (Some(month), None) => joined(&[year, "-", month]),
         _ => year.into(),
     }
 }
@@ -109,7 +120,7 @@ pub(super) fn moment(ts: &Timestamp<'_>, zone: Option<&TimeZone>) -> Option<Smol
     let second = ts.clock.get(4..6).unwrap_or("00");
     let (dot, fraction) = if ts.fraction.is_empty() { ("", "") } else { (".", ts.fraction) };
     let offset: SmolStr = match ts.zone {
-        Some(zone) => format_smolstr!("{}:{}", zone.get(..3)?, zone.get(3..)?),
+        Some(zone) => joined(&[zone.get(..3)?, ":", zone.get(3..)?]),
         None => {
             let of = |text: &str, from| part(text, from, from + 2).and_then(|n| i8::try_from(n).ok());
             let civil = DateTime::new(
@@ -127,7 +138,7 @@ pub(super) fn moment(ts: &Timestamp<'_>, zone: Option<&TimeZone>) -> Option<Smol
             format_smolstr!("{sign}{:02}:{:02}", seconds.abs() / 3600, seconds.abs() % 3600 / 60)
         }
     };
-    Some(format_smolstr!("{date}T{hour}:{minute}:{second}{dot}{fraction}{offset}"))
+    Some(joined(&[&date, "T", hour, ":", minute, ":", second, dot, fraction, &offset]))
 }
 
 fn instant(call: &Call<'_>) -> Result<Output, Failure> {

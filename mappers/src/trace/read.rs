@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use formats::hl7v2::Place;
 use model::json::{Json, write_string};
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::{Fate, NO_INDEX, NO_PIECE, NO_RULE, Node, Trace};
@@ -223,34 +224,66 @@ impl Trace {
 
     /// What each rule made at each path, in the order of the run, and the pieces it was made of.
     fn made(&self, paths: &mut Paths<'_>) -> Vec<Made> {
-        // Nodes of the same path are one: a row that runs again names its path again.
-        let mut of_node: HashMap<(Node, u32), usize, Quick> = HashMap::default();
-        let mut nodes: Vec<Made> = Vec::with_capacity(self.events.len());
+        let mut of_node = Sorted::new(self.elements.len(), self.events.len());
         for event in &self.events {
-            let number = *of_node.entry((event.node, event.rule)).or_insert_with(|| {
-                nodes.push(Made { node: event.node, rule: event.rule, pieces: Vec::new() });
-                nodes.len() - 1
-            });
-            let Some(made) = nodes.get_mut(number) else { continue };
+            let made = of_node.entry(event.node, event.node, event.rule);
             if event.piece != NO_PIECE && !made.pieces.contains(&event.piece) {
                 made.pieces.push(event.piece);
             }
         }
-        let mut by_path: HashMap<(u32, u32), usize, Quick> = HashMap::default();
-        let mut out: Vec<Made> = Vec::with_capacity(nodes.len());
-        for made in nodes {
-            match by_path.get(&(paths.same(made.node), made.rule)).and_then(|number| out.get_mut(*number)) {
-                Some(same) => {
-                    let new: Vec<u32> = made.pieces.into_iter().filter(|piece| !same.pieces.contains(piece)).collect();
-                    same.pieces.extend(new);
-                }
-                None => {
-                    by_path.insert((paths.same(made.node), made.rule), out.len());
-                    out.push(made);
+        // Nodes of the same path are one: a row that runs again names its path again.
+        let mut of_path = Sorted::new(self.elements.len(), of_node.made.len());
+        for made in of_node.made {
+            let same = of_path.entry(paths.same(made.node), made.node, made.rule);
+            for piece in made.pieces {
+                if !same.pieces.contains(&piece) {
+                    same.pieces.push(piece);
                 }
             }
         }
-        out
+        of_path.made
+    }
+}
+
+/// What rules made, in the order in which it was met, and found again by a node and the rule.
+///
+/// Nearly always one rule makes a node: a list for each node costs less than a hash of both.
+struct Sorted {
+    made: Vec<Made>,
+    /// The first of each node.
+    first: Vec<u32>,
+    /// The next of the same node.
+    next: Vec<u32>,
+}
+
+/// The end of a list.
+const END: u32 = u32::MAX;
+
+impl Sorted {
+    fn new(nodes: usize, made: usize) -> Self {
+        Self { made: Vec::with_capacity(made), first: vec![END; nodes], next: Vec::with_capacity(made) }
+    }
+
+    /// What a rule made at a node, noted as made at `at` if it is new.
+    fn entry(&mut self, node: Node, at: Node, rule: u32) -> &mut Made {
+        let number = u32::try_from(self.made.len()).unwrap_or(END);
+        let mut slot = self.first.get_mut(node as usize);
+        while let Some(place) = slot {
+            let there = *place;
+            if there == END {
+                *place = number;
+                break;
+            }
+            if self.made.get(there as usize).is_some_and(|made| made.rule == rule) {
+                #[expect(clippy::indexing_slicing, reason = "it was there just above")]
+                return &mut self.made[there as usize];
+            }
+            slot = self.next.get_mut(there as usize);
+        }
+        self.next.push(END);
+        self.made.push(Made { node: at, rule, pieces: SmallVec::new() });
+        #[expect(clippy::indexing_slicing, reason = "one was pushed just above")]
+        &mut self.made[number as usize]
     }
 }
 
@@ -258,7 +291,7 @@ impl Trace {
 struct Made {
     node: Node,
     rule: u32,
-    pieces: Vec<u32>,
+    pieces: SmallVec<[u32; 4]>,
 }
 
 /// The paths of nodes, each put together once.

@@ -75,6 +75,14 @@ const ROLES: [&str; 5] = [
 ];
 
 impl Delimiters {
+    /// Whether a field has more than one piece. For a delimiter not in use the byte 0 is looked for, which no text has;
+    /// if one had, it would be looked at more closely in vain.
+    pub(super) fn divide(&self, raw: &str) -> bool {
+        let [repetition, component, subcomponent] =
+            [self.repetition, self.component, self.subcomponent].map(Option::unwrap_or_default);
+        raw.bytes().any(|b| b == repetition || b == component || b == subcomponent)
+    }
+
     /// Reads delimiters as an operator writes them, `|^~\&`: field, component, repetition, escape, subcomponent, and
     /// truncation if wanted. `None` unless they are all there, different and punctuation marks of ASCII.
     pub fn parse(text: &str) -> Option<Self> {

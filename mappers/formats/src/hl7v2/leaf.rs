@@ -56,22 +56,33 @@ impl<'m> Iterator for Leaves<'m> {
                 };
                 return Some(Leaf { place, raw, start: start as usize });
             }
-            if let Some((_, start, raw)) = self.components.next() {
+            if let Some((number, start, raw)) = self.components.next() {
+                if !has(raw, self.delimiters.subcomponent) {
+                    let place = Place {
+                        repetition: self.repetitions.shown(),
+                        component: self.components.several.then_some(number),
+                        ..self.place
+                    };
+                    return Some(Leaf { place, raw, start: start as usize });
+                }
                 self.subcomponents = Numbered::new(raw, start, self.delimiters.subcomponent);
             } else if let Some((_, start, raw)) = self.repetitions.next() {
                 self.components = Numbered::new(raw, start, self.delimiters.component);
             } else if self.next_field <= self.field_count {
                 let field = self.segment.field(self.next_field);
                 self.next_field = self.next_field.saturating_add(1);
-                if !field.is_empty() {
-                    self.delimiters = field.delimiters();
-                    self.place.field = u32::try_from(field.number()).unwrap_or(u32::MAX);
-                    self.repetitions = Numbered::new(
-                        field.raw(),
-                        u32::try_from(field.start()).unwrap_or(u32::MAX),
-                        self.delimiters.repetition,
-                    );
+                let raw = field.raw();
+                if raw.is_empty() {
+                    continue;
                 }
+                self.delimiters = field.delimiters();
+                self.place.field = u32::try_from(field.number()).unwrap_or(u32::MAX);
+                // Most fields are one piece.
+                if !self.delimiters.divide(raw) {
+                    return Some(Leaf { place: self.place, raw, start: field.start() });
+                }
+                let start = u32::try_from(field.start()).unwrap_or(u32::MAX);
+                self.repetitions = Numbered::new(raw, start, self.delimiters.repetition);
             } else {
                 return None;
             }
