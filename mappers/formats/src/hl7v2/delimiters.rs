@@ -75,12 +75,16 @@ const ROLES: [&str; 5] = [
 ];
 
 impl Delimiters {
-    /// Whether a field has more than one piece. For a delimiter not in use the byte 0 is looked for, which no text has;
-    /// if one had, it would be looked at more closely in vain.
-    pub(super) fn divide(&self, raw: &str) -> bool {
-        let [repetition, component, subcomponent] =
-            [self.repetition, self.component, self.subcomponent].map(Option::unwrap_or_default);
-        raw.bytes().any(|b| b == repetition || b == component || b == subcomponent)
+    /// The separators of repetitions, components and subcomponents that stand in a field: those that do not need not be
+    /// looked for in its pieces. The whole is read in one go, many bytes at a time.
+    pub(super) fn within(&self, raw: &str) -> [Option<u8>; 3] {
+        let wanted = [self.repetition, self.component, self.subcomponent];
+        let [repetition, component, subcomponent] = wanted.map(Option::unwrap_or_default);
+        let there = raw.bytes().fold([false; 3], |[r, c, s], byte| {
+            [r | (byte == repetition), c | (byte == component), s | (byte == subcomponent)]
+        });
+        let [r, c, s] = there;
+        [self.repetition.filter(|_| r), self.component.filter(|_| c), self.subcomponent.filter(|_| s)]
     }
 
     /// Reads delimiters as an operator writes them, `|^~\&`: field, component, repetition, escape, subcomponent, and

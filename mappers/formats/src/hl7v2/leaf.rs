@@ -1,6 +1,5 @@
 //! The deepest non-empty pieces of a segment: the unit in which loss is counted.
 
-use super::delimiters::{Delimiters, LITERAL};
 use super::piece::{Pieces, Segment, has};
 use super::place::Place;
 
@@ -18,7 +17,9 @@ pub struct Leaf<'m> {
 /// The leaves of a segment, in order.
 pub struct Leaves<'m> {
     segment: Segment<'m>,
-    delimiters: &'m Delimiters,
+    /// The separators of components and subcomponents, if the field has them.
+    component: Option<u8>,
+    subcomponent: Option<u8>,
     place: Place,
     next_field: usize,
     field_count: usize,
@@ -31,7 +32,8 @@ impl<'m> Leaves<'m> {
     pub(super) fn new(segment: Segment<'m>) -> Self {
         Self {
             segment,
-            delimiters: &LITERAL,
+            component: None,
+            subcomponent: None,
             place: segment.place(),
             next_field: 1,
             field_count: segment.field_count(),
@@ -57,7 +59,7 @@ impl<'m> Iterator for Leaves<'m> {
                 return Some(Leaf { place, raw, start: start as usize });
             }
             if let Some((number, start, raw)) = self.components.next() {
-                if !has(raw, self.delimiters.subcomponent) {
+                if !has(raw, self.subcomponent) {
                     let place = Place {
                         repetition: self.repetitions.shown(),
                         component: self.components.several.then_some(number),
@@ -65,9 +67,9 @@ impl<'m> Iterator for Leaves<'m> {
                     };
                     return Some(Leaf { place, raw, start: start as usize });
                 }
-                self.subcomponents = Numbered::new(raw, start, self.delimiters.subcomponent);
+                self.subcomponents = Numbered::new(raw, start, self.subcomponent);
             } else if let Some((_, start, raw)) = self.repetitions.next() {
-                self.components = Numbered::new(raw, start, self.delimiters.component);
+                self.components = Numbered::new(raw, start, self.component);
             } else if self.next_field <= self.field_count {
                 let field = self.segment.field(self.next_field);
                 self.next_field = self.next_field.saturating_add(1);
@@ -75,14 +77,15 @@ impl<'m> Iterator for Leaves<'m> {
                 if raw.is_empty() {
                     continue;
                 }
-                self.delimiters = field.delimiters();
                 self.place.field = u32::try_from(field.number()).unwrap_or(u32::MAX);
                 // Most fields are one piece.
-                if !self.delimiters.divide(raw) {
+                let [repetition, component, subcomponent] = field.delimiters().within(raw);
+                if repetition.or(component).or(subcomponent).is_none() {
                     return Some(Leaf { place: self.place, raw, start: field.start() });
                 }
                 let start = u32::try_from(field.start()).unwrap_or(u32::MAX);
-                self.repetitions = Numbered::new(raw, start, self.delimiters.repetition);
+                (self.component, self.subcomponent) = (component, subcomponent);
+                self.repetitions = Numbered::new(raw, start, repetition);
             } else {
                 return None;
             }
@@ -103,7 +106,8 @@ impl<'m> Numbered<'m> {
     }
 
     fn new(raw: &'m str, start: u32, delimiter: Option<u8>) -> Self {
-        Self { pieces: Pieces::new(raw, start, delimiter), number: 0, several: has(raw, delimiter) }
+        let several = has(raw, delimiter);
+        Self { pieces: Pieces::new(raw, start, delimiter.filter(|_| several)), number: 0, several }
     }
 
     fn shown(&self) -> Option<u32> {
