@@ -185,3 +185,14 @@ proptest! {
         let _ = locate(text.as_bytes(), "Patient.a[1].b");
     }
 }
+
+#[test]
+fn a_byte_that_needs_an_escape_is_found_at_every_place_of_texts_of_every_length() {
+    for length in 1..=20 {
+        for at in 0..length {
+            let text: String = (0..length).map(|n| if n == at { '"' } else { 'x' }).collect();
+            let written = Json::from(text.as_str()).to_text();
+            assert_eq!(written, format!("\"{}\\\"{}\"", "x".repeat(at), "x".repeat(length - at - 1)));
+        }
+    }
+}
