@@ -285,6 +285,9 @@ fn load(places: &Places, named: &[(String, String)], before: Option<&Set>, now: 
     if !faults.is_empty() {
         return Err(faults);
     }
+    // No message waits for what every message, or a configured one, needs.
+    let needed = named.iter().map(|(_, name)| name.as_str()).chain([mappers::BASE]);
+    needed.filter_map(|name| packages.named(name)).for_each(mappers::Package::prepare);
     let since = packages.iter().map(|package| {
         let name = package.name();
         let same = before.filter(|before| digest(before, name) == Some(package.digest()));
