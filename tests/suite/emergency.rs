@@ -41,7 +41,7 @@ impl Site {
     }
 
     fn staff(&self, name: &str) -> Http {
-        self.gateway.emergency(name)
+        self.http.with(&self.gateway.emergency(name))
     }
 
     fn token(&self, arguments: &[&str]) -> Http {
