@@ -207,5 +207,9 @@ fn consent_settings(config: &config::Consent) -> consent::Settings {
             config::Labelling::Map => consent::Labelling::Map,
             config::Labelling::Unavailable => consent::Labelling::Unavailable,
         },
+        purposes: config.purposes,
+        label_cover: config.label_cover,
+        inheritance: config.inheritance,
+        base_policy: config.base_policy,
     }
 }

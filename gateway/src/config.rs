@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use toml::Table;
 
+mod consent;
 mod destination;
 mod mappings;
 mod mllp;
@@ -185,6 +186,14 @@ pub struct Consent {
     pub labelling: Labelling,
     /// References of the organisation that holds the data.
     pub custodian: Vec<String>,
+    /// How a request with several purposes is decided.
+    pub purposes: ::consent::Purposes,
+    /// Which sensitivity labels a permit has to list.
+    pub label_cover: ::consent::LabelCover,
+    /// What a nested provision inherits.
+    pub inheritance: ::consent::Inheritance,
+    /// What an opt-in beside a root permit means.
+    pub base_policy: ::consent::BasePolicy,
 }
 
 /// How callers are known.

@@ -14,9 +14,8 @@ use crate::facts::{Links, ResourceFacts};
 use crate::filter::{Candidate, Context, Released, release_all};
 use crate::label::SensitivityMap;
 use crate::policy::Policies;
-use crate::request::{
-    AccessRequest, Action, Actor, Btg, BtgMode, ImplicitPolicy, Interaction, Labelling, Purpose, Settings,
-};
+use crate::request::{AccessRequest, Action, Actor, Btg, Interaction, Purpose};
+use crate::settings::{BasePolicy, BtgMode, ImplicitPolicy, Inheritance, LabelCover, Labelling, Purposes, Settings};
 
 /// The file is not a file of cases; names the case and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -254,6 +253,18 @@ fn read_settings(config: &Json) -> Result<Settings, String> {
     }
     if let Some(word) = word("labelling") {
         settings.labelling = Labelling::parse(word).map_err(|error| error.expected)?;
+    }
+    if let Some(word) = word("purposes") {
+        settings.purposes = Purposes::parse(word).map_err(|error| error.expected)?;
+    }
+    if let Some(word) = word("label_cover") {
+        settings.label_cover = LabelCover::parse(word).map_err(|error| error.expected)?;
+    }
+    if let Some(word) = word("inheritance") {
+        settings.inheritance = Inheritance::parse(word).map_err(|error| error.expected)?;
+    }
+    if let Some(word) = word("base_policy") {
+        settings.base_policy = BasePolicy::parse(word).map_err(|error| error.expected)?;
     }
     if let Some(minutes) = config.get("btg_ttl_minutes") {
         let minutes = minutes.as_number().and_then(|it| it.as_u64()).ok_or("whole minutes in btg_ttl_minutes")?;

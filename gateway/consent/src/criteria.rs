@@ -8,7 +8,8 @@ use smol_str::SmolStr;
 use crate::facts::{ClassKind, ResourceFacts, class_key, coding_key};
 use crate::from_fhir::{ActorEntry, Code, DataEntry, Meaning, Misunderstood, Provision, Rule, Span};
 use crate::label::{Confidentiality, LabelCriterion};
-use crate::request::{AccessRequest, Action, Labelling, Purpose};
+use crate::request::{AccessRequest, Action, Purpose};
+use crate::settings::{LabelCover, Settings};
 use crate::vocabulary::{ACT_REASON, CONSENT_ACTION, LOINC, MIME, RESOURCE_TYPES, URI, purpose_with_descendants};
 
 /// The number of a text that some compiled consent names.
@@ -45,6 +46,7 @@ pub(crate) struct Uses {
 pub(crate) struct View<'a> {
     pub(crate) facts: &'a ResourceFacts,
     pub(crate) effective: Confidentiality,
+    cover: LabelCover,
     identifiers: &'a [Identifier],
     actors: Vec<Id>,
     custodians: Option<Vec<Id>>,
@@ -63,7 +65,7 @@ impl<'a> View<'a> {
         uses: Uses,
         request: &'a AccessRequest,
         facts: &'a ResourceFacts,
-        labelling: Labelling,
+        settings: &Settings,
     ) -> Self {
         let mut actors: Vec<Id> =
             request.actor.refs.iter().filter_map(|reference| names.find(unversioned(reference))).collect();
@@ -77,7 +79,8 @@ impl<'a> View<'a> {
         };
         Self {
             facts,
-            effective: facts.labels.effective(labelling),
+            effective: facts.labels.effective(settings.labelling),
+            cover: settings.label_cover,
             identifiers: &request.actor.identifiers,
             actors,
             custodians: request.custodian.as_ref().map(|refs| names.find_all(refs)),
@@ -89,6 +92,23 @@ impl<'a> View<'a> {
             referrers: when(uses.data, &facts.referrers),
             authors: when(uses.data, &facts.authors),
         }
+    }
+}
+
+/// Purposes that are asked about together: one, or all of a request where the site has it so.
+#[derive(Clone, Copy)]
+pub(crate) struct Why<'a> {
+    pub(crate) bits: u64,
+    purposes: &'a [Purpose],
+}
+
+impl<'a> Why<'a> {
+    pub(crate) fn new(purposes: &'a [Purpose]) -> Self {
+        Self { bits: purposes.iter().fold(0, |bits, purpose| bits | purpose.bit()), purposes }
+    }
+
+    pub(crate) fn has_patient_request(&self) -> bool {
+        self.purposes.iter().any(Purpose::is_patient_request)
     }
 }
 
@@ -209,13 +229,13 @@ impl Criteria {
     }
 
     /// Whether all criteria hold. The cheap ones come first.
-    pub(crate) fn hold(&self, rule: Rule, purpose: &Purpose, view: &View<'_>) -> bool {
+    pub(crate) fn hold(&self, rule: Rule, why: Why<'_>, view: &View<'_>) -> bool {
         let in_a_deny = rule == Rule::Deny;
-        self.purpose.as_ref().is_none_or(|it| it.holds(purpose))
+        self.purpose.as_ref().is_none_or(|it| it.holds(why))
             && self.action.is_none_or(|bits| bits & view.action != 0)
             && self.label.as_ref().is_none_or(|it| match rule {
                 Rule::Deny => it.denies(&view.facts.labels, view.effective),
-                Rule::Permit => it.permits(&view.facts.labels, view.effective),
+                Rule::Permit => it.permits(&view.facts.labels, view.effective, view.cover),
             })
             && self.class.as_ref().is_none_or(|it| it.always || any_of(&it.keys, &view.classes))
             && self.actor.as_ref().is_none_or(|it| it.holds(in_a_deny, view))
@@ -230,14 +250,12 @@ impl Criteria {
 }
 
 impl PurposeCriterion {
-    fn holds(&self, purpose: &Purpose) -> bool {
-        let bit = purpose.bit();
-        if bit != 0 && self.known & bit != 0 {
-            return true;
-        }
-        self.others.iter().any(|listed| {
+    fn holds(&self, why: Why<'_>) -> bool {
+        let is = |listed: &Code, purpose: &Purpose| {
             listed.code == purpose.code() && listed.system.as_deref().is_none_or(|system| system == purpose.system())
-        })
+        };
+        self.known & why.bits != 0
+            || self.others.iter().any(|listed| why.purposes.iter().any(|purpose| is(listed, purpose)))
     }
 }
 

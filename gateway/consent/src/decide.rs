@@ -3,14 +3,15 @@
 use model::time::Instant;
 use smol_str::{SmolStr, ToSmolStr};
 
-use crate::criteria::View;
+use crate::criteria::{View, Why};
 use crate::facts::ResourceFacts;
 use crate::from_fhir::Rule;
 use crate::label::Confidentiality;
 use crate::obligation::Obligations;
 use crate::policy::{Compiled, Policies};
-use crate::request::{AccessRequest, Action, BtgMode, ImplicitPolicy, Purpose, Settings};
-use crate::vocabulary::purpose_with_descendants;
+use crate::request::{AccessRequest, Action};
+use crate::settings::{BtgMode, ImplicitPolicy, Purposes, Settings};
+use crate::vocabulary::TREATMENT;
 
 /// A declaration with a shorter reason is none.
 const SHORTEST_REASON: usize = 10;
@@ -109,7 +110,8 @@ impl Decision {
 
 /// Decides whether a resource may be released to a request. Pure and total: every input has a decision.
 ///
-/// Every patient the resource names and every purpose of the request must be permitted. Time is an argument; periods
+/// Every patient the resource names and every purpose of the request must be permitted, unless the site has set
+/// [`Purposes::Any`]. Time is an argument; periods
 /// of consents and the limit of a break-glass declaration are taken at `now`.
 pub fn decide(
     policies: &Policies,
@@ -124,7 +126,7 @@ pub fn decide(
     if request.purposes.is_empty() {
         return Decision::deny(Reason::NoPurpose);
     }
-    let view = View::new(policies.names(), policies.uses(), request, facts, settings.labelling);
+    let view = View::new(policies.names(), policies.uses(), request, facts, settings);
     let asked = Asked { policies, request, settings, view, now };
     let mut trace = Trace::default();
     if facts.patients.is_empty() {
@@ -135,8 +137,8 @@ pub fn decide(
     }
     let mut btg = false;
     for patient in &facts.patients {
-        for purpose in &request.purposes {
-            match asked.about(patient, purpose, &mut trace) {
+        for why in asked.purposes() {
+            match asked.about(patient, why, &mut trace) {
                 Ok(overridden) => btg |= overridden,
                 Err(reason) => return Decision { effect: Effect::Deny(reason), matched: trace.0, btg: false },
             }
@@ -158,9 +160,18 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// The purposes that are decided one by one, or together.
+    fn purposes(&self) -> impl Iterator<Item = Why<'_>> {
+        let together = match self.settings.purposes {
+            Purposes::Every => 1,
+            Purposes::Any => self.request.purposes.len().max(1),
+        };
+        self.request.purposes.chunks(together).map(Why::new)
+    }
+
     fn of_the_directory(&self, mut trace: Trace) -> Decision {
-        for purpose in &self.request.purposes {
-            let heard = self.hear(self.policies.of_the_site(), purpose, &mut trace);
+        for why in self.purposes() {
+            let heard = self.hear(self.policies.of_the_site(), why, &mut trace);
             if let Some(reason) = heard.denied {
                 return Decision { effect: Effect::Deny(reason), matched: trace.0, btg: false };
             }
@@ -168,15 +179,15 @@ impl Asked<'_> {
         Decision { effect: Effect::Permit(Obligations::default()), matched: trace.0, btg: false }
     }
 
-    /// Whether one patient permits one purpose; `Ok(true)` if only by break-glass.
-    fn about(&self, patient: &str, purpose: &Purpose, trace: &mut Trace) -> Result<bool, Reason> {
-        if self.is_patient_themselves(patient, purpose) {
-            let heard = self.hear(self.policies.of_the_site(), purpose, trace);
+    /// Whether one patient permits these purposes; `Ok(true)` if only by break-glass.
+    fn about(&self, patient: &str, why: Why<'_>, trace: &mut Trace) -> Result<bool, Reason> {
+        if self.is_patient_themselves(patient, why) {
+            let heard = self.hear(self.policies.of_the_site(), why, trace);
             return heard.denied.map_or(Ok(false), Err);
         }
-        let heard = self.hear(self.policies.of_patient(patient), purpose, trace);
+        let heard = self.hear(self.policies.of_patient(patient), why, trace);
         let reason = match heard.denied {
-            None if heard.permitted || self.implicitly_permits(purpose) => return Ok(false),
+            None if heard.permitted || self.implicitly_permits(why) => return Ok(false),
             None => Reason::ImplicitPolicy,
             Some(reason) => reason,
         };
@@ -187,7 +198,7 @@ impl Asked<'_> {
     }
 
     /// Asks every consent; any deny denies, else any permit permits.
-    fn hear<'p>(&self, consents: impl Iterator<Item = &'p Compiled>, purpose: &Purpose, trace: &mut Trace) -> Heard {
+    fn hear<'p>(&self, consents: impl Iterator<Item = &'p Compiled>, why: Why<'_>, trace: &mut Trace) -> Heard {
         let mut heard = Heard::default();
         for consent in consents {
             let body = match &consent.body {
@@ -198,7 +209,7 @@ impl Asked<'_> {
                     continue;
                 }
             };
-            let Some(verdict) = body.decide(purpose, &self.view, self.now) else { continue };
+            let Some(verdict) = body.decide(why, &self.view, self.settings, self.now) else { continue };
             match verdict.rule {
                 Rule::Permit => {
                     heard.permitted = true;
@@ -215,25 +226,25 @@ impl Asked<'_> {
         heard
     }
 
-    fn implicitly_permits(&self, purpose: &Purpose) -> bool {
+    fn implicitly_permits(&self, why: Why<'_>) -> bool {
         let clinician = || self.request.actor.roles.iter().any(|role| role == CLINICIAN);
         let covered = match self.settings.implicit_policy {
             ImplicitPolicy::Deny => false,
-            ImplicitPolicy::PermitTreatment => clinician() && purpose.bit() & purpose_with_descendants("TREAT") != 0,
+            ImplicitPolicy::PermitTreatment => clinician() && why.bits & *TREATMENT != 0,
             ImplicitPolicy::PermitAll => true,
         };
         covered && self.view.effective <= Confidentiality::Normal
     }
 
     /// The patient asks for their own data, with a token that is bound to them.
-    fn is_patient_themselves(&self, patient: &str, purpose: &Purpose) -> bool {
+    fn is_patient_themselves(&self, patient: &str, why: Why<'_>) -> bool {
         let actor = &self.request.actor;
         let may = match self.request.action {
             Action::Access => true,
             Action::Correct => self.view.facts.resource_type == "Consent",
             Action::Disclose | Action::Collect | Action::Use => false,
         };
-        may && purpose.is_patient_request()
+        may && why.has_patient_request()
             && actor.bound_patient.as_deref() == Some(patient)
             && actor.refs.iter().any(|reference| reference == patient)
             && self.view.effective < Confidentiality::VeryRestricted

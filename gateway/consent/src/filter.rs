@@ -13,7 +13,8 @@ use crate::label::SensitivityMap;
 use crate::obligation::Obligations;
 use crate::policy::Policies;
 use crate::redact::{self, Removed};
-use crate::request::{AccessRequest, Labelling, Settings};
+use crate::request::AccessRequest;
+use crate::settings::{Labelling, Settings};
 
 /// Something the consents let out. Only this module makes it; whoever renders or sends takes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]

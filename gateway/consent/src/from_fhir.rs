@@ -139,6 +139,8 @@ pub(crate) enum Base {
     Silent,
     Deny,
     Permit,
+    /// An opt-in beside a root provision that is a permit: what it means is a setting of the site.
+    PermitBesidePermit,
     EmergencyOnly,
 }
 
@@ -229,7 +231,8 @@ fn base(consent: &Json, root: Option<&Provision>) -> Base {
         let root_permits = root.is_some_and(|root| root.rule == Some(Rule::Permit));
         let said = match coding.get("code").and_then(Json::as_str) {
             Some("OPTOUT" | "OPTOUTE") => Base::Deny,
-            Some("OPTIN" | "OPTINR") if with_system && !root_permits => Base::Permit,
+            Some("OPTIN" | "OPTINR") if with_system && root_permits => Base::PermitBesidePermit,
+            Some("OPTIN" | "OPTINR") if with_system => Base::Permit,
             Some("EMRGONLY") if with_system => Base::EmergencyOnly,
             Some("EMRGONLY") => Base::Deny,
             _ => Base::Silent,
@@ -237,8 +240,8 @@ fn base(consent: &Json, root: Option<&Provision>) -> Base {
         base = match (base, said) {
             (Base::Deny, _) | (_, Base::Deny) => Base::Deny,
             (Base::EmergencyOnly, _) | (_, Base::EmergencyOnly) => Base::EmergencyOnly,
-            (Base::Permit, _) | (_, Base::Permit) => Base::Permit,
-            _ => Base::Silent,
+            (Base::Silent, said) => said,
+            (base, _) => base,
         };
     }
     base

@@ -3,7 +3,7 @@
 use model::json::Json;
 use smol_str::SmolStr;
 
-use crate::request::Labelling;
+use crate::settings::{LabelCover, Labelling};
 use crate::vocabulary::{ACT_CODE, CONFIDENTIALITY, canonical};
 
 mod map;
@@ -292,10 +292,15 @@ impl LabelCriterion {
     }
 
     /// Whether a permit with this criterion covers the labels.
-    pub(crate) fn permits(&self, labels: &Labels, effective: Confidentiality) -> bool {
+    pub(crate) fn permits(&self, labels: &Labels, effective: Confidentiality, cover: LabelCover) -> bool {
         let covered = |label: &Label| label.system.is_some() && self.others.contains(label);
-        self.bound.is_some_and(|bound| effective <= bound)
-            || labels.is_sensitive() && labels.known & !self.known == 0 && labels.others.iter().all(covered)
+        let listed = || match cover {
+            LabelCover::All => {
+                labels.is_sensitive() && labels.known & !self.known == 0 && labels.others.iter().all(covered)
+            }
+            LabelCover::Any => labels.known & self.known != 0 || labels.others.iter().any(covered),
+        };
+        self.bound.is_some_and(|bound| effective <= bound) || listed()
     }
 }
 

@@ -12,12 +12,15 @@ mod facts;
 mod filter;
 mod from_fhir;
 mod label;
+#[cfg(test)]
+mod laws;
 mod obligation;
 mod policy;
 mod redact;
 mod request;
 #[cfg(test)]
 mod samples;
+mod settings;
 mod vocabulary;
 
 pub use decide::{Decision, Effect, Matched, Reason, decide};
@@ -27,6 +30,5 @@ pub use from_fhir::Misunderstood;
 pub use label::{Confidentiality, Labels, SensitivityMap};
 pub use obligation::{Obligation, Obligations};
 pub use policy::{Policies, is_admin_policy};
-pub use request::{
-    AccessRequest, Action, Actor, Btg, BtgMode, ImplicitPolicy, Interaction, Labelling, Purpose, Settings, UnknownWord,
-};
+pub use request::{AccessRequest, Action, Actor, Btg, Interaction, Purpose, UnknownWord};
+pub use settings::{BasePolicy, BtgMode, ImplicitPolicy, Inheritance, LabelCover, Labelling, Purposes, Settings};

@@ -6,10 +6,10 @@ use model::json::Json;
 use model::time::Instant;
 use smol_str::SmolStr;
 
-use crate::criteria::{Criteria, Names, Uses, View};
+use crate::criteria::{Criteria, Names, Uses, View, Why};
 use crate::from_fhir::{self, Base, Meaning, Misunderstood, Provision, Rule, Span, Status};
-use crate::request::Purpose;
-use crate::vocabulary::purpose_with_descendants;
+use crate::settings::{BasePolicy, Inheritance, Settings};
+use crate::vocabulary::{EMERGENCY, RESEARCH};
 
 /// The extension that marks a Consent without patient as a policy of the site.
 const ADMIN_POLICY: &str = "urn:gateway:consent:admin-policy";
@@ -69,6 +69,9 @@ struct Node {
     /// `None`: a root without a type, which decides nothing itself.
     rule: Option<Rule>,
     criteria: Criteria,
+    /// What this one or one above replaced of the criteria further up: they must hold too where the site has set
+    /// [`Inheritance::Narrow`].
+    replaced: Vec<Criteria>,
     period: Option<Span>,
     /// The place behind the last node below this one.
     end: usize,
@@ -195,7 +198,7 @@ impl Policies {
         }
         let mut nodes = Vec::new();
         if let Some(root) = understood.root {
-            self.flatten(root, &mut nodes)?;
+            self.flatten(root, &[], &mut nodes)?;
         }
         Ok(Body {
             privacy: understood.privacy,
@@ -211,7 +214,12 @@ impl Policies {
     }
 
     /// Puts a provision and those below it in order; each inherits the criteria it does not give itself.
-    fn flatten(&mut self, provision: Provision, nodes: &mut Vec<Node>) -> Result<(), Misunderstood> {
+    fn flatten(
+        &mut self,
+        provision: Provision,
+        replaced: &[Provision],
+        nodes: &mut Vec<Node>,
+    ) -> Result<(), Misunderstood> {
         for entry in provision.data.iter().flatten() {
             self.authors |= entry.meaning == Meaning::AuthoredBy;
             if entry.meaning == Meaning::Related && !self.related.contains(&entry.reference) {
@@ -220,17 +228,21 @@ impl Policies {
         }
         let compiled_as = provision.rule.unwrap_or(Rule::Deny);
         let criteria = Criteria::compile(&provision, compiled_as, &mut self.names, &mut self.uses)?;
+        let compile = |above: &Provision| Criteria::compile(above, compiled_as, &mut self.names, &mut self.uses);
+        let above = replaced.iter().map(compile).collect::<Result<_, _>>()?;
         let place = nodes.len();
         nodes.push(Node {
             rule: provision.rule,
             criteria,
+            replaced: above,
             period: provision.period,
             end: 0,
             path: provision.path.clone(),
         });
         for mut nested in provision.provisions.iter().cloned() {
+            let replaced: Vec<Provision> = replaced.iter().cloned().chain(replaces(&nested, &provision)).collect();
             inherit(&mut nested, &provision);
-            self.flatten(nested, nodes)?;
+            self.flatten(nested, &replaced, nodes)?;
         }
         let end = nodes.len();
         if let Some(node) = nodes.get_mut(place) {
@@ -276,6 +288,27 @@ fn inherit(nested: &mut Provision, parent: &Provision) {
     take(&mut nested.data, &parent.data);
 }
 
+/// The criteria of the provision above that a nested one gives anew; `None` if there are none.
+fn replaces(nested: &Provision, parent: &Provision) -> Option<Provision> {
+    fn both<T: Clone>(own: &Option<T>, above: &Option<T>) -> Option<T> {
+        own.as_ref().and(above.clone())
+    }
+    let replaced = Provision {
+        path: parent.path.clone(),
+        actor: both(&nested.actor, &parent.actor),
+        action: both(&nested.action, &parent.action),
+        label: both(&nested.label, &parent.label),
+        purpose: both(&nested.purpose, &parent.purpose),
+        class: both(&nested.class, &parent.class),
+        code: both(&nested.code, &parent.code),
+        data_period: both(&nested.data_period, &parent.data_period),
+        data: both(&nested.data, &parent.data),
+        ..Provision::default()
+    };
+    let none = Provision { path: parent.path.clone(), ..Provision::default() };
+    (replaced != none).then_some(replaced)
+}
+
 fn r5_patient(consent: &Json) -> Option<SmolStr> {
     let subject = consent.text_at(&["subject", "reference"])?;
     subject.starts_with("Patient/").then(|| crate::facts::unversioned(subject))
@@ -291,8 +324,8 @@ impl Body {
         same && later
     }
 
-    fn in_force(&self, purpose: &Purpose, now: Instant) -> bool {
-        let research = purpose.bit() & purpose_with_descendants("HRESCH") != 0;
+    fn in_force(&self, why: Why<'_>, now: Instant) -> bool {
+        let research = why.bits & *RESEARCH != 0;
         (self.privacy || self.research && research)
             && self.issued.is_none_or(|(earliest, _)| earliest <= now)
             && self.superseded_from.is_none_or(|from| from > now)
@@ -300,16 +333,27 @@ impl Body {
     }
 
     /// What the consent says; `None` if it is silent or not in force.
-    pub(crate) fn decide<'a>(&'a self, purpose: &Purpose, view: &View<'_>, now: Instant) -> Option<Verdict<'a>> {
-        if !self.in_force(purpose, now) {
+    pub(crate) fn decide<'a>(
+        &'a self,
+        why: Why<'_>,
+        view: &View<'_>,
+        settings: &Settings,
+        now: Instant,
+    ) -> Option<Verdict<'a>> {
+        if !self.in_force(why, now) {
             return None;
         }
-        if let Some(verdict) = self.walk(0, purpose, view, now) {
+        let asked = Walk { nodes: &self.nodes, permits_void: self.permits_void, why, view, settings, now };
+        if let Some(verdict) = asked.down(0) {
             return Some(verdict);
         }
-        let emergency = purpose.bit() & purpose_with_descendants("ETREAT") != 0;
+        let emergency = why.bits & *EMERGENCY != 0;
         let rule = match self.base {
             Base::Silent => return None,
+            Base::PermitBesidePermit => match settings.base_policy {
+                BasePolicy::Guarded => return None,
+                BasePolicy::Literal => Rule::Permit,
+            },
             Base::Deny => Rule::Deny,
             Base::Permit => Rule::Permit,
             Base::EmergencyOnly if emergency => Rule::Permit,
@@ -318,17 +362,29 @@ impl Body {
         let holds = rule == Rule::Deny || !self.permits_void;
         holds.then_some(Verdict { rule, path: "policyRule", bars_break_glass: false })
     }
+}
 
+/// One way through the provisions of a consent.
+struct Walk<'a, 'v> {
+    nodes: &'a [Node],
+    permits_void: bool,
+    why: Why<'v>,
+    view: &'v View<'v>,
+    settings: &'v Settings,
+    now: Instant,
+}
+
+impl<'a> Walk<'a, '_> {
     /// The deepest provision that matches decides; where several below one provision match, a deny does.
-    fn walk(&self, place: usize, purpose: &Purpose, view: &View<'_>, now: Instant) -> Option<Verdict<'_>> {
+    fn down(&self, place: usize) -> Option<Verdict<'a>> {
         let node = self.nodes.get(place)?;
-        if !node.period.is_none_or(|period| period.contains(now)) {
+        if !node.period.is_none_or(|period| period.contains(self.now)) {
             return None;
         }
-        let mut found: Option<Verdict<'_>> = None;
+        let mut found: Option<Verdict<'a>> = None;
         let mut child = place.saturating_add(1);
         while child < node.end {
-            if let Some(verdict) = self.walk(child, purpose, view, now) {
+            if let Some(verdict) = self.down(child) {
                 found = Some(found.map_or(verdict, |other| stronger(other, verdict)));
             }
             child = self.nodes.get(child).map_or(node.end, |node| node.end);
@@ -337,7 +393,11 @@ impl Body {
             return found;
         }
         let rule = node.rule.filter(|rule| *rule == Rule::Deny || !self.permits_void)?;
-        node.criteria.hold(rule, purpose, view).then(|| Verdict {
+        let holds = |criteria: &Criteria| criteria.hold(rule, self.why, self.view);
+        // A deny keeps its reach: what narrows must not let anything out.
+        let narrowed = rule == Rule::Permit && self.settings.inheritance == Inheritance::Narrow;
+        let holds = holds(&node.criteria) && (!narrowed || node.replaced.iter().all(holds));
+        holds.then(|| Verdict {
             rule,
             path: &node.path,
             bars_break_glass: rule == Rule::Deny && node.criteria.names_emergency,

@@ -6,7 +6,8 @@ use model::time::Instant;
 use crate::decide::{Decision, decide};
 use crate::facts::ResourceFacts;
 use crate::policy::Policies;
-use crate::request::{AccessRequest, Action, Actor, Btg, Interaction, Purpose, Settings};
+use crate::request::{AccessRequest, Action, Actor, Btg, Interaction, Purpose};
+use crate::settings::Settings;
 
 /// Writes out the short names of code systems: `@conf`, `@act`, `@reason`, `@part`, `@scope`, `@action`, `@type`.
 pub(crate) fn json(text: &str) -> Json {

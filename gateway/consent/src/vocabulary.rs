@@ -1,5 +1,7 @@
 //! The code systems the rules speak of, and the purposes of use.
 
+use std::sync::LazyLock;
+
 /// v3 Confidentiality.
 pub(crate) const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
 /// v3 ActCode: sensitivity policies, consent directives, obligations and refrains.
@@ -105,6 +107,13 @@ const PURPOSES: [(&str, u8); 60] = [
     ("ERTREAT", 3),
     ("POPHLTH", 2),
 ];
+
+/// Emergency treatment and what is below it.
+pub(crate) static EMERGENCY: LazyLock<u64> = LazyLock::new(|| purpose_with_descendants("ETREAT"));
+/// Research and what is below it.
+pub(crate) static RESEARCH: LazyLock<u64> = LazyLock::new(|| purpose_with_descendants("HRESCH"));
+/// Treatment and what is below it.
+pub(crate) static TREATMENT: LazyLock<u64> = LazyLock::new(|| purpose_with_descendants("TREAT"));
 
 /// The place of a purpose in the table; `None` for codes that are not in it.
 pub(crate) fn purpose_index(code: &str) -> Option<u8> {

@@ -7,10 +7,9 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::read::{Findings, Section};
-use super::units::{Rate, rate, size, wait};
+use super::units::{size, wait};
 use super::{
-    Auth, AuthMode, Backend, BreakGlass, Config, Consent, ImplicitPolicy, Labelling, Ledger, Listen, Store,
-    destination, mappings, source, validation,
+    Auth, AuthMode, Backend, Config, Ledger, Listen, Store, consent, destination, mappings, source, validation,
 };
 
 const HTTPS: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 8443));
@@ -29,8 +28,6 @@ const MIN_FREE_BYTES: u64 = 256 << 20;
 const REPEAT_WINDOW: Duration = Duration::from_secs(30 * 86_400);
 const SEAL_INTERVAL: Duration = Duration::from_millis(50);
 const SEAL_SIZE: usize = 512;
-const BTG_TTL: Duration = Duration::from_secs(3600);
-const BTG_RATE: Rate = Rate { count: 5, per: Duration::from_secs(3600) };
 
 /// Reads every section; what is wrong is in `findings` and has its default in the result.
 pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config {
@@ -45,7 +42,7 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config
     let config = Config {
         store: read_store(store, findings),
         ledger: read_ledger(ledger, base, findings),
-        consent: read_consent(consent, findings),
+        consent: consent::read(consent, findings),
         auth: read_auth(auth, &listen, findings),
         validation: validation::read(validation, base, findings),
         mappings: mappings::read(mappings, base, findings),
@@ -153,28 +150,6 @@ fn read_ledger(table: Table, base: &Path, findings: &mut Findings) -> Ledger {
     }
     section.finish();
     ledger
-}
-
-fn read_consent(table: Table, findings: &mut Findings) -> Consent {
-    let mut section = Section::new("consent", table, findings);
-    let policies = [
-        ("deny", ImplicitPolicy::Deny),
-        ("permit-treatment", ImplicitPolicy::PermitTreatment),
-        ("permit-all", ImplicitPolicy::PermitAll),
-    ];
-    let btg = [("override", BreakGlass::Override), ("consent-only", BreakGlass::ConsentOnly), ("off", BreakGlass::Off)];
-    let labelling =
-        [("complete", Labelling::Complete), ("map", Labelling::Map), ("unavailable", Labelling::Unavailable)];
-    let consent = Consent {
-        implicit_policy: section.word("implicit_policy", &policies).unwrap_or(ImplicitPolicy::Deny),
-        btg: section.word("btg", &btg).unwrap_or(BreakGlass::Override),
-        btg_ttl: section.take("btg_ttl", "\"1h\"", wait).unwrap_or(BTG_TTL),
-        btg_rate: section.take("btg_rate", "\"5/h\"", rate).unwrap_or(BTG_RATE),
-        labelling: section.word("labelling", &labelling).unwrap_or(Labelling::Complete),
-        custodian: section.texts("custodian", "[\"Organization/hospital\"]").unwrap_or_default(),
-    };
-    section.finish();
-    consent
 }
 
 fn read_auth(table: Table, listen: &Listen, findings: &mut Findings) -> Auth {

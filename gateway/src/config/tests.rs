@@ -238,3 +238,15 @@ fn conversations_over_mllp_are_checked_closely() {
     assert_eq!(config.sources[0].mllp.order, Order::Sender);
     assert_eq!(config.destinations[0].mllp.acknowledgement, Acknowledgement::Enhanced(Application::Error));
 }
+
+#[test]
+fn what_the_texts_leave_open_has_our_answer_unless_the_file_says_otherwise() {
+    let ours = Config::embedded().consent;
+    assert_eq!((ours.purposes, ours.label_cover), (consent::Purposes::Every, consent::LabelCover::All));
+    assert_eq!((ours.inheritance, ours.base_policy), (consent::Inheritance::Override, consent::BasePolicy::Guarded));
+    let text = "[consent]\npurposes='any'\nlabel_cover='any'\ninheritance='narrow'\nbase_policy='literal'";
+    let theirs = Config::parse(text, Path::new(".")).unwrap().consent;
+    assert_eq!((theirs.purposes, theirs.label_cover), (consent::Purposes::Any, consent::LabelCover::Any));
+    assert_eq!((theirs.inheritance, theirs.base_policy), (consent::Inheritance::Narrow, consent::BasePolicy::Literal));
+    check("[consent]\ninheritance = 'narow'", "consent.inheritance", "narrow");
+}

@@ -103,3 +103,30 @@ fn the_example_of_the_documentation_is_as_it_says() {
     let results = run(&parse(example.as_bytes(), &Limits::default()).unwrap()).unwrap();
     assert_eq!(results[0].pass, Some(true));
 }
+
+#[test]
+fn each_open_point_is_shown_by_a_case_where_its_settings_differ() {
+    let text = include_str!("../../cases/open-points.json");
+    let results = run(&parse(text.as_bytes(), &Limits::default()).unwrap()).unwrap();
+    assert_eq!(results.len(), 8);
+    for pair in results.chunks(2) {
+        let [ours, other] = pair else { panic!("two settings of one point") };
+        assert_eq!(
+            (ours.pass, other.pass),
+            (Some(true), Some(true)),
+            "{} {}",
+            ours.json.to_text(),
+            other.json.to_text()
+        );
+        assert_ne!(ours.json.get("decision"), other.json.get("decision"), "{} and {}", ours.id, other.id);
+    }
+}
+
+#[test]
+fn a_setting_that_is_no_word_of_its_point_is_refused() {
+    for key in ["purposes", "label_cover", "inheritance", "base_policy"] {
+        let case = CASE.replace(r#""consents""#, &format!(r#""config":{{"{key}":"both"}},"consents""#));
+        let error = run(&file(&case)).unwrap_err().to_string();
+        assert!(error.starts_with("case one: expected ") && error.contains(" or "), "{error}");
+    }
+}

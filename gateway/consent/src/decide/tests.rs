@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use model::json::Json;
-use proptest::prelude::*;
 
 use super::*;
 use crate::facts::Links;
 use crate::obligation::Obligation;
-use crate::request::{BtgMode, Interaction, Labelling};
+use crate::request::{Interaction, Purpose};
 use crate::samples::{admin, condition, consent, decision, emergency, json, labelled, now, provision, request};
+use crate::settings::{BtgMode, Labelling};
 
 #[track_caller]
 fn check(consents: &[Json], request: &AccessRequest, resource: &Json, expected: Result<(), Reason>) {
@@ -300,173 +300,4 @@ fn the_trace_names_consent_version_and_place() {
     assert_eq!(found.trace().collect::<Vec<_>>(), ["Consent/c/_history/4#provision.provision[0]: deny"]);
     let text = found.to_json().to_text();
     assert!(text.starts_with(r#"{"decision":"deny","reason":"consent","btg":false"#), "{text}");
-}
-
-// ---- laws ----
-
-const PURPOSES: [&str; 6] = ["TREAT", "ETREAT", "BTG", "HPAYMT", "HRESCH", "HMARKT"];
-const LABELS: [&str; 8] = ["U", "N", "R", "V", "PSY", "HIV", "ETH", "OPIOIDUD"];
-
-fn criterion() -> impl Strategy<Value = String> {
-    let coded = |member: &'static str, system: &'static str, codes: &'static [&'static str]| {
-        prop::collection::vec(prop::sample::select(codes), 1..3).prop_map(move |codes| {
-            let list: Vec<String> = codes
-                .iter()
-                .map(|code| {
-                    let system =
-                        if system == "label" { if code.len() == 1 { "@conf" } else { "@act" } } else { system };
-                    format!(r#"{{"system":"{system}","code":"{code}"}}"#)
-                })
-                .collect();
-            format!(r#""{member}":[{}]"#, list.join(","))
-        })
-    };
-    prop_oneof![
-        coded("purpose", "@reason", &PURPOSES),
-        coded("securityLabel", "label", &LABELS),
-        coded("class", "@type", &["Condition", "Observation"]),
-        prop::sample::select(&["access", "disclose"][..])
-            .prop_map(|code| format!(r#""action":[{{"coding":[{{"system":"@consentaction","code":"{code}"}}]}}]"#)),
-        prop::sample::select(&["Practitioner/a", "Organization/o", "Organization/z"][..]).prop_map(|who| format!(
-            r#""actor":[{{"role":{{"coding":[{{"system":"@part","code":"IRCP"}}]}},"reference":{{"reference":"{who}"}}}}]"#
-        )),
-        prop::sample::select(&["2021", "2022"][..]).prop_map(|year| format!(r#""dataPeriod":{{"start":"{year}"}}"#)),
-        prop::sample::select(&["1-1", "2-2"][..])
-            .prop_map(|code| format!(r#""code":[{{"coding":[{{"system":"http://loinc.org","code":"{code}"}}]}}]"#)),
-    ]
-}
-
-fn criteria() -> impl Strategy<Value = String> {
-    prop::collection::vec(criterion(), 0..4).prop_map(|mut list| {
-        list.sort();
-        list.dedup_by_key(|it| it.split(':').next().unwrap_or_default().to_owned());
-        list.iter().map(|it| format!(",{it}")).collect()
-    })
-}
-
-fn rule(kind: &'static [&'static str]) -> impl Strategy<Value = String> {
-    let leaf = (prop::sample::select(kind), criteria())
-        .prop_map(|(kind, criteria)| format!(r#"{{"type":"{kind}"{criteria}}}"#));
-    leaf.prop_recursive(3, 8, 3, |inner| {
-        (prop::sample::select(&["permit", "deny"][..]), criteria(), prop::collection::vec(inner, 1..3)).prop_map(
-            |(kind, criteria, nested)| format!(r#"{{"type":"{kind}"{criteria},"provision":[{}]}}"#, nested.join(",")),
-        )
-    })
-}
-
-fn consents() -> impl Strategy<Value = Vec<Json>> {
-    let base = prop::sample::select(&["", "OPTIN", "OPTOUT", "EMRGONLY"][..]);
-    let one = (rule(&["permit", "deny"]), base).prop_map(|(rule, base)| match base {
-        "" => provision(&rule),
-        code => {
-            consent(&format!(r#","policyRule":{{"coding":[{{"system":"@act","code":"{code}"}}]}},"provision":{rule}"#))
-        }
-    });
-    prop::collection::vec(one, 0..4)
-}
-
-fn resources() -> impl Strategy<Value = Json> {
-    (
-        prop::collection::vec(prop::sample::select(&LABELS[..]), 0..3),
-        prop::option::of(prop::sample::select(&["2020", "2022"][..])),
-    )
-        .prop_map(|(labels, year)| {
-            let mut resource = labelled(&labels);
-            if let (Some(year), Some(object)) = (year, resource.as_object_mut()) {
-                object.insert("recordedDate", year);
-            }
-            resource
-        })
-}
-
-fn requests() -> impl Strategy<Value = AccessRequest> {
-    (prop::bool::ANY, prop::collection::vec(prop::sample::select(&PURPOSES[..]), 1..3), prop::bool::ANY).prop_map(
-        |(btg, purposes, discloses)| {
-            let mut asked = if btg { emergency() } else { request() };
-            if !btg {
-                asked.purposes = purposes.into_iter().map(Purpose::parse).collect();
-                asked.action = if discloses { Action::Disclose } else { Action::Access };
-            }
-            asked
-        },
-    )
-}
-
-fn all_settings() -> impl Strategy<Value = Settings> {
-    let implicit =
-        prop::sample::select(&[ImplicitPolicy::Deny, ImplicitPolicy::PermitTreatment, ImplicitPolicy::PermitAll][..]);
-    let btg = prop::sample::select(&[BtgMode::Override, BtgMode::ConsentOnly, BtgMode::Off][..]);
-    (implicit, btg).prop_map(|(implicit_policy, btg)| Settings { implicit_policy, btg, ..Settings::default() })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn adding_a_deny_never_releases_more(
-        consents in consents(), criteria in criteria(), request in requests(), resource in resources(), settings in all_settings()
-    ) {
-        let before = as_settings(&settings, &consents, &request, &resource).is_permit();
-        let mut more = consents;
-        more.push(provision(&format!(r#"{{"type":"deny"{criteria}}}"#)));
-        let after = as_settings(&settings, &more, &request, &resource).is_permit();
-        prop_assert!(before || !after);
-    }
-
-    #[test]
-    fn adding_a_consent_that_is_not_understood_never_releases_more(
-        consents in consents(), request in requests(), resource in resources(), settings in all_settings()
-    ) {
-        let before = as_settings(&settings, &consents, &request, &resource).is_permit();
-        let mut more = consents;
-        more.push(provision(r#"{"type":"allow"}"#));
-        let after = as_settings(&settings, &more, &request, &resource);
-        prop_assert!(before || !after.is_permit());
-        prop_assert!(!after.is_permit() || after.btg, "only break-glass gets past a consent that is not understood");
-    }
-
-    #[test]
-    fn adding_a_purpose_never_releases_more(
-        consents in consents(), request in requests(), purpose in prop::sample::select(&PURPOSES[..]),
-        resource in resources(), settings in all_settings()
-    ) {
-        let before = as_settings(&settings, &consents, &request, &resource).is_permit();
-        let mut more = request;
-        more.purposes.push(Purpose::parse(purpose));
-        let after = as_settings(&settings, &consents, &more, &resource).is_permit();
-        prop_assert!(before || !after);
-    }
-
-    #[test]
-    fn narrowing_a_permit_never_releases_more(
-        consents in consents(), narrower in criteria(), request in requests(), resource in resources(), settings in all_settings()
-    ) {
-        let with = |rule: &str| {
-            let mut all = consents.clone();
-            all.push(provision(rule));
-            as_settings(&settings, &all, &request, &resource).is_permit()
-        };
-        let wide = with(r#"{"type":"permit"}"#);
-        let narrow = with(&format!(r#"{{"type":"permit"{narrower}}}"#));
-        prop_assert!(wide || !narrow);
-    }
-
-    #[test]
-    fn order_of_consents_does_not_matter(
-        consents in consents(), request in requests(), resource in resources(), settings in all_settings()
-    ) {
-        let forward = as_settings(&settings, &consents, &request, &resource);
-        let mut reversed = consents;
-        reversed.reverse();
-        let backward = as_settings(&settings, &reversed, &request, &resource);
-        prop_assert_eq!(forward.is_permit(), backward.is_permit());
-        prop_assert_eq!(forward.btg, backward.btg);
-    }
-
-    #[test]
-    fn any_json_is_decided_without_a_panic(text in r#"[\[\]{}":,a-z0-9]{0,40}"#, request in requests()) {
-        if let Ok(json) = model::json::parse(text.as_bytes(), &model::json::Limits::default()) {
-            decision(std::slice::from_ref(&json), &request, &json);
-        }
-    }
 }

@@ -58,7 +58,7 @@ fn criterion(in_a_deny: bool, listed: &[&str], resource: &[&str], holds: bool) {
     let effective = facts.labels().effective(Labelling::Complete);
     let found = match in_a_deny {
         true => criterion.denies(facts.labels(), effective),
-        false => criterion.permits(facts.labels(), effective),
+        false => criterion.permits(facts.labels(), effective, LabelCover::All),
     };
     assert_eq!(found, holds, "{listed:?} on {resource:?}");
 }
@@ -102,7 +102,7 @@ fn a_label_without_a_system_denies_by_code_and_never_permits() {
     };
     for system in [None, Some(ACT_CODE)] {
         assert!(deny.denies(&labels(system), Confidentiality::Restricted));
-        assert!(!permit.permits(&labels(system), Confidentiality::Restricted));
+        assert!(!permit.permits(&labels(system), Confidentiality::Restricted, LabelCover::Any));
     }
     let mut listed = LabelCriterion::default();
     listed.list(Some(ACT_CODE), "BH", true).unwrap();

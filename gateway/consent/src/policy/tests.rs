@@ -1,4 +1,5 @@
 use super::*;
+use crate::request::Purpose;
 use crate::samples::{admin, consent, decision, json, now, provision, request};
 use crate::samples::{condition, labelled};
 
