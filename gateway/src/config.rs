@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use toml::Table;
 
-mod consent;
 mod destination;
 mod mappings;
 mod mllp;
 mod read;
+mod rules;
 mod sections;
 mod source;
 #[cfg(test)]
@@ -187,13 +187,13 @@ pub struct Consent {
     /// References of the organisation that holds the data.
     pub custodian: Vec<String>,
     /// How a request with several purposes is decided.
-    pub purposes: ::consent::Purposes,
+    pub purposes: consent::Purposes,
     /// Which sensitivity labels a permit has to list.
-    pub label_cover: ::consent::LabelCover,
+    pub label_cover: consent::LabelCover,
     /// What a nested provision inherits.
-    pub inheritance: ::consent::Inheritance,
+    pub inheritance: consent::Inheritance,
     /// What an opt-in beside a root permit means.
-    pub base_policy: ::consent::BasePolicy,
+    pub base_policy: consent::BasePolicy,
 }
 
 /// How callers are known.

@@ -8,9 +8,7 @@ use toml::{Table, Value};
 
 use super::read::{Findings, Section};
 use super::units::{size, wait};
-use super::{
-    Auth, AuthMode, Backend, Config, Ledger, Listen, Store, consent, destination, mappings, source, validation,
-};
+use super::{Auth, AuthMode, Backend, Config, Ledger, Listen, Store, destination, mappings, rules, source, validation};
 
 const HTTPS: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 8443));
 const MLLP: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 2575));
@@ -42,7 +40,7 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config
     let config = Config {
         store: read_store(store, findings),
         ledger: read_ledger(ledger, base, findings),
-        consent: consent::read(consent, findings),
+        consent: rules::read(consent, findings),
         auth: read_auth(auth, &listen, findings),
         validation: validation::read(validation, base, findings),
         mappings: mappings::read(mappings, base, findings),

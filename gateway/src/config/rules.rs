@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::consent::{BasePolicy, Inheritance, LabelCover, Purposes};
+use consent::{BasePolicy, Inheritance, LabelCover, Purposes};
 use toml::Table;
 
 use super::read::{Findings, Section};
