@@ -28,6 +28,8 @@ pub struct Decision {
     pub matched: Vec<Matched>,
     /// Break-glass was needed and used.
     pub btg: bool,
+    /// The version of the sensitivity map that labelled the resource, where one did.
+    pub map: Option<SmolStr>,
 }
 
 /// The outcome.
@@ -104,7 +106,7 @@ impl Decision {
     }
 
     pub(crate) fn deny(reason: Reason) -> Self {
-        Self { effect: Effect::Deny(reason), matched: Vec::new(), btg: false }
+        Self { effect: Effect::Deny(reason), matched: Vec::new(), btg: false, map: None }
     }
 }
 
@@ -140,7 +142,9 @@ pub fn decide(
         for why in asked.purposes() {
             match asked.about(patient, why, &mut trace) {
                 Ok(overridden) => btg |= overridden,
-                Err(reason) => return Decision { effect: Effect::Deny(reason), matched: trace.0, btg: false },
+                Err(reason) => {
+                    return Decision { effect: Effect::Deny(reason), matched: trace.0, btg: false, map: None };
+                }
             }
         }
     }
@@ -148,7 +152,7 @@ pub fn decide(
         (Some(declared), true) => Obligations::of_break_glass(declared.started.after(settings.btg_ttl)),
         _ => Obligations::default(),
     };
-    Decision { effect: Effect::Permit(obligations), matched: trace.0, btg }
+    Decision { effect: Effect::Permit(obligations), matched: trace.0, btg, map: None }
 }
 
 struct Asked<'a> {
@@ -173,10 +177,10 @@ impl Asked<'_> {
         for why in self.purposes() {
             let heard = self.hear(self.policies.of_the_site(), why, &mut trace);
             if let Some(reason) = heard.denied {
-                return Decision { effect: Effect::Deny(reason), matched: trace.0, btg: false };
+                return Decision { effect: Effect::Deny(reason), matched: trace.0, btg: false, map: None };
             }
         }
-        Decision { effect: Effect::Permit(Obligations::default()), matched: trace.0, btg: false }
+        Decision { effect: Effect::Permit(Obligations::default()), matched: trace.0, btg: false, map: None }
     }
 
     /// Whether one patient permits these purposes; `Ok(true)` if only by break-glass.

@@ -41,6 +41,9 @@ impl Decision {
         json.insert("btg", self.btg);
         json.insert("obligations", Json::array(self.obligations().iter().map(|it| Json::from(it.to_string()))));
         json.insert("matched", Json::array(matched));
+        if let Some(map) = &self.map {
+            json.insert("map", map.clone());
+        }
         Json::Object(json)
     }
 }

@@ -90,9 +90,6 @@ impl From<&Json> for ResourceFacts {
         let id = SmolStr::new(resource::id(json).unwrap_or_default());
         let mut labels = Labels::default();
         read_labels(json, &mut labels);
-        for contained in json.items("contained") {
-            read_labels(contained, &mut labels);
-        }
         let mut found = Found::default();
         found.walk(json, "");
         let authors = AUTHORS.iter().filter(|name| **name != "agent" || resource_type == "Provenance");
@@ -149,13 +146,9 @@ impl ResourceFacts {
         self.authors.extend(links.agents.get(&self.reference).into_iter().flatten().cloned());
     }
 
-    /// Adds the labels that the codes of the resource bring.
-    pub fn map_labels(&mut self, map: &SensitivityMap) {
-        for found in &self.codes {
-            if let Some((system, code)) = found.key.as_deref().and_then(|key| key.split_once(SEPARATOR)) {
-                map.label(system, code, &mut self.labels);
-            }
-        }
+    /// Adds the labels that the codes of the resource bring; `json` is the resource these facts were read from.
+    pub fn map_labels(&mut self, json: &Json, map: &SensitivityMap) {
+        map.run(json, &mut self.labels);
     }
 
     /// The same resource with the labels of one of its elements.
@@ -165,8 +158,13 @@ impl ResourceFacts {
 
     /// Whether the type is one of the directory.
     pub(crate) fn is_directory(&self) -> bool {
-        DIRECTORY.binary_search(&self.resource_type.as_str()).is_ok()
+        is_directory(&self.resource_type)
     }
+}
+
+/// Whether a type holds the site's directory.
+pub(crate) fn is_directory(resource_type: &str) -> bool {
+    DIRECTORY.binary_search(&resource_type).is_ok()
 }
 
 /// What instances say about other resources: which they refer to, and who a Provenance names.
@@ -233,6 +231,8 @@ fn references_in(json: &Json) -> Vec<SmolStr> {
     found
 }
 
+/// The labels of a resource and of all that are inside of it: contained ones, and the entries of a Bundle. The highest
+/// counts for the whole (Healthcare Privacy and Security Classification System, "high water mark").
 fn read_labels(json: &Json, labels: &mut Labels) {
     if let Some(security) = json.at(&["meta", "security"]) {
         match security.as_array() {
@@ -242,6 +242,8 @@ fn read_labels(json: &Json, labels: &mut Labels) {
         }
     }
     inline_labels(json, labels);
+    let entries = json.items("entry").iter().filter_map(|entry| entry.get("resource"));
+    json.items("contained").iter().chain(entries).for_each(|inner| read_labels(inner, labels));
 }
 
 /// Adds the inline labels that an element carries itself. Returns whether it has any.

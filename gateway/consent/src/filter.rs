@@ -96,18 +96,19 @@ impl Context<'_> {
             facts.link(links);
         }
         if let (Labelling::Map, Some(map)) = (self.settings.labelling, self.map) {
-            facts.map_labels(map);
+            facts.map_labels(json, map);
         }
         facts
     }
 
     /// The decision on a resource.
     pub fn decide(&self, facts: &ResourceFacts) -> Decision {
-        if self.settings.labelling == Labelling::Map && self.map.is_none() {
-            let settings = Settings { labelling: Labelling::Unavailable, ..self.settings.clone() };
-            return decide(self.policies, self.request, facts, &settings, self.now);
+        let with = |settings: &Settings| decide(self.policies, self.request, facts, settings, self.now);
+        match (self.settings.labelling, self.map) {
+            (Labelling::Map, Some(map)) => Decision { map: Some(map.version().clone()), ..with(self.settings) },
+            (Labelling::Map, None) => with(&Settings { labelling: Labelling::Unavailable, ..self.settings.clone() }),
+            _ => with(self.settings),
         }
-        decide(self.policies, self.request, facts, self.settings, self.now)
     }
 
     fn content(&self, json: Json, text: Option<Arc<[u8]>>, facts: &ResourceFacts, decision: Decision) -> Content {

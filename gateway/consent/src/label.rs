@@ -6,9 +6,13 @@ use smol_str::SmolStr;
 use crate::settings::{LabelCover, Labelling};
 use crate::vocabulary::{ACT_CODE, CONFIDENTIALITY, canonical};
 
+mod content;
 mod map;
+mod table;
+mod value_sets;
 
-pub use map::SensitivityMap;
+pub use content::Why;
+pub use map::{MapError, SensitivityMap};
 
 /// The inline security label extension of DS4P (FHIR Data Segmentation for Privacy, "Inline Security Labels").
 pub(crate) const INLINE_LABEL: &str =
@@ -46,10 +50,12 @@ impl Confidentiality {
     }
 }
 
-/// The sensitivity codes that are compared by bits; others are compared as text.
-const SENSITIVITIES: [&str; 28] = [
+/// The sensitivity codes, which are compared by bits; others are compared as text. HL7 v3 ActCode, version 2018-08-12 of
+/// the FHIR R4 package, hierarchy under `_InformationSensitivityPolicy`.
+const SENSITIVITIES: [&str; 41] = [
     "BH", "PSY", "MH", "SUD", "ETH", "ETHUD", "OPIOIDUD", "PSYTHPN", "COGN", "DVD", "EMOTDIS", "SPI", "HIV", "SDV",
-    "SEX", "STD", "GDIS", "SCA", "SICKLE", "TBOO", "VIO", "MST", "DEMO", "B", "ADOL", "CEL", "DIA", "DRGIS",
+    "SEX", "STD", "GDIS", "SCA", "SICKLE", "TBOO", "VIO", "MST", "DEMO", "B", "ADOL", "CEL", "DIA", "DRGIS", "DOB",
+    "GENDER", "LIVARG", "MARST", "RACE", "REL", "EMPL", "LOCIS", "SSP", "EMP", "PDS", "PHY", "PRS",
 ];
 
 /// What is below what, nearest parent first; a child may have two parents.
@@ -142,6 +148,11 @@ const HANDLING: [&str; 57] = [
 /// The bit of a sensitivity code; none for codes that are not in the table.
 pub(crate) fn sensitivity_bit(code: &str) -> u64 {
     SENSITIVITIES.iter().position(|known| *known == code).map_or(0, |place| 1 << place)
+}
+
+/// Whether v3 ActCode has this sensitivity code.
+pub(crate) fn is_sensitivity(code: &str) -> bool {
+    SENSITIVITIES.contains(&code)
 }
 
 /// The bits of a sensitivity code and of all below it.
@@ -237,7 +248,7 @@ impl Labels {
         }
     }
 
-    fn raise(&mut self, confidentiality: Confidentiality) {
+    pub(crate) fn raise(&mut self, confidentiality: Confidentiality) {
         self.confidentiality = self.confidentiality.max(Some(confidentiality));
     }
 }

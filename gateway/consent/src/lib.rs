@@ -27,7 +27,7 @@ pub use decide::{Decision, Effect, Matched, Reason, decide};
 pub use facts::{Links, ResourceFacts};
 pub use filter::{Candidate, Content, Context, Permitted, Released, Withheld, release, release_all};
 pub use from_fhir::Misunderstood;
-pub use label::{Confidentiality, Labels, SensitivityMap};
+pub use label::{Confidentiality, Labels, MapError, SensitivityMap, Why};
 pub use obligation::{Obligation, Obligations};
 pub use policy::{Policies, is_admin_policy};
 pub use request::{AccessRequest, Action, Actor, Btg, Interaction, Purpose, UnknownWord};

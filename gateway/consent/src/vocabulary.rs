@@ -39,6 +39,15 @@ pub(crate) fn canonical(system: &str) -> &str {
         "http://hl7.org/fhir/consentscope" => CONSENT_SCOPE,
         "http://hl7.org/fhir/consentaction" => CONSENT_ACTION,
         "urn:oid:2.16.840.1.113883.6.1" => LOINC,
+        "urn:oid:2.16.840.1.113883.6.3" => "http://hl7.org/fhir/sid/icd-10",
+        "urn:oid:2.16.840.1.113883.6.8" => "http://unitsofmeasure.org",
+        "urn:oid:2.16.840.1.113883.6.73" => "http://www.whocc.no/atc",
+        "urn:oid:2.16.840.1.113883.6.88" => "http://www.nlm.nih.gov/research/umls/rxnorm",
+        "urn:oid:2.16.840.1.113883.6.90" => "http://hl7.org/fhir/sid/icd-10-cm",
+        "urn:oid:2.16.840.1.113883.6.96" => "http://snomed.info/sct",
+        "urn:oid:2.16.840.1.113883.6.103" => "http://hl7.org/fhir/sid/icd-9-cm",
+        "urn:oid:2.16.840.1.113883.12.292" => "http://hl7.org/fhir/sid/cvx",
+        "http://fhir.de/CodeSystem/dimdi/icd-10-gm" => "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
         other => other,
     }
 }

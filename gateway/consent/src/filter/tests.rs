@@ -87,6 +87,25 @@ fn the_map_is_run_where_the_site_says_so_and_its_absence_closes() {
     assert!(!permits(&icd, Some(&map)));
     assert!(permits(&condition(""), Some(&map)));
     assert!(!permits(&condition(""), None));
+    let local = json(&condition("").to_text().replace("http://loinc.org", "urn:local"));
+    assert!(!permits(&local, Some(&map)), "nobody has looked at this code system");
+}
+
+#[test]
+fn the_version_of_the_map_goes_with_each_decision() {
+    let policies = Policies::compile(&[], &[]);
+    let map = SensitivityMap::embedded();
+    let (request, mut settings) = (request(), Settings { labelling: Labelling::Map, ..Settings::default() });
+    let decided = |settings: &Settings, map: Option<&SensitivityMap>| {
+        let context = Context { policies: &policies, request: &request, settings, now: now(), links: None, map };
+        let decision = context.decide(&context.facts(&condition("")));
+        (decision.to_json().get("map").and_then(Json::as_str).map(str::to_owned), decision.map)
+    };
+    let version = map.version();
+    assert_eq!(decided(&settings, Some(&map)), (Some(version.to_string()), Some(version.clone())));
+    assert_eq!(decided(&settings, None), (None, None), "the map did not run");
+    settings.labelling = Labelling::Complete;
+    assert_eq!(decided(&settings, Some(&map)), (None, None));
 }
 
 #[test]

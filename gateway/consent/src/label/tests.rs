@@ -113,22 +113,3 @@ fn a_label_without_a_system_denies_by_code_and_never_permits() {
 fn an_unknown_confidentiality_in_a_provision_is_not_understood() {
     assert_eq!(LabelCriterion::default().list(Some(CONFIDENTIALITY), "X", true), Err(()));
 }
-
-#[test]
-fn the_map_labels_by_code_and_by_beginning() {
-    let map = SensitivityMap::embedded();
-    let facts = |code: &str| {
-        let resource = condition("").to_text().replace("http://loinc.org", "http://hl7.org/fhir/sid/icd-10-cm");
-        let mut facts = ResourceFacts::from(&crate::samples::json(&resource.replace("1-1", code)));
-        facts.map_labels(&map);
-        facts
-    };
-    assert!(facts("F11.20").labels().is_sensitive());
-    assert!(facts("Z21").labels().is_sensitive());
-    assert!(!facts("I10").labels().is_sensitive());
-    let own = crate::samples::json(r#"{"rules":[{"label":"HIV","system":"http://loinc.org","code":["1-1"]}]}"#);
-    let mut other = ResourceFacts::from(&condition(""));
-    other.map_labels(&SensitivityMap::read(&own).unwrap());
-    assert!(other.labels().is_sensitive());
-    assert_eq!(SensitivityMap::read(&crate::samples::json(r#"{"rules":[{"label":"HIV"}]}"#)), None);
-}
