@@ -47,6 +47,8 @@ pub struct Parts {
     pub consent: consent::Settings,
     /// Compiled consents.
     pub policies: Policies,
+    /// Which codes make a resource sensitive.
+    pub sensitivity: consent::SensitivityMap,
     /// Break-glass: what stands in the emergency journal alone, and limits.
     pub emergency: Emergency,
     /// Validators, by source.
@@ -84,6 +86,9 @@ pub enum StartError {
     /// A source's secret.
     #[error("{0}: expected a secret of at least 16 characters")]
     Secret(std::path::PathBuf),
+    /// The organisation's own sensitivity rules.
+    #[error("sensitivity: {0}")]
+    Sensitivity(String),
     /// A mapping package.
     #[error("mapping packages: {0}")]
     Packages(String),
@@ -109,6 +114,9 @@ impl App {
         let packages = Library::open(&config, data.path(), clock.now()).map_err(|faults| {
             StartError::Packages(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
+        let sensitivity = crate::sensitivity::load(&config.consent.sensitivity).map_err(|faults| {
+            StartError::Sensitivity(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
         let validation = Validation::open(&config)?;
         let store = Store::open(&store_config(&config, &data), clock.clone())?;
         let (ledger, sealer) = Ledger::open(&data.path().join("ledger"), keys.ledger, &config, &store)?;
@@ -130,6 +138,7 @@ impl App {
             secrets: secrets(&config)?,
             config,
             policies: Policies::default(),
+            sensitivity,
             validation,
             metrics,
             mllp,

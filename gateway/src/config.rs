@@ -186,6 +186,8 @@ pub struct Consent {
     pub labelling: Labelling,
     /// References of the organisation that holds the data.
     pub custodian: Vec<String>,
+    /// Files with the organisation's own sensitivity rules, added to the map that comes with the gateway.
+    pub sensitivity: Vec<crate::sensitivity::Named>,
     /// How a request with several purposes is decided.
     pub purposes: consent::Purposes,
     /// Which sensitivity labels a permit has to list.

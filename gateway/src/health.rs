@@ -7,7 +7,7 @@ use store::{LedgerQueue, Outbox};
 use crate::api::outcome::Failure;
 use crate::api::{Call, Who, answer};
 use crate::app::App;
-use crate::config::AuthMode;
+use crate::config::{AuthMode, Labelling};
 use crate::layers::Response;
 use crate::metrics::Gauge;
 use crate::sealing::Status;
@@ -51,6 +51,15 @@ pub(crate) fn ready(app: &App) -> Response {
             AuthMode::Smart => "smart",
         },
     );
+    let labelling = match app.config.consent.labelling {
+        Labelling::Complete => "complete",
+        Labelling::Map => "map",
+        Labelling::Unavailable => "unavailable",
+    };
+    body.insert("labelling", labelling);
+    if app.config.consent.labelling == Labelling::Map {
+        body.insert("sensitivity_map", crate::sensitivity::described(&app.sensitivity));
+    }
     // No reason to take nothing in: the packages before go on.
     let faults = app.packages.faults();
     if !faults.is_empty() {

@@ -22,6 +22,7 @@ pub mod packages;
 pub mod pipeline;
 pub mod policies;
 pub mod sealing;
+pub mod sensitivity;
 pub mod serve;
 pub mod terminology_server;
 pub mod tls;

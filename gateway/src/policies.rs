@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use consent::{Links, Policies as Compiled, SensitivityMap};
+use consent::{Links, Policies as Compiled};
 use model::json::{Json, Limits, parse};
 use store::{Resources, Search, Store, Stored};
 
@@ -107,12 +107,6 @@ impl Policies {
         let uses = cache.uses;
         cache.entries.insert(key, (made, compiled, uses));
     }
-}
-
-/// The map from codes to sensitivity labels that `labelling = "map"` runs; read once.
-pub fn sensitivity_map() -> &'static SensitivityMap {
-    static MAP: OnceLock<SensitivityMap> = OnceLock::new();
-    MAP.get_or_init(SensitivityMap::embedded)
 }
 
 /// What the instances say that the policies name.

@@ -3,14 +3,68 @@
 #![expect(clippy::expect_used, reason = "the samples are written here")]
 
 use consent::{
-    AccessRequest, Action, Actor, Candidate, Context, ImplicitPolicy, Interaction, Policies, Purpose, ResourceFacts,
-    Settings, decide, release_all,
+    AccessRequest, Action, Actor, Candidate, Context, ImplicitPolicy, Interaction, Labelling, Policies, Purpose,
+    ResourceFacts, SensitivityMap, Settings, decide, release_all,
 };
 use model::json::{Json, Limits, parse};
 use model::time::Instant;
 
 fn main() {
+    if !std::env::args().any(|argument| argument == "--list" || argument == "--test") {
+        percentiles();
+    }
     divan::main();
+}
+
+/// How often a figure is taken.
+const SAMPLES: usize = 200_000;
+const FILTERS: usize = 200;
+
+/// What the mean hides: the slow ones. Every single decision is timed; the time of asking the clock is counted in.
+#[expect(clippy::print_stdout, reason = "a bench prints")]
+#[expect(clippy::disallowed_methods, reason = "a bench measures time")]
+fn percentiles() {
+    use std::time::Instant as Clock;
+
+    let consents: Vec<Json> = (0..10).map(|number| consent(number, 20)).collect();
+    let policies = Policies::compile(&consents, &[]);
+    let (facts, request, settings, now) = (ResourceFacts::from(&observation(1)), request(), settings(), now());
+    let mut taken: Vec<u64> = Vec::with_capacity(SAMPLES);
+    let begun = Clock::now();
+    for _ in 0..SAMPLES {
+        let start = Clock::now();
+        let decision = decide(divan::black_box(&policies), &request, &facts, &settings, now);
+        taken.push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        divan::black_box(decision);
+    }
+    let all = begun.elapsed();
+    let rate = SAMPLES as f64 / all.as_secs_f64();
+    println!("one decision, 10 consents of 20 provisions: {} ({rate:.0} a second)", figures(&mut taken, 1, "ns"));
+
+    let map = SensitivityMap::embedded();
+    let mapped = Settings { labelling: Labelling::Map, ..settings.clone() };
+    let resources: Vec<Json> = (0..1000).map(observation).collect();
+    for (name, settings) in [("labels as stored", &settings), ("with the sensitivity map", &mapped)] {
+        let context = Context { policies: &policies, request: &request, settings, now, links: None, map: Some(&map) };
+        let mut taken: Vec<u64> = Vec::with_capacity(FILTERS);
+        for _ in 0..FILTERS {
+            let candidates: Vec<Candidate<'_>> = resources
+                .iter()
+                .map(|json| Candidate { json: json.clone(), text: None, selected_by: vec![] })
+                .collect();
+            let start = Clock::now();
+            let released = release_all(&context, divan::black_box(candidates));
+            taken.push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            assert_eq!(released.permitted.get().len(), 1000);
+        }
+        println!("a thousand resources filtered, {name}: {}", figures(&mut taken, 1000, "us"));
+    }
+}
+
+fn figures(taken: &mut [u64], unit: u64, name: &str) -> String {
+    taken.sort_unstable();
+    let at = |thousandths: usize| taken.get(taken.len() * thousandths / 1000).copied().unwrap_or_default() / unit;
+    format!("p50 {} {name}, p99 {} {name}, p99.9 {} {name}", at(500), at(990), at(999))
 }
 
 fn json(text: &str) -> Json {

@@ -206,7 +206,7 @@ impl<'a> Asking<'a> {
             settings: &self.app.consent,
             now: self.now,
             links: Some(&rules.links),
-            map: Some(crate::policies::sensitivity_map()),
+            map: Some(&self.app.sensitivity),
         }
     }
 

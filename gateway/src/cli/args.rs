@@ -234,6 +234,24 @@ pub(crate) enum ConsentCommand {
         /// A file of cases; `-` is standard input.
         file: PathBuf,
     },
+    /// Shows which sensitivity labels resources get from their codes, and why.
+    #[command(
+        after_help = "Example: anchorline consent label --sensitivity PSY=mental-health.json --measure record.ndjson"
+    )]
+    Label {
+        /// The organisation's own rules as well: a table, ValueSet, ConceptMap, Bundle or folder of them.
+        #[arg(long, value_name = "[LABEL=]PATH")]
+        sensitivity: Vec<String>,
+        /// The rules that a configuration names.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Compares with the sensitivity labels in `meta.security` and prints precision and recall as the last line.
+        #[arg(long)]
+        measure: bool,
+        /// Resources and Bundles as JSON, or one a line in `.ndjson`; `-` is standard input, one a line.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,11 +1,11 @@
 //! `anchorline check-config`: everything that is wrong with a configuration, each with its key and a suggestion, and with
-//! the mapping packages that it leads to, each with file and line.
+//! the mapping packages and the sensitivity rules that it leads to, each with file and line.
 
 use super::Failure;
 use super::args::CheckConfigArguments;
 use super::reporter::Reporter;
 use crate::config::{Config, ConfigError};
-use crate::packages;
+use crate::{packages, sensitivity};
 
 pub(crate) fn run(options: &CheckConfigArguments, reporter: &Reporter) -> Result<(), Failure> {
     let config = match Config::load(&options.file) {
@@ -15,6 +15,9 @@ pub(crate) fn run(options: &CheckConfigArguments, reporter: &Reporter) -> Result
     };
     for notice in &config.notices {
         reporter.remark(&format!("{}: {notice}", options.file.display()));
+    }
+    if let Err(faults) = sensitivity::load(&config.consent.sensitivity) {
+        return refused(options, reporter, &faults);
     }
     match packages::check(&config, Some(&options.data)) {
         Ok(own) if own.is_empty() => reporter.line(&format!("{}: nothing is wrong", options.file.display())),

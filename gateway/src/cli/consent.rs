@@ -1,4 +1,6 @@
-//! `anchorline consent decide`: decision cases in, decisions out.
+//! `anchorline consent …`: decision cases in, decisions out; resources in, labels and reasons out.
+
+use std::path::Path;
 
 use consent::cases::Suite;
 use model::json::{self, Limits};
@@ -8,12 +10,23 @@ use super::args::ConsentCommand;
 use super::input;
 use super::reporter::Reporter;
 
+mod label;
+
 /// Decision cases are larger than a message: a file holds hundreds, each with its resources.
 const LIMITS: Limits = Limits { bytes: 256 << 20, depth: 128 };
 
 pub(crate) fn run(command: ConsentCommand, reporter: &Reporter) -> Result<(), Failure> {
-    let ConsentCommand::Decide { repeat, file } = command;
-    let cases = json::parse(&input::read(&file)?, &LIMITS)
+    match command {
+        ConsentCommand::Decide { repeat, file } => decide(&file, repeat, reporter),
+        ConsentCommand::Label { sensitivity, config, measure, files } => {
+            let map = label::map(&sensitivity, config.as_deref())?;
+            label::run(&map, &files, measure, reporter)
+        }
+    }
+}
+
+fn decide(file: &Path, repeat: u32, reporter: &Reporter) -> Result<(), Failure> {
+    let cases = json::parse(&input::read(file)?, &LIMITS)
         .map_err(|error| Failure::Refused(format!("{}: {error}", file.display())))?;
     let suite = Suite::read(&cases).map_err(|error| Failure::Refused(format!("{}: {error}", file.display())))?;
     if repeat > 1 {

@@ -40,7 +40,7 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config
     let config = Config {
         store: read_store(store, findings),
         ledger: read_ledger(ledger, base, findings),
-        consent: rules::read(consent, findings),
+        consent: rules::read(consent, base, findings),
         auth: read_auth(auth, &listen, findings),
         validation: validation::read(validation, base, findings),
         mappings: mappings::read(mappings, base, findings),

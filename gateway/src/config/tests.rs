@@ -250,3 +250,15 @@ fn what_the_texts_leave_open_has_our_answer_unless_the_file_says_otherwise() {
     assert_eq!((theirs.inheritance, theirs.base_policy), (consent::Inheritance::Narrow, consent::BasePolicy::Literal));
     check("[consent]\ninheritance = 'narow'", "consent.inheritance", "narrow");
 }
+
+#[test]
+fn own_sensitivity_rules_are_named_with_the_map_that_runs_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("own.csv"), "").unwrap();
+    let text = "[consent]\nlabelling='map'\nsensitivity=['own.csv','PSY=own.csv']";
+    let named = Config::parse(text, folder.path()).unwrap().consent.sensitivity;
+    assert_eq!((named[0].label.as_deref(), named[1].label.as_deref()), (None, Some("PSY")));
+    assert!(named.iter().all(|one| one.path == folder.path().join("own.csv")));
+    check("[consent]\nlabelling='map'\nsensitivity='none.csv'", "consent.sensitivity", "relative");
+    check("[consent]\nsensitivity='.'", "consent.sensitivity", "labelling");
+}

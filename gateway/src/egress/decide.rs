@@ -86,7 +86,7 @@ pub(super) fn decide(
         settings: &app.consent,
         now,
         links: Some(&links),
-        map: Some(policies::sensitivity_map()),
+        map: Some(&app.sensitivity),
     };
     let total = resources.len();
     let candidates = resources.into_iter().map(|(stored, json)| Candidate {

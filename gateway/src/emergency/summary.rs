@@ -86,7 +86,7 @@ fn read(call: &Call, _: &AuditWritten, who: &Who, grant: &Grant, now: Instant) -
         settings: &app.consent,
         now,
         links: Some(&links),
-        map: Some(crate::policies::sensitivity_map()),
+        map: Some(&app.sensitivity),
     };
     let record = ips::record(app, &grant.patient)?;
     let candidates = record.into_iter().map(|json| Candidate { json, text: None, selected_by: Vec::new() });
