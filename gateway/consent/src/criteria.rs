@@ -42,15 +42,37 @@ pub(crate) struct Uses {
     pub(crate) data: bool,
 }
 
-/// A request and a resource in the numbers of the compiled consents: made once per decision.
-pub(crate) struct View<'a> {
-    pub(crate) facts: &'a ResourceFacts,
-    pub(crate) effective: Confidentiality,
+/// A request in the numbers of the compiled consents: made once, however many resources are decided for it.
+pub(crate) struct Asker<'a> {
     cover: LabelCover,
     identifiers: &'a [Identifier],
     actors: Vec<Id>,
     custodians: Option<Vec<Id>>,
     action: u8,
+}
+
+impl<'a> Asker<'a> {
+    pub(crate) fn new(names: &Names, request: &'a AccessRequest, settings: &Settings) -> Self {
+        let mut actors: Vec<Id> =
+            request.actor.refs.iter().filter_map(|reference| names.find(unversioned(reference))).collect();
+        for identifier in &request.actor.identifiers {
+            actors.extend(names.find(&identifier_key(identifier.system.as_deref(), &identifier.value)));
+        }
+        Self {
+            cover: settings.label_cover,
+            identifiers: &request.actor.identifiers,
+            actors,
+            custodians: request.custodian.as_ref().map(|refs| names.find_all(refs)),
+            action: action_bit(request.action),
+        }
+    }
+}
+
+/// A request and a resource in the numbers of the compiled consents: made once per decision.
+pub(crate) struct View<'a> {
+    pub(crate) facts: &'a ResourceFacts,
+    pub(crate) effective: Confidentiality,
+    asker: &'a Asker<'a>,
     codes: Vec<Id>,
     classes: Vec<Id>,
     own: Option<Id>,
@@ -63,15 +85,10 @@ impl<'a> View<'a> {
     pub(crate) fn new(
         names: &Names,
         uses: Uses,
-        request: &'a AccessRequest,
+        asker: &'a Asker<'a>,
         facts: &'a ResourceFacts,
         settings: &Settings,
     ) -> Self {
-        let mut actors: Vec<Id> =
-            request.actor.refs.iter().filter_map(|reference| names.find(unversioned(reference))).collect();
-        for identifier in &request.actor.identifiers {
-            actors.extend(names.find(&identifier_key(identifier.system.as_deref(), &identifier.value)));
-        }
         let when = |used: bool, list: &[SmolStr]| if used { names.find_all(list) } else { Vec::new() };
         let codes = match uses.codes {
             true => names.find_all(facts.codes.iter().filter_map(|found| found.key.as_ref())),
@@ -80,11 +97,7 @@ impl<'a> View<'a> {
         Self {
             facts,
             effective: facts.labels.effective(settings.labelling),
-            cover: settings.label_cover,
-            identifiers: &request.actor.identifiers,
-            actors,
-            custodians: request.custodian.as_ref().map(|refs| names.find_all(refs)),
-            action: action_bit(request.action),
+            asker,
             codes,
             classes: when(uses.classes, &facts.classes),
             own: if uses.data { names.find(&facts.reference) } else { None },
@@ -92,6 +105,10 @@ impl<'a> View<'a> {
             referrers: when(uses.data, &facts.referrers),
             authors: when(uses.data, &facts.authors),
         }
+    }
+
+    pub(crate) fn asker(&self) -> &Asker<'a> {
+        self.asker
     }
 }
 
@@ -228,17 +245,20 @@ impl Criteria {
         Ok(criteria)
     }
 
-    /// Whether all criteria hold. The cheap ones come first.
-    pub(crate) fn hold(&self, rule: Rule, why: Why<'_>, view: &View<'_>) -> bool {
-        let in_a_deny = rule == Rule::Deny;
+    /// Whether the criteria hold that rest on the request alone.
+    pub(crate) fn hold_for(&self, rule: Rule, why: Why<'_>, asker: &Asker<'_>) -> bool {
         self.purpose.as_ref().is_none_or(|it| it.holds(why))
-            && self.action.is_none_or(|bits| bits & view.action != 0)
-            && self.label.as_ref().is_none_or(|it| match rule {
-                Rule::Deny => it.denies(&view.facts.labels, view.effective),
-                Rule::Permit => it.permits(&view.facts.labels, view.effective, view.cover),
-            })
-            && self.class.as_ref().is_none_or(|it| it.always || any_of(&it.keys, &view.classes))
-            && self.actor.as_ref().is_none_or(|it| it.holds(in_a_deny, view))
+            && self.action.is_none_or(|bits| bits & asker.action != 0)
+            && self.actor.as_ref().is_none_or(|it| it.holds(rule == Rule::Deny, asker))
+    }
+
+    /// Whether the others hold. The cheap ones come first.
+    pub(crate) fn hold_of(&self, rule: Rule, view: &View<'_>) -> bool {
+        let in_a_deny = rule == Rule::Deny;
+        self.label.as_ref().is_none_or(|it| match rule {
+            Rule::Deny => it.denies(&view.facts.labels, view.effective),
+            Rule::Permit => it.permits(&view.facts.labels, view.effective, view.asker.cover),
+        }) && self.class.as_ref().is_none_or(|it| it.always || any_of(&it.keys, &view.classes))
             && self.data_period.is_none_or(|period| match (&view.facts.time, rule) {
                 (None, rule) => rule == Rule::Deny,
                 (Some(time), Rule::Deny) => period.overlaps(time),
@@ -310,11 +330,11 @@ impl ActorCriterion {
         }
     }
 
-    fn holds(&self, in_a_deny: bool, view: &View<'_>) -> bool {
-        any_of(&self.recipients, &view.actors)
-            || self.values.iter().any(|value| view.identifiers.iter().any(|own| own.value == *value))
+    fn holds(&self, in_a_deny: bool, asker: &Asker<'_>) -> bool {
+        any_of(&self.recipients, &asker.actors)
+            || self.values.iter().any(|value| asker.identifiers.iter().any(|own| own.value == *value))
             || self.some_custodian
-            || match &view.custodians {
+            || match &asker.custodians {
                 Some(custodians) => any_of(&self.custodians, custodians),
                 None => in_a_deny && !self.custodians.is_empty(),
             }

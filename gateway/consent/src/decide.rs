@@ -3,12 +3,12 @@
 use model::time::Instant;
 use smol_str::{SmolStr, ToSmolStr};
 
-use crate::criteria::{View, Why};
+use crate::criteria::{Asker, View, Why};
 use crate::facts::ResourceFacts;
 use crate::from_fhir::Rule;
 use crate::label::Confidentiality;
 use crate::obligation::Obligations;
-use crate::policy::{Compiled, Policies};
+use crate::policy::{Compiled, Plan, Policies};
 use crate::request::{AccessRequest, Action};
 use crate::settings::{BtgMode, ImplicitPolicy, Purposes, Settings};
 use crate::vocabulary::TREATMENT;
@@ -122,15 +122,65 @@ pub fn decide(
     settings: &Settings,
     now: Instant,
 ) -> Decision {
+    let asker = Asker::new(policies.names(), request, settings);
+    decided(policies, request, settings, now, &asker, &[], facts)
+}
+
+/// One request, made ready to decide many resources: what rests on the request alone is looked at once.
+pub(crate) struct Prepared<'a> {
+    policies: &'a Policies,
+    request: &'a AccessRequest,
+    settings: &'a Settings,
+    now: Instant,
+    asker: Asker<'a>,
+    plans: Vec<Plan>,
+}
+
+impl<'a> Prepared<'a> {
+    pub(crate) fn new(
+        policies: &'a Policies,
+        request: &'a AccessRequest,
+        settings: &'a Settings,
+        now: Instant,
+    ) -> Self {
+        let asker = Asker::new(policies.names(), request, settings);
+        let plans = purposes(request, settings).map(|why| policies.plan(why, &asker, settings, now)).collect();
+        Self { policies, request, settings, now, asker, plans }
+    }
+
+    /// As [`decide`].
+    pub(crate) fn decide(&self, facts: &ResourceFacts) -> Decision {
+        decided(self.policies, self.request, self.settings, self.now, &self.asker, &self.plans, facts)
+    }
+}
+
+/// The purposes that are decided one by one, or together.
+fn purposes<'a>(request: &'a AccessRequest, settings: &Settings) -> impl Iterator<Item = Why<'a>> + use<'a> {
+    let together = match settings.purposes {
+        Purposes::Every => 1,
+        Purposes::Any => request.purposes.len().max(1),
+    };
+    request.purposes.chunks(together).map(Why::new)
+}
+
+fn decided(
+    policies: &Policies,
+    request: &AccessRequest,
+    settings: &Settings,
+    now: Instant,
+    asker: &Asker<'_>,
+    plans: &[Plan],
+    facts: &ResourceFacts,
+) -> Decision {
     if request.actor.refs.is_empty() && request.actor.identifiers.is_empty() {
         return Decision::deny(Reason::NoActor);
     }
     if request.purposes.is_empty() {
         return Decision::deny(Reason::NoPurpose);
     }
-    let view = View::new(policies.names(), policies.uses(), request, facts, settings);
-    let asked = Asked { policies, request, settings, view, now };
-    let mut trace = Trace::default();
+    let view = View::new(policies.names(), policies.uses(), asker, facts, settings);
+    let asked = Asked { policies, request, settings, view, now, plans };
+    let mut trace = Trace::new(policies.len());
     if facts.patients.is_empty() {
         return match facts.is_directory() {
             true => asked.of_the_directory(trace),
@@ -139,20 +189,21 @@ pub fn decide(
     }
     let mut btg = false;
     for patient in &facts.patients {
-        for why in asked.purposes() {
-            match asked.about(patient, why, &mut trace) {
+        for (why, plan) in asked.purposes() {
+            match asked.about(patient, why, plan, &mut trace) {
                 Ok(overridden) => btg |= overridden,
                 Err(reason) => {
-                    return Decision { effect: Effect::Deny(reason), matched: trace.0, btg: false, map: None };
+                    return Decision { effect: Effect::Deny(reason), matched: trace.found, btg: false, map: None };
                 }
             }
+            trace.again = true;
         }
     }
     let obligations = match (&request.btg, btg) {
         (Some(declared), true) => Obligations::of_break_glass(declared.started.after(settings.btg_ttl)),
         _ => Obligations::default(),
     };
-    Decision { effect: Effect::Permit(obligations), matched: trace.0, btg, map: None }
+    Decision { effect: Effect::Permit(obligations), matched: trace.found, btg, map: None }
 }
 
 struct Asked<'a> {
@@ -161,35 +212,33 @@ struct Asked<'a> {
     settings: &'a Settings,
     view: View<'a>,
     now: Instant,
+    /// One for each of the purposes that are decided; none for a single decision.
+    plans: &'a [Plan],
 }
 
 impl Asked<'_> {
-    /// The purposes that are decided one by one, or together.
-    fn purposes(&self) -> impl Iterator<Item = Why<'_>> {
-        let together = match self.settings.purposes {
-            Purposes::Every => 1,
-            Purposes::Any => self.request.purposes.len().max(1),
-        };
-        self.request.purposes.chunks(together).map(Why::new)
+    fn purposes(&self) -> impl Iterator<Item = (Why<'_>, Option<&Plan>)> {
+        purposes(self.request, self.settings).enumerate().map(|(place, why)| (why, self.plans.get(place)))
     }
 
     fn of_the_directory(&self, mut trace: Trace) -> Decision {
-        for why in self.purposes() {
-            let heard = self.hear(self.policies.of_the_site(), why, &mut trace);
+        for (why, plan) in self.purposes() {
+            let heard = self.hear(self.policies.of_the_site(), why, plan, &mut trace);
+            trace.again = true;
             if let Some(reason) = heard.denied {
-                return Decision { effect: Effect::Deny(reason), matched: trace.0, btg: false, map: None };
+                return Decision { effect: Effect::Deny(reason), matched: trace.found, btg: false, map: None };
             }
         }
-        Decision { effect: Effect::Permit(Obligations::default()), matched: trace.0, btg: false, map: None }
+        Decision { effect: Effect::Permit(Obligations::default()), matched: trace.found, btg: false, map: None }
     }
 
     /// Whether one patient permits these purposes; `Ok(true)` if only by break-glass.
-    fn about(&self, patient: &str, why: Why<'_>, trace: &mut Trace) -> Result<bool, Reason> {
+    fn about(&self, patient: &str, why: Why<'_>, plan: Option<&Plan>, trace: &mut Trace) -> Result<bool, Reason> {
         if self.is_patient_themselves(patient, why) {
-            let heard = self.hear(self.policies.of_the_site(), why, trace);
+            let heard = self.hear(self.policies.of_the_site(), why, plan, trace);
             return heard.denied.map_or(Ok(false), Err);
         }
-        let heard = self.hear(self.policies.of_patient(patient), why, trace);
+        let heard = self.hear(self.policies.of_patient(patient), why, plan, trace);
         let reason = match heard.denied {
             None if heard.permitted || self.implicitly_permits(why) => return Ok(false),
             None => Reason::ImplicitPolicy,
@@ -202,18 +251,29 @@ impl Asked<'_> {
     }
 
     /// Asks every consent; any deny denies, else any permit permits.
-    fn hear<'p>(&self, consents: impl Iterator<Item = &'p Compiled>, why: Why<'_>, trace: &mut Trace) -> Heard {
+    fn hear<'p>(
+        &self,
+        consents: impl Iterator<Item = (usize, &'p Compiled)>,
+        why: Why<'_>,
+        plan: Option<&Plan>,
+        trace: &mut Trace,
+    ) -> Heard {
         let mut heard = Heard::default();
-        for consent in consents {
+        for (place, consent) in consents {
             let body = match &consent.body {
                 Ok(body) => body,
                 Err(why) => {
                     heard.denied = heard.denied.or(Some(Reason::Indeterminate));
-                    trace.note(consent, &why.at, "indeterminate");
+                    trace.note(consent, &why.at.to_smolstr(), "indeterminate");
                     continue;
                 }
             };
-            let Some(verdict) = body.decide(why, &self.view, self.settings, self.now) else { continue };
+            let planned = plan.map(|plan| plan.of(place));
+            if planned == Some(None) {
+                continue;
+            }
+            let planned = planned.flatten();
+            let Some(verdict) = body.decide(why, &self.view, self.settings, self.now, planned) else { continue };
             match verdict.rule {
                 Rule::Permit => {
                     heard.permitted = true;
@@ -277,17 +337,24 @@ struct Heard {
     bars_break_glass: bool,
 }
 
-#[derive(Default)]
-struct Trace(Vec<Matched>);
+struct Trace {
+    found: Vec<Matched>,
+    /// Another patient or purpose was asked about before: what it said may come again.
+    again: bool,
+}
 
 impl Trace {
-    fn note(&mut self, consent: &Compiled, path: &str, said: &'static str) {
-        let seen = self.0.iter().any(|it| it.consent == consent.id && it.path == path && it.said == said);
-        if !seen {
-            self.0.push(Matched {
+    fn new(consents: usize) -> Self {
+        Self { found: Vec::with_capacity(consents.min(16)), again: false }
+    }
+
+    fn note(&mut self, consent: &Compiled, path: &SmolStr, said: &'static str) {
+        let same = |it: &Matched| it.consent == consent.id && it.path == *path && it.said == said;
+        if !self.again || !self.found.iter().any(same) {
+            self.found.push(Matched {
                 consent: consent.id.clone(),
                 version: consent.version.clone(),
-                path: path.to_smolstr(),
+                path: path.clone(),
                 said,
             });
         }

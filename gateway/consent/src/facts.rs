@@ -102,7 +102,7 @@ impl From<&Json> for ResourceFacts {
             authors: authors.filter_map(|name| json.get(name)).flat_map(references_in).collect(),
             codes: found.codes,
             classes: classes(json, &resource_type, found.content_types),
-            references: references_in(json),
+            references: found.references,
             referrers: Vec::new(),
             linked: false,
             resource_type,
@@ -220,15 +220,32 @@ pub(crate) fn unversioned(reference: &str) -> SmolStr {
 }
 
 fn references_in(json: &Json) -> Vec<SmolStr> {
-    let mut found: Vec<SmolStr> = Vec::new();
-    // A Reference has the reference itself; model::resource::references walks the members of what it is given.
-    for reference in resource::references(json) {
-        let reference = unversioned(reference.target);
-        if !reference.starts_with('#') && !found.contains(&reference) {
-            found.push(reference);
-        }
-    }
+    let mut found = Vec::new();
+    collect_references(json, &mut found);
     found
+}
+
+/// Every `reference` text that is not to a contained resource, once.
+fn collect_references(json: &Json, found: &mut Vec<SmolStr>) {
+    match json {
+        Json::Array(items) => items.iter().for_each(|item| collect_references(item, found)),
+        Json::Object(object) => {
+            for (name, value) in object.iter() {
+                match value {
+                    Json::String(target) if name == "reference" => add_reference(target, found),
+                    other => collect_references(other, found),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn add_reference(target: &str, found: &mut Vec<SmolStr>) {
+    let target = target.split_once("/_history/").map_or(target, |(instance, _)| instance);
+    if !target.starts_with('#') && !found.iter().any(|known| known == target) {
+        found.push(SmolStr::new(target));
+    }
 }
 
 /// The labels of a resource and of all that are inside of it: contained ones, and the entries of a Bundle. The highest
@@ -263,6 +280,7 @@ pub(crate) fn inline_labels(element: &Json, labels: &mut Labels) -> bool {
 struct Found {
     codes: Vec<FoundCode>,
     content_types: Vec<SmolStr>,
+    references: Vec<SmolStr>,
 }
 
 impl Found {
@@ -272,6 +290,7 @@ impl Found {
             Json::Object(object) => {
                 // A Quantity has system and code of its unit; it is no Coding. Labels are read apart.
                 if name == "meta" {
+                    collect_references(json, &mut self.references);
                     return;
                 }
                 if let Some(code) = object.get("code").and_then(Json::as_str)
@@ -287,7 +306,10 @@ impl Found {
                     self.content_types.push(SmolStr::new(bare.to_ascii_lowercase()));
                 }
                 for (member, value) in object.iter() {
-                    self.walk(value, member);
+                    match value {
+                        Json::String(target) if member == "reference" => add_reference(target, &mut self.references),
+                        other => self.walk(other, member),
+                    }
                 }
             }
             _ => {}
@@ -379,6 +401,9 @@ impl TimeValue<'_> {
 
 fn time_member<'a>(json: &'a Json, name: &str) -> Option<TimeValue<'a>> {
     if let Some(choice) = name.strip_suffix('x') {
+        if !json.as_object().is_some_and(|object| object.iter().any(|(member, _)| member.starts_with(choice))) {
+            return None;
+        }
         let member = |kind: &str| json.get(&format_smolstr!("{choice}{kind}"));
         if let Some(value) = member("DateTime").or_else(|| member("Instant")).or_else(|| member("Date")) {
             return Some(TimeValue::Moment(value));

@@ -7,7 +7,7 @@ use model::json::Json;
 use model::time::Instant;
 use smol_str::SmolStr;
 
-use crate::decide::{Decision, Effect, Reason, decide};
+use crate::decide::{Decision, Effect, Prepared, Reason, decide};
 use crate::facts::{Links, ResourceFacts};
 use crate::label::SensitivityMap;
 use crate::obligation::Obligations;
@@ -103,11 +103,26 @@ impl Context<'_> {
 
     /// The decision on a resource.
     pub fn decide(&self, facts: &ResourceFacts) -> Decision {
-        let with = |settings: &Settings| decide(self.policies, self.request, facts, settings, self.now);
+        let decision = match self.settings.labelling {
+            Labelling::Map if self.map.is_none() => {
+                let settings = self.unlabelled();
+                decide(self.policies, self.request, facts, &settings, self.now)
+            }
+            _ => decide(self.policies, self.request, facts, self.settings, self.now),
+        };
+        self.mapped(decision)
+    }
+
+    /// Nobody has labelled: what holds where the map was to run and is not there.
+    fn unlabelled(&self) -> Settings {
+        Settings { labelling: Labelling::Unavailable, ..self.settings.clone() }
+    }
+
+    /// Notes which map labelled what was decided.
+    fn mapped(&self, decision: Decision) -> Decision {
         match (self.settings.labelling, self.map) {
-            (Labelling::Map, Some(map)) => Decision { map: Some(map.version().clone()), ..with(self.settings) },
-            (Labelling::Map, None) => with(&Settings { labelling: Labelling::Unavailable, ..self.settings.clone() }),
-            _ => with(self.settings),
+            (Labelling::Map, Some(map)) => Decision { map: Some(map.version().clone()), ..decision },
+            _ => decision,
         }
     }
 
@@ -201,9 +216,13 @@ impl Released {
 pub fn release_all<'a>(context: &Context<'_>, candidates: impl IntoIterator<Item = Candidate<'a>>) -> Released {
     let mut contents = Vec::new();
     let mut withheld = Vec::new();
+    let unlabelled =
+        (context.settings.labelling == Labelling::Map && context.map.is_none()).then(|| context.unlabelled());
+    let settings = unlabelled.as_ref().unwrap_or(context.settings);
+    let prepared = Prepared::new(context.policies, context.request, settings, context.now);
     for candidate in candidates {
         let facts = context.facts(&candidate.json);
-        let mut decision = context.decide(&facts);
+        let mut decision = context.mapped(prepared.decide(&facts));
         if decision.is_permit() && !context.permits_all(&candidate.selected_by) {
             decision = Decision::deny(Reason::Selection);
         }

@@ -3,7 +3,7 @@
 use model::json::Json;
 use proptest::prelude::*;
 
-use crate::decide::{Decision, decide};
+use crate::decide::{Decision, Prepared, decide};
 use crate::facts::ResourceFacts;
 use crate::filter::{Candidate, Context, Released, release_all};
 use crate::policy::Policies;
@@ -305,6 +305,18 @@ proptest! {
         let wide = with(r#"{"type":"permit"}"#);
         let narrow = with(&format!(r#"{{"type":"permit"{narrower}}}"#));
         prop_assert!(released_no_more(&wide, &narrow));
+    }
+
+    #[test]
+    fn many_decided_together_are_decided_as_each_alone(
+        consents in consents(), request in requests(), first in resources(), second in resources(), settings in all_settings()
+    ) {
+        let policies = Policies::compile(&consents, &[]);
+        let prepared = Prepared::new(&policies, &request, &settings, now());
+        for resource in [first, second] {
+            let alone = as_settings(&settings, &consents, &request, &resource);
+            prop_assert_eq!(prepared.decide(&ResourceFacts::from(&resource)), alone);
+        }
     }
 
     #[test]

@@ -6,10 +6,13 @@ use model::json::Json;
 use model::time::Instant;
 use smol_str::SmolStr;
 
-use crate::criteria::{Criteria, Names, Uses, View, Why};
+use crate::criteria::{Asker, Criteria, Names, Uses, View, Why};
 use crate::from_fhir::{self, Base, Meaning, Misunderstood, Provision, Rule, Span, Status};
 use crate::settings::{BasePolicy, Inheritance, Settings};
 use crate::vocabulary::{EMERGENCY, RESEARCH};
+
+/// The place of what holds where no provision decides.
+static POLICY_RULE: SmolStr = SmolStr::new_static("policyRule");
 
 /// The extension that marks a Consent without patient as a policy of the site.
 const ADMIN_POLICY: &str = "urn:gateway:consent:admin-policy";
@@ -78,11 +81,20 @@ struct Node {
     path: SmolStr,
 }
 
+/// By the places of consents and of their provisions what can hold for a request; `None`: the consent is not in force.
+pub(crate) struct Plan(Vec<Option<Box<[bool]>>>);
+
+impl Plan {
+    pub(crate) fn of(&self, place: usize) -> Option<&[bool]> {
+        self.0.get(place)?.as_deref()
+    }
+}
+
 /// What one consent says to one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Verdict<'a> {
     pub(crate) rule: Rule,
-    pub(crate) path: &'a str,
+    pub(crate) path: &'a SmolStr,
     /// A deny that names break-glass or emergency treatment itself.
     pub(crate) bars_break_glass: bool,
 }
@@ -155,15 +167,29 @@ impl Policies {
         self.uses
     }
 
-    /// What counts for a patient: their consents and what counts for everybody.
-    pub(crate) fn of_patient(&self, patient: &str) -> impl Iterator<Item = &Compiled> {
+    /// What counts for a patient: their consents and what counts for everybody; each with its place.
+    pub(crate) fn of_patient(&self, patient: &str) -> impl Iterator<Item = (usize, &Compiled)> {
         let own = self.by_patient.get(patient).into_iter().flatten();
-        own.chain(&self.everybody).filter_map(|place| self.consents.get(*place))
+        own.chain(&self.everybody).filter_map(|place| Some((*place, self.consents.get(*place)?)))
     }
 
-    /// The policies of the site.
-    pub(crate) fn of_the_site(&self) -> impl Iterator<Item = &Compiled> {
-        self.everybody.iter().filter_map(|place| self.consents.get(*place)).filter(|it| it.admin)
+    /// The policies of the site, each with its place.
+    pub(crate) fn of_the_site(&self) -> impl Iterator<Item = (usize, &Compiled)> {
+        let everybody = self.everybody.iter().filter_map(|place| Some((*place, self.consents.get(*place)?)));
+        everybody.filter(|(_, it)| it.admin)
+    }
+
+    /// What of every consent can still hold for a request, whatever the resource: for many resources at once.
+    pub(crate) fn plan(&self, why: Why<'_>, asker: &Asker<'_>, settings: &Settings, now: Instant) -> Plan {
+        let of = |compiled: &Compiled| {
+            let body = compiled.body.as_ref().ok()?;
+            if !body.in_force(why, now) {
+                return None;
+            }
+            let node = |node: &Node| node.can_hold(body.permits_void, why, asker, settings, now);
+            Some(body.nodes.iter().map(node).collect())
+        };
+        Plan(self.consents.iter().map(of).collect())
     }
 
     fn add(&mut self, consent: &Json, admin: bool) {
@@ -339,11 +365,13 @@ impl Body {
         view: &View<'_>,
         settings: &Settings,
         now: Instant,
+        planned: Option<&[bool]>,
     ) -> Option<Verdict<'a>> {
-        if !self.in_force(why, now) {
+        if planned.is_none() && !self.in_force(why, now) {
             return None;
         }
-        let asked = Walk { nodes: &self.nodes, permits_void: self.permits_void, why, view, settings, now };
+        let permits_void = self.permits_void;
+        let asked = Walk { nodes: &self.nodes, permits_void, why, view, settings, now, planned };
         if let Some(verdict) = asked.down(0) {
             return Some(verdict);
         }
@@ -360,7 +388,7 @@ impl Body {
             Base::EmergencyOnly => Rule::Deny,
         };
         let holds = rule == Rule::Deny || !self.permits_void;
-        holds.then_some(Verdict { rule, path: "policyRule", bars_break_glass: false })
+        holds.then_some(Verdict { rule, path: &POLICY_RULE, bars_break_glass: false })
     }
 }
 
@@ -372,6 +400,23 @@ struct Walk<'a, 'v> {
     view: &'v View<'v>,
     settings: &'v Settings,
     now: Instant,
+    planned: Option<&'v [bool]>,
+}
+
+impl Node {
+    /// Whether this provision can decide, as far as that rests on the request alone.
+    fn can_hold(&self, permits_void: bool, why: Why<'_>, asker: &Asker<'_>, settings: &Settings, now: Instant) -> bool {
+        let Some(rule) = self.rule.filter(|rule| *rule == Rule::Deny || !permits_void) else { return false };
+        self.period.is_none_or(|period| period.contains(now))
+            && self.counting(rule, settings).all(|criteria| criteria.hold_for(rule, why, asker))
+    }
+
+    /// The criteria that must hold. A deny keeps its reach: what narrows must not let anything out.
+    fn counting(&self, rule: Rule, settings: &Settings) -> impl Iterator<Item = &Criteria> {
+        let narrowed = rule == Rule::Permit && settings.inheritance == Inheritance::Narrow;
+        let replaced: &[Criteria] = if narrowed { &self.replaced } else { &[] };
+        std::iter::once(&self.criteria).chain(replaced)
+    }
 }
 
 impl<'a> Walk<'a, '_> {
@@ -392,11 +437,12 @@ impl<'a> Walk<'a, '_> {
         if found.is_some() {
             return found;
         }
-        let rule = node.rule.filter(|rule| *rule == Rule::Deny || !self.permits_void)?;
-        let holds = |criteria: &Criteria| criteria.hold(rule, self.why, self.view);
-        // A deny keeps its reach: what narrows must not let anything out.
-        let narrowed = rule == Rule::Permit && self.settings.inheritance == Inheritance::Narrow;
-        let holds = holds(&node.criteria) && (!narrowed || node.replaced.iter().all(holds));
+        let can_hold = match self.planned {
+            Some(planned) => planned.get(place).copied().unwrap_or_default(),
+            None => node.can_hold(self.permits_void, self.why, self.view.asker(), self.settings, self.now),
+        };
+        let rule = node.rule.filter(|_| can_hold)?;
+        let holds = node.counting(rule, self.settings).all(|criteria| criteria.hold_of(rule, self.view));
         holds.then(|| Verdict {
             rule,
             path: &node.path,
