@@ -121,10 +121,14 @@ impl Case {
         let empty = Json::Object(Object::new());
         let resources = json.items("resources").iter().map(|it| (reference_to(it), it.clone())).collect();
         let selected_by = interaction.get("selected_by").and_then(Json::as_object).into_iter().flat_map(Object::iter);
+        // What cannot be carried over to R4 stays as it is, and denies.
+        let carried = |it: &Json| crate::r5::convert(it).map_or_else(|_| it.clone(), |converted| converted.consent);
+        let consents: Vec<Json> =
+            json.items("consents").iter().cloned().chain(json.items("consents_r5").iter().map(carried)).collect();
         let mut case = Self {
             id: SmolStr::new(json.get("id").and_then(Json::as_str).unwrap_or_default()),
             topic: SmolStr::new(json.get("topic").and_then(Json::as_str).unwrap_or_default()),
-            policies: Policies::compile(json.items("consents"), json.items("admin_policies")),
+            policies: Policies::compile(&consents, json.items("admin_policies")),
             request: read_request(request, interaction)?,
             settings: read_settings(json.get("config").unwrap_or(&empty))?,
             now: instant(request, "time")?.ok_or("an instant request.time")?,

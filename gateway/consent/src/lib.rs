@@ -16,6 +16,7 @@ mod label;
 mod laws;
 mod obligation;
 mod policy;
+pub mod r5;
 mod redact;
 mod request;
 #[cfg(test)]

@@ -130,3 +130,26 @@ fn a_setting_that_is_no_word_of_its_point_is_refused() {
         assert!(error.starts_with("case one: expected ") && error.contains(" or "), "{error}");
     }
 }
+
+#[test]
+fn consents_of_r5_are_carried_over_or_deny() {
+    let consent = |decision: &str| {
+        format!(
+            r#"{{"resourceType":"Consent","id":"c","status":"active","subject":{{"reference":"Patient/p"}},
+            "category":[{{"coding":[{{"system":"@scope","code":"patient-privacy"}}]}}],"decision":"{decision}"}}"#
+        )
+    };
+    let with = |decision: &str| {
+        let case = CASE
+            .replace(
+                r#""resources":[]"#,
+                r#""resources":[{"resourceType":"Condition","id":"none","subject":{"reference":"Patient/p"}}]"#,
+            )
+            .replace(r#""consents":[]"#, &format!(r#""consents_r5":[{}]"#, consent(decision)));
+        let results = run(&file(&case)).unwrap();
+        results[0].json.get("reason").and_then(Json::as_str).unwrap().to_owned()
+    };
+    assert_eq!(with("permit"), "permitted");
+    assert_eq!(with("deny"), "consent");
+    assert_eq!(with("perhaps"), "indeterminate-consent");
+}
