@@ -234,6 +234,12 @@ pub(crate) enum ConsentCommand {
         /// A file of cases; `-` is standard input.
         file: PathBuf,
     },
+    /// Carries a FHIR R5 Consent over to R4, or says what has no home there.
+    #[command(after_help = "Example: anchorline consent convert consent-r5.json")]
+    Convert {
+        /// An R5 Consent as JSON; `-` is standard input.
+        file: PathBuf,
+    },
     /// Shows which sensitivity labels resources get from their codes, and why.
     #[command(
         after_help = "Example: anchorline consent label --sensitivity PSY=mental-health.json --measure record.ndjson"

@@ -1,4 +1,4 @@
-//! `anchorline consent …`: decision cases in, decisions out; resources in, labels and reasons out.
+//! `anchorline consent …`: decision cases in, decisions out; resources in, labels and reasons out; R5 in, R4 out.
 
 use std::path::Path;
 
@@ -18,11 +18,25 @@ const LIMITS: Limits = Limits { bytes: 256 << 20, depth: 128 };
 pub(crate) fn run(command: ConsentCommand, reporter: &Reporter) -> Result<(), Failure> {
     match command {
         ConsentCommand::Decide { repeat, file } => decide(&file, repeat, reporter),
+        ConsentCommand::Convert { file } => convert(&file, reporter),
         ConsentCommand::Label { sensitivity, config, measure, files } => {
             let map = label::map(&sensitivity, config.as_deref())?;
             label::run(&map, &files, measure, reporter)
         }
     }
+}
+
+fn convert(file: &Path, reporter: &Reporter) -> Result<(), Failure> {
+    let refuse = |why: String| Failure::Refused(format!("{}: {why}", file.display()));
+    let consent = json::parse(&input::read(file)?, &LIMITS).map_err(|error| refuse(error.to_string()))?;
+    let converted = consent::r5::convert(&consent)
+        .map_err(|faults| refuse(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+    if !converted.left_out.is_empty() {
+        reporter.remark(&format!("left out, as it only describes: {}", converted.left_out.join(", ")));
+    }
+    let mut line = converted.consent.to_bytes();
+    line.push(b'\n');
+    reporter.result(&line)
 }
 
 fn decide(file: &Path, repeat: u32, reporter: &Reporter) -> Result<(), Failure> {
