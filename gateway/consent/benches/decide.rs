@@ -24,7 +24,6 @@ const BATCH: u64 = 1000;
 
 /// What the mean hides: the slow ones. Every single decision is timed; the time of asking the clock is counted in.
 #[expect(clippy::print_stdout, reason = "a bench prints")]
-#[expect(clippy::disallowed_methods, reason = "a bench measures time")]
 fn percentiles() {
     use std::time::Instant as Clock;
 
