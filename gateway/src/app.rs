@@ -182,6 +182,7 @@ pub fn store_config(config: &Config, data: &DataDirectory) -> store::Config {
         backend,
         cache_bytes: config.store.cache_bytes,
         min_free_bytes: config.store.min_free_bytes,
+        derive: Some(store::Derive(crate::index::derived)),
         ..store::Config::sled(data.path())
     }
 }

@@ -16,6 +16,7 @@ pub mod declare;
 mod entry;
 pub mod find;
 pub mod likeness;
+pub(crate) mod page;
 pub mod summary;
 
 #[cfg(test)]
@@ -193,16 +194,17 @@ impl Emergency {
         Ok(grant.map(|grant| self.with_end(grant)))
     }
 
-    /// The grants of a holder that are open now.
+    /// The grants that are open now of a person, as holder of this token.
     ///
     /// # Errors
     /// What the store says.
-    pub fn open_grants(&self, store: &Store, holder: &str, now: Instant) -> Result<Vec<Grant>, Error> {
-        let mut open = store.open_grants(now)?;
+    pub fn open_grants(&self, store: &Store, person: &str, holder: &str, now: Instant) -> Result<Vec<Grant>, Error> {
+        // By person: those of one are few, those ever declared are many.
+        let mut open = store.grants_of(person, Instant::MIN)?;
         open.extend(self.overlay().grants.values().cloned());
         let mut mine: Vec<Grant> = open
             .into_iter()
-            .filter(|grant| grant.holder == holder)
+            .filter(|grant| grant.person == person && grant.holder == holder)
             .map(|grant| self.with_end(grant))
             .filter(|grant| grant.is_open(now))
             .collect();

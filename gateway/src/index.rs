@@ -2,8 +2,10 @@
 //!
 //! The numbers of the rows are kept on disk; they must not change their meaning.
 
+use model::ips::{Place, Section, place};
 use model::json::Json;
 use model::resource::{patients_of, resource_type};
+use sha2::{Digest, Sha256};
 use store::{IndexRow, Match, RowKind, Term, Test};
 
 use crate::emergency::likeness::fold;
@@ -17,6 +19,11 @@ const FOR_EVERYBODY: u8 = 240;
 const BIRTH: u8 = 241;
 /// A Patient's family name, folded.
 const FAMILY: u8 = 242;
+
+/// Where a resource stands in the summary of each of its patients: see [`summary_prefix`].
+const SUMMARY: u8 = 243;
+/// Ends the patient's id; no id holds it.
+const PATIENT_END: u8 = 0x1f;
 
 /// The rows of a resource; every version that is written gets these.
 pub fn rows(resource: &Json) -> Vec<IndexRow> {
@@ -36,6 +43,7 @@ pub fn rows(resource: &Json) -> Vec<IndexRow> {
         }
         _ => {}
     }
+    rows.extend(summary_rows(resource));
     rows.sort_unstable();
     rows.dedup();
     rows
@@ -46,6 +54,53 @@ pub fn identifiers(resource: &Json) -> Vec<IndexRow> {
     let mut rows = search_rows(resource);
     rows.retain(|row| search::is_identifier(row.param));
     rows
+}
+
+/// The parameter of the rows by which a summary is put together.
+pub fn summary_param() -> u8 {
+    SUMMARY
+}
+
+/// What the rows of a patient's resources in one section begin with. Behind it stands the group, where only the latest of
+/// each is shown ([`GROUP_BYTES`]), then rank and time: the highest row is what the section shows first.
+pub fn summary_prefix(patient: &str, section: Section) -> Vec<u8> {
+    let mut value = patient.as_bytes().to_vec();
+    value.extend([PATIENT_END, section.number()]);
+    value
+}
+
+/// Length of a group in a summary row.
+pub const GROUP_BYTES: usize = 8;
+
+/// The value of a resource's row for one of its patients; `None` if it is no part of a summary.
+pub fn summary_value(patient: &str, resource: &Json) -> Option<Vec<u8>> {
+    Some(value_of(patient, &place(resource)?))
+}
+
+fn value_of(patient: &str, place: &Place) -> Vec<u8> {
+    let mut value = summary_prefix(patient, place.section);
+    if let Some(group) = &place.group {
+        value.extend(Sha256::digest(group).iter().take(GROUP_BYTES));
+    }
+    value.push(place.rank);
+    // Sorts as the time does; what has no date comes last.
+    let time = place.at.map_or(0, |at| at.millis().cast_unsigned() ^ (1 << 63));
+    value.extend(time.to_be_bytes());
+    value
+}
+
+fn summary_rows(resource: &Json) -> Vec<IndexRow> {
+    let Some(place) = place(resource) else { return Vec::new() };
+    patients_of(resource).iter().map(|patient| key(SUMMARY, value_of(patient.as_str(), &place))).collect()
+}
+
+/// The rows that a version of an earlier release was written without.
+pub fn derived(resource_type: &str, body: &[u8], known: &[IndexRow]) -> Vec<IndexRow> {
+    let shown = Section::ALL.iter().any(|section| section.types().contains(&resource_type));
+    if !shown || known.iter().any(|row| row.param == SUMMARY) {
+        return Vec::new();
+    }
+    model::json::parse(body, &model::json::Limits::default()).map_or_else(|_| Vec::new(), |json| summary_rows(&json))
 }
 
 /// Finds the consents that name no patient.

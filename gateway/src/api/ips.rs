@@ -1,41 +1,303 @@
 //! What a patient's summary is made of, and the document (HL7 IPS 2.0.0 by `model::ips`).
+//!
+//! A record may hold fifty thousand resources and a summary a few hundred. Index rows written in each resource's own
+//! commit lead to what each section shows first; only that is read, and each of it is decided now. What is withheld makes
+//! room for what comes behind it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use model::id::Reference;
-use model::ips::{Summary, summary};
+use model::ips::{Cut, Section, Summary, summary};
 use model::json::{Json, Limits, parse};
 use model::resource::{id, references, resource_type, rewrite_references};
 use model::time::Instant;
-use store::{Resources, Stored};
+use store::{KeyRow, Resources, Step, Stored};
 
 use crate::api::outcome::Failure;
+use crate::api::release::{Asking, Released};
 use crate::app::App;
-use crate::merges;
+use crate::{index, merges};
 
-/// Types outside of the patient's compartment that a summary may refer to.
-const DIRECTORY: [&str; 6] = ["Device", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole"];
+/// Types outside of the sections that a summary may refer to.
+const DIRECTORY: [&str; 9] = [
+    "Device",
+    "HealthcareService",
+    "Location",
+    "Medication",
+    "Organization",
+    "Practitioner",
+    "PractitionerRole",
+    "RelatedPerson",
+    "Specimen",
+];
+/// Resources of the directory that are looked up for one summary.
+const MOST_REFERRED: usize = 400;
+/// Rows of one section that are looked at, and groups of one section.
+const MOST_ROWS: usize = 20_000;
+const MOST_GROUPS: usize = 4_000;
+/// Rows of one group that are looked at: a value that is withheld gives way to the one before it.
+const MOST_OF_GROUP: usize = 100;
+/// Resources of one section that are read whatever time it is, and while there is time.
+const ALWAYS_READ: usize = 10;
+const MOST_READ: usize = 3_000;
+/// After this no section reads more than [`ALWAYS_READ`]; its text says so.
+const BUDGET: Duration = Duration::from_millis(200);
 
-/// Everything stored about a patient, what was stored under numbers merged into this one, and what it refers to.
+/// What may be shown of a patient.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    /// The versions, the Patient first.
+    pub(crate) released: Vec<Released>,
+    /// The same, read as if all stood under one number.
+    pub(crate) resources: Vec<Json>,
+    /// Sections that hold more than is shown.
+    cut: Vec<(Section, Cut)>,
+}
+
+/// What a summary shows of a patient, each decided by itself; empty where the Patient may not be seen or is not there.
 ///
-/// An allergy under an old number of the same person must not be missing at the bedside: such resources are read as if
-/// they named the number that stands for both. Nothing here is decided yet.
-pub(crate) fn record(app: &App, patient: &str) -> Result<Vec<Json>, Failure> {
-    let records = merges::person(&app.store, patient)?;
-    let mut found: Vec<Json> = Vec::new();
-    for record in &records {
-        found.extend(app.store.of_patient(record, &[])?.iter().filter_map(json));
+/// What was stored under numbers merged into this one is part of it: an allergy under an old number of the same person
+/// must not be missing at the bedside.
+///
+/// # Errors
+/// What the store says; nothing is shown then.
+pub(crate) fn gather(app: &App, asking: &Asking, patient: &str) -> Result<Gathered, Failure> {
+    let mut gathering = Gathering {
+        app,
+        asking,
+        records: merges::person(&app.store, patient)?,
+        until: app.clock.now().after(BUDGET),
+        gathered: Gathered::default(),
+        seen: HashSet::new(),
+    };
+    let Some(own) = app.store.read("Patient", patient)?.filter(|stored| !stored.deleted) else {
+        return Ok(Gathered::default());
+    };
+    if !gathering.take(&own)? {
+        return Ok(Gathered::default());
     }
-    as_one_person(&mut found, patient, &records);
-    // What an audit log holds about a patient is no part of the record.
-    found.retain(|resource| {
-        !matches!(resource_type(resource), Some("AuditEvent" | "Provenance" | "Communication" | "Task"))
-    });
-    let directory = directory(app, &found)?;
-    found.extend(directory);
-    Ok(found)
+    for section in Section::ALL {
+        for resource_type in section.types() {
+            let cut = match section.latest_of_each(resource_type) {
+                true => gathering.latest_of_each(section, resource_type)?,
+                false => gathering.first(section, resource_type)?,
+            };
+            if let Some(cut) = cut
+                && !gathering.gathered.cut.iter().any(|(of, _)| *of == section)
+            {
+                gathering.gathered.cut.push((section, cut));
+            }
+        }
+    }
+    gathering.directory()?;
+    let Gathering { records, mut gathered, .. } = gathering;
+    as_one_person(&mut gathered.resources, patient, &records);
+    Ok(gathered)
+}
+
+struct Gathering<'a> {
+    app: &'a App,
+    asking: &'a Asking<'a>,
+    /// Every number of the person.
+    records: Vec<String>,
+    until: Instant,
+    gathered: Gathered,
+    /// References of what was taken or looked at.
+    seen: HashSet<String>,
+}
+
+/// How far a section has come.
+#[derive(Default)]
+struct Progress {
+    taken: usize,
+    read: usize,
+}
+
+impl Gathering<'_> {
+    /// Decides a version and keeps what of it may be seen.
+    fn take(&mut self, stored: &Stored) -> Result<bool, Failure> {
+        let Some(released) = self.asking.release(stored)? else { return Ok(false) };
+        self.gathered.resources.push(released.json()?);
+        self.gathered.released.push(released);
+        Ok(true)
+    }
+
+    fn is_late(&self) -> bool {
+        self.app.clock.now() >= self.until
+    }
+
+    /// The first resources of a section by weight and date.
+    fn first(&mut self, section: Section, resource_type: &str) -> Result<Option<Cut>, Failure> {
+        let mut progress = Progress::default();
+        let mut limit = section.most() + 1;
+        let mut looked_at = HashSet::new();
+        loop {
+            let mut rows: Vec<(Vec<u8>, KeyRow, String)> = Vec::new();
+            let mut more = false;
+            for record in &self.records {
+                let prefix = index::summary_prefix(record, section);
+                let mut own = 0;
+                self.app.store.descend(resource_type, index::summary_param(), &prefix, &mut |row| {
+                    if own >= limit {
+                        more = true;
+                        return Step::Stop;
+                    }
+                    own += 1;
+                    let weight = row.value.get(prefix.len()..).unwrap_or_default().to_vec();
+                    rows.push((weight, row, record.clone()));
+                    Step::Next
+                })?;
+            }
+            rows.sort_by(|left, right| right.0.cmp(&left.0));
+            if more {
+                // Beyond this number another record of the person may have something heavier.
+                rows.truncate(limit);
+            }
+            for (_, row, record) in rows {
+                if looked_at.insert(row.clone())
+                    && let Some(cut) = self.next(section, &row, &record, &mut progress)?
+                {
+                    return Ok(Some(cut));
+                }
+            }
+            if !more {
+                return Ok(None);
+            }
+            if limit >= MOST_ROWS {
+                return Ok(Some(Cut::Time));
+            }
+            limit *= 4;
+        }
+    }
+
+    /// The latest resource of each group, the newest groups first; where it is withheld, the one before it.
+    fn latest_of_each(&mut self, section: Section, resource_type: &str) -> Result<Option<Cut>, Failure> {
+        // By group: the weight of its first row over all records.
+        let mut groups: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        let mut all = true;
+        for record in &self.records {
+            let prefix = index::summary_prefix(record, section);
+            let end = prefix.len() + index::GROUP_BYTES;
+            let mut own = 0;
+            self.app.store.descend(resource_type, index::summary_param(), &prefix, &mut |row| {
+                let (Some(group), Some(weight)) = (row.value.get(prefix.len()..end), row.value.get(end..)) else {
+                    return Step::Next;
+                };
+                own += 1;
+                if own > MOST_GROUPS {
+                    all = false;
+                    return Step::Stop;
+                }
+                let known = groups.entry(group.to_vec()).or_default();
+                if known.as_slice() < weight {
+                    *known = weight.to_vec();
+                }
+                Step::Behind(row.value.get(..end).unwrap_or_default().to_vec())
+            })?;
+        }
+        let mut groups: Vec<(Vec<u8>, Vec<u8>)> = groups.into_iter().collect();
+        groups.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
+        let mut progress = Progress::default();
+        for (group, _) in groups {
+            let mut rows: Vec<(Vec<u8>, KeyRow, String)> = Vec::new();
+            for record in &self.records {
+                let mut prefix = index::summary_prefix(record, section);
+                prefix.extend(&group);
+                let mut own = 0;
+                self.app.store.descend(resource_type, index::summary_param(), &prefix, &mut |row| {
+                    own += 1;
+                    let weight = row.value.get(prefix.len()..).unwrap_or_default().to_vec();
+                    rows.push((weight, row, record.clone()));
+                    if own < MOST_OF_GROUP { Step::Next } else { Step::Stop }
+                })?;
+            }
+            rows.sort_by(|left, right| right.0.cmp(&left.0));
+            let before = progress.taken;
+            for (_, row, record) in rows {
+                if let Some(cut) = self.next(section, &row, &record, &mut progress)? {
+                    return Ok(Some(cut));
+                }
+                if progress.taken > before {
+                    break;
+                }
+            }
+        }
+        Ok(if all { None } else { Some(Cut::Time) })
+    }
+
+    /// Reads and decides what a row leads to. `Some`: the section is at its end, with more behind it.
+    fn next(
+        &mut self,
+        section: Section,
+        row: &KeyRow,
+        record: &str,
+        progress: &mut Progress,
+    ) -> Result<Option<Cut>, Failure> {
+        if progress.read >= MOST_READ || (progress.read >= ALWAYS_READ && self.is_late()) {
+            return Ok(Some(Cut::Time));
+        }
+        progress.read += 1;
+        let Some(stored) = self.app.store.follow(row)? else { return Ok(None) };
+        // A row of a version that was superseded, or one that another record of the person has led to already.
+        let reference = format!("{}/{}", stored.resource_type, stored.id);
+        if !leads_here(&stored, record, &row.value) || self.seen.contains(&reference) {
+            return Ok(None);
+        }
+        if progress.taken >= section.most() {
+            // Whether there is more is only said if there is more that may be seen.
+            return Ok(self.asking.release(&stored)?.map(|_| Cut::More));
+        }
+        self.seen.insert(reference);
+        if self.take(&stored)? {
+            progress.taken += 1;
+        }
+        Ok(None)
+    }
+
+    /// The directory resources that what is shown refers to, and those that these refer to.
+    fn directory(&mut self) -> Result<(), Failure> {
+        let mut from = 0;
+        let mut looked_up = 0;
+        for _ in 0..2 {
+            let mut wanted: Vec<Reference> = self
+                .gathered
+                .resources
+                .get(from..)
+                .unwrap_or_default()
+                .iter()
+                .flat_map(references)
+                .filter_map(|found| Reference::parse(found.target).ok())
+                .filter(|reference| DIRECTORY.contains(&reference.resource_type.as_str()))
+                .collect();
+            wanted.sort();
+            wanted.dedup();
+            from = self.gathered.resources.len();
+            for reference in wanted {
+                let name = format!("{}/{}", reference.resource_type, reference.id);
+                if looked_up >= MOST_REFERRED || !self.seen.insert(name) {
+                    continue;
+                }
+                looked_up += 1;
+                let stored = self.app.store.read(reference.resource_type.as_str(), reference.id.as_str())?;
+                if let Some(stored) = stored.filter(|stored| !stored.deleted) {
+                    self.take(&stored)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the version a row leads to still has it.
+fn leads_here(stored: &Stored, record: &str, value: &[u8]) -> bool {
+    let written = stored.index.iter().any(|row| row.param == index::summary_param() && row.value == value);
+    // A version of an earlier release has its rows in the index alone.
+    written || json(stored).and_then(|json| index::summary_value(record, &json)).is_some_and(|own| own == value)
 }
 
 /// Has everything that was stored under one of these records name this patient, and leaves the other records' Patients out.
-pub(crate) fn as_one_person(resources: &mut Vec<Json>, patient: &str, records: &[String]) {
+fn as_one_person(resources: &mut Vec<Json>, patient: &str, records: &[String]) {
     if records.len() < 2 {
         return;
     }
@@ -56,27 +318,9 @@ pub(crate) fn as_one_person(resources: &mut Vec<Json>, patient: &str, records: &
     }
 }
 
-/// The directory resources that these refer to.
-pub(crate) fn directory(app: &App, resources: &[Json]) -> Result<Vec<Json>, Failure> {
-    let mut wanted: Vec<Reference> = resources
-        .iter()
-        .flat_map(references)
-        .filter_map(|found| Reference::parse(found.target).ok())
-        .filter(|reference| DIRECTORY.contains(&reference.resource_type.as_str()))
-        .collect();
-    wanted.sort();
-    wanted.dedup();
-    let mut found = Vec::new();
-    for reference in wanted {
-        let stored = app.store.read(reference.resource_type.as_str(), reference.id.as_str())?;
-        // One that belongs to a patient (a Device worn) is in the record already.
-        found.extend(stored.filter(|stored| !stored.deleted && stored.patients.is_empty()).as_ref().and_then(json));
-    }
-    Ok(found)
-}
-
-/// The document; `None` if the Patient is not among the resources.
-pub(crate) fn document(app: &App, base: &str, patient: &str, resources: &[Json], now: Instant) -> Option<Json> {
+/// The document; `None` if the Patient is not among what was gathered.
+pub(crate) fn document(app: &App, base: &str, patient: &str, gathered: &Gathered, now: Instant) -> Option<Json> {
+    let resources = &gathered.resources;
     let is_own = |resource: &&Json| resource_type(resource) == Some("Patient") && id(resource) == Some(patient);
     let own = resources.iter().find(is_own)?;
     let author = author(app);
@@ -84,6 +328,7 @@ pub(crate) fn document(app: &App, base: &str, patient: &str, resources: &[Json],
     Some(summary(&Summary {
         patient: own,
         resources,
+        cut: &gathered.cut,
         author: &author,
         generated: now,
         document: random(),

@@ -89,7 +89,9 @@ impl<'a> Asking<'a> {
     pub(crate) fn new(app: &'a App, who: &'a Who, interaction: Interaction) -> Result<Self, Failure> {
         let now = app.clock.now();
         let open = match who.holder() {
-            Some(holder) if who.is_break_glass() => app.emergency.open_grants(&app.store, &holder, now)?,
+            Some(holder) if who.is_break_glass() => {
+                app.emergency.open_grants(&app.store, &who.person(), &holder, now)?
+            }
             _ => Vec::new(),
         };
         let mut grants = Vec::with_capacity(open.len());
@@ -249,6 +251,14 @@ impl<'a> Asking<'a> {
             let (_, id): (AuditWritten, ExchangeId) =
                 crate::emergency::summary::record_use(self.app, self.who, grant, self.now, event.take()).await?;
             exchange = Some(id);
+        }
+        // One that was ended meanwhile lets nothing out any more.
+        for grant in &used {
+            let now = self.app.clock.now();
+            let grant = self.app.emergency.grant(&self.app.store, &grant.id)?;
+            if !grant.is_some_and(|grant| grant.is_open(now)) {
+                return Err(crate::emergency::declare::ended());
+            }
         }
         Ok(exchange)
     }

@@ -68,17 +68,22 @@ fn import(data: &Path, file: &Path, reporter: Reporter) -> Result<(), Failure> {
     };
     let size = std::fs::metadata(file).map_or(0, |meta| meta.len());
     let mut tell = bar(reporter);
-    let config = store::Config::sled(data);
+    let config = opened(data);
     let report = store::import(&config, &mut from, &mut |done| tell(done, size)).map_err(|error| failed(&error))?;
     reporter.remark(&format!("{} commits, {} KiB", report.commits, report.bytes >> 10));
     Ok(())
+}
+
+/// With the rows that this release makes of what earlier ones wrote.
+fn opened(data: &Path) -> store::Config {
+    store::Config { derive: Some(store::Derive(crate::index::derived)), ..store::Config::sled(data) }
 }
 
 /// The store of a directory that has one: a mistyped name must not be checked and found whole.
 fn existing(data: &Path) -> Result<store::Config, Failure> {
     let folder: PathBuf = data.join("store");
     if folder.is_dir() {
-        Ok(store::Config::sled(data))
+        Ok(opened(data))
     } else {
         Err(Failure::Usage(format!("{}: no store is here", data.display())))
     }

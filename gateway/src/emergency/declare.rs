@@ -104,7 +104,7 @@ pub(crate) async fn end(call: &Call, who: &Who) -> Result<Response, Failure> {
 }
 
 /// 410: the holder knew the grant, so it may be said that it has ended.
-pub(super) fn ended() -> Failure {
+pub(crate) fn ended() -> Failure {
     Failure::new(StatusCode::GONE, "expired", "this emergency access has ended")
 }
 

@@ -2,7 +2,7 @@
 //! reading was recorded.
 
 use bytes::Bytes;
-use consent::{Candidate, Interaction, release_all};
+use consent::Interaction;
 use http::header::{CACHE_CONTROL, HeaderName};
 use http::{HeaderValue, StatusCode};
 use ledger::commitment::Label;
@@ -11,9 +11,10 @@ use model::json::{Json, Limits, parse};
 use model::time::Instant;
 use store::{Commit, ExchangeId, ExchangeKind, Grant};
 
-use super::AuditWritten;
 use super::declare::{ended, exchange, use_event};
+use super::{AuditWritten, page};
 use crate::api::outcome::Failure;
+use crate::api::release::Asking;
 use crate::api::{Call, Who, answer, ips};
 use crate::app::App;
 use crate::audit::Event;
@@ -25,16 +26,32 @@ const EXCHANGE: HeaderName = HeaderName::from_static("exchange");
 
 /// `GET /emergency/grants/{id}/summary`
 pub(crate) async fn summary(call: &Call, who: &Who) -> Result<Response, Failure> {
+    let as_page = page::asked_for(call)?;
     let now = call.app.clock.now();
     let grant = own_grant(call, who)?;
     if !grant.is_open(now) {
         return Err(ended());
     }
     super::declare::authorised(&call.app, who)?;
+    let started = std::time::Instant::now();
     let (written, exchange) = record_use(&call.app, who, &grant, now, None).await?;
-    let body = read(call, &written, who, &grant, now)?;
+    call.app.metrics.stage("emergency-record", started.elapsed());
+    let started = std::time::Instant::now();
+    // A large record takes milliseconds of reading and deciding: the others of this thread do not wait for it.
+    let (app, reader, base, of) = (call.app.clone(), who.clone(), call.base(), grant.clone());
+    let document = tokio::task::spawn_blocking(move || read(&app, &written, &reader, &base, &of, now))
+        .await
+        .map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway"))??;
+    call.app.metrics.stage("emergency-summary", started.elapsed());
+    // Ended meanwhile by its holder or an administrator: what was read stays here.
+    if !own_grant(call, who)?.is_open(call.app.clock.now()) {
+        return Err(ended());
+    }
     call.app.metrics.emergency("summary");
-    let mut response = answer::fhir(StatusCode::OK, body);
+    let mut response = match as_page {
+        false => answer::fhir(StatusCode::OK, document.to_bytes()),
+        true => page::answer(&document, &who.person(), now, Some(grant.expires), Some(exchange)),
+    };
     name_exchange(&mut response, exchange);
     Ok(response)
 }
@@ -73,27 +90,10 @@ pub(crate) async fn record_use(
 }
 
 /// Reads the record and makes the summary of what break-glass lets out. Takes the proof that the reading is on record.
-fn read(call: &Call, _: &AuditWritten, who: &Who, grant: &Grant, now: Instant) -> Result<Bytes, Failure> {
-    let app = &call.app;
-    let policies = app.policies.of(&app.store, &[&grant.patient])?;
-    let links = crate::policies::links(&app.store, &policies)?;
-    let mut request = who.request(consent::Action::Access, Interaction::Summary, &app.config);
-    request.btg = Some(declared(grant));
-    request.patient = Some(format!("Patient/{}", grant.patient).into());
-    let context = consent::Context {
-        policies: &policies,
-        request: &request,
-        settings: &app.consent,
-        now,
-        links: Some(&links),
-        map: Some(&app.sensitivity),
-    };
-    let record = ips::record(app, &grant.patient)?;
-    let candidates = record.into_iter().map(|json| Candidate { json, text: None, selected_by: Vec::new() });
-    let released = release_all(&context, candidates);
-    let resources: Vec<Json> = released.permitted.into_inner().into_iter().map(|content| content.json).collect();
-    let document = ips::document(app, &call.base(), &grant.patient, &resources, now);
-    Ok(Bytes::from(document.ok_or_else(|| Failure::unknown("this patient"))?.to_bytes()))
+fn read(app: &App, _: &AuditWritten, who: &Who, base: &str, grant: &Grant, now: Instant) -> Result<Json, Failure> {
+    let asking = Asking::new(app, who, Interaction::Summary)?;
+    let gathered = ips::gather(app, &asking, &grant.patient)?;
+    ips::document(app, base, &grant.patient, &gathered, now).ok_or_else(|| Failure::unknown("this patient"))
 }
 
 /// A grant as the decision knows it.

@@ -78,8 +78,8 @@ async fn keeps_an_access_in_the_journal_when_the_disk_is_full_and_hands_it_over_
     assert_eq!(emergency.write(&full, declaration("g")).await.unwrap().kept(), Kept::Journal);
     assert!(!emergency.has_unwritten());
     assert!(emergency.is_waiting(&ExchangeId::from_random([7; 16])));
-    assert_eq!(emergency.open_grants(&full, "jti:1", now()).unwrap().len(), 1);
-    assert!(emergency.open_grants(&full, "jti:2", now()).unwrap().is_empty());
+    assert_eq!(emergency.open_grants(&full, "Practitioner/a", "jti:1", now()).unwrap().len(), 1);
+    assert!(emergency.open_grants(&full, "Practitioner/a", "jti:2", now()).unwrap().is_empty());
 
     // A restart: the grant is open again from the journal alone.
     drop(emergency);

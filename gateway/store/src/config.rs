@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::resource::IndexRow;
+
 /// Which engine holds the data. The set is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backend {
@@ -12,6 +14,26 @@ pub enum Backend {
     #[default]
     Sled,
 }
+
+/// Rows that versions of earlier releases lack, made from what is known of a version: its type, its body and the rows it
+/// was written with. Asked while a new index is made from the journal and at an import; pure, so that the index is always the same.
+#[derive(Clone, Copy)]
+pub struct Derive(pub fn(&str, &[u8], &[IndexRow]) -> Vec<IndexRow>);
+
+impl std::fmt::Debug for Derive {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Derive")
+    }
+}
+
+/// One process has one: two are the same for whoever compares configurations.
+impl PartialEq for Derive {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Derive {}
 
 /// How a store is opened. Every queue is bounded and every wait has a limit, all of them here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +58,8 @@ pub struct Config {
     pub lock_timeout: Duration,
     /// How long the index engine may take to open before its directory counts as damaged and is rebuilt.
     pub open_timeout: Duration,
+    /// Rows to add to versions that were written without them.
+    pub derive: Option<Derive>,
 }
 
 impl Config {
@@ -64,6 +88,7 @@ impl Config {
             segment_bytes: Self::SEGMENT_BYTES,
             lock_timeout: Duration::from_secs(5),
             open_timeout: Duration::from_secs(30),
+            derive: None,
         }
     }
 }

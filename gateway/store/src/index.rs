@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use sled::IVec;
 
+use crate::config::Derive;
+use crate::disk::record::VersionItem;
 use crate::error::Error;
 pub(crate) use engine::{Applied, Engine, OpenIndex};
 use seen::Seen;
@@ -41,6 +43,7 @@ pub(crate) struct Index {
     moving: Mutex<()>,
     /// Rows in the overlay, in bytes, at which they are moved without waiting.
     full_bytes: usize,
+    derive: Option<Derive>,
 }
 
 #[derive(Default)]
@@ -69,7 +72,7 @@ pub(crate) enum Direction {
 const ROW_OVERHEAD: usize = 144;
 
 impl Index {
-    pub(crate) fn new(engine: Engine, cache_bytes: u64) -> Self {
+    pub(crate) fn new(engine: Engine, cache_bytes: u64, derive: Option<Derive>) -> Self {
         // Rows that wait longer meet more of their neighbours: fewer blocks are written for the same rows.
         let full_bytes = usize::try_from(cache_bytes / 32).unwrap_or(usize::MAX).clamp(64 << 10, 16 << 20);
         Self {
@@ -80,7 +83,20 @@ impl Index {
             changed: Condvar::new(),
             moving: Mutex::default(),
             full_bytes,
+            derive,
         }
+    }
+
+    /// A version's rows with those that it was written without.
+    pub(crate) fn with_derived(&self, mut item: VersionItem) -> VersionItem {
+        if let (Some(Derive(derive)), false) = (self.derive, item.deleted) {
+            for row in derive(&item.resource_type, &item.body, &item.index) {
+                if !item.index.contains(&row) {
+                    item.index.push(row);
+                }
+            }
+        }
+        item
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
@@ -105,12 +121,24 @@ impl Index {
         direction: Direction,
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
+        self.walk_in(CHUNK, prefix, after, direction, visit)
+    }
+
+    /// The same, reading so many rows at a time: few where the walk is expected to stop soon.
+    pub(crate) fn walk_in(
+        &self,
+        chunk: usize,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
         let mut range = keys::Range::of(prefix);
         if let Some(after) = after {
             range.cut(after, direction);
         }
         loop {
-            let (rows, rest) = self.chunk(&range, direction)?;
+            let (rows, rest) = self.chunk(&range, direction, chunk)?;
             let mut flow = Ok(Flow::On);
             let mut each = |(key, value): (&IVec, &Option<IVec>)| {
                 if let Some(value) = value {
@@ -130,7 +158,7 @@ impl Index {
     }
 
     /// The first rows of a range from all layers, and the key after which to go on.
-    fn chunk(&self, range: &keys::Range, direction: Direction) -> Result<(Rows, Option<IVec>), Error> {
+    fn chunk(&self, range: &keys::Range, direction: Direction, most: usize) -> Result<(Rows, Option<IVec>), Error> {
         let mut rest: Option<IVec> = None;
         let mut layers: Vec<Vec<(IVec, Option<IVec>)>> = Vec::with_capacity(3);
         {
@@ -140,13 +168,13 @@ impl Index {
                 let found = rows.range::<[u8], _>(range.bounds());
                 let copy = |(key, value): (&IVec, &Option<IVec>)| (key.clone(), value.clone());
                 layers.push(match direction {
-                    Direction::Up => found.take(CHUNK).map(copy).collect(),
-                    Direction::Down => found.rev().take(CHUNK).map(copy).collect(),
+                    Direction::Up => found.take(most).map(copy).collect(),
+                    Direction::Down => found.rev().take(most).map(copy).collect(),
                 });
             }
         }
-        layers.push(self.noted(self.engine.range(range, direction, CHUNK))?);
-        for layer in layers.iter().filter(|layer| layer.len() == CHUNK) {
+        layers.push(self.noted(self.engine.range(range, direction, most))?);
+        for layer in layers.iter().filter(|layer| layer.len() == most) {
             // A full layer is known up to its last key only, so the merge is.
             if let Some((last, _)) = layer.last()
                 && rest.as_ref().is_none_or(|rest| match direction {

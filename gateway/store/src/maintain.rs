@@ -157,7 +157,7 @@ fn check_index(
 
 fn caught_up(config: &Config, journal: &Journal, opened: OpenIndex) -> Result<Index, Error> {
     let applied = opened.applied;
-    let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes);
+    let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes, config.derive);
     replay::replay(journal, &index, applied)?;
     index.move_down()?;
     Ok(index)

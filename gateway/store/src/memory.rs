@@ -15,9 +15,12 @@ use crate::exchange::{
     RepeatKey,
 };
 use crate::grant::{Grant, GrantChange};
+use crate::index::keys;
 use crate::ledger_queue::{LedgerRecord, Salt};
 use crate::outbox::{Claim, Delivery, DeliveryState};
-use crate::resource::{Current, Cursor, Effect, NewVersion, Order, PatientLink, Search, Stored, VersionWritten};
+use crate::resource::{
+    Current, Cursor, Effect, KeyRow, NewVersion, Order, PatientLink, RowKind, Search, Step, Stored, VersionWritten,
+};
 use crate::traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};
 
 /// A store that lives as long as the process. Clones share it.
@@ -292,6 +295,44 @@ impl Resources for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    fn descend(
+        &self,
+        resource_type: &str,
+        param: u8,
+        prefix: &[u8],
+        visitor: &mut dyn FnMut(KeyRow) -> Step,
+    ) -> Result<(), Error> {
+        let mut rows: Vec<KeyRow> = Vec::new();
+        for stored in self.state().versions.values().filter_map(|versions| versions.last()) {
+            let own = stored.index.iter().filter(|row| {
+                let live = stored.resource_type == resource_type && !stored.deleted;
+                live && row.kind == RowKind::Key && row.param == param && row.value.starts_with(prefix)
+            });
+            let resource = keys::hash(&[&stored.resource_type, &stored.id]);
+            rows.extend(own.map(|row| KeyRow { value: row.value.clone(), resource }));
+        }
+        rows.sort();
+        let mut behind: Option<Vec<u8>> = None;
+        for row in rows.into_iter().rev() {
+            if behind.as_ref().is_some_and(|behind| row.value.starts_with(behind)) {
+                continue;
+            }
+            match visitor(row) {
+                Step::Next => {}
+                Step::Behind(value) => behind = Some(value),
+                Step::Stop => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&self, row: &KeyRow) -> Result<Option<Stored>, Error> {
+        let state = self.state();
+        let mut newest = state.versions.values().filter_map(|versions| versions.last());
+        let found = newest.find(|stored| keys::hash(&[&stored.resource_type, &stored.id]) == row.resource);
+        Ok(found.filter(|stored| !stored.deleted).cloned())
     }
 
     fn links(&self, patient: &str) -> Result<Vec<PatientLink>, Error> {

@@ -19,7 +19,7 @@ use crate::grant::Grant;
 use crate::ledger_queue::LedgerRecord;
 use crate::memory::MemoryStore;
 use crate::outbox::{Claim, Delivery};
-use crate::resource::{PatientLink, Search, Stored};
+use crate::resource::{KeyRow, PatientLink, Search, Step, Stored};
 use crate::traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};
 
 /// An open store of either backend. Clones share it; the last one dropped closes it.
@@ -94,6 +94,20 @@ impl Resources for Store {
 
     fn visit(&self, search: &Search, visitor: &mut dyn FnMut(Stored) -> ControlFlow<()>) -> Result<(), Error> {
         engine!(self, engine => engine.visit(search, visitor))
+    }
+
+    fn descend(
+        &self,
+        resource_type: &str,
+        param: u8,
+        prefix: &[u8],
+        visitor: &mut dyn FnMut(KeyRow) -> Step,
+    ) -> Result<(), Error> {
+        engine!(self, engine => engine.descend(resource_type, param, prefix, visitor))
+    }
+
+    fn follow(&self, row: &KeyRow) -> Result<Option<Stored>, Error> {
+        engine!(self, engine => engine.follow(row))
     }
 
     fn links(&self, patient: &str) -> Result<Vec<PatientLink>, Error> {

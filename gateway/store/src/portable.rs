@@ -204,7 +204,7 @@ pub fn import(config: &Config, from: &mut dyn Read, progress: &mut dyn FnMut(u64
     let journal = Arc::new(Journal::open(&directory.join("journal"), config.segment_bytes)?);
     let opened = OpenIndex::open(&directory.join("index"), journal.id(), config.cache_bytes, config.open_timeout)?;
     let applied = opened.applied;
-    let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes);
+    let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes, config.derive);
     let Replayed { mut applied, mut next } = replay::replay(&journal, &index, applied)?;
     if applied.sequence != 0 {
         return Err(Error::NotEmpty);

@@ -173,6 +173,25 @@ impl Stored {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub u64);
 
+/// A key row: a value, and the resource that has or had it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyRow {
+    /// The value, cut to its first 128 bytes.
+    pub value: Vec<u8>,
+    pub(crate) resource: [u8; 16],
+}
+
+/// How a walk over key rows goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// With the next row.
+    Next,
+    /// Behind all rows whose value begins so.
+    Behind(Vec<u8>),
+    /// Not at all.
+    Stop,
+}
+
 /// How one value is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {

@@ -18,7 +18,7 @@ use crate::exchange::{
 use crate::grant::Grant;
 use crate::ledger_queue::LedgerRecord;
 use crate::outbox::{Claim, Delivery};
-use crate::resource::{Page, PatientLink, Search, Stored};
+use crate::resource::{KeyRow, Page, PatientLink, Search, Step, Stored};
 
 /// The one transaction.
 pub trait Commits {
@@ -70,6 +70,21 @@ pub trait Resources {
         }
         Ok(page)
     }
+
+    /// Shows the key rows of one parameter whose value begins with `prefix`, the highest value first.
+    ///
+    /// Rows of superseded versions may be among them: what a row leads to is to be tested against its value. Nothing but
+    /// the index is read, so that a few out of very many are found in the time of the few.
+    fn descend(
+        &self,
+        resource_type: &str,
+        param: u8,
+        prefix: &[u8],
+        visitor: &mut dyn FnMut(KeyRow) -> Step,
+    ) -> Result<(), Error>;
+
+    /// The current version that a row leads to, if it is live.
+    fn follow(&self, row: &KeyRow) -> Result<Option<Stored>, Error>;
 
     /// Every current, live version in the compartment of `patient`, newest first: for `$everything` and summaries.
     /// `types` empty: all types.

@@ -6,8 +6,10 @@
 //! that there is none.
 
 mod narrative;
+mod page;
 mod section;
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
@@ -16,7 +18,8 @@ use crate::bundle;
 use crate::json::{Json, Object};
 use crate::resource::{id, references, resource_type};
 use crate::time::Instant;
-use section::{SECTIONS, Section};
+pub use page::{Opened, STYLE, page};
+pub use section::{Place, Section, place};
 
 /// What a summary is made of.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,8 @@ pub struct Summary<'a> {
     /// What may be shown of this patient, and what that refers to (medications, devices, practitioners …). Resources
     /// without type or id are left out; so are types that no section has, unless something shown refers to them.
     pub resources: &'a [Json],
+    /// Sections of which the record holds more than was given.
+    pub cut: &'a [(Section, Cut)],
     /// Who answers for the summary: an Organization or Device, with its id.
     pub author: &'a Json,
     /// When the summary was made.
@@ -38,23 +43,39 @@ pub struct Summary<'a> {
     pub base: &'a str,
 }
 
+/// Why a section does not hold all of what is on record for it; its text says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// There is more than a summary shows.
+    More,
+    /// The time for it was over.
+    Time,
+}
+
 /// Builds the document Bundle: Composition, Patient, author, then the content in the order of the sections, then what
 /// it refers to.
 ///
 /// The sections for problems, allergies and medications are always there (with `emptyReason` if they hold nothing), the
 /// others if they hold something. Left out are resources entered in error, and of observations with the same code all
-/// but the latest.
+/// but the latest. A Patient without name or date of birth says that they are unknown.
 pub fn summary(summary: &Summary<'_>) -> Json {
-    let name = patient_name(summary.patient);
-    let mut shown: Vec<&Json> = vec![summary.patient, summary.author];
+    let patient = with_unknowns(summary.patient);
+    let name = patient_name(&patient);
+    let mut shown: Vec<&Json> = vec![&patient, summary.author];
     let mut sections = Vec::new();
     let given = Given::new(summary.resources);
-    for section in SECTIONS {
-        let content = section.select(summary.resources);
-        if content.is_empty() && !section.required {
+    let mut placed = placed(summary.resources);
+    let contacts: Vec<String> = patient.items("contact").iter().filter_map(narrative::contact).collect();
+    for section in Section::ALL {
+        let content = placed.remove(&section).unwrap_or_default();
+        let has_contacts = section == Section::Contacts && !contacts.is_empty();
+        if content.is_empty() && !section.facts().required && !has_contacts {
             continue;
         }
-        sections.push(section_json(section, &content, &given));
+        let cut = summary.cut.iter().find(|(of, _)| *of == section).map(|(_, cut)| *cut);
+        let text = narrative::section(section, &content, &given, cut);
+        let text = if has_contacts { with_contacts(&content, &contacts, text) } else { text };
+        sections.push(section_json(section, &content, text));
         shown.extend(content);
     }
     add_referenced(&mut shown, &given);
@@ -71,6 +92,51 @@ pub fn summary(summary: &Summary<'_>) -> Json {
     let identifier = format!("urn:uuid:{}", summary.document);
     let document = bundle::document(("urn:ietf:rfc:3986", &identifier), summary.generated, entries);
     with_head(document, &summary.document, "http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips")
+}
+
+/// The resources of each section, what weighs most first, then the newest; of those of one group only the latest.
+fn placed(resources: &[Json]) -> HashMap<Section, Vec<&Json>> {
+    let mut all: Vec<(Place, &Json)> =
+        resources.iter().filter_map(|resource| Some((place(resource)?, resource))).collect();
+    // Stable: what has no date stays in the order given, behind what has one.
+    all.sort_by_key(|(place, _)| (place.section, Reverse(place.rank), Reverse(place.at)));
+    let mut groups = HashSet::new();
+    let mut sections: HashMap<Section, Vec<&Json>> = HashMap::new();
+    for (place, resource) in all {
+        if place.group.is_none_or(|group| groups.insert((place.section, group))) {
+            sections.entry(place.section).or_default().push(resource);
+        }
+    }
+    sections
+}
+
+/// HL7 IPS 2.0.0, Patient-uv-ips, requires a name and a date of birth: where the record has none, the summary says so.
+fn with_unknowns(patient: &Json) -> Json {
+    let mut patient = patient.clone();
+    let unknown = || {
+        Json::object([(
+            "extension",
+            Json::array([Json::object([
+                ("url", Json::from("http://hl7.org/fhir/StructureDefinition/data-absent-reason")),
+                ("valueCode", Json::from("unknown")),
+            ])]),
+        )])
+    };
+    let no_name = patient.items("name").iter().all(|name| narrative::human_name(name).is_none());
+    if let Some(object) = patient.as_object_mut() {
+        if !object.contains_key("birthDate") && !object.contains_key("_birthDate") {
+            object.insert("_birthDate", unknown());
+        }
+        if no_name {
+            object.insert("name", Json::array([Json::object([("_text", unknown())])]));
+        }
+    }
+    patient
+}
+
+fn with_contacts(content: &[&Json], contacts: &[String], text: String) -> String {
+    let text = if content.is_empty() { narrative::headed(Section::Contacts) } else { text };
+    narrative::contacts(contacts, text)
 }
 
 const LOINC: &str = "http://loinc.org";
@@ -92,21 +158,27 @@ fn composition(summary: &Summary<'_>, name: &str, sections: Vec<Json>) -> Json {
     with_head(composition, &summary.composition, profile)
 }
 
-fn section_json(section: &Section, content: &[&Json], given: &Given<'_>) -> Json {
+fn section_json(section: Section, content: &[&Json], text: String) -> Json {
+    let facts = section.facts();
     let mut object = Object::new();
-    object.insert("title", section.title);
-    object.insert("code", concept(LOINC, section.code, section.display));
-    let text = Json::object([
-        ("status", Json::from("generated")),
-        ("div", Json::from(narrative::section(section.title, content, given))),
-    ]);
-    object.insert("text", text);
-    if content.is_empty() {
+    object.insert("title", facts.title);
+    object.insert(
+        "code",
+        match facts.code {
+            Some((code, display)) => concept(LOINC, code, display),
+            None => Json::object([("text", Json::from(facts.title))]),
+        },
+    );
+    object.insert("text", Json::object([("status", Json::from("generated")), ("div", Json::from(text))]));
+    // A Device has no place among the entries of its section (DeviceUseStatement, DocumentReference): its text tells of it.
+    let listed = content.iter().filter(|resource| resource_type(resource) != Some("Device"));
+    let entries: Vec<Json> =
+        listed.filter_map(|resource| local_reference(resource)).map(|text| reference(&text)).collect();
+    if !entries.is_empty() {
+        object.insert("entry", Json::Array(entries));
+    } else if facts.required {
         // Not `nilknown`: that would be a clinical statement, and nobody made it.
         object.insert("emptyReason", concept(EMPTY_REASON, "unavailable", "Unavailable"));
-    } else {
-        let entries = content.iter().filter_map(|resource| local_reference(resource)).map(|text| reference(&text));
-        object.insert("entry", Json::array(entries));
     }
     object.into()
 }

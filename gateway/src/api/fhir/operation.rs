@@ -4,7 +4,6 @@ use auth::Action;
 use consent::Interaction;
 use http::StatusCode;
 use model::bundle::{Hit, SearchMode, searchset};
-use model::json::Json;
 use store::{Resources, Stored};
 
 use super::{format_only, target};
@@ -12,18 +11,34 @@ use crate::api::outcome::Failure;
 use crate::api::release::{Asking, Released};
 use crate::api::{Call, Who, answer, ips};
 use crate::audit::{Kind, Outcome};
+use crate::emergency::page;
 use crate::emergency::summary::name_exchange;
 use crate::layers::Response;
 use crate::merges;
 
 /// `GET /fhir/Patient/{id}/$summary`
 pub(in crate::api) async fn summary(call: &Call, who: &Who) -> Result<Response, Failure> {
-    let (patient, released, exchange) = gather(call, who, Interaction::Summary, "$summary").await?;
-    let mut resources = released.iter().map(Released::json).collect::<Result<Vec<Json>, _>>()?;
-    ips::as_one_person(&mut resources, &patient, &merges::person(&call.app.store, &patient)?);
-    let document = ips::document(&call.app, &call.base(), &patient, &resources, call.app.clock.now())
-        .ok_or_else(|| Failure::unknown(&format!("Patient/{patient}")))?;
-    let mut response = answer::fhir(StatusCode::OK, document.to_bytes());
+    let as_page = page::asked_for(call)?;
+    let (resource_type, id) = target(call)?;
+    who.must(Action::Read(resource_type.as_str()))?;
+    let now = call.app.clock.now();
+    let reference = format!("{resource_type}/{id}");
+    let asking = Asking::new(&call.app, who, Interaction::Summary)?;
+    let gathered = ips::gather(&call.app, &asking, id.as_str())?;
+    let mut event = who.event(Kind::Operation, now).detail("operation", "$summary").entity(reference.as_str());
+    if call.app.store.read(resource_type.as_str(), id.as_str())?.is_some_and(|stored| !stored.deleted) {
+        event = event.patient(id.as_str());
+    }
+    if gathered.released.is_empty() {
+        event = event.outcome(Outcome::Refused, "not released");
+    }
+    let exchange = asking.record(event, &gathered.released).await?;
+    let document = ips::document(&call.app, &call.base(), id.as_str(), &gathered, now)
+        .ok_or_else(|| Failure::unknown(&reference))?;
+    let mut response = match as_page {
+        false => answer::fhir(StatusCode::OK, document.to_bytes()),
+        true => page::answer(&document, &who.person(), now, None, exchange),
+    };
     if let Some(exchange) = exchange {
         name_exchange(&mut response, exchange);
     }

@@ -170,6 +170,7 @@ impl<'a> Group<'a> {
                 return Err(refused("version number is not the next one"));
             }
             let item = VersionItem { previous: row.map(|row| row.pointer), ..version.clone() };
+            let item = self.index.with_derived(item);
             let pointer = self.item(kind::VERSION, |out| item.put(out));
             self.rows.version(&item, pointer, None);
         }

@@ -20,8 +20,11 @@ use crate::grant::Grant;
 use crate::index::{Direction, Flow, keys};
 use crate::journal::Pointer;
 use crate::ledger_queue::LedgerRecord;
-use crate::resource::{Match, Order, PatientLink, RowKind, Search, Stored, Test};
+use crate::resource::{KeyRow, Match, Order, PatientLink, RowKind, Search, Step, Stored, Test};
 use crate::traits::{Exchanges, Grants, LedgerQueue, Resources};
+
+/// Rows read at a time by a walk that may skip.
+const FEW: usize = 16;
 
 /// Reads a value of the index.
 pub(super) fn row<T: Codec>(value: &[u8]) -> Result<T, Error> {
@@ -229,6 +232,42 @@ impl Resources for DiskStore {
             }
             Ok(Flow::On)
         })
+    }
+
+    fn descend(
+        &self,
+        resource_type: &str,
+        param: u8,
+        prefix: &[u8],
+        visitor: &mut dyn FnMut(KeyRow) -> Step,
+    ) -> Result<(), Error> {
+        let index = &self.shared().index;
+        let all = keys::term(resource_type, param, prefix);
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let mut next = None;
+            index.walk_in(FEW, &all, after.as_deref(), Direction::Down, &mut |key, _| {
+                let Some(row) = keys::key_row(resource_type, key) else { return Ok(Flow::On) };
+                Ok(match visitor(row) {
+                    Step::Next => Flow::On,
+                    Step::Behind(value) => {
+                        next = Some(keys::term(resource_type, param, &value));
+                        Flow::Stop
+                    }
+                    Step::Stop => Flow::Stop,
+                })
+            })?;
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn follow(&self, row: &KeyRow) -> Result<Option<Stored>, Error> {
+        let shared = self.shared();
+        let current = shared.current_row(&keys::current_of(&row.resource))?.filter(|current| !current.deleted);
+        current.map(|current| Ok(shared.version(current.pointer)?.stored(current.pointer.position))).transpose()
     }
 
     fn links(&self, patient: &str) -> Result<Vec<PatientLink>, Error> {

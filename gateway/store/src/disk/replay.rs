@@ -112,7 +112,10 @@ fn rows_of(
                 rows.accept();
                 at = Some(CommitItem::decoded(payload).map_err(unreadable)?.at);
             }
-            kind::VERSION => rows.version(&VersionItem::decoded(payload).map_err(unreadable)?, pointer, None),
+            kind::VERSION => {
+                let item = index.with_derived(VersionItem::decoded(payload).map_err(unreadable)?);
+                rows.version(&item, pointer, None);
+            }
             kind::EXCHANGE => {
                 let item = ExchangeItem::decoded(payload).map_err(unreadable)?;
                 let before = match history {

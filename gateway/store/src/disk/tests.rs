@@ -186,3 +186,34 @@ fn a_failed_index_engine_is_opened_again_inside_the_process() {
     drop(store);
     assert_eq!(check(&config, &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
 }
+
+/// What a later release finds in a body and an earlier one did not write.
+fn derived(resource_type: &str, _: &[u8], index: &[IndexRow]) -> Vec<IndexRow> {
+    let known = index.iter().any(|row| row.param == 77);
+    let row = IndexRow { param: 77, value: resource_type.as_bytes().to_vec(), kind: RowKind::Key };
+    if known { Vec::new() } else { vec![row] }
+}
+
+#[test]
+fn rows_that_an_earlier_release_did_not_write_are_made_with_a_new_index() {
+    let mut both = filled();
+    let found = |store: &Store| {
+        let mut rows = 0;
+        store
+            .descend("Observation", 77, b"", &mut |_| {
+                rows += 1;
+                Step::Next
+            })
+            .unwrap();
+        rows
+    };
+    assert_eq!(found(both.disk()), 0);
+    both.disk = None;
+    let config = Config { derive: Some(Derive(derived)), ..both.config() };
+    std::fs::remove_dir_all(both.directory.path().join("store/index")).unwrap();
+    let store = Store::open(&config, both.clock.clone()).unwrap();
+    assert_eq!(found(&store), 42);
+    drop(store);
+    let report = check(&config, &mut |_, _| {}).unwrap();
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+}

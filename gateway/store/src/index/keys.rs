@@ -24,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Direction;
 use crate::exchange::{ExchangeId, ExchangeState, RepeatKey};
+use crate::resource::KeyRow;
 
 /// Sorts before every other row.
 pub(crate) const META: &[u8] = b"0";
@@ -102,6 +103,21 @@ pub(crate) fn term_of(resource_type: &str, param: u8, value: &[u8], resource: &[
 }
 
 const TERM_END: [u8; 2] = [0, 0];
+
+/// What a key term of this type says; `None` if the key is none.
+pub(crate) fn key_row(resource_type: &str, key: &[u8]) -> Option<KeyRow> {
+    let (rest, resource) = key.split_last_chunk::<16>()?;
+    // Kind, type, its end and the parameter stand before the value.
+    let mut escaped = rest.strip_suffix(&TERM_END)?.get(resource_type.len() + 3..)?.iter();
+    let mut value = Vec::with_capacity(escaped.len());
+    while let Some(byte) = escaped.next() {
+        value.push(*byte);
+        if *byte == 0 {
+            escaped.next();
+        }
+    }
+    Some(KeyRow { value, resource: *resource })
+}
 
 pub(crate) fn exchange(id: &ExchangeId) -> Vec<u8> {
     [b"e", &id.bits()[..]].concat()
