@@ -237,6 +237,7 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::Declare => crate::emergency::declare::declare(call, who).await,
         Endpoint::GrantSummary => crate::emergency::summary::summary(call, who).await,
         Endpoint::GrantEnd => crate::emergency::declare::end(call, who).await,
+        Endpoint::Reviews => crate::emergency::reviews::list(call, who),
         Endpoint::Live => Ok(crate::health::live()),
         Endpoint::Ready => Ok(crate::health::ready(&call.app)),
         Endpoint::Metrics => crate::health::metrics(call, who),

@@ -14,11 +14,12 @@ mod tests;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: [(&str, &str, &str); 5] = [
     ("index.html", "text/html; charset=utf-8", include_str!("console/index.html")),
     ("console.css", "text/css; charset=utf-8", include_str!("console/console.css")),
     ("icon.svg", "image/svg+xml", include_str!("console/icon.svg")),
     ("console.js", "text/javascript; charset=utf-8", include_str!("console/console.js")),
+    ("emergency.js", "text/javascript; charset=utf-8", include_str!("console/emergency.js")),
 ];
 
 /// A file of the console; an empty name is the page. The files hold no data, so they need no caller.

@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::time::Instant;
-use store::{Commit, Commits, Conflict, EmergencyJournal, Error, ExchangeId, Grant, GrantChange, Grants, Store};
+use store::{
+    Commit, Commits, Conflict, EmergencyJournal, Error, ExchangeId, Grant, GrantChange, Grants, Resources, Step, Store,
+};
 
+use crate::index;
 use crate::metrics::Metrics;
 
 pub mod declare;
@@ -17,6 +20,7 @@ mod entry;
 pub mod find;
 pub mod likeness;
 pub(crate) mod page;
+pub(crate) mod reviews;
 pub mod summary;
 
 #[cfg(test)]
@@ -32,7 +36,7 @@ const REPLAY_INTERVAL: Duration = Duration::from_secs(5);
 pub struct Emergency {
     journal: Arc<EmergencyJournal>,
     finds: Arc<Mutex<auth::EmergencyLimiter>>,
-    declaring: Arc<tokio::sync::Mutex<()>>,
+    declaring: Arc<[tokio::sync::Mutex<()>; 64]>,
     overlay: Arc<Mutex<Overlay>>,
     metrics: Metrics,
 }
@@ -85,7 +89,7 @@ impl Emergency {
         let emergency = Self {
             journal: Arc::new(journal),
             finds: Arc::default(),
-            declaring: Arc::default(),
+            declaring: Arc::new(std::array::from_fn(|_| tokio::sync::Mutex::default())),
             overlay: Arc::default(),
             metrics,
         };
@@ -102,14 +106,44 @@ impl Emergency {
     }
 
     /// Counts a search of a person's, or says how long to wait.
-    pub(crate) fn may_find(&self, person: &str, now: Instant) -> Result<(), Duration> {
+    ///
+    /// Counted twice: by the rows of the audit events, which a restart does not forget, and in memory, where two searches
+    /// side by side are two and those are counted that stand in the journal.
+    pub(crate) fn may_find(&self, store: &Store, person: &str, now: Instant) -> Result<Result<(), Duration>, Error> {
+        let window = auth::Limits::default().finds;
+        let begin = now.before(window.per).millis().unsigned_abs();
+        let mut times: Vec<u64> = Vec::new();
+        store.descend("AuditEvent", index::searched_param(), &index::searched_prefix(person), &mut |row| {
+            let at = row.value.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+            if at <= begin || times.len() >= window.count {
+                return Step::Stop;
+            }
+            // One search leaves as many events as it shows patients.
+            if times.last() != Some(&at) {
+                times.push(at);
+            }
+            Step::Next
+        })?;
+        if let (true, Some(oldest)) = (times.len() >= window.count, times.last()) {
+            return Ok(Err(Duration::from_millis(oldest.saturating_sub(begin))));
+        }
         let mut finds = self.finds.lock().unwrap_or_else(PoisonError::into_inner);
-        finds.find(person, now.millis()).map_err(|wait| wait.0)
+        Ok(finds.find(person, now.millis()).map_err(|wait| wait.0))
     }
 
-    /// Held from the check of the rate to the grant: two declarations side by side must not both be the last allowed.
-    pub(crate) async fn declaring(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.declaring.lock().await
+    /// How many entries stand in the journal alone.
+    pub fn waiting(&self) -> usize {
+        self.journal.entries().map_or(0, |(entries, _)| entries.len())
+    }
+
+    /// Held from the check of the rate to the grant: two declarations of a person side by side must not both be the last
+    /// allowed. Others do not wait for them, unless they fall into the same of 64 drawers.
+    pub(crate) async fn declaring(&self, person: &str) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let drawer = person.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        match self.declaring.get(drawer % self.declaring.len()) {
+            Some(lock) => Some(lock.lock().await),
+            None => None,
+        }
     }
 
     /// Makes a commit durable: in the store, else in the journal, else on standard error with an alarm.
@@ -131,6 +165,7 @@ impl Emergency {
             Err(_) => tracing::warn!("the store did not answer in time; the journal takes an emergency record"),
         }
         self.metrics.emergency("journal");
+        self.metrics.alarm("emergency-journal");
         let journal = self.journal.clone();
         let appended = tokio::task::spawn_blocking(move || {
             let result = journal.append(&fallback);

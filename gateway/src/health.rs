@@ -8,6 +8,7 @@ use crate::api::outcome::Failure;
 use crate::api::{Call, Who, answer};
 use crate::app::App;
 use crate::config::{AuthMode, Labelling};
+use crate::emergency::reviews;
 use crate::layers::Response;
 use crate::metrics::Gauge;
 use crate::sealing::Status;
@@ -65,6 +66,15 @@ pub(crate) fn ready(app: &App) -> Response {
     if !faults.is_empty() {
         body.insert("packages", format!("{} errors: those before stay in use, see /packages", faults.len()));
     }
+    let waiting = app.emergency.waiting();
+    if waiting > 0 {
+        body.insert("emergency_journal", format!("{waiting} entries wait for the store"));
+    }
+    // No reason to take nothing in, but somebody has to close them: see /emergency/reviews.
+    let reviews = reviews::count(&app.store, app.clock.now()).unwrap_or_default();
+    if reviews.overdue > 0 {
+        body.insert("emergency_reviews", format!("{} of {} open reviews are overdue", reviews.overdue, reviews.open));
+    }
     if !problems.is_empty() {
         body.insert("problems", Json::array(problems.into_iter().map(Json::from)));
     }
@@ -78,10 +88,25 @@ pub(crate) fn metrics(call: &Call, who: &Who) -> Result<Response, Failure> {
     }
     let app = &call.app;
     let waiting = app.config.destinations.iter().filter_map(|it| app.store.pending(&it.name).ok()).sum();
+    let now = app.clock.now();
+    let reviews = reviews::count(&app.store, now).unwrap_or_default();
+    let grants = reviews::open_grants(&app.store, now).unwrap_or_default();
     let gauges = [
         Gauge { name: "outbox_waiting", help: "Deliveries waiting, over all destinations.", value: waiting },
         Gauge { name: "ledger_records", help: "Records in the ledger, sealed or not.", value: app.store.ledger_size() },
         Gauge { name: "ledger_sealed", help: "Records under the last checkpoint.", value: app.ledger.sealed_size() },
+        Gauge { name: "emergency_grants_open", help: "Emergency accesses that are open.", value: grants },
+        Gauge { name: "emergency_reviews_open", help: "Emergency accesses nobody has reviewed.", value: reviews.open },
+        Gauge {
+            name: "emergency_reviews_overdue",
+            help: "Reviews of emergency accesses that should have been done.",
+            value: reviews.overdue,
+        },
+        Gauge {
+            name: "emergency_journal_entries",
+            help: "Emergency records that stand in the journal alone.",
+            value: app.emergency.waiting() as u64,
+        },
     ];
     Ok(answer::bytes(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics.render(&gauges)))
 }

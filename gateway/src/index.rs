@@ -5,6 +5,7 @@
 use model::ips::{Place, Section, place};
 use model::json::Json;
 use model::resource::{patients_of, resource_type};
+use model::time::Instant;
 use sha2::{Digest, Sha256};
 use store::{IndexRow, Match, RowKind, Term, Test};
 
@@ -22,6 +23,10 @@ const FAMILY: u8 = 242;
 
 /// Where a resource stands in the summary of each of its patients: see [`summary_prefix`].
 const SUMMARY: u8 = 243;
+/// A search for a patient in an emergency: who, when. Limits count these rows, so that a restart forgets nothing.
+const SEARCHED: u8 = 244;
+/// A review of an emergency access that is not closed: by when it is due.
+const REVIEW: u8 = 245;
 /// Ends the patient's id; no id holds it.
 const PATIENT_END: u8 = 0x1f;
 
@@ -30,6 +35,7 @@ pub fn rows(resource: &Json) -> Vec<IndexRow> {
     let mut rows = search_rows(resource);
     match resource_type(resource) {
         Some("Consent") if patients_of(resource).is_empty() => rows.push(key(FOR_EVERYBODY, b"1".to_vec())),
+        Some("Task") => rows.extend(open_review(resource).map(|due| key(REVIEW, due.to_be_bytes().to_vec()))),
         Some("Patient") => {
             if let Some(birth) = resource.get("birthDate").and_then(Json::as_str) {
                 rows.push(key(BIRTH, birth.as_bytes().to_vec()));
@@ -54,6 +60,45 @@ pub fn identifiers(resource: &Json) -> Vec<IndexRow> {
     let mut rows = search_rows(resource);
     rows.retain(|row| search::is_identifier(row.param));
     rows
+}
+
+/// The code of a review (`typed::task`).
+const REVIEW_CODE: &str = "break-glass-review";
+
+/// Whether a Task is the review of an emergency access.
+pub fn is_review(task: &Json) -> bool {
+    let codings = task.get("code").map(|code| code.items("coding")).unwrap_or_default();
+    codings.iter().any(|coding| coding.text_at(&["code"]) == Some(REVIEW_CODE))
+}
+
+/// When a review that nobody has closed is due, in milliseconds since 1970; without a date at once.
+pub fn open_review(task: &Json) -> Option<u64> {
+    let closed = ["completed", "cancelled", "rejected", "failed", "entered-in-error"];
+    let open = task.text_at(&["status"]).is_some_and(|status| !closed.contains(&status));
+    let due = task.text_at(&["restriction", "period", "end"]).and_then(|text| Instant::parse(text).ok());
+    (open && is_review(task)).then(|| due.map_or(0, |due| due.millis().unsigned_abs()))
+}
+
+/// The parameter of the rows of open reviews; a value is when one is due, as eight bytes.
+pub fn review_param() -> u8 {
+    REVIEW
+}
+
+/// The parameter of the rows of emergency searches.
+pub fn searched_param() -> u8 {
+    SEARCHED
+}
+
+/// What the rows of a person's emergency searches begin with; the time follows as eight bytes.
+pub fn searched_prefix(person: &str) -> Vec<u8> {
+    Sha256::digest(person).iter().take(16).copied().collect()
+}
+
+/// The row of a search, for the audit event that tells of it.
+pub fn searched(person: &str, at: Instant) -> IndexRow {
+    let mut value = searched_prefix(person);
+    value.extend(at.millis().unsigned_abs().to_be_bytes());
+    key(SEARCHED, value)
 }
 
 /// The parameter of the rows by which a summary is put together.
@@ -97,10 +142,15 @@ fn summary_rows(resource: &Json) -> Vec<IndexRow> {
 /// The rows that a version of an earlier release was written without.
 pub fn derived(resource_type: &str, body: &[u8], known: &[IndexRow]) -> Vec<IndexRow> {
     let shown = Section::ALL.iter().any(|section| section.types().contains(&resource_type));
-    if !shown || known.iter().any(|row| row.param == SUMMARY) {
+    let made_before = !known.iter().any(|row| matches!(row.param, SUMMARY | REVIEW));
+    if !made_before || !(shown || resource_type == "Task") {
         return Vec::new();
     }
-    model::json::parse(body, &model::json::Limits::default()).map_or_else(|_| Vec::new(), |json| summary_rows(&json))
+    let Ok(json) = model::json::parse(body, &model::json::Limits::default()) else { return Vec::new() };
+    match resource_type {
+        "Task" => open_review(&json).map(|due| key(REVIEW, due.to_be_bytes().to_vec())).into_iter().collect(),
+        _ => summary_rows(&json),
+    }
 }
 
 /// Finds the consents that name no patient.

@@ -2,6 +2,10 @@
 //!
 //! `cargo run --release -p tests --bin load -- --senders 32 --messages 20000`
 //!
+//! `cargo run --release -p tests --bin load -- --emergency 50000 --senders 8` declares and reads one record of so many
+//! resources, one after the other beside so many senders; with `--rate 20` so many arrive a second, while `--grants` are
+//! open.
+//!
 //! Prints one JSON object: acknowledgements a second, latency percentiles, the server's CPU time and resident memory,
 //! and how long one append with `fdatasync` on a zero-filled file takes on the same disk, measured in turns with the
 //! load. Everything stays on loopback, and the program that was started is stopped again.
@@ -17,7 +21,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+mod emergency;
+
 struct Options {
+    emergency: Option<usize>,
+    grants: usize,
+    rate: u64,
+    samples: usize,
     senders: usize,
     messages: u64,
     kind: Kind,
@@ -50,6 +60,10 @@ fn main() -> ExitCode {
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let mut options = Options {
+        emergency: None,
+        grants: 200,
+        rate: 0,
+        samples: 200,
         senders: 32,
         messages: 20_000,
         kind: Kind::Adt,
@@ -64,6 +78,10 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         match name.as_str() {
             "--senders" => options.senders = number()? as usize,
             "--messages" => options.messages = number()?,
+            "--emergency" => options.emergency = Some(number()? as usize),
+            "--grants" => options.grants = number()? as usize,
+            "--rate" => options.rate = number()?,
+            "--samples" => options.samples = number()? as usize,
             "--rss-every" => options.rss_every = number()?.max(1),
             "--cache" => options.cache = value,
             "--program" => options.program = value.into(),
@@ -82,12 +100,15 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
 }
 
 fn run(options: &Options) -> Result<serde_json::Value, String> {
+    if let Some(size) = options.emergency {
+        return emergency::run(options, size);
+    }
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
     let data = options.data.clone().unwrap_or_else(|| scratch.path().join("data"));
     let config = scratch.path().join("load.toml");
     std::fs::write(&config, configuration(&options.cache)).map_err(|error| error.to_string())?;
     let floor_before = floor(scratch.path()).map_err(|error| error.to_string())?;
-    let (mut server, address) = start(&options.program, &config, &data)?;
+    let (mut server, address, _) = start(&options.program, &config, &data)?;
     let outcome = drive(options, address, server.id());
     let usage = cpu_seconds(server.id());
     stop(&mut server);
@@ -119,8 +140,8 @@ fn configuration(cache: &str) -> String {
     )
 }
 
-/// Starts the program and waits for its `ready` line; returns it with the MLLP address.
-fn start(program: &Path, config: &Path, data: &Path) -> Result<(Child, SocketAddr), String> {
+/// Starts the program and waits for its `ready` line; returns it with the MLLP address and the line.
+fn start(program: &Path, config: &Path, data: &Path) -> Result<(Child, SocketAddr, String), String> {
     let mut child = Command::new(program)
         .arg("serve")
         .arg("--config")
@@ -134,12 +155,12 @@ fn start(program: &Path, config: &Path, data: &Path) -> Result<(Child, SocketAdd
     let mut line = String::new();
     let stdout = child.stdout.take().ok_or("no standard output")?;
     BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
-    let address = line
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix("mllp="))
-        .and_then(|address| address.parse().ok())
-        .ok_or_else(|| format!("no address in the ready line: {line:?}"))?;
-    Ok((child, address))
+    let address = address(&line, "mllp=").ok_or_else(|| format!("no address in the ready line: {line:?}"))?;
+    Ok((child, address, line))
+}
+
+fn address(line: &str, name: &str) -> Option<SocketAddr> {
+    line.split_whitespace().find_map(|word| word.strip_prefix(name)).and_then(|address| address.parse().ok())
 }
 
 fn stop(child: &mut Child) {

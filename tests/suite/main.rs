@@ -13,6 +13,7 @@ mod consent;
 mod crash;
 mod demo;
 mod emergency;
+mod emergency_rules;
 mod faults;
 mod flow;
 mod http;

@@ -64,6 +64,8 @@ pub enum Endpoint {
     GrantSummary,
     /// `DELETE /emergency/grants/{id}`
     GrantEnd,
+    /// `GET /emergency/reviews`
+    Reviews,
     /// `GET /health/live`
     Live,
     /// `GET /health/ready`
@@ -197,6 +199,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::POST, "/emergency/declare", Endpoint::Declare, Needs::Caller),
     route(Method::GET, "/emergency/grants/{id}/summary", Endpoint::GrantSummary, Needs::Caller),
     route(Method::DELETE, "/emergency/grants/{id}", Endpoint::GrantEnd, Needs::Caller),
+    route(Method::GET, "/emergency/reviews", Endpoint::Reviews, Needs::Caller),
     route(Method::GET, "/health/live", Endpoint::Live, Needs::Nobody),
     route(Method::GET, "/health/ready", Endpoint::Ready, Needs::Nobody),
     route(Method::GET, "/metrics", Endpoint::Metrics, Needs::Operator),

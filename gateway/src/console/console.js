@@ -1,4 +1,4 @@
-// The console: shows exchanges and runs the emergency form. It holds no state but the token (this tab's session) and
+// The console: shows exchanges; the emergency view is in emergency.js. It holds no state but the token (this tab's session) and
 // writes every value as text, never as markup.
 'use strict';
 
@@ -7,7 +7,6 @@ const views = ['access', 'exchanges', 'unmapped', 'detail', 'emergency'];
 let token = sessionStorage.getItem('token') || '';
 let wanted = 'exchanges';
 let before = null;
-let grant = null;
 
 function node(name, attributes, ...children) {
   const made = document.createElement(name);
@@ -31,11 +30,6 @@ class Refused extends Error {
   constructor(status, text) { super(text); this.status = status; }
 }
 
-// Clinical numbers keep their digits (1.50 is not 1.5): each number of a JSON text becomes a text.
-function digitsKept(text) {
-  return text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (piece) => piece.startsWith('"') ? piece : '"' + piece + '"');
-}
-
 async function call(path, options = {}) {
   const headers = { Accept: 'application/json' };
   if (token) headers.Authorization = 'Bearer ' + token;
@@ -48,7 +42,7 @@ async function call(path, options = {}) {
   }
   const text = await answer.text();
   let json = null;
-  try { json = text ? JSON.parse(options.exact ? digitsKept(text) : text) : null; } catch { json = null; }
+  try { json = text ? JSON.parse(text) : null; } catch { json = null; }
   if (answer.ok) return json;
   const issue = json && json.issue && json.issue[0];
   throw new Refused(answer.status, (issue && issue.diagnostics) || 'The gateway answered ' + answer.status + '.');
@@ -194,133 +188,6 @@ async function unmapped() {
   }
 }
 
-// ---- emergency ----
-
-function step(number) {
-  for (const n of [1, 2, 3]) $('step-' + n).toggleAttribute('aria-current', false);
-  $('step-' + number).setAttribute('aria-current', 'step');
-  $('find-form').hidden = number !== 1;
-  $('declare-form').hidden = number !== 2;
-  $('summary').hidden = number !== 3;
-}
-
-function emergency() {
-  wanted = 'emergency';
-  if (!token) return askForToken({ status: 401 });
-  show('emergency');
-}
-
-function trouble(error) {
-  if (error.status === 401) return askForToken(error);
-  $('emergency-note').textContent = error.message;
-  $('emergency-note').scrollIntoView({ block: 'center' });
-}
-
-async function find(event) {
-  event.preventDefault();
-  $('emergency-note').textContent = '';
-  const text = (id) => $(id).value.trim();
-  const body = text('id-value')
-    ? { identifier: text('id-system') ? { system: text('id-system'), value: text('id-value') } : { value: text('id-value') } }
-    : { family: text('family'), given: text('given'), birthDate: text('birth') };
-  try {
-    const answer = await call('/emergency/find', { method: 'POST', body });
-    const candidates = answer.candidates || [];
-    if (!candidates.length) { $('emergency-note').textContent = 'Nobody found. Check the spelling, or use another number.'; return; }
-    $('candidates').replaceChildren(...candidates.map((candidate) => node('li', {}, node('button', { type: 'button', class: 'candidate', onclick: () => declare(candidate) },
-      node('b', {}, [candidate.family, candidate.given].filter(Boolean).join(', ') || 'Name unknown'),
-      'born ' + (candidate.birthYear || 'unknown') + ' · ' + (candidate.gender || 'gender unknown') + ' · match ' + Math.round(100 * candidate.score) + ' %'))));
-    step(2);
-    const first = $('candidates').querySelector('button');
-    if (first) first.focus();
-  } catch (error) { trouble(error); }
-}
-
-async function declare(candidate) {
-  $('emergency-note').textContent = '';
-  if (!$('declare-form').reportValidity()) return;
-  const body = { patient: candidate.patient, reason: $('reason').value.trim() };
-  if (candidate.birthYear) body.confirm = { birthYear: candidate.birthYear };
-  try {
-    grant = await call('/emergency/declare', { method: 'POST', body });
-    const summary = await call('/emergency/grants/' + grant.id + '/summary', { exact: true });
-    $('grant').textContent = 'Emergency access until ' + when(grant.expires) + '. It is recorded, the patient is told, and a colleague reviews it. Do not pass on what you read.';
-    $('end').hidden = false;
-    $('summary-body').replaceChildren(...render(summary));
-    step(3);
-    $('emergency-title').focus();
-  } catch (error) { trouble(error); }
-}
-
-async function end() {
-  try {
-    if (grant) await call('/emergency/grants/' + grant.id, { method: 'DELETE' });
-    grant = null;
-    $('summary-body').replaceChildren();
-    $('grant').textContent = 'The access has ended.';
-    $('end').hidden = true;
-  } catch (error) { trouble(error); }
-}
-
-// ---- the summary, readable ----
-
-function concept(value) {
-  if (!value) return '';
-  const coding = (value.coding || [])[0] || {};
-  return value.text || coding.display || coding.code || '';
-}
-
-function humanName(name) {
-  return name ? name.text || [(name.given || []).join(' '), name.family].filter(Boolean).join(' ') : '';
-}
-
-function valueOf(resource) {
-  if (resource.valueQuantity) return [resource.valueQuantity.value, resource.valueQuantity.unit || resource.valueQuantity.code].filter((x) => x !== undefined).join(' ');
-  if (resource.valueCodeableConcept) return concept(resource.valueCodeableConcept);
-  for (const key of Object.keys(resource)) if (key.startsWith('value') && typeof resource[key] !== 'object') return String(resource[key]);
-  return '';
-}
-
-function line(resource, all) {
-  const medication = resource.medicationReference && all.get(resource.medicationReference.reference);
-  const what = concept(resource.code) || concept(resource.medicationCodeableConcept) || (medication && concept(medication.code))
-    || concept(resource.vaccineCode) || concept(resource.type) || (resource.deviceName && resource.deviceName[0].name) || resource.description || resource.resourceType;
-  const extra = [
-    valueOf(resource),
-    (resource.component || []).map((c) => concept(c.code) + ' ' + valueOf(c)).join(', '),
-    resource.criticality && 'criticality ' + resource.criticality,
-    concept(resource.clinicalStatus) || (typeof resource.status === 'string' && !['final', 'completed'].includes(resource.status) ? resource.status : ''),
-    (resource.reaction || []).flatMap((r) => r.manifestation || []).map(concept).join(', '),
-    ((resource.dosage || resource.dosageInstruction || [])[0] || {}).text,
-    String(resource.effectiveDateTime || resource.onsetDateTime || resource.recordedDate || resource.performedDateTime || resource.occurrenceDateTime || '').slice(0, 10),
-  ].filter(Boolean);
-  return node('li', {}, node('b', {}, what), extra.length ? ' — ' + extra.join(' · ') : '');
-}
-
-function render(bundle) {
-  const entries = (bundle && bundle.entry) || [];
-  const all = new Map();
-  for (const entry of entries) {
-    if (entry.fullUrl) all.set(entry.fullUrl, entry.resource);
-    if (entry.resource && entry.resource.id) all.set(entry.resource.resourceType + '/' + entry.resource.id, entry.resource);
-  }
-  const composition = entries.map((e) => e.resource).find((r) => r && r.resourceType === 'Composition') || {};
-  const patient = entries.map((e) => e.resource).find((r) => r && r.resourceType === 'Patient') || {};
-  const facts = node('dl', {});
-  const fact = (name, value) => value && facts.append(node('dt', {}, name), node('dd', {}, value));
-  fact('Born', patient.birthDate);
-  fact('Gender', patient.gender);
-  fact('Identifiers', (patient.identifier || []).map((i) => i.value).filter(Boolean).join(', '));
-  fact('Contact', (patient.contact || []).map((c) => [humanName(c.name), (c.telecom || []).map((t) => t.value).join(' ')].filter(Boolean).join(' ')).join('; '));
-  const parts = [node('div', { class: 'card' }, node('h2', {}, humanName((patient.name || [])[0]) || 'Patient'), facts)];
-  for (const section of composition.section || []) {
-    const items = (section.entry || []).map((e) => all.get(e.reference)).filter(Boolean);
-    parts.push(node('div', { class: 'card record' }, node('h2', {}, section.title || concept(section.code)),
-      items.length ? node('ul', {}, items.map((r) => line(r, all))) : node('p', { class: 'soft' }, concept(section.emptyReason) || 'Nothing on file here.')));
-  }
-  return parts;
-}
-
 // ---- start ----
 
 async function health() {
@@ -338,16 +205,12 @@ $('tab-exchanges').addEventListener('click', () => list(false));
 $('tab-unmapped').addEventListener('click', unmapped);
 $('unmapped-source').addEventListener('change', unmapped);
 $('unmapped-since').addEventListener('change', unmapped);
-$('tab-emergency').addEventListener('click', emergency);
+startEmergency();
 $('refresh').addEventListener('click', () => list(false));
 $('state').addEventListener('change', () => list(false));
 $('more').addEventListener('click', () => list(true));
 $('back').addEventListener('click', () => list(false));
 $('forget').addEventListener('click', () => { token = ''; sessionStorage.removeItem('token'); askForToken({ status: 401 }); });
-$('again').addEventListener('click', () => step(1));
-$('end').addEventListener('click', end);
-$('find-form').addEventListener('submit', find);
-$('declare-form').addEventListener('submit', (event) => event.preventDefault());
 $('token-form').addEventListener('submit', (event) => {
   event.preventDefault();
   token = $('token').value.trim();

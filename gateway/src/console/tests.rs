@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn serves_its_files_under_a_strict_policy() {
-    for name in ["", "index.html", "console.css", "console.js", "icon.svg"] {
+    for name in ["", "index.html", "console.css", "console.js", "emergency.js", "icon.svg"] {
         let response = file(name).unwrap();
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{name}: {policy}");
@@ -19,5 +19,7 @@ fn has_no_inline_script_or_style_and_no_address_of_elsewhere() {
     for forbidden in ["<style", "style=", "onclick=", "http://", "//cdn"] {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
-    assert!(!content("console.js").contains("innerHTML"));
+    for script in ["console.js", "emergency.js"] {
+        assert!(!content(script).contains("innerHTML"), "{script}");
+    }
 }

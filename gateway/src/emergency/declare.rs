@@ -29,6 +29,11 @@ use crate::pipeline::Refusal;
 
 /// Shorter reasons are none (contract: "Emergency"; the decision counts the same).
 const SHORTEST_REASON: usize = 10;
+const LONGEST_REASON: usize = 1_000;
+const LONGEST_PLACE: usize = 200;
+/// The codes of a reason (docs/emergency.md).
+const REASONS: [&str; 6] =
+    ["unconscious", "incapacitated", "life-threatening", "unaccompanied-minor", "no-common-language", "other"];
 /// By when a review should be done.
 const REVIEW_WITHIN: Duration = Duration::from_secs(72 * 3600);
 
@@ -36,6 +41,8 @@ const REVIEW_WITHIN: Duration = Duration::from_secs(72 * 3600);
 struct Declaration {
     patient: ResourceId,
     reason: String,
+    reason_code: Option<String>,
+    location: Option<String>,
     detail: Json,
     birth_year: Option<u64>,
 }
@@ -52,7 +59,7 @@ pub(crate) async fn declare(call: &mut Call, who: &Who) -> Result<Response, Fail
         }
     };
     let emergency = call.app.emergency.clone();
-    let declaring = emergency.declaring().await;
+    let declaring = emergency.declaring(&who.person()).await;
     if let Err(failure) = permitted(call, who, &asked, now) {
         refused(call, who, Kind::Declare, Some(&asked.patient), &failure).await?;
         return Err(failure);
@@ -70,7 +77,9 @@ pub(crate) async fn declare(call: &mut Call, who: &Who) -> Result<Response, Fail
         detail: asked.detail.to_text(),
     };
     let commit = commit_of(&call.app, who, &asked, &grant, &body)?;
+    let started = std::time::Instant::now();
     call.app.emergency.write(&call.app.store, commit).await?;
+    call.app.metrics.stage("emergency-declare", started.elapsed());
     drop(declaring);
     call.app.metrics.emergency("declared");
     let mut shown = Object::new();
@@ -88,7 +97,12 @@ pub(crate) async fn declare(call: &mut Call, who: &Who) -> Result<Response, Fail
 /// `DELETE /emergency/grants/{id}`
 pub(crate) async fn end(call: &Call, who: &Who) -> Result<Response, Failure> {
     let now = call.app.clock.now();
-    let grant = super::summary::own_grant(call, who)?;
+    // An administrator may end any: a stolen device is reported to them, not to the thief.
+    let grant = match who.has(auth::Role::Administrator) {
+        true => call.app.emergency.grant(&call.app.store, call.params.text("id"))?,
+        false => Some(super::summary::own_grant(call, who)?),
+    };
+    let grant = grant.ok_or_else(|| Failure::unknown("this grant"))?;
     if !grant.is_open(now) {
         return Err(ended());
     }
@@ -141,11 +155,28 @@ fn read(body: &[u8]) -> Result<Declaration, Failure> {
     if reason.chars().count() < SHORTEST_REASON {
         return Err(unprocessable("required", "expected a reason of 10 characters or more", "reason"));
     }
+    if reason.chars().count() > LONGEST_REASON {
+        return Err(unprocessable("too-long", "expected a reason of 1,000 characters or less", "reason"));
+    }
     let mut detail = Object::new();
     detail.insert("reason", reason);
-    for name in ["reasonCode", "location"] {
-        if let Some(value) = json.get(name) {
-            detail.insert(name, value.clone());
+    let reason_code = match json.get("reasonCode") {
+        None => None,
+        Some(value) => Some(reason_code(value).ok_or_else(|| {
+            let text = format!("expected one of {}", REASONS.join(", "));
+            unprocessable("value", &text, "reasonCode")
+        })?),
+    };
+    let location = match json.get("location") {
+        None => None,
+        Some(value) => Some(
+            location(value)
+                .ok_or_else(|| unprocessable("value", "expected a text of 200 characters or less", "location"))?,
+        ),
+    };
+    for (name, value) in [("reasonCode", &reason_code), ("location", &location)] {
+        if let Some(value) = value {
+            detail.insert(name, value.as_str());
         }
     }
     let birth_year = match json.at(&["confirm", "birthYear"]) {
@@ -157,7 +188,32 @@ fn read(body: &[u8]) -> Result<Declaration, Failure> {
     if json.at(&["confirm", "birthYear"]).is_some() && birth_year.is_none() {
         return Err(unprocessable("value", "expected a year", "confirm.birthYear"));
     }
-    Ok(Declaration { patient, reason: reason.to_owned(), detail: detail.into(), birth_year })
+    Ok(Declaration { patient, reason: reason.to_owned(), reason_code, location, detail: detail.into(), birth_year })
+}
+
+/// The code of a reason: a string, or the first coding of a Coding or CodeableConcept.
+///
+/// A code of another system, such as a dispatch code, is kept as it stands: an emergency is not refused for a code.
+fn reason_code(value: &Json) -> Option<String> {
+    let coding = value.items("coding").first().unwrap_or(value);
+    let (system, code) = match coding {
+        Json::String(code) => (None, code.trim()),
+        _ => (coding.text_at(&["system"]), coding.text_at(&["code"])?.trim()),
+    };
+    let text = match system {
+        Some(system) => format!("{system}|{code}"),
+        None if REASONS.contains(&code) => code.to_owned(),
+        // Without a system only our own codes say something.
+        None if code.is_empty() => return None,
+        None => format!("other: {code}"),
+    };
+    (text.chars().count() <= LONGEST_PLACE).then_some(text)
+}
+
+/// Where: a text, or the display or reference of a Location.
+fn location(value: &Json) -> Option<String> {
+    let text = value.as_str().or_else(|| value.text_at(&["display"])).or_else(|| value.text_at(&["reference"]))?.trim();
+    (!text.is_empty() && text.chars().count() <= LONGEST_PLACE).then(|| text.to_owned())
 }
 
 /// The patient exists, is the one meant, and the person has not declared too often.
@@ -206,13 +262,20 @@ pub(super) async fn refused(
 /// Everything a declaration leaves behind, at once: audit event, notice, review, grant, exchange and ledger record.
 fn commit_of(app: &App, who: &Who, asked: &Declaration, grant: &Grant, body: &Bytes) -> Result<Commit, Failure> {
     let now = grant.declared;
-    let event = who
+    let mut event = who
         .event(Kind::Declare, now)
         .reason(asked.reason.as_str())
         .patient(grant.patient.as_str())
         .exchange(grant.exchange)
         .detail("grant", grant.id.as_str())
         .detail("expires", grant.expires.to_rfc3339());
+    if let Some(code) = &asked.reason_code {
+        event = event.detail("reason-code", code.as_str());
+    }
+    if let Some(location) = &asked.location {
+        event = event.detail("location", location.as_str());
+    }
+    let event = event;
     let about = format!("AuditEvent/{}", event.id());
     let person = who.person();
     let party =

@@ -8,7 +8,7 @@ use model::json::{Json, Limits, Object, parse};
 use model::time::Instant;
 use store::{
     Arrival, Author, Commit, ExchangeChange, ExchangeId, ExchangeKind, ExchangeState, Expect, Grant, GrantChange,
-    NewLedgerRecord, NewVersion, Salt, Stage, StateChange,
+    IndexRow, NewLedgerRecord, NewVersion, RowKind, Salt, Stage, StateChange,
 };
 
 #[cfg(test)]
@@ -46,7 +46,14 @@ pub(super) fn read(bytes: &[u8]) -> Option<Commit> {
         let body = text(item, "body")?;
         let resource_type = text(item, "type")?;
         // Rows are made anew: a journal of an older release then follows the rows of this one.
-        let index = crate::index::rows(&parse(body.as_bytes(), &Limits::default()).ok()?);
+        let mut index = crate::index::rows(&parse(body.as_bytes(), &Limits::default()).ok()?);
+        // Not in the body: that the person has searched counts for the limit.
+        let searched = item.get("searched").and_then(Json::as_str).and_then(|value| STANDARD.decode(value).ok());
+        index.extend(searched.map(|value| IndexRow {
+            param: crate::index::searched_param(),
+            value,
+            kind: RowKind::Key,
+        }));
         commit.resources.push(NewVersion {
             resource_type,
             id: text(item, "id")?,
@@ -119,6 +126,9 @@ fn resource(version: &NewVersion) -> Json {
     item.insert("body", String::from_utf8_lossy(&version.body).as_ref());
     item.insert("patients", Json::array(version.patients.iter().map(|id| Json::from(id.as_str()))));
     item.insert("author", version.author.source.as_str());
+    if let Some(row) = version.index.iter().find(|row| row.param == crate::index::searched_param()) {
+        item.insert("searched", STANDARD.encode(&row.value));
+    }
     if let Some(exchange) = version.author.exchange {
         item.insert("exchange", exchange.to_string());
     }

@@ -9,7 +9,7 @@ use model::json::{Json, Limits, Object, parse};
 use model::time::PartialDateTime;
 use store::{Commit, Resources, Search, Store, Stored, Term};
 
-use super::likeness::{Demographics, THRESHOLD, score};
+use super::likeness::{Demographics, THRESHOLD, exchanged, score};
 use crate::api::outcome::Failure;
 use crate::api::{Call, Who, answer};
 use crate::audit::{Kind, Outcome};
@@ -40,7 +40,7 @@ pub(crate) async fn find(call: &mut Call, who: &Who) -> Result<Response, Failure
         return Err(failure);
     }
     let known = read(&body)?;
-    if let Err(wait) = call.app.emergency.may_find(&who.person(), now) {
+    if let Err(wait) = call.app.emergency.may_find(&call.app.store, &who.person(), now)? {
         let failure = Failure::new(StatusCode::TOO_MANY_REQUESTS, "throttled", "too many searches within an hour")
             .retry_after(wait.as_secs().max(1));
         super::declare::refused(call, who, Kind::Find, None, &failure).await?;
@@ -57,7 +57,9 @@ pub(crate) async fn find(call: &mut Call, who: &Who) -> Result<Response, Failure
             event = event.patient(id);
         }
     }
-    let commit = Commit { resources: vec![event.version()], ..Commit::default() };
+    let mut version = event.version();
+    version.index.push(index::searched(&who.person(), now));
+    let commit = Commit { resources: vec![version], ..Commit::default() };
     call.app.emergency.write(&call.app.store, commit).await?;
     call.app.metrics.emergency("find");
     let shown = Json::array(candidates.iter().map(|(score, patient)| show(*score, patient)));
@@ -123,6 +125,9 @@ fn candidates(store: &Store, known: &Known) -> Result<Vec<(f64, Json)>, Failure>
         }
         Known::Demographics(demographics) => {
             let mut looked_at = patients(store, index::born(&demographics.birth_date))?;
+            if let Some(exchanged) = exchanged(&demographics.birth_date) {
+                looked_at.extend(patients(store, index::born(&exchanged))?);
+            }
             looked_at.extend(patients(store, index::family(&demographics.family))?);
             for patient in looked_at {
                 let score = score(demographics, &patient);

@@ -34,6 +34,16 @@ pub fn score(known: &Demographics, patient: &Json) -> f64 {
         let last = name.get("family").and_then(Json::as_str).unwrap_or_default();
         let first: Vec<&str> = name.items("given").iter().filter_map(Json::as_str).collect();
         family = family.max(alike(&known.family, last));
+        // One of two family names, and names that stand in each other's place on the card.
+        for piece in last.split([' ', '-']).filter(|piece| piece.len() < last.len()) {
+            family = family.max(0.9 * alike(&known.family, piece));
+        }
+        for piece in known.family.split([' ', '-']).filter(|piece| piece.len() < known.family.len()) {
+            family = family.max(0.9 * alike(piece, last));
+        }
+        if fold(&known.family) == fold(&first.join(" ")) && fold(&known.given) == fold(last) {
+            (family, given) = (family.max(0.9), given.max(0.9));
+        }
         // Whole, or any one of several: people go by their second name, and wards write the first alone.
         given = given.max(alike(&known.given, &first.join(" ")));
         for piece in first {
@@ -60,12 +70,19 @@ fn birth(known: &str, stored: &str) -> f64 {
     if known.starts_with(stored) || stored.starts_with(known) {
         return 0.5;
     }
-    let exchanged = match known.split('-').collect::<Vec<_>>().as_slice() {
-        [year, month, day] => format!("{year}-{day}-{month}") == stored,
-        _ => false,
-    };
+    let swapped = exchanged(known).is_some_and(|exchanged| exchanged == stored);
     let wrong = known.len() == stored.len() && known.bytes().zip(stored.bytes()).filter(|(a, b)| a != b).count() == 1;
-    if exchanged || wrong { 0.6 } else { 0.0 }
+    if swapped || wrong { 0.6 } else { 0.0 }
+}
+
+/// The same date with day and month exchanged, where that is a date.
+pub(super) fn exchanged(date: &str) -> Option<String> {
+    match date.split('-').collect::<Vec<_>>().as_slice() {
+        [year, month, day] if day.parse::<u8>().is_ok_and(|day| (1..=12).contains(&day)) => {
+            Some(format!("{year}-{day}-{month}"))
+        }
+        _ => None,
+    }
 }
 
 /// 1 less the share of letters to change, on folded names; 0 where less than half is common.
