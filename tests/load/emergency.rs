@@ -95,8 +95,8 @@ fn seed(administrator: &Http, patient: usize, size: usize) -> Result<(), String>
         let mut entries = Vec::with_capacity(BUNDLE);
         while number < size && entries.len() < BUNDLE {
             let resource = resource(patient, number);
-            let name = resource["resourceType"].as_str().unwrap_or_default();
-            let url = format!("{name}/{}", resource["id"].as_str().unwrap_or_default());
+            let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+            let url = format!("{name}/{}", resource.get("id").and_then(Value::as_str).unwrap_or_default());
             entries.push(json!({"fullUrl": format!("https://load.example/{url}"), "resource": resource.clone(),
                                 "request": {"method": "PUT", "url": url}}));
             number += 1;
@@ -126,11 +126,11 @@ fn resource(patient: usize, number: usize) -> Value {
             "code": {"text": format!("Substance {number}")}, "reaction": [{"manifestation": [{"text": "rash"}]}]}),
         _ => match number % 25 {
             0 => json!({"resourceType": "Condition", "id": id, "subject": subject, "onsetDateTime": date,
-                "clinicalStatus": clinical("condition-clinical", if number % 50 == 0 { "active" } else { "resolved" }),
+                "clinicalStatus": clinical("condition-clinical", if number.is_multiple_of(50) { "active" } else { "resolved" }),
                 "code": {"text": format!("Problem {number}")}}),
             1 => {
                 json!({"resourceType": "MedicationRequest", "id": id, "subject": subject, "authoredOn": date, "intent": "order",
-                "status": if number % 2 == 0 { "active" } else { "completed" },
+                "status": if number.is_multiple_of(2) { "active" } else { "completed" },
                 "medicationCodeableConcept": {"text": format!("Medication {}", number % 90)},
                 "dosageInstruction": [{"text": "one in the morning"}]})
             }
@@ -184,7 +184,7 @@ fn emergency(staff: &Http, patient: usize) -> Result<(u64, u64), String> {
     let began = Instant::now();
     let declared = staff.post("/emergency/declare", &body);
     let first = began.elapsed();
-    let grant = declared.json()["id"].as_str().map(str::to_owned);
+    let grant = declared.json().get("id").and_then(Value::as_str).map(str::to_owned);
     let grant = grant.ok_or_else(|| format!("not declared: {} {}", declared.status, declared.text()))?;
     let summary = staff.get(&format!("/emergency/grants/{grant}/summary"));
     if summary.status != 200 || !summary.text().contains("Substance 1") {

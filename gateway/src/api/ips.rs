@@ -238,10 +238,10 @@ impl Gathering<'_> {
             return Ok(Some(Cut::Time));
         }
         progress.read += 1;
-        let Some(stored) = self.app.store.follow(row)? else { return Ok(None) };
-        // A row of a version that was superseded, or one that another record of the person has led to already.
+        let Some(stored) = self.asking.placed(row, record)? else { return Ok(None) };
         let reference = format!("{}/{}", stored.resource_type, stored.id);
-        if !leads_here(&stored, record, &row.value) || self.seen.contains(&reference) {
+        // Another record of the person may have led to it already.
+        if self.seen.contains(&reference) {
             return Ok(None);
         }
         if progress.taken >= section.most() {
@@ -287,13 +287,6 @@ impl Gathering<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether the version a row leads to still has it.
-fn leads_here(stored: &Stored, record: &str, value: &[u8]) -> bool {
-    let written = stored.index.iter().any(|row| row.param == index::summary_param() && row.value == value);
-    // A version of an earlier release has its rows in the index alone.
-    written || json(stored).and_then(|json| index::summary_value(record, &json)).is_some_and(|own| own == value)
 }
 
 /// Has everything that was stored under one of these records name this patient, and leaves the other records' Patients out.

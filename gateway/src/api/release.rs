@@ -1,5 +1,7 @@
 //! From a stored version to what a handler may answer with: the consents are asked here and nowhere else.
 
+mod placed;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -90,8 +90,10 @@ async function declare(event) {
 function tick() {
   const left = grant ? Math.floor((new Date(grant.expires) - Date.now()) / 1000) : 0;
   if (left <= 0) return close('The access has ended.');
-  $('grant').textContent = 'Emergency access until ' + when(grant.expires) + ', ' + Math.ceil(left / 60) + ' min left. It is recorded as ' + grant.exchange
+  const text = 'Emergency access until ' + when(grant.expires) + ', ' + Math.ceil(left / 60) + ' min left. It is recorded as ' + grant.exchange
     + ', the patient is told, and a colleague reviews it. Do not pass on what you read.';
+  // Told once a minute to who hears it read out, not once a second.
+  if ($('grant').textContent !== text) $('grant').textContent = text;
 }
 
 function close(text) {

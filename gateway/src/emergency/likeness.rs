@@ -41,12 +41,14 @@ pub fn score(known: &Demographics, patient: &Json) -> f64 {
         for piece in known.family.split([' ', '-']).filter(|piece| piece.len() < known.family.len()) {
             family = family.max(0.9 * alike(piece, last));
         }
-        if fold(&known.family) == fold(&first.join(" ")) && fold(&known.given) == fold(last) {
+        let whole = first.join(" ");
+        let is_first = first.iter().copied().chain([whole.as_str()]).any(|name| fold(name) == fold(&known.family));
+        if !last.is_empty() && is_first && fold(&known.given) == fold(last) {
             (family, given) = (family.max(0.9), given.max(0.9));
         }
         // Whole, or any one of several: people go by their second name, and wards write the first alone.
         given = given.max(alike(&known.given, &first.join(" ")));
-        for piece in first {
+        for piece in first.iter().copied() {
             given = given.max(alike(&known.given, piece));
         }
     }

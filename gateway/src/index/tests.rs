@@ -40,3 +40,51 @@ fn marks_the_consents_that_count_for_everybody() {
     assert!(!has(&rows(&resource(of_patient)), &for_everybody()));
     assert!(has(&rows(&resource(of_nobody)), &for_everybody()));
 }
+
+#[test]
+fn leads_to_what_a_section_shows_first() {
+    let value = |text: &str| summary_value("p", &resource(text)).unwrap();
+    let allergy = |criticality: &str, date: &str| {
+        value(&format!(
+            r#"{{"resourceType":"AllergyIntolerance","id":"a","criticality":"{criticality}","recordedDate":"{date}","patient":{{"reference":"Patient/p"}}}}"#
+        ))
+    };
+    assert!(allergy("high", "1960-01-01") > allergy("low", "2026-01-01"));
+    assert!(allergy("low", "2026-01-01") > allergy("low", "1969-12-31"));
+    assert!(allergy("low", "2026-01-01").starts_with(&summary_prefix("p", Section::Allergies)));
+    // Another patient's rows are not among them, also where one id begins like the other.
+    assert!(!allergy("low", "2026").starts_with(&summary_prefix("", Section::Allergies)));
+    let of = |code: &str, date: &str| {
+        value(&format!(
+            r#"{{"resourceType":"Observation","id":"o","code":{{"coding":[{{"system":"http://loinc.org","code":"{code}"}}]}},"effectiveDateTime":"{date}"}}"#
+        ))
+    };
+    let end = summary_prefix("p", Section::Results).len() + GROUP_BYTES;
+    assert_eq!(of("1", "2026")[..end], of("1", "2025")[..end]);
+    assert_ne!(of("1", "2026")[..end], of("2", "2026")[..end]);
+    assert!(of("1", "2026-02") > of("1", "2026-01"));
+}
+
+#[test]
+fn what_an_earlier_release_wrote_gets_its_rows_once() {
+    let body = br#"{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/p"},"code":{"text":"Asthma"}}"#;
+    let made = derived("Condition", body, &[]);
+    assert_eq!(made.len(), 1);
+    let all = rows(&resource(std::str::from_utf8(body).unwrap()));
+    assert!(all.contains(&made[0]));
+    assert!(derived("Condition", body, &all).is_empty());
+    assert!(derived("Condition", b"no json", &[]).is_empty());
+    let review = br#"{"resourceType":"Task","id":"t","status":"requested","code":{"coding":[{"system":"urn:gateway:task","code":"break-glass-review"}]},"restriction":{"period":{"end":"2026-03-09T10:00:00Z"}}}"#;
+    assert_eq!(
+        derived("Task", review, &[]),
+        rows(&resource(std::str::from_utf8(review).unwrap()))
+            .into_iter()
+            .filter(|row| row.param == review_param())
+            .collect::<Vec<_>>()
+    );
+    assert!(
+        rows(&resource(&std::str::from_utf8(review).unwrap().replace("requested", "completed")))
+            .iter()
+            .all(|row| row.param != review_param())
+    );
+}

@@ -3,7 +3,7 @@
 //! Unsigned numbers are LEB128, signed ones zigzag LEB128; text and bytes carry their length; an option is one byte and
 //! its value; a list its count and its members. Reading never panics and never allocates more than the input is long.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use model::time::Instant;
 
 /// The bytes do not have the form that was expected.
@@ -34,10 +34,6 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(rest: Bytes) -> Self {
-        Self { rest }
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -52,7 +48,8 @@ impl Reader {
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let (head, _) = self.rest.split_first_chunk::<N>().ok_or(Malformed)?;
         let head = *head;
-        self.bytes(N)?;
+        // Taken out as `Bytes` each would count a reference up and down again: rows hold tens of thousands of these.
+        self.rest.advance(N);
         Ok(head)
     }
 
@@ -163,8 +160,11 @@ impl Codec for String {
     }
 
     fn take(from: &mut Reader) -> Result<Self, Malformed> {
-        let bytes = Bytes::take(from)?;
-        std::str::from_utf8(&bytes).map(str::to_owned).map_err(|_| Malformed)
+        let length = usize::try_from(u64::take(from)?).map_err(|_| Malformed)?;
+        let bytes = from.rest.get(..length).ok_or(Malformed)?;
+        let text = std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Malformed)?;
+        from.rest.advance(length);
+        Ok(text)
     }
 }
 

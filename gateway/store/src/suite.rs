@@ -564,7 +564,7 @@ fn key_rows_are_walked_from_the_highest_and_passed_over_in_groups() {
         ..version("Observation", id, "x")
     };
     let mut all: Vec<NewVersion> = (0..300).map(|n| keyed(&format!("a{n}"), &format!("p|a\0{n:03}"))).collect();
-    all.extend([keyed("b", "p|b\0001"), keyed("c", "p|c\0001"), keyed("other", "q|a\0001")]);
+    all.extend([keyed("b", "p|b\0x1"), keyed("c", "p|c\0x1"), keyed("other", "q|a\0x1")]);
     both.commit(write(all)).unwrap();
     both.commit(write([NewVersion { deleted: true, body: Bytes::new(), index: Vec::new(), ..keyed("c", "") }]))
         .unwrap();

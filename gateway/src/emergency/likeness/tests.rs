@@ -30,6 +30,9 @@ fn keeps_a_person_whose_name_or_date_was_mistyped() {
     check("Mullersanz", "Aenne", "1957-03-08", 0.9, 0.99);
     check("Müller-Sanz", "Änne", "1957-08-03", 0.8, 0.9);
     check("Müller-Sanz", "Änne", "1967-03-08", 0.8, 0.9);
+    check("Müller", "Änne", "1957-03-08", 0.9, 0.97);
+    check("Änne", "Müller-Sanz", "1957-03-08", 0.9, 0.97);
+    check("Änne", "Müller-Sanz", "1990-11-30", 0.0, THRESHOLD);
 }
 
 #[test]

@@ -5,11 +5,10 @@
 //! most the first of them; it reaches to the next block's key. Keys are written as the length they share with the row
 //! before and the rest.
 
-use bytes::Bytes;
 use sled::IVec;
 
 use super::Rows;
-use crate::codec::{Codec, Malformed, Reader};
+use crate::codec::{Codec, Malformed};
 
 /// A block that grows beyond this many bytes is split.
 pub(super) const BLOCK_BYTES: usize = 3584;
@@ -18,41 +17,76 @@ pub(super) const BLOCK_BYTES: usize = 3584;
 pub(super) type Block = Vec<(IVec, IVec)>;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Block, Malformed> {
-    let mut reader = Reader::new(Bytes::copy_from_slice(bytes));
+    decode_where(bytes, |_| true)
+}
+
+/// The rows whose keys are wanted, the others without building them.
+pub(super) fn decode_where(bytes: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Result<Block, Malformed> {
     let mut rows = Block::new();
-    let mut key: Vec<u8> = Vec::new();
-    while !reader.is_empty() {
-        let shared = usize::try_from(u64::take(&mut reader)?).map_err(|_| Malformed)?;
-        if shared > key.len() {
-            return Err(Malformed);
+    each(bytes, |key, value| {
+        if wanted(key) {
+            rows.push((IVec::from(key), IVec::from(value)));
         }
-        key.truncate(shared);
-        key.extend_from_slice(&Bytes::take(&mut reader)?);
-        let value = Bytes::take(&mut reader)?;
-        rows.push((IVec::from(&key[..]), IVec::from(&value[..])));
-    }
+        true
+    })?;
     Ok(rows)
 }
 
 /// Finds one row without building the others.
 pub(super) fn find(bytes: &[u8], wanted: &[u8]) -> Result<Option<IVec>, Malformed> {
-    let mut reader = Reader::new(Bytes::copy_from_slice(bytes));
-    let mut key: Vec<u8> = Vec::new();
-    while !reader.is_empty() {
-        let shared = usize::try_from(u64::take(&mut reader)?).map_err(|_| Malformed)?;
+    let mut found = None;
+    each(bytes, |key, value| {
+        if key == wanted {
+            found = Some(IVec::from(value));
+        }
+        key < wanted
+    })?;
+    Ok(found)
+}
+
+/// Shows the rows in order until told to stop. Nothing is allocated but the one key.
+fn each(bytes: &[u8], mut show: impl FnMut(&[u8], &[u8]) -> bool) -> Result<(), Malformed> {
+    let mut rest = bytes;
+    let mut key: Vec<u8> = Vec::with_capacity(64);
+    while !rest.is_empty() {
+        let shared = number(&mut rest)?;
         if shared > key.len() {
             return Err(Malformed);
         }
         key.truncate(shared);
-        key.extend_from_slice(&Bytes::take(&mut reader)?);
-        let value = Bytes::take(&mut reader)?;
-        match key.as_slice().cmp(wanted) {
-            std::cmp::Ordering::Less => {}
-            std::cmp::Ordering::Equal => return Ok(Some(IVec::from(&value[..]))),
-            std::cmp::Ordering::Greater => return Ok(None),
+        let length = number(&mut rest)?;
+        key.extend_from_slice(piece(&mut rest, length)?);
+        let length = number(&mut rest)?;
+        let value = piece(&mut rest, length)?;
+        if !show(&key, value) {
+            break;
         }
     }
-    Ok(None)
+    Ok(())
+}
+
+/// A number as [`Codec`] writes it.
+fn number(rest: &mut &[u8]) -> Result<usize, Malformed> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, after) = rest.split_first().ok_or(Malformed)?;
+        *rest = after;
+        let part = u64::from(byte & 0x7f);
+        if part << shift >> shift != part {
+            return Err(Malformed);
+        }
+        value |= part << shift;
+        if byte & 0x80 == 0 {
+            return usize::try_from(value).map_err(|_| Malformed);
+        }
+    }
+    Err(Malformed)
+}
+
+fn piece<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], Malformed> {
+    let (piece, after) = rest.split_at_checked(length).ok_or(Malformed)?;
+    *rest = after;
+    Ok(piece)
 }
 
 /// Writes rows as blocks of at most about [`BLOCK_BYTES`]: the key and content of each.

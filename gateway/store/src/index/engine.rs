@@ -109,8 +109,8 @@ impl Engine {
             };
             let Some(next) = next else { break };
             let (_, bytes) = next.map_err(|error| Error::Index(error.to_string()))?;
-            let block = block::decode(&bytes).map_err(|_| Error::unreadable_row())?;
-            let inside = block.into_iter().filter(|(key, _)| range.contains(key));
+            let inside = block::decode_where(&bytes, |key| range.contains(key));
+            let inside = inside.map_err(|_| Error::unreadable_row())?.into_iter();
             let inside = inside.map(|(key, value)| (key, Some(value)));
             match direction {
                 Direction::Up => rows.extend(inside),
