@@ -489,6 +489,7 @@ fn summary_of(patient: &Json, resources: &[Json]) -> Json {
     model::ips::summary(&model::ips::Summary {
         patient,
         resources,
+        cut: &[],
         author: &read(
             r#"{"resourceType":"Device","id":"gateway","deviceName":[{"name":"gateway","type":"user-friendly-name"}]}"#,
         ),
