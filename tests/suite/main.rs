@@ -17,6 +17,7 @@ mod emergency_rules;
 mod faults;
 mod flow;
 mod http;
+mod labelling;
 mod merges;
 mod mllp;
 mod packages;
