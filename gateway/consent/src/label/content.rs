@@ -13,7 +13,7 @@ use crate::vocabulary::{ACT_CODE, canonical};
 const SUBJECTS: [&str; 3] = ["code", "medicationCodeableConcept", "vaccineCode"];
 
 /// Elements with clinical content beside those: reasons, results, ingredients, what happened.
-const CONTENTS: [&str; 26] = [
+const CONTENTS: [&str; 30] = [
     "asNeededCodeableConcept",
     "complication",
     "conclusionCode",
@@ -21,12 +21,16 @@ const CONTENTS: [&str; 26] = [
     "description",
     "detailCodeableConcept",
     "diagnosisCodeableConcept",
+    "event",
     "indication",
     "itemCodeableConcept",
     "manifestation",
+    "morphology",
     "orderDetail",
+    "outcome",
     "outcomeCode",
     "outcomeCodeableConcept",
+    "procedureCode",
     "procedureCodeableConcept",
     "productCodeableConcept",
     "productOrService",
@@ -43,8 +47,8 @@ const CONTENTS: [&str; 26] = [
 ];
 
 /// Types whose `type` and `category` say what they are about.
-const TYPED: [&str; 6] =
-    ["Composition", "DocumentManifest", "DocumentReference", "Encounter", "EpisodeOfCare", "Specimen"];
+const TYPED: [&str; 7] =
+    ["Composition", "Device", "DocumentManifest", "DocumentReference", "Encounter", "EpisodeOfCare", "Specimen"];
 
 /// Types of which the codes say how something is run, not what a patient has.
 const BOOKKEEPING: [&str; 8] = [
@@ -146,7 +150,9 @@ enum Position {
 impl<'a> Walk<'a, '_> {
     fn resource(&mut self, json: &'a Json) {
         let kind = json.get("resourceType").and_then(Json::as_str).unwrap_or_default();
-        let administrative = is_directory(kind) && kind != "Medication" || BOOKKEEPING.contains(&kind);
+        // A device that is a patient's, such as an implant, is no entry of the directory.
+        let directory = is_directory(kind) && kind != "Medication" && json.get("patient").is_none();
+        let administrative = directory || BOOKKEEPING.contains(&kind);
         let within = Within { clinical: !administrative, typed: TYPED.contains(&kind) };
         self.members(json, within);
     }

@@ -111,6 +111,18 @@ fn a_clinical_code_that_nobody_has_looked_at_is_restricted() {
 }
 
 #[test]
+fn a_device_counts_where_it_is_a_patients() {
+    let device = |members: &str| {
+        format!(
+            r#"{{"resourceType":"Device","id":"d","type":{{"coding":[{{"system":"urn:ours","code":"x"}}]}}{members}}}"#
+        )
+    };
+    check(&device(""), &[]);
+    check(&device(r#","patient":{"reference":"Patient/p"}"#), &["R"]);
+    check(r#"{"resourceType":"AdverseEvent","id":"a","event":{"coding":[{"system":"urn:ours","code":"x"}]}}"#, &["R"]);
+}
+
+#[test]
 fn what_is_said_in_words_only_is_restricted_and_a_result_in_words_is_known_by_its_code() {
     check(r#"{"resourceType":"Condition","id":"c","code":{"text":"low spirits"}}"#, &["R"]);
     check(r#"{"resourceType":"Condition","id":"c","code":{"coding":[],"text":"low spirits"}}"#, &["R"]);
