@@ -13,7 +13,7 @@ use store::{Commit, Commits};
 use tower::{BoxError, Service};
 
 use crate::app::App;
-use crate::audit::Event;
+use crate::audit::{Client, Event};
 use crate::layers::body_limit::{BodyLimit, Limited, TooLarge};
 use crate::layers::{self, Limits, Response, RouteName};
 
@@ -25,6 +25,7 @@ pub(crate) mod format;
 mod ingest;
 pub mod ips;
 mod ledger;
+mod noted;
 pub mod outcome;
 mod packages;
 pub mod query;
@@ -159,7 +160,8 @@ impl Service<Request<Limited<Incoming>>> for Routes {
                 body: Some(body),
                 limit,
             };
-            let mut response = match answer_to(&mut call, route).await {
+            let request = head.extensions.get::<layers::request_id::RequestId>().map(|id| id.0.clone());
+            let mut response = match answer_to(&mut call, route, request).await {
                 Ok(response) => response,
                 Err(failure) if failure.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                     // One text and one count for both ways a body can be too large.
@@ -185,8 +187,14 @@ fn origin(uri: &http::Uri, headers: &HeaderMap, peer: Option<&server::Peer>) -> 
     format!("{scheme}://{}", if sound { host } else { "localhost" })
 }
 
-async fn answer_to(call: &mut Call, route: &'static router::Route) -> Result<Response, Failure> {
-    let who = authenticate(call, route.needs)?;
+async fn answer_to(
+    call: &mut Call,
+    route: &'static router::Route,
+    request: Option<String>,
+) -> Result<Response, Failure> {
+    let address = call.peer.as_ref().map(|peer| peer.address.ip().to_string());
+    let client = Client { address, server: crate::audit::address(&call.app.config), request };
+    let who = authenticate(call, route.needs)?.from(client).with_records(&call.app)?;
     dispatch(call, route.endpoint, &who).await
 }
 
@@ -218,6 +226,13 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::Checkpoint => ledger::checkpoint(call),
         Endpoint::Tile => ledger::tile(call),
         Endpoint::Receipt => ledger::receipt(call),
+        Endpoint::LedgerKey => ledger::key(call),
+        Endpoint::Accesses => crate::patient::accesses::accesses(call, who).await,
+        Endpoint::Disclosures => crate::patient::accesses::disclosures(call, who).await,
+        Endpoint::Choices => crate::patient::filing::show(call, who).await,
+        Endpoint::FileChoices => crate::patient::filing::file(call, who).await,
+        Endpoint::ChangeChoices => crate::patient::filing::change(call, who).await,
+        Endpoint::RevokeChoices => crate::patient::filing::revoke(call, who).await,
         Endpoint::Metadata => fhir::capability::metadata(call),
         Endpoint::Transaction => fhir::transaction::transaction(call, who).await,
         Endpoint::Create => fhir::write::create(call, who).await,
@@ -255,6 +270,6 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
 /// # Errors
 /// What the store says: then nothing is answered but the failure.
 pub(crate) async fn audited(app: &App, event: Event) -> Result<(), Failure> {
-    app.store.commit(Commit { resources: vec![event.version()], ..Commit::default() }).await?;
+    app.store.commit(Commit { resources: event.versions(), ..Commit::default() }).await?;
     Ok(())
 }

@@ -1,20 +1,26 @@
 //! Who did what to whose data: AuditEvents as store versions, in the same transaction as what they tell of.
 //!
-//! FHIR R4 auditevent.html; codes as in IHE BALP ("Basic Audit Log Patterns") and DICOM PS3.16 CID 400 and 401. An event
-//! names people and patients by reference and holds no content of a record; of a query it holds the digest alone.
+//! FHIR R4 auditevent.html; shaped as IHE BALP ("Basic Audit Log Patterns", 1.1) has it, one event for each patient, with
+//! codes of DICOM PS3.16 CID 400 and 401. An event names people and patients by reference and holds no content of a
+//! record; of a query it holds the digest alone.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use model::json::{Json, Object};
+use model::json::Json;
 use model::time::Instant;
 use sha2::{Digest, Sha256};
 use store::{Author, ExchangeId, Expect, NewVersion};
 use typed::{AuditKind, Interaction};
 
+mod agents;
 mod parts;
+mod resource;
+mod shown;
 #[cfg(test)]
 mod tests;
 
-use parts::{DCM, PARTICIPATION, agent, concept, entity, template};
+pub use shown::for_patient;
 
 const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 /// Under which system an event names an exchange.
@@ -95,9 +101,9 @@ impl Kind {
         }
     }
 
-    /// Whether it is done by the caller's own wish to look, so that the caller is a user and not a source.
-    fn by_user(self) -> bool {
-        !matches!(self, Self::Receive | Self::Disclose)
+    /// Whether it answers a single address, so that a refusal must look the same whether or not something is there.
+    fn is_of_one_address(self) -> bool {
+        matches!(self, Self::Read | Self::Vread | Self::History | Self::Operation)
     }
 }
 
@@ -135,6 +141,42 @@ pub enum Who {
     Unnamed(String),
 }
 
+/// From where, and as which request, something was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The caller's address, as the connection has it.
+    pub address: Option<String>,
+    /// The address of this gateway, as a URI.
+    pub server: String,
+    /// The id of the request (`X-Request-Id`).
+    pub request: Option<String>,
+}
+
+/// What a consent decision was about one patient's data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// Whether anything of this patient's was let out.
+    pub permitted: bool,
+    /// The provisions that decided: `Consent/id/_history/version#path: said`. Empty: the roles and the implicit policy.
+    pub traces: BTreeSet<String>,
+}
+
+impl Decided {
+    /// The consents that had a say, each once, with their versions.
+    fn consents(&self) -> BTreeSet<&str> {
+        self.traces.iter().filter_map(|trace| trace.split('#').next()).filter(|text| !text.is_empty()).collect()
+    }
+}
+
+/// What an event says of one patient alone.
+#[derive(Debug, Clone, Default)]
+struct About {
+    entities: Vec<String>,
+    details: Vec<(&'static str, String)>,
+    decided: Option<Decided>,
+    refused: bool,
+}
+
 /// An event being put together.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -144,11 +186,15 @@ pub struct Event {
     outcome: Outcome,
     outcome_text: Option<String>,
     requestor: Option<Who>,
+    roles: Vec<String>,
+    organisation: Option<String>,
     token: Option<String>,
-    recipient: Option<Who>,
+    client: Option<Client>,
+    recipient: Option<(Who, Option<String>)>,
     purposes: Vec<(String, String)>,
     reason: Option<String>,
-    patients: Vec<String>,
+    patients: BTreeMap<String, About>,
+    asked: Vec<String>,
     entities: Vec<String>,
     exchange: Option<ExchangeId>,
     query: Option<String>,
@@ -165,11 +211,15 @@ impl Event {
             outcome: Outcome::Success,
             outcome_text: None,
             requestor: None,
+            roles: Vec::new(),
+            organisation: None,
             token: None,
+            client: None,
             recipient: None,
             purposes: Vec::new(),
             reason: None,
-            patients: Vec::new(),
+            patients: BTreeMap::new(),
+            asked: Vec::new(),
             entities: Vec::new(),
             exchange: None,
             query: None,
@@ -177,7 +227,7 @@ impl Event {
         }
     }
 
-    /// Its id: `AuditEvent/{id}`.
+    /// Its id: `AuditEvent/{id}`; of several, the first patient's.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -195,6 +245,20 @@ impl Event {
         self.by(Who::Partner(name.into()))
     }
 
+    /// The roles of who asked.
+    #[must_use]
+    pub fn roles<'r>(mut self, roles: impl IntoIterator<Item = &'r str>) -> Self {
+        self.roles = roles.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// The organisation for which it was asked (`Organization/id`).
+    #[must_use]
+    pub fn organisation(mut self, reference: impl Into<String>) -> Self {
+        self.organisation = Some(reference.into());
+        self
+    }
+
     /// The id of the token it was asked with.
     #[must_use]
     pub fn token(mut self, jti: impl Into<String>) -> Self {
@@ -202,10 +266,24 @@ impl Event {
         self
     }
 
+    /// From where it was asked.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
     /// To whom data went, or would have gone.
     #[must_use]
     pub fn recipient(mut self, who: Who) -> Self {
-        self.recipient = Some(who);
+        self.recipient = Some((who, None));
+        self
+    }
+
+    /// To whom data went, or would have gone, and at which address.
+    #[must_use]
+    pub fn recipient_at(mut self, who: Who, address: impl Into<String>) -> Self {
+        self.recipient = Some((who, Some(address.into())));
         self
     }
 
@@ -213,7 +291,10 @@ impl Event {
     #[must_use]
     pub fn purpose(mut self, purpose: &str) -> Self {
         let (system, code) = purpose.rsplit_once('|').unwrap_or((ACT_REASON, purpose));
-        self.purposes.push((system.to_owned(), code.to_owned()));
+        let purpose = (system.to_owned(), code.to_owned());
+        if !self.purposes.contains(&purpose) {
+            self.purposes.push(purpose);
+        }
         self
     }
 
@@ -224,20 +305,52 @@ impl Event {
         self
     }
 
-    /// A patient whose data it was about: the id part.
+    /// A patient whose data it was about: the id part. Each patient gets an event of their own.
     #[must_use]
     pub fn patient(mut self, id: impl Into<String>) -> Self {
-        let id = id.into();
-        if !self.patients.contains(&id) {
-            self.patients.push(id);
-        }
+        self.patients.entry(id.into()).or_default();
         self
+    }
+
+    /// The patients named so far.
+    pub fn patients(&self) -> impl Iterator<Item = &str> {
+        self.patients.keys().map(String::as_str)
     }
 
     /// A resource it was about: `Type/id` or `Type/id/_history/version`.
     #[must_use]
     pub fn entity(mut self, reference: impl Into<String>) -> Self {
         self.entities.push(reference.into());
+        self
+    }
+
+    /// A resource it was about, which stands in the events of these patients alone.
+    #[must_use]
+    pub fn entity_of<'p>(mut self, reference: &str, patients: impl IntoIterator<Item = &'p str>) -> Self {
+        let mut of_nobody = true;
+        for patient in patients {
+            of_nobody = false;
+            self.patients.entry(patient.to_owned()).or_default().entities.push(reference.to_owned());
+        }
+        if of_nobody { self.entity(reference) } else { self }
+    }
+
+    /// Patients that the request named itself; those of them that are known here become patients of the event.
+    #[must_use]
+    pub fn asked<'p>(mut self, patients: impl IntoIterator<Item = &'p str>) -> Self {
+        self.asked.extend(patients.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// What [`Event::asked`] was told.
+    pub(crate) fn asked_for(&self) -> Vec<String> {
+        self.asked.clone()
+    }
+
+    /// Leaves out facts of these names.
+    #[must_use]
+    pub(crate) fn without_details(mut self, names: &[&str]) -> Self {
+        self.details.retain(|(name, _)| !names.contains(name));
         self
     }
 
@@ -255,10 +368,31 @@ impl Event {
         self
     }
 
-    /// A further fact by name, such as a count or a decision; no content of a record.
+    /// A further fact by name, such as an operation; no content of a record, and nothing of one patient alone.
     #[must_use]
     pub fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.details.push((name, value.into()));
+        self
+    }
+
+    /// A further fact that stands in the event of one patient alone.
+    #[must_use]
+    pub fn detail_of(mut self, patient: &str, name: &'static str, value: impl Into<String>) -> Self {
+        self.patients.entry(patient.to_owned()).or_default().details.push((name, value.into()));
+        self
+    }
+
+    /// What was decided about one patient's data; where consents had a say, an event of its own tells of the decision.
+    #[must_use]
+    pub fn decided(mut self, patient: &str, decided: Decided) -> Self {
+        self.patients.entry(patient.to_owned()).or_default().decided = Some(decided);
+        self
+    }
+
+    /// That nothing of one patient's was let out, while the request as a whole may have succeeded.
+    #[must_use]
+    pub fn refused_of(mut self, patient: &str) -> Self {
+        self.patients.entry(patient.to_owned()).or_default().refused = true;
         self
     }
 
@@ -270,104 +404,63 @@ impl Event {
         self
     }
 
-    /// The resource.
-    pub fn resource(&self) -> Json {
-        let template = template(self.kind);
-        let mut made = Object::new();
-        made.insert("resourceType", "AuditEvent");
-        made.insert("id", self.id.as_str());
-        // The members of the builders, in the order of the definition.
-        for name in ["type", "subtype", "action"] {
-            if let Some(value) = template.get(name) {
-                made.insert(name, value.clone());
-            }
-        }
-        made.insert("recorded", self.at.to_rfc3339());
-        made.insert("outcome", self.outcome.code());
-        if let Some(text) = &self.outcome_text {
-            made.insert("outcomeDesc", text.as_str());
-        }
-        if !self.purposes.is_empty() {
-            made.insert(
-                "purposeOfEvent",
-                Json::array(self.purposes.iter().map(|purpose| self.purpose_concept(purpose))),
-            );
-        }
-        made.insert("agent", Json::Array(self.agents()));
-        made.insert("source", template.get("source").cloned().unwrap_or(Json::Null));
-        let entities = self.entity_list();
-        if !entities.is_empty() {
-            made.insert("entity", Json::Array(entities));
-        }
-        made.into()
+    /// Whether it tells of a refusal at a single address: it then always has a decision event beside it, so that what is
+    /// withheld and what was never there write alike.
+    pub(crate) fn is_refusal_of_one(&self) -> bool {
+        self.kind.is_of_one_address() && self.outcome == Outcome::Refused
     }
 
-    /// The version to put into the commit of what it tells of.
-    pub fn version(&self) -> NewVersion {
-        let resource = self.resource();
-        NewVersion {
+    /// The versions to put into the commit of what it tells of: one for each patient, and a decision event for each
+    /// patient whose consents had a say.
+    pub fn versions(&self) -> Vec<NewVersion> {
+        let version = |id: &str, patient: Option<&str>, resource: &Json| NewVersion {
             resource_type: "AuditEvent".to_owned(),
-            id: self.id.clone(),
-            expect: Expect::Any,
+            id: id.to_owned(),
+            expect: Expect::Absent,
             body: Bytes::from(resource.to_bytes()),
-            index: crate::index::rows(&resource),
-            patients: self.patients.clone(),
+            index: crate::index::rows(resource),
+            patients: patient.map(str::to_owned).into_iter().collect(),
             deleted: false,
             author: Author { source: "anchorline".to_owned(), exchange: self.exchange },
             skip_unchanged: false,
-        }
-    }
-
-    fn purpose_concept(&self, (system, code): &(String, String)) -> Json {
-        let coding = Json::object([("system", Json::from(system.as_str())), ("code", Json::from(code.as_str()))]);
-        let mut members = vec![("coding", Json::array([coding]))];
-        if let Some(reason) = &self.reason {
-            members.push(("text", Json::from(reason.as_str())));
-        }
-        Json::object(members)
-    }
-
-    fn agents(&self) -> Vec<Json> {
-        let unnamed = Who::Unnamed("anonymous".to_owned());
-        let requestor = self.requestor.as_ref().unwrap_or(&unnamed);
-        let role = if self.kind.by_user() {
-            concept(PARTICIPATION, "IRCP", "information recipient")
-        } else {
-            concept(DCM, "110153", "Source Role ID")
         };
-        let mut agents = vec![agent(requestor, true, role, self.token.as_deref())];
-        if let Some(recipient) = &self.recipient {
-            agents.push(agent(recipient, false, concept(DCM, "110152", "Destination Role ID"), None));
+        let mut versions = Vec::with_capacity(self.patients.len().max(1));
+        for (id, patient, resource) in self.resources() {
+            versions.push(version(&id, patient, &resource));
         }
-        agents
+        versions
     }
 
-    fn entity_list(&self) -> Vec<Json> {
-        let reference = |text: &str| Json::object([("reference", Json::from(text))]);
-        let mut entities: Vec<Json> = Vec::new();
-        for patient in &self.patients {
-            let what = reference(&format!("Patient/{patient}"));
-            entities.push(entity(what, ("1", "Person"), ("1", "Patient"), &[]));
-        }
-        for text in &self.entities {
-            if !text.strip_prefix("Patient/").is_some_and(|id| self.patients.iter().any(|known| known == id)) {
-                entities.push(entity(reference(text), ("2", "System Object"), ("4", "Domain Resource"), &[]));
+    /// The same as resources, each with its id and patient.
+    fn resources(&self) -> Vec<(String, Option<&str>, Json)> {
+        let mut made = Vec::new();
+        let (nothing, always) = (About::default(), Decided::default());
+        let patients = self.patients.iter().map(|(patient, about)| (Some(patient.as_str()), about));
+        let all: Vec<(Option<&str>, &About)> =
+            if self.patients.is_empty() { vec![(None, &nothing)] } else { patients.collect() };
+        for (patient, about) in all {
+            let id = if made.is_empty() { self.id.clone() } else { random_id() };
+            made.push((id.clone(), patient, self.resource_about(&id, patient, about)));
+            let decided = match &about.decided {
+                Some(decided) if !decided.traces.is_empty() => Some(decided),
+                other if self.is_refusal_of_one() => Some(other.as_ref().unwrap_or(&always)),
+                _ => None,
+            };
+            if let Some(decided) = decided {
+                let id = random_id();
+                made.push((id.clone(), patient, self.decision_event(&id, patient, decided)));
             }
         }
-        let mut details: Vec<(&str, &str)> = self.details.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        if let Some(digest) = &self.query {
-            details.push(("query-sha256", digest));
-        }
-        if let Some(exchange) = self.exchange {
-            let identifier =
-                [("system", Json::from(EXCHANGE_SYSTEM)), ("value", Json::from(exchange.to_string().as_str()))];
-            let what = Json::object([("identifier", Json::object(identifier))]);
-            entities.push(entity(what, ("2", "System Object"), ("20", "Job"), &details));
-        } else if !details.is_empty() {
-            let what = Json::object([("display", Json::from("request"))]);
-            entities.push(entity(what, ("2", "System Object"), ("24", "Query"), &details));
-        }
-        entities
+        made
+    }
+}
+
+/// The address under which an event names this gateway: as configured, since the `Host` of a request is the client's word.
+pub fn address(config: &crate::config::Config) -> String {
+    match (config.listen.https, config.listen.http) {
+        (Some(address), _) => format!("https://{address}"),
+        (None, Some(address)) => format!("http://{address}"),
+        (None, None) => "urn:gateway:anchorline".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The web console: one read-only page of a few files, built into the binary.
+//! The web console: one page of a few files, built into the binary.
 
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
@@ -14,12 +14,13 @@ mod tests;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-const FILES: [(&str, &str, &str); 5] = [
+const FILES: [(&str, &str, &str); 6] = [
     ("index.html", "text/html; charset=utf-8", include_str!("console/index.html")),
     ("console.css", "text/css; charset=utf-8", include_str!("console/console.css")),
     ("icon.svg", "image/svg+xml", include_str!("console/icon.svg")),
     ("console.js", "text/javascript; charset=utf-8", include_str!("console/console.js")),
     ("emergency.js", "text/javascript; charset=utf-8", include_str!("console/emergency.js")),
+    ("patient.js", "text/javascript; charset=utf-8", include_str!("console/patient.js")),
 ];
 
 /// A file of the console; an empty name is the page. The files hold no data, so they need no caller.

@@ -6,6 +6,7 @@
 //! Each attempt decides anew: a consent withdrawn while a partner was down withholds what was permitted before. Nothing is
 //! rendered that is not [`consent::Permitted`], nothing is sent that is not [`Recorded`].
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::json::Json;
@@ -272,6 +273,17 @@ async fn pause(wait: Duration, stop: &mut watch::Receiver<bool>) -> bool {
     }
 }
 
+/// What was decided about one patient's data.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OfPatient {
+    /// How many resources of each type leave.
+    pub(crate) released: BTreeMap<String, usize>,
+    /// How many stay.
+    pub(crate) withheld: usize,
+    /// The provisions that decided.
+    pub(crate) traces: BTreeSet<String>,
+}
+
 /// A decision as deliveries and records hold it.
 #[derive(Debug, Clone)]
 pub(crate) struct Decided {
@@ -279,6 +291,6 @@ pub(crate) struct Decided {
     pub(crate) text: String,
     /// All of it, for the record's commitment.
     pub(crate) json: Json,
-    /// What the decision is about: patients.
-    pub(crate) patients: Vec<String>,
+    /// What the decision is about, patient by patient.
+    pub(crate) patients: BTreeMap<String, OfPatient>,
 }

@@ -19,6 +19,7 @@ pub mod merges;
 pub mod metrics;
 pub mod mllp;
 pub mod packages;
+pub mod patient;
 pub mod pipeline;
 pub mod policies;
 pub mod sealing;

@@ -21,6 +21,7 @@ mod labelling;
 mod merges;
 mod mllp;
 mod packages;
+mod patients;
 mod privacy;
 mod suites;
 mod unmapped;

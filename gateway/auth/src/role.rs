@@ -106,6 +106,10 @@ pub enum Action<'a> {
     Replay,
     /// `POST /emergency/find`, `POST /emergency/declare` and what follows from a grant.
     Emergency,
+    /// `GET /patient/accesses`, `GET /patient/disclosures`: who saw a record.
+    Accounting,
+    /// `/patient/choices`: a patient's own consents in plain words.
+    Choices,
     /// `/metrics` from another machine.
     Metrics,
     /// `GET /packages`: which mappings are in use. `GET /exchanges/unmapped`: what they leave out.
@@ -146,15 +150,16 @@ pub fn may(role: Role, action: Action<'_>) -> Access {
 
         (Role::Patient, Action::Read(_)) => Own,
         (Role::Patient, Action::Write("Consent")) => Own,
+        (Role::Patient, Action::Exchanges | Action::Accounting | Action::Choices) => Own,
 
-        (Role::Auditor, Action::Exchanges | Action::Opening | Action::Mappings) => Direct,
+        (Role::Auditor, Action::Exchanges | Action::Opening | Action::Mappings | Action::Accounting) => Direct,
         (Role::Auditor, Action::Read("AuditEvent")) => Direct,
 
         (Role::Administrator, Action::Read(resource_type)) if ADMINISTRATIVE.contains(&resource_type) => Direct,
         (Role::Administrator, Action::Read(_)) => Decided,
         (Role::Administrator, Action::Write(_) | Action::ChooseId | Action::WriteAdminPolicy) => Direct,
         (Role::Administrator, Action::Ingest | Action::Convert) => Direct,
-        (Role::Administrator, Action::Exchanges | Action::Replay | Action::Metrics) => Direct,
+        (Role::Administrator, Action::Exchanges | Action::Replay | Action::Metrics | Action::Accounting) => Direct,
         (Role::Administrator, Action::Mappings | Action::ReloadMappings) => Direct,
 
         (Role::Source | Role::Clinician | Role::Emergency | Role::Patient | Role::Auditor | Role::Administrator, _) => {

@@ -304,6 +304,7 @@ fn read_request(request: &Json, interaction: &Json) -> Result<AccessRequest, Str
             roles: texts(actor, "roles"),
             emergency_authorised: actor.get("emergency_authorised").and_then(Json::as_bool).unwrap_or_default(),
             bound_patient: patient(actor, "bound_patient").or_else(|| patient(actor, "patient")),
+            bound_records: Vec::new(),
         },
         purposes: texts(request, "purposes").iter().map(|code| Purpose::parse(code)).collect(),
         action: Action::parse(request.get("action").and_then(Json::as_str).unwrap_or("access"))

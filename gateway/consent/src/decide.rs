@@ -303,14 +303,15 @@ impl Asked<'_> {
     /// The patient asks for their own data, with a token that is bound to them.
     fn is_patient_themselves(&self, patient: &str, why: Why<'_>) -> bool {
         let actor = &self.request.actor;
+        let Some(bound) = &actor.bound_patient else { return false };
         let may = match self.request.action {
             Action::Access => true,
             Action::Correct => self.view.facts.resource_type == "Consent",
             Action::Disclose | Action::Collect | Action::Use => false,
         };
         may && why.has_patient_request()
-            && actor.bound_patient.as_deref() == Some(patient)
-            && actor.refs.iter().any(|reference| reference == patient)
+            && (bound == patient || actor.bound_records.iter().any(|record| record == patient))
+            && actor.refs.iter().any(|reference| reference == bound)
             && self.view.effective < Confidentiality::VeryRestricted
     }
 

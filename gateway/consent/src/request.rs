@@ -27,6 +27,8 @@ pub struct Actor {
     pub emergency_authorised: bool,
     /// The patient (`Patient/id`) the token is bound to: for a patient's own access.
     pub bound_patient: Option<SmolStr>,
+    /// Other records (`Patient/id`) that were merged with the bound patient's: the same person.
+    pub bound_records: Vec<SmolStr>,
 }
 
 /// A purpose of use: a v3-ActReason code, or a code of another system.

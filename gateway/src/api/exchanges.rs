@@ -1,6 +1,6 @@
 //! What happened to an exchange, for those who may know: `/exchanges`.
 
-use auth::{Access, Action};
+use auth::{Access, Action, Role};
 use http::StatusCode;
 use model::json::{Json, Limits, Object, parse};
 use model::time::{Instant, PartialDateTime};
@@ -23,8 +23,12 @@ const SCAN_MOST: usize = 5_000;
 
 /// `GET /exchanges?…`
 pub(super) fn list(call: &Call, who: &Who) -> Result<Response, Failure> {
+    let reach = who.must(Action::Exchanges)?;
+    if reach == Access::Own && who.has(Role::Patient) {
+        return crate::patient::exchanges::list(call, who);
+    }
     let (mut query, unmapped) = parse_query(&call.query)?;
-    if who.must(Action::Exchanges)? != Access::Direct {
+    if reach != Access::Direct {
         // A source sees its own exchanges and may not even ask for another's.
         let own = who.source().unwrap_or_default();
         if query.source.as_deref().is_some_and(|asked| asked != own) {
@@ -69,6 +73,10 @@ pub(super) fn list(call: &Call, who: &Who) -> Result<Response, Failure> {
 
 /// `GET /exchanges/{id}`
 pub(super) fn one(call: &Call, who: &Who) -> Result<Response, Failure> {
+    if who.must(Action::Exchanges)? == Access::Own && who.has(Role::Patient) {
+        let answered = crate::patient::exchanges::one(call, who, &known(call)?)?;
+        return answered.ok_or_else(unknown);
+    }
     let exchange = visible(call, who)?;
     Ok(answer::json(StatusCode::OK, &whole(&exchange)))
 }

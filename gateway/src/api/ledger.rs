@@ -18,6 +18,15 @@ pub(super) fn checkpoint(call: &Call) -> Result<Response, Failure> {
     Ok(response)
 }
 
+/// `GET /ledger/key`: the log's public key as PEM, for `anchorline ledger receipt verify --key`. Whoever wants to trust
+/// nobody compares it with the key from elsewhere.
+pub(super) fn key(call: &Call) -> Result<Response, Failure> {
+    let pem = call.app.ledger.public_key().to_pem().map_err(|error| broken(&error))?;
+    let mut response = answer::bytes(StatusCode::OK, "application/x-pem-file", pem);
+    answer::header(&mut response, CACHE_CONTROL, "no-cache");
+    Ok(response)
+}
+
 /// `GET /ledger/tile/L/N`, `GET /ledger/tile/entries/N` (c2sp.org/tlog-tiles, "Merkle Tree", "Log entries")
 pub(super) fn tile(call: &Call) -> Result<Response, Failure> {
     let path = format!("tile/{}", call.params.text("path"));

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use consent::{AccessRequest, Action, Interaction};
 use model::json::{Json, Limits, parse};
 use model::time::Instant;
-use store::{ExchangeId, Grant, Stored};
+use store::{ExchangeId, Grant, Resources, Stored};
 
 use super::Who;
+use super::noted::Noted;
 use super::outcome::Failure;
 use crate::app::App;
 use crate::emergency::AuditWritten;
@@ -74,6 +75,7 @@ pub(crate) struct Asking<'a> {
     /// Open grants, each with all records of its patient.
     grants: Vec<(Grant, Vec<String>)>,
     rules: Mutex<HashMap<Vec<String>, Rules>>,
+    noted: Noted,
 }
 
 /// The consents of some patients and the links they ask for: read once a request, however many resources it decides.
@@ -101,7 +103,7 @@ impl<'a> Asking<'a> {
             let records = crate::merges::person(&app.store, &grant.patient)?;
             grants.push((grant, records));
         }
-        Ok(Self { app, who, interaction, now, grants, rules: Mutex::default() })
+        Ok(Self { app, who, interaction, now, grants, rules: Mutex::default(), noted: Noted::default() })
     }
 
     /// The grant under which this caller sees a resource of these patients, if there is one, and the patient by it.
@@ -181,7 +183,10 @@ impl<'a> Asking<'a> {
         let json = parse(&text, &Limits::default()).map_err(|_| damaged())?;
         let context = self.context(&rules, &request);
         Ok(match consent::release(&context, json, Some(text)) {
-            Err(_) => None,
+            Err(decision) => {
+                self.noted.withheld(&stored.patients, &decision);
+                None
+            }
             Ok(permitted) => {
                 let content = permitted.into_inner();
                 let bytes = Bytes::from(content.bytes().into_owned());
@@ -216,7 +221,7 @@ impl<'a> Asking<'a> {
 
     fn released(&self, stored: &Stored, bytes: Bytes, trace: Vec<String>) -> Released {
         Released {
-            bytes,
+            bytes: for_patients(self.who, stored, bytes),
             reference: format!("{}/{}", stored.resource_type, stored.id),
             version: stored.version,
             last_updated: stored.last_updated,
@@ -235,6 +240,14 @@ impl<'a> Asking<'a> {
         event: crate::audit::Event,
         released: &[Released],
     ) -> Result<Option<ExchangeId>, Failure> {
+        let mut event = event;
+        for patient in event.asked_for() {
+            // Who was never here has no log that could be looked at.
+            if self.noted.has(&patient) || self.app.store.read("Patient", &patient)?.is_some() {
+                event = event.patient(patient);
+            }
+        }
+        let event = self.noted.complete(event, released);
         let mut used: Vec<&Grant> = Vec::new();
         // Whether or not it was needed for this one: what is seen while a grant is open is a use of it.
         for one in released {
@@ -263,6 +276,21 @@ impl<'a> Asking<'a> {
             }
         }
         Ok(exchange)
+    }
+}
+
+/// A patient's own token sees of the audit log what is for patients.
+fn for_patients(who: &Who, stored: &Stored, bytes: Bytes) -> Bytes {
+    if stored.resource_type != "AuditEvent" || who.may(Reach::Read("AuditEvent")) != Access::Own {
+        return bytes;
+    }
+    match parse(&bytes, &Limits::default()) {
+        Ok(mut event) => {
+            crate::audit::for_patient(&mut event);
+            Bytes::from(event.to_bytes())
+        }
+        // It was read a moment ago; what cannot be read again must not leave unread.
+        Err(_) => Bytes::from_static(b"{\"resourceType\":\"AuditEvent\"}"),
     }
 }
 

@@ -32,6 +32,20 @@ pub enum Endpoint {
     Tile,
     /// `GET /ledger/receipts/{exchange}`
     Receipt,
+    /// `GET /ledger/key`
+    LedgerKey,
+    /// `GET /patient/accesses`
+    Accesses,
+    /// `GET /patient/disclosures`
+    Disclosures,
+    /// `GET /patient/choices`
+    Choices,
+    /// `POST /patient/choices`
+    FileChoices,
+    /// `PUT /patient/choices/{id}`
+    ChangeChoices,
+    /// `DELETE /patient/choices/{id}`
+    RevokeChoices,
     /// `GET /fhir/metadata`
     Metadata,
     /// `POST /fhir`: a transaction or a batch
@@ -146,6 +160,13 @@ pub static ROUTES: &[Route] = &[
     route(Method::GET, "/ledger/checkpoint", Endpoint::Checkpoint, Needs::Nobody),
     route(Method::GET, "/ledger/tile/{path*}", Endpoint::Tile, Needs::Nobody),
     route(Method::GET, "/ledger/receipts/{id}", Endpoint::Receipt, Needs::Nobody),
+    route(Method::GET, "/ledger/key", Endpoint::LedgerKey, Needs::Nobody),
+    route(Method::GET, "/patient/accesses", Endpoint::Accesses, Needs::Caller),
+    route(Method::GET, "/patient/disclosures", Endpoint::Disclosures, Needs::Caller),
+    route(Method::GET, "/patient/choices", Endpoint::Choices, Needs::Caller),
+    route(Method::POST, "/patient/choices", Endpoint::FileChoices, Needs::Caller),
+    route(Method::PUT, "/patient/choices/{id}", Endpoint::ChangeChoices, Needs::Caller),
+    route(Method::DELETE, "/patient/choices/{id}", Endpoint::RevokeChoices, Needs::Caller),
     route(Method::GET, "/fhir/metadata", Endpoint::Metadata, Needs::Nobody),
     Route {
         method: Method::POST,

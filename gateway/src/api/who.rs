@@ -16,25 +16,62 @@ use crate::config::Config;
 
 /// Who calls. Made by authentication alone; without a caller only routes for everybody are reached.
 #[derive(Debug, Clone)]
-pub struct Who(Option<Caller>);
+pub struct Who {
+    caller: Option<Caller>,
+    client: Option<audit::Client>,
+    /// The other records of the patient a token is bound to: one person, by merges.
+    records: Vec<String>,
+}
 
 impl Who {
     pub(super) fn open() -> Self {
-        Self(Some(Caller::open()))
+        Self::of(Some(Caller::open()))
     }
 
     pub(super) fn nobody() -> Self {
-        Self(None)
+        Self::of(None)
+    }
+
+    fn of(caller: Option<Caller>) -> Self {
+        Self { caller, client: None, records: Vec::new() }
+    }
+
+    /// From where this request came, for the audit log.
+    #[must_use]
+    pub(super) fn from(self, client: audit::Client) -> Self {
+        Self { client: Some(client), ..self }
+    }
+
+    /// Looks up which other records are the person that a patient's token is bound to.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(super) fn with_records(mut self, app: &crate::app::App) -> Result<Self, Failure> {
+        if let Some(patient) = self.bound_patient() {
+            self.records = crate::merges::person(&app.store, &patient)?.split_off(1);
+        }
+        Ok(self)
+    }
+
+    /// The patient the token is bound to: the id part.
+    pub fn bound_patient(&self) -> Option<String> {
+        let patient = self.caller.as_ref()?.patient()?;
+        Some(patient.strip_prefix("Patient/").unwrap_or(patient).to_owned())
+    }
+
+    /// Every record of the patient the token is bound to, the named one first; none for other callers.
+    pub fn own_records(&self) -> Vec<String> {
+        self.bound_patient().into_iter().chain(self.records.iter().cloned()).collect()
     }
 
     /// The authenticated caller.
     pub fn caller(&self) -> Option<&Caller> {
-        self.0.as_ref()
+        self.caller.as_ref()
     }
 
     /// How far the caller reaches.
     pub fn may(&self, action: Reach<'_>) -> Access {
-        self.0.as_ref().map_or(Access::Refused, |caller| caller.may(action))
+        self.caller.as_ref().map_or(Access::Refused, |caller| caller.may(action))
     }
 
     /// 403 unless the caller reaches this at all.
@@ -47,17 +84,17 @@ impl Who {
 
     /// Whether access control is off.
     pub fn is_open(&self) -> bool {
-        self.0.as_ref().is_some_and(Caller::is_open)
+        self.caller.as_ref().is_some_and(Caller::is_open)
     }
 
     /// Whether the caller has a role.
     pub fn has(&self, role: Role) -> bool {
-        self.0.as_ref().is_some_and(|caller| caller.has(role))
+        self.caller.as_ref().is_some_and(|caller| caller.has(role))
     }
 
     /// The configured source the caller is: of its credentials, or what the actor of a development token is called.
     pub fn source(&self) -> Option<&str> {
-        let caller = self.0.as_ref()?;
+        let caller = self.caller.as_ref()?;
         let by_token = || caller.has(Role::Source).then(|| caller.person());
         let name = caller.source_name().or_else(by_token)?;
         Some(name.rsplit('/').next().unwrap_or(name))
@@ -65,22 +102,22 @@ impl Who {
 
     /// By whom limits count and whom exchanges name.
     pub fn person(&self) -> String {
-        self.0.as_ref().map_or("anonymous", Caller::person).to_owned()
+        self.caller.as_ref().map_or("anonymous", Caller::person).to_owned()
     }
 
     /// What a grant is bound to.
     pub fn holder(&self) -> Option<String> {
-        Some(self.0.as_ref()?.binding()?.as_text())
+        Some(self.caller.as_ref()?.binding()?.as_text())
     }
 
     /// Whether the token says that its holder may declare break-glass.
     pub fn emergency_authorised(&self) -> bool {
-        self.0.as_ref().is_some_and(Caller::emergency_authorised)
+        self.caller.as_ref().is_some_and(Caller::emergency_authorised)
     }
 
     /// The purposes of use.
     pub fn purposes(&self) -> Vec<Purpose> {
-        self.0
+        self.caller
             .as_ref()
             .map(|caller| caller.purposes().iter().map(|text| Purpose::parse(text)).collect())
             .unwrap_or_default()
@@ -93,7 +130,8 @@ impl Who {
 
     /// What consents are asked.
     pub fn request(&self, action: Action, interaction: Interaction, config: &Config) -> AccessRequest {
-        let actor = self.0.as_ref().map(actor).unwrap_or_default();
+        let mut actor = self.caller.as_ref().map(actor).unwrap_or_default();
+        actor.bound_records = self.records.iter().map(|record| format!("Patient/{record}").into()).collect();
         let named = &config.consent.custodian;
         AccessRequest {
             actor,
@@ -110,7 +148,11 @@ impl Who {
     /// An audit event of this caller's.
     pub fn event(&self, kind: Kind, at: Instant) -> Event {
         let event = Event::new(kind, at);
-        let Some(caller) = &self.0 else { return event };
+        let event = match &self.client {
+            Some(client) => event.client(client.clone()),
+            None => event,
+        };
+        let Some(caller) = &self.caller else { return event };
         let who = match (caller.refs().first(), caller.identifiers().first(), caller.source_name()) {
             (Some(reference), ..) => audit::Who::Reference(reference.clone()),
             (None, Some(identifier), _) => audit::Who::Identifier(identifier.system.clone(), identifier.value.clone()),
@@ -119,7 +161,10 @@ impl Who {
                 audit::Who::Unnamed(caller.roles().iter().map(Role::as_str).collect::<Vec<_>>().join(", "))
             }
         };
-        let mut event = event.by(who);
+        let mut event = event.by(who).roles(caller.roles().iter().map(Role::as_str));
+        if let Some(organisation) = caller.refs().iter().find(|reference| reference.starts_with("Organization/")) {
+            event = event.organisation(organisation.as_str());
+        }
         if let Some(jti) = caller.token_id() {
             event = event.token(jti);
         }
@@ -139,6 +184,7 @@ fn actor(caller: &Caller) -> Actor {
         bound_patient: caller
             .patient()
             .map(|id| format!("Patient/{}", id.strip_prefix("Patient/").unwrap_or(id)).into()),
+        bound_records: Vec::new(),
     }
 }
 
@@ -149,7 +195,7 @@ pub(super) fn by_header(call: &Call, shown: Option<&str>) -> Result<Who, Failure
     };
     if let Some(name) = basic_name(shown) {
         let caller = call.app.secrets.check(&name, shown);
-        return caller.map(|caller| Who(Some(caller))).map_err(|error| Failure::unauthenticated(error.to_string()));
+        return caller.map(|caller| Who::of(Some(caller))).map_err(|error| Failure::unauthenticated(error.to_string()));
     }
     if call.app.config.auth.mode != crate::config::AuthMode::Development {
         return Err(Failure::unauthenticated("tokens of development are not taken here"));
@@ -158,7 +204,7 @@ pub(super) fn by_header(call: &Call, shown: Option<&str>) -> Result<Who, Failure
         call.peer.as_ref().and_then(|peer| peer.certificate.as_deref()).and_then(|text| Fingerprint::parse(text).ok());
     let now = call.app.clock.now().millis().div_euclid(1000);
     match call.app.tokens.verify_header(shown, now, certificate.as_ref()) {
-        Ok(caller) => Ok(Who(Some(caller))),
+        Ok(caller) => Ok(Who::of(Some(caller))),
         Err(error) => {
             Err(Failure::new(StatusCode::UNAUTHORIZED, "login", format!("the token is not accepted: {error}")).header(
                 WWW_AUTHENTICATE,
@@ -185,7 +231,7 @@ pub(super) fn by_source_or_header(call: &Call, shown: Option<&str>) -> Result<Wh
     if let Some(shown) = shown
         && let Ok(caller) = call.app.secrets.check(source, shown)
     {
-        return Ok(Who(Some(caller)));
+        return Ok(Who::of(Some(caller)));
     }
     let by_token = by_header(call, shown);
     if by_token.is_err() && call.app.secrets.has(source) {

@@ -3,7 +3,7 @@
 'use strict';
 
 const $ = (id) => document.getElementById(id);
-const views = ['access', 'exchanges', 'unmapped', 'detail', 'emergency'];
+const views = ['access', 'exchanges', 'unmapped', 'detail', 'emergency', 'patient'];
 let token = sessionStorage.getItem('token') || '';
 let wanted = 'exchanges';
 let before = null;
@@ -24,6 +24,7 @@ function show(view) {
   $('tab-exchanges').setAttribute('aria-pressed', String(wanted === 'exchanges'));
   $('tab-unmapped').setAttribute('aria-pressed', String(wanted === 'unmapped'));
   $('tab-emergency').setAttribute('aria-pressed', String(wanted === 'emergency'));
+  $('tab-patient').setAttribute('aria-pressed', String(wanted === 'patient'));
 }
 
 class Refused extends Error {
@@ -31,7 +32,7 @@ class Refused extends Error {
 }
 
 async function call(path, options = {}) {
-  const headers = { Accept: 'application/json' };
+  const headers = { Accept: 'application/json', ...options.headers };
   if (token) headers.Authorization = 'Bearer ' + token;
   if (options.body) headers['Content-Type'] = 'application/json';
   let answer;
@@ -215,8 +216,9 @@ $('token-form').addEventListener('submit', (event) => {
   event.preventDefault();
   token = $('token').value.trim();
   sessionStorage.setItem('token', token);
-  if (wanted === 'emergency') emergency(); else if (wanted === 'unmapped') unmapped(); else list(false);
+  if (wanted === 'emergency') emergency(); else if (wanted === 'patient') patient(); else if (wanted === 'unmapped') unmapped(); else list(false);
 });
 health();
 setInterval(health, 15000);
-if (location.hash === '#emergency') emergency(); else list(false);
+// patient.js opens its own view.
+if (location.hash === '#emergency') emergency(); else if (location.hash !== '#patient') list(false);

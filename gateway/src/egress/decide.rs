@@ -1,6 +1,6 @@
 //! Consent, asked anew for each attempt, for the destination as recipient and `disclose` as action.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use consent::{
@@ -11,7 +11,7 @@ use model::json::{Json, Limits, parse};
 use model::time::Instant;
 use store::{Exchange, Resources, Stored};
 
-use super::Decided;
+use super::{Decided, OfPatient};
 use crate::app::App;
 use crate::config::Destination;
 use crate::policies::{self, PolicyError};
@@ -60,7 +60,7 @@ pub(super) fn decide(
     now: Instant,
 ) -> Result<Verdict, DecideError> {
     let mut resources = Vec::with_capacity(exchange.resources.len());
-    let mut patients = BTreeSet::new();
+    let (mut patients, mut owners) = (BTreeMap::new(), BTreeMap::new());
     for reference in &exchange.resources {
         if OURS.contains(&reference.resource_type.as_str()) {
             continue;
@@ -72,11 +72,12 @@ pub(super) fn decide(
         if stored.deleted {
             continue;
         }
-        patients.extend(stored.patients.iter().cloned());
+        patients.extend(stored.patients.iter().map(|patient| (patient.clone(), OfPatient::default())));
+        owners.insert(format!("{}/{}", stored.resource_type, stored.id), stored.patients.clone());
         let json = parse(&stored.body, &Limits::default()).map_err(|_| DecideError::Damaged)?;
         resources.push((stored, json));
     }
-    let ids: Vec<&str> = patients.iter().map(String::as_str).collect();
+    let ids: Vec<&str> = patients.keys().map(String::as_str).collect();
     let policies = app.policies.of(&app.store, &ids)?;
     let links = policies::links(&app.store, &policies)?;
     let request = request(app, destination, exchange);
@@ -107,7 +108,22 @@ pub(super) fn decide(
     let permitted = released.permitted.get();
     let leaves = permitted.iter().any(about_patient) || (exchange.patient.is_none() && !permitted.is_empty());
     let count = if leaves { permitted.len() } else { 0 };
-    let decision = decided(&decisions, count, total, patients.into_iter().collect());
+    let outcomes = permitted
+        .iter()
+        .map(|content| (content.reference.as_str(), &content.decision, leaves))
+        .chain(released.withheld.iter().map(|withheld| (withheld.reference.as_str(), &withheld.decision, false)));
+    for (reference, decision, left) in outcomes {
+        for owner in owners.get(reference).into_iter().flatten() {
+            let Some(of) = patients.get_mut(owner) else { continue };
+            of.traces.extend(decision.trace());
+            let name = reference.split('/').next().unwrap_or_default();
+            match left {
+                true => *of.released.entry(name.to_owned()).or_default() += 1,
+                false => of.withheld += 1,
+            }
+        }
+    }
+    let decision = decided(&decisions, count, total, patients);
     Ok(if leaves {
         Verdict::Release(Release { contents: released.permitted, decision })
     } else {
@@ -138,7 +154,7 @@ fn text(stored: &Stored) -> Arc<[u8]> {
 }
 
 /// The decisions on all resources as one line for people, and as one JSON for the record.
-fn decided(decisions: &[&Decision], permitted: usize, total: usize, patients: Vec<String>) -> Decided {
+fn decided(decisions: &[&Decision], permitted: usize, total: usize, patients: BTreeMap<String, OfPatient>) -> Decided {
     let mut traces = BTreeSet::new();
     let mut reasons = BTreeSet::new();
     for decision in decisions {

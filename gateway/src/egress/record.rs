@@ -11,7 +11,7 @@ use super::Decided;
 use super::render::Rendered;
 use crate::app::App;
 use crate::audit::{self, Who};
-use crate::config::Destination;
+use crate::config::{Destination, DestinationTransport};
 
 /// Bytes whose disclosure is on record. Made only here; the one thing a sender takes.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(super) async fn record(
     }
     let outcome = if decision.text.starts_with("redact") { "permitted-in-part" } else { "permitted" };
     let record = ledger_record(app, exchange, outcome, decision, Some(&digest), now)?;
-    let event = event(destination, exchange, decision, now);
+    let event = event(app, destination, exchange, decision, now);
     let change = DeliveryChange {
         decision: Some(decision.text.clone()),
         recorded: Some(digest),
@@ -58,7 +58,7 @@ pub(super) async fn record(
     };
     app.store
         .commit(Commit {
-            resources: vec![event.version()],
+            resources: event.versions(),
             deliveries: vec![change],
             ledger: vec![record],
             ..Commit::default()
@@ -78,29 +78,60 @@ pub(super) fn withheld(
     now: Instant,
 ) -> Result<Commit, store::Error> {
     let record = ledger_record(app, exchange, "denied", decision, None, now)?;
-    let event = event(destination, exchange, decision, now).outcome(audit::Outcome::Refused, "withheld");
+    let event = event(app, destination, exchange, decision, now).outcome(audit::Outcome::Refused, "withheld");
     let change = DeliveryChange {
         attempts: Some(attempts),
         decision: Some(decision.text.clone()),
         last_error: delivery.last_error.as_ref().map(|_| String::new()),
         ..DeliveryChange::new(exchange.id, destination.name.as_str(), DeliveryState::Withheld)
     };
-    Ok(Commit { resources: vec![event.version()], deliveries: vec![change], ledger: vec![record], ..Commit::default() })
+    Ok(Commit { resources: event.versions(), deliveries: vec![change], ledger: vec![record], ..Commit::default() })
 }
 
-fn event(destination: &Destination, exchange: &Exchange, decision: &Decided, now: Instant) -> audit::Event {
+fn event(app: &App, destination: &Destination, exchange: &Exchange, decision: &Decided, now: Instant) -> audit::Event {
+    let server = audit::Client { address: None, server: audit::address(&app.config), request: None };
+    // The whole line names consents of every patient; the first word is true for each.
+    let word = decision.text.split([':', ' ']).next().unwrap_or_default();
     let mut event = audit::Event::new(audit::Kind::Disclose, now)
         .source(exchange.source.as_str())
-        .recipient(Who::Partner(destination.name.clone()))
+        .client(server)
+        .recipient_at(Who::Partner(destination.name.clone()), address(destination))
+        .roles(destination.roles.iter().map(String::as_str))
         .exchange(exchange.id)
-        .detail("decision", decision.text.as_str());
+        .detail("decision", word);
+    if let Some(organisation) = destination.recipient.iter().find(|it| it.starts_with("Organization/")) {
+        event = event.organisation(organisation.as_str());
+    }
     for purpose in &destination.purpose {
         event = event.purpose(purpose);
     }
-    for patient in &decision.patients {
-        event = event.patient(patient.as_str());
+    for (patient, of) in &decision.patients {
+        let permitted = !of.released.is_empty();
+        let traces = of.traces.clone();
+        event = event.patient(patient.as_str()).decided(patient, audit::Decided { permitted, traces });
+        if permitted {
+            let counted: Vec<String> = of.released.iter().map(|(name, count)| format!("{name} {count}")).collect();
+            event = event.detail_of(patient, "released", counted.join(", "));
+        } else {
+            event = event.refused_of(patient);
+        }
+        if permitted && of.withheld > 0 {
+            event = event.detail_of(patient, "withheld", "in part");
+        }
     }
     event
+}
+
+/// Where a partner listens, as a URI.
+fn address(destination: &Destination) -> String {
+    let address = &destination.address;
+    let scheme = match (destination.transport, address.tls) {
+        (DestinationTransport::Fhir, true) => "https",
+        (DestinationTransport::Fhir, false) => "http",
+        (DestinationTransport::Mllp, true) => "mllps",
+        (DestinationTransport::Mllp, false) => "mllp",
+    };
+    format!("{scheme}://{}:{}{}", address.host, address.port, address.path)
 }
 
 fn ledger_record(

@@ -108,7 +108,7 @@ pub(crate) async fn end(call: &Call, who: &Who) -> Result<Response, Failure> {
     }
     let event = who.event(Kind::End, now).purpose("BTG").patient(grant.patient.as_str()).exchange(grant.exchange);
     let commit = Commit {
-        resources: vec![event.version()],
+        resources: event.versions(),
         grants: vec![GrantChange::End { id: grant.id, at: now }],
         ..Commit::default()
     };
@@ -254,7 +254,7 @@ pub(super) async fn refused(
             event = event.patient(patient.as_str());
         }
     }
-    let commit = Commit { resources: vec![event.version()], ..Commit::default() };
+    let commit = Commit { resources: event.versions(), ..Commit::default() };
     call.app.emergency.write(&call.app.store, commit).await?;
     Ok(())
 }
@@ -315,8 +315,10 @@ fn commit_of(app: &App, who: &Who, asked: &Declaration, grant: &Grant, body: &By
         .and_then(|record| record.commit_content(Label::Patient, format!("Patient/{}", grant.patient).as_bytes()))
         .map_err(Refusal::from)?
         .build();
+    let mut resources = event.versions();
+    resources.extend([version(&notice, grant), version(&review, grant)]);
     Ok(Commit {
-        resources: vec![event.version(), version(&notice, grant), version(&review, grant)],
+        resources,
         exchanges: vec![exchange(
             grant.exchange,
             ExchangeKind::Emergency,

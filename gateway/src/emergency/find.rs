@@ -57,9 +57,12 @@ pub(crate) async fn find(call: &mut Call, who: &Who) -> Result<Response, Failure
             event = event.patient(id);
         }
     }
-    let mut version = event.version();
-    version.index.push(index::searched(&who.person(), now));
-    let commit = Commit { resources: vec![version], ..Commit::default() };
+    let mut resources = event.versions();
+    // One search is counted once, however many candidates it found.
+    if let Some(first) = resources.first_mut() {
+        first.index.push(index::searched(&who.person(), now));
+    }
+    let commit = Commit { resources, ..Commit::default() };
     call.app.emergency.write(&call.app.store, commit).await?;
     call.app.metrics.emergency("find");
     let shown = Json::array(candidates.iter().map(|(score, patient)| show(*score, patient)));

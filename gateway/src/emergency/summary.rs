@@ -81,7 +81,10 @@ pub(crate) async fn record_use(
         .map_err(Refusal::from)?
         .build();
     let commit = Commit {
-        resources: std::iter::once(use_event(who, grant, id, now)).chain(more).map(|event| event.version()).collect(),
+        resources: std::iter::once(use_event(who, grant, id, now))
+            .chain(more)
+            .flat_map(|event| event.versions())
+            .collect(),
         exchanges: vec![exchange(id, ExchangeKind::EmergencyUse, &grant.person, now, Bytes::new(), &grant.patient)],
         ledger: vec![record],
         ..Commit::default()

@@ -44,7 +44,7 @@ fn grant(id: &str) -> Grant {
 
 fn declaration(id: &str) -> Commit {
     let event = Event::new(Kind::Declare, now()).patient("p");
-    let mut version = event.version();
+    let mut version = event.versions().remove(0);
     version.expect = Expect::Absent;
     let exchange = declare::exchange(
         ExchangeId::from_random([7; 16]),

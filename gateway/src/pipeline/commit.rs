@@ -117,7 +117,7 @@ pub(super) fn assemble(app: &App, mut arrived: Arrived, validated: Validated) ->
     if let Some(patient) = &patient {
         event = event.patient(patient.as_str());
     }
-    resources.push(event.version());
+    resources.extend(event.versions());
 
     let rules = mapped
         .rules
@@ -260,7 +260,7 @@ async fn end(app: &App, mut arrived: Arrived, state: ExchangeState, refusal: Ref
         .exchange(arrived.exchange)
         .outcome(audit::Outcome::Refused, state.as_str());
     let commit =
-        Commit { resources: vec![event.version()], exchanges: vec![change], ledger: vec![record], ..Commit::default() };
+        Commit { resources: event.versions(), exchanges: vec![change], ledger: vec![record], ..Commit::default() };
     match app.store.commit(commit).await {
         Ok(_) => refusal.kept_as(arrived.exchange),
         Err(error) => error.into(),

@@ -60,7 +60,7 @@ pub(in crate::api) async fn search(call: &Call, who: &Who, text: &str) -> Result
         .event(Kind::Search, call.app.clock.now())
         .query(text)
         .detail("type", resource_type.as_str())
-        .detail("released", found.released.len().to_string());
+        .asked(query.patients.iter().flatten().map(String::as_str));
     for released in &found.released {
         for patient in released.patients() {
             event = event.patient(patient.as_str());

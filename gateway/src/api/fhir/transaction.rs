@@ -60,10 +60,8 @@ pub(in crate::api) async fn transaction(call: &mut Call, who: &Who) -> Result<Re
     let mut event = who.event(Kind::Operation, now).exchange(exchange).detail("operation", "transaction");
     let mut changes = Vec::with_capacity(planned.len());
     for one in &planned {
-        event = event.entity(one.reference.to_string());
-        for patient in model::resource::patients_of(&one.resource) {
-            event = event.patient(patient.as_str());
-        }
+        let patients = model::resource::patients_of(&one.resource);
+        event = event.entity_of(&one.reference.to_string(), patients.iter().map(model::id::ResourceId::as_str));
         let body = Bytes::from(one.resource.to_bytes());
         changes.push(FhirChange { resource: one.resource.clone(), body, expect: one.expect.clone() });
     }
@@ -73,7 +71,7 @@ pub(in crate::api) async fn transaction(call: &mut Call, who: &Who) -> Result<Re
         received_at: now,
         source: who.source().map_or_else(|| who.person(), str::to_owned),
         changes,
-        audit: vec![event.version()],
+        audit: event.versions(),
     };
     let written = pipeline::write(&call.app, exchange, write)
         .await

@@ -16,7 +16,7 @@ use crate::api::outcome::Failure;
 use crate::api::query::pairs;
 use crate::api::release::Asking;
 use crate::api::{Call, Who, answer};
-use crate::audit::{Kind, random_id};
+use crate::audit::{Kind, Outcome, random_id};
 use crate::layers::Response;
 use crate::pipeline::{self, Cause, FhirChange, FhirWrite, Written};
 
@@ -37,7 +37,9 @@ pub(in crate::api) async fn create(call: &mut Call, who: &Who) -> Result<Respons
     }
     let id = random_id();
     set_id(&mut resource, &id);
-    may_create(call, who, &resource)?;
+    if let Err(failure) = may_create(call, who, &resource) {
+        return Err(refused(call, who, Kind::Create, &resource, failure).await);
+    }
     let body = Bytes::from(resource.to_bytes());
     let change = FhirChange { resource, body, expect: Expect::Absent };
     let written = write(call, who, sent, Kind::Create, change).await?;
@@ -57,7 +59,10 @@ pub(in crate::api) async fn update(call: &mut Call, who: &Who) -> Result<Respons
         );
     }
     let wanted = if_match(call)?;
-    let expect = may_update(call, who, &sent.tree, (resource_type, &id), wanted)?;
+    let expect = match may_update(call, who, &sent.tree, (resource_type, &id), wanted) {
+        Ok(expect) => expect,
+        Err(failure) => return Err(refused(call, who, Kind::Update, &sent.tree, failure).await),
+    };
     let change = FhirChange { body: sent.json(), resource: sent.tree.clone(), expect };
     let written = write(call, who, sent, Kind::Update, change).await.map_err(|failure| {
         // The caller asked for a version: FHIR has 412 for that, and 409 for what happened behind its back.
@@ -180,6 +185,27 @@ fn untouchable(who: &Who, current: &Stored) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Puts a refused write on record, under the patients it names as far as they are known here; gives the refusal to answer
+/// with. Unknown, withheld and not permitted write alike.
+pub(super) async fn refused(call: &Call, who: &Who, kind: Kind, resource: &Json, failure: Failure) -> Failure {
+    let patients = model::resource::patients_of(resource);
+    let mut event = who
+        .event(kind, call.app.clock.now())
+        .asked(patients.iter().map(ResourceId::as_str))
+        .outcome(Outcome::Refused, "not permitted");
+    if let Some(reference) = model::resource::reference_to(resource) {
+        event = event.entity(reference.to_string());
+    }
+    let recorded = async {
+        let asking = Asking::new(&call.app, who, Interaction::Write)?;
+        asking.record(event, &[]).await
+    };
+    match recorded.await {
+        Ok(_) => failure,
+        Err(unrecorded) => unrecorded,
+    }
+}
+
 /// One text for every id that is not the caller's to write, whether it is there or not.
 fn not_allowed() -> Failure {
     Failure::forbidden("this caller may not write this, or may not choose an id")
@@ -245,7 +271,7 @@ async fn write(call: &Call, who: &Who, sent: Sent, kind: Kind, change: FhirChang
         received_at: now,
         source: who.source().map_or_else(|| who.person(), str::to_owned),
         changes: vec![change],
-        audit: vec![event.version()],
+        audit: event.versions(),
     };
     pipeline::write(&call.app, exchange, write).await.map_err(|refusal| {
         let invalid = refusal.cause() == Cause::Invalid;
