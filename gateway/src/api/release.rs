@@ -126,8 +126,15 @@ impl<'a> Asking<'a> {
         match access {
             Access::Refused => Ok(None),
             Access::Direct => Ok(Some(self.whole(stored))),
+            // Whatever consents or the implicit policy let out: this reaches the own record and the directory, no further.
+            Access::Own if !self.is_own(&stored.patients) => Ok(None),
             Access::Own | Access::Decided => self.decided(stored, Action::Access),
         }
+    }
+
+    fn is_own(&self, patients: &[String]) -> bool {
+        let own = self.who.own_records();
+        patients.is_empty() || patients.iter().any(|patient| own.contains(patient))
     }
 
     /// Does for an id that is not there what a decision about one that is withheld costs, so that the time of a 404 does

@@ -202,7 +202,7 @@ async fn write(
     let reference = format!("Consent/{}", model::resource::id(&consent).unwrap_or_default());
     let now = call.app.clock.now();
     let exchange = pipeline::exchange_id()?;
-    let event = who.event(kind, now).patient(subject.patient.as_str()).entity(reference).exchange(exchange);
+    let event = who.event(kind, now).patient(subject.patient.as_str()).entity(reference);
     if !asking.permits_write(&consent, Action::Correct)? {
         let refused = event.outcome(crate::audit::Outcome::Refused, "not permitted");
         crate::api::audited(&call.app, refused).await?;
@@ -215,7 +215,7 @@ async fn write(
         received_at: now,
         source: who.person(),
         changes: vec![FhirChange { resource: consent, body, expect }],
-        audit: event.versions(),
+        audit: event.exchange(exchange).versions(),
     };
     let written = pipeline::write(&call.app, exchange, write).await;
     written.map_err(|refusal| {

@@ -131,7 +131,10 @@ pub(super) fn page(
             // The use of a grant and the request it was used for are one access.
             let same = rows.last_mut().filter(|before| before.request.is_some() && before.request == row.request);
             match same {
-                Some(before) if row.done == Done::EmergencyRead => before.done = Done::EmergencyRead,
+                Some(before) if row.done == Done::EmergencyRead => {
+                    before.done = Done::EmergencyRead;
+                    before.exchange = before.exchange.or(row.exchange);
+                }
                 Some(before) if before.done == Done::EmergencyRead => {
                     *before = Row { done: Done::EmergencyRead, exchange: before.exchange, ..row };
                 }
