@@ -455,6 +455,14 @@ impl Event {
     }
 }
 
+/// Names the version of the sensitivity map, where labels come from it: what it labels decides with the consents.
+pub(crate) fn with_map(event: Event, app: &crate::app::App) -> Event {
+    match app.consent.labelling {
+        consent::Labelling::Map => event.detail("sensitivity-map", app.sensitivity.version().as_str()),
+        _ => event,
+    }
+}
+
 /// The address under which an event names this gateway: as configured, since the `Host` of a request is the client's word.
 pub fn address(config: &crate::config::Config) -> String {
     match (config.listen.https, config.listen.http) {

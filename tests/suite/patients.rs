@@ -541,3 +541,11 @@ fn a_patient_sees_what_was_merged_into_their_record() {
     assert_eq!(filed.status, 201, "{}", filed.text());
     assert_eq!(site.clinician.get(&format!("/fhir/Patient/{old}")).status, 200);
 }
+
+#[test]
+fn an_audit_event_names_the_sensitivity_map_that_labelled() {
+    let site = site("[consent]\nlabelling = \"map\"\n");
+    assert_eq!(site.clinician.get("/fhir/Observation/p1-o1").status, 404);
+    let events = site.administrator.get("/fhir/AuditEvent?patient=p1&_count=500").text();
+    assert!(events.contains("sensitivity-map") && events.contains("sha256:"), "{events}");
+}

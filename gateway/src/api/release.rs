@@ -254,7 +254,7 @@ impl<'a> Asking<'a> {
                 event = event.patient(patient);
             }
         }
-        let event = self.noted.complete(event, released);
+        let event = crate::audit::with_map(self.noted.complete(event, released), self.app);
         let mut used: Vec<&Grant> = Vec::new();
         // Whether or not it was needed for this one: what is seen while a grant is open is a use of it.
         for one in released {

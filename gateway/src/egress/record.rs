@@ -102,6 +102,7 @@ fn event(app: &App, destination: &Destination, exchange: &Exchange, decision: &D
     if let Some(organisation) = destination.recipient.iter().find(|it| it.starts_with("Organization/")) {
         event = event.organisation(organisation.as_str());
     }
+    event = audit::with_map(event, app);
     for purpose in &destination.purpose {
         event = event.purpose(purpose);
     }
