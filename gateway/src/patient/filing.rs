@@ -141,7 +141,7 @@ fn consents(call: &Call, who: &Who, subject: &Subject) -> Result<Vec<Known>, Fai
             }
         }
     }
-    known.sort_by(|(one, ..), (other, ..)| other.cursor.cmp(&one.cursor));
+    known.sort_by_key(|(stored, ..)| std::cmp::Reverse(stored.cursor));
     Ok(known)
 }
 
