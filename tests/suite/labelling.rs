@@ -1,5 +1,5 @@
 //! The sensitivity map over the FHIR interface: what a code says, whether anybody has looked at it, and the
-//! organisation's own value sets.
+//! organisation's own value sets; and the settings for what the texts leave open.
 
 use std::fs;
 
@@ -154,4 +154,55 @@ fn a_consent_of_r5_is_carried_over_or_refused_with_its_place() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0));
     assert!(said.contains("provision[0].expression"), "{said}");
+}
+
+#[test]
+fn what_the_texts_leave_open_is_decided_as_the_configuration_says() {
+    let others =
+        "[consent]\npurposes = \"any\"\nlabel_cover = \"any\"\ninheritance = \"narrow\"\nbase_policy = \"literal\"\n";
+    for (settings, expected) in [("", [404, 404, 200, 404]), (others, [200, 200, 404, 200])] {
+        let gateway = Gateway::start(&configuration(settings));
+        let http = Http::to(gateway.http.unwrap());
+        let administrator = http.with(&gateway.administrator());
+        let put = |resource: Value| {
+            let path =
+                format!("/fhir/{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
+            let answer = administrator.put(&path, &resource);
+            assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
+        };
+        let act = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+        let why = |code: &str| json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": code}]);
+        let other = json!([{"role": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]},
+            "reference": {"reference": "Practitioner/other"}}]);
+        let points = [
+            ("purposes", json!({"type": "permit", "purpose": why("TREAT")}), vec!["TREAT", "HMARKT"]),
+            ("labels", json!({"type": "permit", "securityLabel": [{"system": act, "code": "PSY"}]}), vec!["TREAT"]),
+            (
+                "inheritance",
+                json!({"type": "permit", "purpose": why("TREAT"), "provision": [{"type": "permit", "purpose": why("HRESCH")}]}),
+                vec!["HRESCH"],
+            ),
+            ("base", json!({"type": "permit", "actor": other}), vec!["TREAT"]),
+        ];
+        for ((point, provision, purposes), status) in points.into_iter().zip(expected) {
+            let patient = json!({"reference": format!("Patient/{point}")});
+            put(json!({"resourceType": "Patient", "id": point}));
+            put(json!({"resourceType": "Condition", "id": point, "subject": patient, "meta": {"security": [
+                {"system": act, "code": "PSY"}, {"system": act, "code": "HIV"}]}}));
+            let mut consent = json!({"resourceType": "Consent", "id": point, "status": "active", "patient": patient,
+                "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
+                "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}], "dateTime": "2026-01-01",
+                "policy": [{"uri": "urn:policy"}], "provision": provision});
+            if point == "base" {
+                consent["policyRule"] = json!({"coding": [{"system": act, "code": "OPTIN"}]});
+            }
+            put(consent);
+            let mut arguments = vec!["--role", "clinician", "--actor", "Practitioner/c"];
+            for purpose in &purposes {
+                arguments.extend(["--purpose", purpose]);
+            }
+            let clinician = http.with(&gateway.token(&arguments));
+            assert_eq!(clinician.get(&format!("/fhir/Condition/{point}")).status, status, "{point}: {settings:?}");
+        }
+    }
 }
