@@ -24,7 +24,7 @@ use crate::resource::{KeyRow, Match, Order, PatientLink, RowKind, Search, Step, 
 use crate::traits::{Exchanges, Grants, LedgerQueue, Resources};
 
 /// Rows read at a time by a walk that may skip.
-const FEW: usize = 16;
+const FEW: usize = 32;
 
 /// Reads a value of the index.
 pub(super) fn row<T: Codec>(value: &[u8]) -> Result<T, Error> {
@@ -245,14 +245,27 @@ impl Resources for DiskStore {
         let all = keys::term(resource_type, param, prefix);
         let mut after: Option<Vec<u8>> = None;
         loop {
+            let (mut behind, mut passed) = (None::<Vec<u8>>, 0);
             let mut next = None;
             index.walk_in(FEW, &all, after.as_deref(), Direction::Down, &mut |key, _| {
+                if let Some(skipped) = &behind
+                    && key.starts_with(skipped)
+                {
+                    passed += 1;
+                    if passed < FEW {
+                        return Ok(Flow::On);
+                    }
+                    // Too many to pass by: what is behind them is looked up.
+                    next = behind.take();
+                    return Ok(Flow::Stop);
+                }
                 let Some(row) = keys::key_row(resource_type, key) else { return Ok(Flow::On) };
+                (behind, passed) = (None, 0);
                 Ok(match visitor(row) {
                     Step::Next => Flow::On,
                     Step::Behind(value) => {
-                        next = Some(keys::term(resource_type, param, &value));
-                        Flow::Stop
+                        behind = Some(keys::term(resource_type, param, &value));
+                        Flow::On
                     }
                     Step::Stop => Flow::Stop,
                 })

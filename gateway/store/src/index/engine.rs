@@ -94,11 +94,15 @@ impl Engine {
         most: usize,
     ) -> Result<Vec<(IVec, Option<IVec>)>, Error> {
         let (low, high) = range.bounds();
-        let first = match low {
-            Bound::Included(low) | Bound::Excluded(low) => self.with(|db| block_of(db, low))?.map(|(key, _)| key),
+        let end = match low {
+            Bound::Included(low) | Bound::Excluded(low) => Some(low),
             Bound::Unbounded => None,
         };
-        // From the block that holds the low end: its key may be below the range.
+        // From the block that holds the low end: its key may be below the range. A walk down comes to it by itself.
+        let first = match (end, direction) {
+            (Some(low), Direction::Up) => self.with(|db| block_of(db, low))?.map(|(key, _)| key),
+            _ => None,
+        };
         let from = first.as_deref().map_or(Bound::Excluded(keys::META), Bound::Included);
         let mut rows = Vec::new();
         let mut blocks = self.with(|db| Ok(db.range::<&[u8], _>((from, high))))?;
@@ -108,13 +112,16 @@ impl Engine {
                 Direction::Down => blocks.next_back(),
             };
             let Some(next) = next else { break };
-            let (_, bytes) = next.map_err(|error| Error::Index(error.to_string()))?;
+            let (key, bytes) = next.map_err(|error| Error::Index(error.to_string()))?;
             let inside = block::decode_where(&bytes, |key| range.contains(key));
             let inside = inside.map_err(|_| Error::unreadable_row())?.into_iter();
             let inside = inside.map(|(key, value)| (key, Some(value)));
             match direction {
                 Direction::Up => rows.extend(inside),
                 Direction::Down => rows.extend(inside.rev()),
+            }
+            if direction == Direction::Down && end.is_some_and(|low| key.as_ref() <= low) {
+                break;
             }
         }
         rows.truncate(most);
