@@ -71,6 +71,7 @@ pub(super) fn run(options: &Options, size: usize) -> Result<Value, String> {
                 report.insert("ordinary_senders".into(), json!(if options.rate > 0 { 0 } else { options.senders }));
                 report.insert("ordinary_messages".into(), json!(messages));
                 report.insert("stages".into(), stages(&http));
+                report.insert("left_behind".into(), left_behind(&http, &administrator, patients));
             }
             Ok(report)
         });
@@ -248,6 +249,45 @@ fn shares(mut times: Vec<u64>) -> Value {
     let at =
         |share: f64| times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1))).copied();
     json!({"p50": at(0.5), "p95": at(0.95), "p99": at(0.99), "most": times.last()})
+}
+
+/// What the grants left behind: as many notices, reviews and audit events of a declaration, and their ledger records.
+fn left_behind(http: &Http, administrator: &Http, patients: usize) -> Value {
+    let mut counted = [0_u64; 3];
+    let mut exchanges = Vec::new();
+    for patient in 0..patients {
+        let bundle = |query: &str| administrator.get(&format!("/fhir/{query}&_count=1000")).json();
+        let total = |query: &str| bundle(query).get("total").and_then(Value::as_u64).unwrap_or(0);
+        let [notices, reviews, declared] = &mut counted;
+        *notices += total(&format!("Communication?subject=Patient/l{patient}"));
+        *reviews += total(&format!("Task?patient=l{patient}"));
+        // DICOM 110127, Emergency Override Started, is the subtype of a declaration.
+        let events = bundle(&format!("AuditEvent?patient=l{patient}"));
+        for event in events.get("entry").and_then(Value::as_array).into_iter().flatten() {
+            let event = event.get("resource").unwrap_or(&Value::Null);
+            *declared += u64::from(event.pointer("/subtype/0/code").and_then(Value::as_str) == Some("110127"));
+            let named = event.get("entity").and_then(Value::as_array).into_iter().flatten().filter_map(|entity| {
+                let identifier = entity.pointer("/what/identifier")?;
+                let ours = identifier.get("system").and_then(Value::as_str) == Some("urn:gateway:exchange");
+                identifier.get("value").and_then(Value::as_str).filter(|_| ours).map(str::to_owned)
+            });
+            exchanges.extend(named);
+        }
+    }
+    exchanges.sort();
+    exchanges.dedup();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let sealed = |exchange: &String| loop {
+        let status = http.get(&format!("/ledger/receipts/{exchange}")).status;
+        if status == 200 || Instant::now() > deadline {
+            break status == 200;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let receipts = exchanges.iter().filter(|exchange| sealed(exchange)).count();
+    let [notices, reviews, declared] = counted;
+    json!({"notices": notices, "reviews": reviews, "declarations_audited": declared,
+        "exchanges_named_on_a_page_of_the_audit": exchanges.len(), "of_these_with_receipt": receipts})
 }
 
 /// What the server says of the stages: the mean of each, in microseconds.

@@ -183,6 +183,29 @@ fn nothing_is_read_behind_a_revocation_however_close() {
 }
 
 #[test]
+fn nothing_is_read_behind_the_hour() {
+    let site = site("[consent]\nbtg_ttl = \"2s\"\n");
+    let staff = site.staff("Practitioner/e");
+    let grant = site.declare(&staff);
+    // The grant was made before this moment, so its two seconds end before two seconds from here.
+    let answered = std::time::Instant::now();
+    let (mut read, mut refused) = (0, 0);
+    while refused < 30 {
+        for path in [summary(&grant), "/fhir/Patient/p1".to_owned(), "/fhir/Patient/p1/$summary".to_owned()] {
+            let over = answered.elapsed() >= Duration::from_secs(2);
+            let status = staff.get(&path).status;
+            assert!(matches!(status, 404 | 410) || (status == 200 && !over), "{path} answered {status}, over: {over}");
+            read += u32::from(status == 200);
+            refused += u32::from(status != 200);
+        }
+    }
+    assert!(read > 0);
+    // Once it is over it is over.
+    assert_eq!(staff.get(&summary(&grant)).status, 410);
+    assert_eq!(staff.get("/fhir/Patient/p1").status, 404);
+}
+
+#[test]
 fn an_administrator_ends_any_grant_and_nobody_else_does() {
     let site = site("");
     let staff = site.staff("Practitioner/e");
