@@ -173,15 +173,17 @@ impl Gathering<'_> {
 
     /// The latest resource of each group, the newest groups first; where it is withheld, the one before it.
     fn latest_of_each(&mut self, section: Section, resource_type: &str) -> Result<Option<Cut>, Failure> {
-        // By group: the weight of its first row over all records.
-        let mut groups: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        // By group: its first row over all records, by weight.
+        let mut groups: BTreeMap<Vec<u8>, (Vec<u8>, KeyRow, String)> = BTreeMap::new();
         let mut all = true;
         for record in &self.records {
             let prefix = index::summary_prefix(record, section);
             let end = prefix.len() + index::GROUP_BYTES;
             let mut own = 0;
             self.app.store.descend(resource_type, index::summary_param(), &prefix, &mut |row| {
-                let (Some(group), Some(weight)) = (row.value.get(prefix.len()..end), row.value.get(end..)) else {
+                let Some((group, weight)) =
+                    row.value.get(prefix.len()..).and_then(|rest| rest.split_at_checked(index::GROUP_BYTES))
+                else {
                     return Step::Next;
                 };
                 own += 1;
@@ -189,32 +191,31 @@ impl Gathering<'_> {
                     all = false;
                     return Step::Stop;
                 }
-                let known = groups.entry(group.to_vec()).or_default();
-                if known.as_slice() < weight {
-                    *known = weight.to_vec();
+                let behind = row.value.get(..end).unwrap_or_default().to_vec();
+                let (group, weight) = (group.to_vec(), weight.to_vec());
+                if groups.get(&group).is_none_or(|(known, ..)| *known < weight) {
+                    groups.insert(group, (weight, row, record.clone()));
                 }
-                Step::Behind(row.value.get(..end).unwrap_or_default().to_vec())
+                Step::Behind(behind)
             })?;
         }
-        let mut groups: Vec<(Vec<u8>, Vec<u8>)> = groups.into_iter().collect();
-        groups.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        groups.sort_by(|(left, (left_weight, ..)), (right, (right_weight, ..))| {
+            right_weight.cmp(left_weight).then_with(|| left.cmp(right))
+        });
         let mut progress = Progress::default();
-        for (group, _) in groups {
-            let mut rows: Vec<(Vec<u8>, KeyRow, String)> = Vec::new();
-            for record in &self.records {
-                let mut prefix = index::summary_prefix(record, section);
-                prefix.extend(&group);
-                let mut own = 0;
-                self.app.store.descend(resource_type, index::summary_param(), &prefix, &mut |row| {
-                    own += 1;
-                    let weight = row.value.get(prefix.len()..).unwrap_or_default().to_vec();
-                    rows.push((weight, row, record.clone()));
-                    if own < MOST_OF_GROUP { Step::Next } else { Step::Stop }
-                })?;
-            }
-            rows.sort_by(|left, right| right.0.cmp(&left.0));
+        for (group, (_, first, record)) in groups {
             let before = progress.taken;
-            for (_, row, record) in rows {
+            if let Some(cut) = self.next(section, &first, &record, &mut progress)? {
+                return Ok(Some(cut));
+            }
+            if progress.taken > before {
+                continue;
+            }
+            for (row, record) in self.of_group(section, resource_type, &group)? {
+                if row == first {
+                    continue;
+                }
                 if let Some(cut) = self.next(section, &row, &record, &mut progress)? {
                     return Ok(Some(cut));
                 }
@@ -224,6 +225,24 @@ impl Gathering<'_> {
             }
         }
         Ok(if all { None } else { Some(Cut::Time) })
+    }
+
+    /// The rows of one group over all records, the latest first.
+    fn of_group(&self, section: Section, resource_type: &str, group: &[u8]) -> Result<Vec<(KeyRow, String)>, Failure> {
+        let mut rows: Vec<(Vec<u8>, KeyRow, String)> = Vec::new();
+        for record in &self.records {
+            let mut prefix = index::summary_prefix(record, section);
+            prefix.extend(group);
+            let mut own = 0;
+            self.app.store.descend(resource_type, index::summary_param(), &prefix, &mut |row| {
+                own += 1;
+                let weight = row.value.get(prefix.len()..).unwrap_or_default().to_vec();
+                rows.push((weight, row, record.clone()));
+                if own < MOST_OF_GROUP { Step::Next } else { Step::Stop }
+            })?;
+        }
+        rows.sort_by(|left, right| right.0.cmp(&left.0));
+        Ok(rows.into_iter().map(|(_, row, record)| (row, record)).collect())
     }
 
     /// Reads and decides what a row leads to. `Some`: the section is at its end, with more behind it.

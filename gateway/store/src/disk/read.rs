@@ -23,8 +23,9 @@ use crate::ledger_queue::LedgerRecord;
 use crate::resource::{KeyRow, Match, Order, PatientLink, RowKind, Search, Step, Stored, Test};
 use crate::traits::{Exchanges, Grants, LedgerQueue, Resources};
 
-/// Rows read at a time by a walk that may skip.
-const FEW: usize = 32;
+/// Rows read at a time by a walk that may skip: few where groups are large, more where they are passed by.
+const FEW: usize = 4;
+const MANY: usize = 64;
 
 /// Reads a value of the index.
 pub(super) fn row<T: Codec>(value: &[u8]) -> Result<T, Error> {
@@ -244,15 +245,17 @@ impl Resources for DiskStore {
         let index = &self.shared().index;
         let all = keys::term(resource_type, param, prefix);
         let mut after: Option<Vec<u8>> = None;
+        let mut chunk = FEW;
         loop {
+            let mut groups = 0;
             let (mut behind, mut passed) = (None::<Vec<u8>>, 0);
             let mut next = None;
-            index.walk_in(FEW, &all, after.as_deref(), Direction::Down, &mut |key, _| {
+            index.walk_in(chunk, &all, after.as_deref(), Direction::Down, &mut |key, _| {
                 if let Some(skipped) = &behind
                     && key.starts_with(skipped)
                 {
                     passed += 1;
-                    if passed < FEW {
+                    if passed < chunk {
                         return Ok(Flow::On);
                     }
                     // Too many to pass by: what is behind them is looked up.
@@ -261,6 +264,7 @@ impl Resources for DiskStore {
                 }
                 let Some(row) = keys::key_row(resource_type, key) else { return Ok(Flow::On) };
                 (behind, passed) = (None, 0);
+                groups += 1;
                 Ok(match visitor(row) {
                     Step::Next => Flow::On,
                     Step::Behind(value) => {
@@ -274,6 +278,7 @@ impl Resources for DiskStore {
                 Some(next) => after = Some(next),
                 None => return Ok(()),
             }
+            chunk = if groups > 1 { (chunk * 2).min(MANY) } else { (chunk / 2).max(FEW) };
         }
     }
 

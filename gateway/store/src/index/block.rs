@@ -17,19 +17,42 @@ pub(super) const BLOCK_BYTES: usize = 3584;
 pub(super) type Block = Vec<(IVec, IVec)>;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Block, Malformed> {
-    decode_where(bytes, |_| true)
+    decode_where(bytes, |_| true, usize::MAX)
 }
 
-/// The rows whose keys are wanted, the others without building them.
-pub(super) fn decode_where(bytes: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Result<Block, Malformed> {
+/// The first rows whose keys are wanted, the others without building them.
+pub(super) fn decode_where(
+    bytes: &[u8],
+    mut wanted: impl FnMut(&[u8]) -> bool,
+    most: usize,
+) -> Result<Block, Malformed> {
     let mut rows = Block::new();
     each(bytes, |key, value| {
         if wanted(key) {
             rows.push((IVec::from(key), IVec::from(value)));
         }
-        true
+        rows.len() < most
     })?;
     Ok(rows)
+}
+
+/// The last rows whose keys are wanted. Read twice: reading a row costs less than building one.
+pub(super) fn decode_last(bytes: &[u8], wanted: impl Fn(&[u8]) -> bool, most: usize) -> Result<Block, Malformed> {
+    let mut count: usize = 0;
+    each(bytes, |key, _| {
+        count += usize::from(wanted(key));
+        true
+    })?;
+    let mut left_out = count.saturating_sub(most);
+    decode_where(
+        bytes,
+        |key| {
+            let take = wanted(key) && left_out == 0;
+            left_out = left_out.saturating_sub(usize::from(!take && wanted(key)));
+            take
+        },
+        usize::MAX,
+    )
 }
 
 /// Finds one row without building the others.

@@ -113,7 +113,10 @@ impl Engine {
             };
             let Some(next) = next else { break };
             let (key, bytes) = next.map_err(|error| Error::Index(error.to_string()))?;
-            let inside = block::decode_where(&bytes, |key| range.contains(key));
+            let inside = match direction {
+                Direction::Up => block::decode_where(&bytes, |key| range.contains(key), most - rows.len()),
+                Direction::Down => block::decode_last(&bytes, |key| range.contains(key), most - rows.len()),
+            };
             let inside = inside.map_err(|_| Error::unreadable_row())?.into_iter();
             let inside = inside.map(|(key, value)| (key, Some(value)));
             match direction {
