@@ -38,6 +38,7 @@ pub struct Emergency {
     finds: Arc<Mutex<auth::EmergencyLimiter>>,
     declaring: Arc<[tokio::sync::Mutex<()>; 64]>,
     overlay: Arc<Mutex<Overlay>>,
+    closed: Arc<Mutex<reviews::Closed>>,
     metrics: Metrics,
 }
 
@@ -91,6 +92,7 @@ impl Emergency {
             finds: Arc::default(),
             declaring: Arc::new(std::array::from_fn(|_| tokio::sync::Mutex::default())),
             overlay: Arc::default(),
+            closed: Arc::default(),
             metrics,
         };
         let (entries, _) = emergency.journal.entries()?;

@@ -71,7 +71,7 @@ pub(crate) fn ready(app: &App) -> Response {
         body.insert("emergency_journal", format!("{waiting} entries wait for the store"));
     }
     // No reason to take nothing in, but somebody has to close them: see /emergency/reviews.
-    let reviews = reviews::count(&app.store, app.clock.now()).unwrap_or_default();
+    let reviews = reviews::count(&app.emergency, &app.store, app.clock.now()).unwrap_or_default();
     if reviews.overdue > 0 {
         body.insert("emergency_reviews", format!("{} of {} open reviews are overdue", reviews.overdue, reviews.open));
     }
@@ -89,7 +89,7 @@ pub(crate) fn metrics(call: &Call, who: &Who) -> Result<Response, Failure> {
     let app = &call.app;
     let waiting = app.config.destinations.iter().filter_map(|it| app.store.pending(&it.name).ok()).sum();
     let now = app.clock.now();
-    let reviews = reviews::count(&app.store, now).unwrap_or_default();
+    let reviews = reviews::count(&app.emergency, &app.store, now).unwrap_or_default();
     let grants = reviews::open_grants(&app.store, now).unwrap_or_default();
     let gauges = [
         Gauge { name: "outbox_waiting", help: "Deliveries waiting, over all destinations.", value: waiting },
