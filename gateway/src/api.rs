@@ -76,7 +76,7 @@ impl Call {
     /// # Errors
     /// 413 over the limit, 415 for an encoding that is not undone here, 400 if the client broke off.
     pub async fn body(&mut self) -> Result<Bytes, Failure> {
-        if self.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        if self.headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
             let text = "a body with Content-Encoding is not read; send it as it is";
             return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
         }

@@ -1,13 +1,14 @@
 //! Every part of the gateway, built once from the configuration and shared by all who serve.
 
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 use std::sync::Arc;
 
-use model::time::Clock;
-use store::{EmergencyJournal, Store};
+use model::time::{Clock, Instant};
+use store::{EmergencyJournal, ExchangeQuery, Exchanges, Resources, Search, Store};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::clock::SteadyClock;
 use crate::config::{self, Config};
 use crate::emergency::Emergency;
 use crate::ingress::Ingest;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub config: Config,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The same, for whoever asks whether the clock of the machine was set back.
+    pub steady: Arc<SteadyClock>,
     /// Resources, exchanges, deliveries, grants.
     pub store: Store,
     /// Mapping packages, as they stand now.
@@ -118,9 +121,14 @@ impl App {
             StartError::Sensitivity(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
         let validation = Validation::open(&config)?;
-        let store = Store::open(&store_config(&config, &data), clock.clone())?;
-        let (ledger, sealer) = Ledger::open(&data.path().join("ledger"), keys.ledger, &config, &store)?;
         let metrics = Metrics::default();
+        let steady = Arc::new(SteadyClock::new(clock, metrics.clone()));
+        let clock: Arc<dyn Clock> = steady.clone();
+        let store = Store::open(&store_config(&config, &data), clock.clone())?;
+        if let Some(newest) = newest(&store)? {
+            steady.go_on_from(newest);
+        }
+        let (ledger, sealer) = Ledger::open(&data.path().join("ledger"), keys.ledger, &config, &store)?;
         let journal = EmergencyJournal::open(&data.path().join("store"), EmergencyJournal::CAPACITY)?;
         let folder = (config.store.backend == config::Backend::Sled).then(|| data.path().join("mllp"));
         let mllp = mllp::Memory::open(folder.as_deref()).map_err(StartError::Mllp)?;
@@ -129,6 +137,7 @@ impl App {
             consent: consent_settings(&config.consent),
             ingest: Ingest::new(config.listen.concurrency, config.listen.request_timeout),
             clock,
+            steady,
             unmapped: Unmapped::open(data.path(), &store),
             store,
             packages,
@@ -185,6 +194,18 @@ pub fn store_config(config: &Config, data: &DataDirectory) -> store::Config {
         derive: Some(store::Derive(crate::index::derived)),
         ..store::Config::sled(data.path())
     }
+}
+
+/// When the newest exchange or audit event was written: every request leaves one of the two.
+fn newest(store: &Store) -> Result<Option<Instant>, store::Error> {
+    let exchanges = store.exchanges(&ExchangeQuery { limit: 1, ..ExchangeQuery::default() })?.exchanges;
+    let mut newest = exchanges.first().map(|exchange| exchange.received);
+    let events = Search { types: vec!["AuditEvent".to_owned()], ..Search::default() };
+    store.visit(&events, &mut |event| {
+        newest = newest.max(Some(event.last_updated));
+        ControlFlow::Break(())
+    })?;
+    Ok(newest)
 }
 
 fn secrets(config: &Config) -> Result<auth::SourceSecrets, StartError> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use model::json::Json;
 use model::time::Instant;
+use sha2::{Digest, Sha256};
 use store::{
     Commit, Commits, Delivery, DeliveryChange, DeliveryState, Exchange, ExchangeChange, Exchanges, Outbox, StateChange,
 };
@@ -66,6 +67,13 @@ pub async fn run(app: App, destination: Destination, mut stop: watch::Receiver<b
     let mut commits = app.outbox.subscribe();
     loop {
         commits.borrow_and_update();
+        // What cannot be anchored truthfully does not leave: without a ledger ordinary traffic stands still.
+        if app.ledger.is_refusing() {
+            if pause(POLL, &mut stop).await {
+                return;
+            }
+            continue;
+        }
         let claim = match app.store.claim(&destination.name, app.clock.now(), CLAIM) {
             Ok(claim) => claim,
             Err(error) => {
@@ -113,6 +121,11 @@ enum Next {
     /// It is tried again later.
     Later,
     StoreFailed(store::Error),
+}
+
+/// [`Decided::json`] as the ledger's commitment and the audit event hold it.
+fn digest_of(decision: &Decided) -> [u8; 32] {
+    Sha256::digest(decision.json.to_bytes()).into()
 }
 
 impl From<store::Error> for Next {

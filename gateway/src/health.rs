@@ -61,6 +61,10 @@ pub(crate) fn ready(app: &App) -> Response {
     if app.config.consent.labelling == Labelling::Map {
         body.insert("sensitivity_map", crate::sensitivity::described(&app.sensitivity));
     }
+    // Time stands until the machine has caught up: nothing that is over comes back, so work goes on.
+    if app.steady.is_behind() {
+        body.insert("clock", "behind: the clock of the machine was set back");
+    }
     // No reason to take nothing in: the packages before go on.
     let faults = app.packages.faults();
     if !faults.is_empty() {

@@ -14,6 +14,7 @@ use tower::{BoxError, Service, ServiceBuilder};
 
 pub mod access_log;
 pub mod body_limit;
+pub mod honest;
 pub mod pools;
 pub mod request_id;
 pub mod rescue;
@@ -53,6 +54,8 @@ where
         .layer(access_log::AccessLogLayer::new(metrics.clone()))
         // Turns the errors of the layers below into answers; the log above then sees their status.
         .layer(rescue::RescueLayer::new(metrics))
+        // Before anything looks at a header field: those below cannot read what is not there.
+        .layer(honest::HonestLayer)
         // Load shed and concurrency: before the time-out, as a request that gets no place must not wait for one, and
         // before the body is read, as a flood must not fill the memory. Emergency, interactive and bulk apart.
         .layer(pools::PoolsLayer::new(limits))

@@ -28,6 +28,7 @@ mod merge;
 mod provenance;
 mod refusal;
 mod replay;
+pub(crate) mod rollback;
 #[cfg(test)]
 mod tests;
 mod validate;

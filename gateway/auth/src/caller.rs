@@ -1,6 +1,7 @@
 //! The authenticated caller.
 
 use crate::role::{Access, Action, Role, Roles};
+use crate::scope::{Holder, Permission, Scopes};
 
 /// A business identifier the caller goes by.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -53,6 +54,7 @@ pub struct Caller {
     pub(crate) expires: Option<i64>,
     pub(crate) source: Option<String>,
     pub(crate) open: bool,
+    pub(crate) scopes: Scopes,
 }
 
 impl Caller {
@@ -79,6 +81,7 @@ impl Caller {
             expires: None,
             source: None,
             open: false,
+            scopes: Scopes::default(),
         }
     }
 
@@ -153,9 +156,42 @@ impl Caller {
         self.open
     }
 
-    /// How far the caller reaches.
+    /// How far the caller reaches: as the roles say, where the scopes of the token leave it.
     pub fn may(&self, action: Action<'_>) -> Access {
-        if self.open { Access::Direct } else { self.roles.may(action) }
+        if self.open {
+            return Access::Direct;
+        }
+        let scopes = |permission, resource_type| self.scopes.reach(permission, resource_type, self.holder());
+        let every = |permissions: &[Permission]| permissions.iter().all(|permission| scopes(*permission, None));
+        let within = match action {
+            // Which of the two it is, the interaction says: `covers`.
+            Action::Read(name) => scopes(Permission::Read, Some(name)) || scopes(Permission::Search, Some(name)),
+            Action::Write(name) => scopes(Permission::Create, Some(name)) || scopes(Permission::Update, Some(name)),
+            Action::WriteAdminPolicy => scopes(Permission::Create, Some("Consent")),
+            Action::ChooseId => true,
+            // What no resource type stands for takes a scope for all of them.
+            Action::Ingest | Action::Replay | Action::ReloadMappings => {
+                every(&[Permission::Create, Permission::Update])
+            }
+            _ => every(&[Permission::Read, Permission::Search]),
+        };
+        if within { self.roles.may(action) } else { Access::Refused }
+    }
+
+    /// Whether the scopes of the token let this be done with a resource of these patients (ids). Roles and consents are
+    /// asked beside it.
+    pub fn covers(&self, permission: Permission, resource_type: &str, patients: &[String]) -> bool {
+        self.open || self.scopes.cover(permission, resource_type, patients, self.holder())
+    }
+
+    fn holder(&self) -> Holder<'_> {
+        let only = |among: &[Role]| self.roles.iter().all(|role| among.contains(&role));
+        Holder {
+            patient: self.patient().map(|id| id.strip_prefix("Patient/").unwrap_or(id)),
+            person: !only(&[Role::Source]),
+            // Administrators and auditors are people and run things unattended; who treats or is treated is a person.
+            system: only(&[Role::Source, Role::Administrator, Role::Auditor]),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Who is calling: development tokens, credentials of sources, client certificates, roles. No sockets, no clock.
 //!
 //! A [`Caller`] is made here only, by checking a token or a credential, so a handler that holds one has an
-//! authenticated caller. What a role may reach stands in one table ([`may`]); what data it may see is for `consent`.
+//! authenticated caller. What a role may reach stands in one table ([`may`]), which the token's [`Scopes`] narrow; what data it may
+//! see is for `consent`.
 
 mod caller;
 mod certificate;
@@ -10,6 +11,7 @@ mod jws;
 mod key;
 mod limiter;
 mod role;
+mod scope;
 mod token;
 
 pub use caller::{Binding, Caller, Identifier};
@@ -18,4 +20,5 @@ pub use credential::{CredentialError, SourceSecret, SourceSecrets};
 pub use key::{KeyError, TokenKey, VerifyingKey};
 pub use limiter::{EmergencyLimiter, Limits, RetryAfter, Window};
 pub use role::{Access, Action, Role, Roles, UnknownRole, may};
+pub use scope::{Permission, Scope, Scopes, UnknownScope};
 pub use token::{MAX_TOKEN_BYTES, Request, RequestError, TokenError, Verifier, issue};

@@ -12,6 +12,7 @@ use crate::certificate::Fingerprint;
 use crate::jws;
 use crate::key::{KeyError, TokenKey, VerifyingKey};
 use crate::role::{Role, Roles};
+use crate::scope::{Scope, Scopes};
 
 /// A longer token is refused before it is looked at.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -78,6 +79,8 @@ pub struct Request {
     pub patient: Option<String>,
     /// The client certificate the token is bound to.
     pub certificate: Option<Fingerprint>,
+    /// Scopes, as in `patient/Observation.rs`; none: the claim is left out, and the roles alone say what is reached.
+    pub scopes: Vec<String>,
     /// How long it is valid.
     pub ttl: Duration,
 }
@@ -98,6 +101,9 @@ pub enum RequestError {
     /// The role `patient` without a patient.
     #[error("expected the patient the holder is")]
     Patient,
+    /// A scope that would permit nothing here.
+    #[error("expected a scope as patient/Observation.rs, user/*.cruds or system/Patient.r, without a restriction")]
+    Scope,
     /// No time or too long a time.
     #[error("expected a lifetime between one second and the limit of this gateway")]
     Lifetime,
@@ -130,6 +136,8 @@ struct Claims {
     emergency_authorised: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     patient: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation>,
 }
@@ -169,6 +177,9 @@ pub fn issue(
     if roles.has(Role::Patient) && request.patient.is_none() {
         return Err(RequestError::Patient);
     }
+    if request.scopes.iter().any(|scope| scope.parse::<Scope>().is_err()) {
+        return Err(RequestError::Scope);
+    }
     let seconds = i64::try_from(request.ttl.as_secs()).unwrap_or(i64::MAX);
     if seconds == 0 || request.ttl > verifier.max_ttl {
         return Err(RequestError::Lifetime);
@@ -188,6 +199,7 @@ pub fn issue(
         identifiers: request.identifiers.clone(),
         emergency_authorised: request.emergency_authorised,
         patient: request.patient.clone(),
+        scope: (!request.scopes.is_empty()).then(|| request.scopes.join(" ")),
         cnf: request
             .certificate
             .map(|certificate| Confirmation { certificate: URL_SAFE_NO_PAD.encode(certificate.as_bytes()) }),
@@ -264,6 +276,7 @@ impl Verifier {
             binding: Some(binding),
             token_id: Some(claims.jti),
             expires: Some(claims.exp),
+            scopes: Scopes::of_claim(claims.scope.as_deref()),
             ..Caller::nobody()
         })
     }

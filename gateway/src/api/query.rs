@@ -6,11 +6,19 @@ use super::router::percent_decoded;
 #[cfg(test)]
 mod tests;
 
+/// Parameters of one query, and values between commas in all of them: each is looked up on its own.
+const MOST: usize = 2_000;
+
 /// The pairs of a query in their order.
 ///
 /// # Errors
-/// 400 if an escape is cut or its result is no UTF-8.
+/// 400 if an escape is cut or its result is no UTF-8, or if there are too many of them.
 pub fn pairs(text: &str) -> Result<Vec<(String, String)>, Failure> {
+    let many = |signs: &[&str]| signs.iter().map(|sign| text.matches(sign).count()).sum::<usize>() > MOST;
+    if many(&["&", ",", "%2C", "%2c"]) {
+        let text = format!("more than {MOST} parameters and values in one query");
+        return Err(Failure::new(http::StatusCode::BAD_REQUEST, "too-costly", text));
+    }
     let decoded = |piece: &str| {
         percent_decoded(&piece.replace('+', " "))
             .ok_or_else(|| Failure::bad("the query holds an escape that is cut or no UTF-8"))

@@ -5,7 +5,7 @@ mod placed;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use auth::{Access, Action as Reach};
+use auth::{Access, Action as Reach, Permission};
 use bytes::Bytes;
 use consent::{AccessRequest, Action, Interaction};
 use model::json::{Json, Limits, parse};
@@ -123,13 +123,17 @@ impl<'a> Asking<'a> {
             true => Access::Direct,
             false => self.who.may(Reach::Read(&stored.resource_type)),
         };
-        match access {
-            Access::Refused => Ok(None),
-            Access::Direct => Ok(Some(self.whole(stored))),
+        let released = match access {
+            Access::Refused => None,
+            Access::Direct => Some(self.whole(stored)),
             // Whatever consents or the implicit policy let out: this reaches the own record and the directory, no further.
-            Access::Own if !self.is_own(&stored.patients) => Ok(None),
-            Access::Own | Access::Decided => self.decided(stored, Action::Access),
-        }
+            Access::Own if !self.is_own(&stored.patients) => None,
+            Access::Own | Access::Decided => self.decided(stored, Action::Access)?,
+        };
+        // After the decision, so that what a scope leaves out takes as long as what consents withhold.
+        let permission = if self.interaction == Interaction::Search { Permission::Search } else { Permission::Read };
+        let covered = self.who.is_open() || self.who.covers(permission, &stored.resource_type, &stored.patients);
+        Ok(released.filter(|_| covered))
     }
 
     fn is_own(&self, patients: &[String]) -> bool {

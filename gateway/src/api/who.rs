@@ -1,6 +1,6 @@
 //! The caller, with what handlers, decisions and audit need of them.
 
-use auth::{Access, Action as Reach, Caller, Fingerprint, Role};
+use auth::{Access, Action as Reach, Caller, Fingerprint, Permission, Role};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use consent::{AccessRequest, Action, Actor, Interaction, Purpose};
@@ -74,12 +74,17 @@ impl Who {
         self.caller.as_ref().map_or(Access::Refused, |caller| caller.may(action))
     }
 
-    /// 403 unless the caller reaches this at all.
+    /// 403 unless the caller reaches this at all, by role and by scope.
     pub fn must(&self, action: Reach<'_>) -> Result<Access, Failure> {
         match self.may(action) {
-            Access::Refused => Err(Failure::forbidden("the roles of this caller do not reach this")),
+            Access::Refused => Err(Failure::forbidden("the roles and scopes of this caller do not reach this")),
             access => Ok(access),
         }
+    }
+
+    /// Whether the scopes of the token let this be done with a resource of these patients.
+    pub fn covers(&self, permission: Permission, resource_type: &str, patients: &[String]) -> bool {
+        self.0.as_ref().is_some_and(|caller| caller.covers(permission, resource_type, patients))
     }
 
     /// Whether access control is off.

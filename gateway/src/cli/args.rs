@@ -624,6 +624,9 @@ pub(crate) struct TokenArguments {
     /// The patient the token is bound to.
     #[arg(long, value_name = "ID")]
     pub(crate) patient: Option<String>,
+    /// A scope as patient/Observation.rs, user/*.cruds or system/Patient.r: narrows what the roles reach; may be repeated.
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) scope: Vec<String>,
     /// How long the token is valid.
     #[arg(long, default_value = "10m")]
     pub(crate) ttl: String,

@@ -48,6 +48,7 @@ fn request(options: &TokenArguments) -> Result<Request, Failure> {
         emergency_authorised: options.emergency_authorised,
         patient: options.patient.as_ref().map(|id| id.trim_start_matches("Patient/").to_owned()),
         certificate: None,
+        scopes: options.scope.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect(),
         ttl,
     })
 }

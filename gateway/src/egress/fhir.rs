@@ -7,6 +7,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use model::json::{Json, Limits, parse};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -74,10 +75,7 @@ impl Client {
 fn judge(status: StatusCode, body: &[u8]) -> Result<(), Failure> {
     match status {
         StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(()),
-        StatusCode::OK => {
-            let looks_like_json = body.trim_ascii().is_empty() || body.trim_ascii().starts_with(b"{");
-            if looks_like_json { Ok(()) } else { Err(Failure::Garbage("200 and no FHIR")) }
-        }
+        StatusCode::OK => taken(body),
         StatusCode::REQUEST_TIMEOUT
         | StatusCode::TOO_EARLY
         | StatusCode::TOO_MANY_REQUESTS
@@ -88,6 +86,25 @@ fn judge(status: StatusCode, body: &[u8]) -> Result<(), Failure> {
         status if status.is_client_error() => Err(Failure::Refused(format!("HTTP {}", status.as_u16()))),
         status if status.is_server_error() => Err(Failure::NotNow(format!("HTTP {}", status.as_u16()))),
         _ => Err(Failure::Garbage("a status that is no answer to a transaction")),
+    }
+}
+
+/// Whether a body says that a transaction was done: a Bundle, or nothing in particular. A page for people, another
+/// resource and an outcome that names an error come from something that is not the endpoint we mean.
+fn taken(body: &[u8]) -> Result<(), Failure> {
+    if body.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    let answer = parse(body, &Limits::default()).map_err(|_| Failure::Garbage("200 and no FHIR"))?;
+    if answer.as_object().is_none() {
+        return Err(Failure::Garbage("200 and no FHIR"));
+    }
+    let failed = |issue: &Json| matches!(issue.text_at(&["severity"]), Some("error" | "fatal"));
+    match answer.get("resourceType").and_then(Json::as_str) {
+        None | Some("Bundle") => Ok(()),
+        Some("OperationOutcome") if !answer.items("issue").iter().any(failed) => Ok(()),
+        Some("OperationOutcome") => Err(Failure::Garbage("200 and an outcome that names an error")),
+        Some(_) => Err(Failure::Garbage("200 and another resource than a Bundle")),
     }
 }
 

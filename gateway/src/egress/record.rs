@@ -7,8 +7,8 @@ use model::time::Instant;
 use sha2::{Digest, Sha256};
 use store::{Commit, Commits, Delivery, DeliveryChange, DeliveryState, Exchange, NewLedgerRecord};
 
-use super::Decided;
 use super::render::Rendered;
+use super::{Decided, digest_of};
 use crate::app::App;
 use crate::audit::{self, Who};
 use crate::config::{Destination, DestinationTransport};
@@ -98,7 +98,9 @@ fn event(app: &App, destination: &Destination, exchange: &Exchange, decision: &D
         .recipient_at(Who::Partner(destination.name.clone()), address(destination))
         .roles(destination.roles.iter().map(String::as_str))
         .exchange(exchange.id)
-        .detail("decision", word);
+        .detail("decision", word)
+        // With the salt of the opening this opens the record's commitment `consent`.
+        .detail("decision-sha256", hex(&digest_of(decision)));
     if let Some(organisation) = destination.recipient.iter().find(|it| it.starts_with("Organization/")) {
         event = event.organisation(organisation.as_str());
     }
@@ -145,7 +147,7 @@ fn ledger_record(
 ) -> Result<NewLedgerRecord, store::Error> {
     let no_salt = |_| store::Error::Index("the system gives no random bytes".to_owned());
     let mut record = app.ledger.record(exchange.id, Kind::Delivery, outcome, now);
-    record = record.commit_content(Label::Consent, &decision.json.to_bytes()).map_err(no_salt)?;
+    record = record.commit(Label::Consent, &digest_of(decision)).map_err(no_salt)?;
     if let Some(out) = out {
         record = record.commit(Label::Out, out).map_err(no_salt)?;
     }
@@ -153,6 +155,10 @@ fn ledger_record(
         record = record.commit_content(Label::Patient, format!("Patient/{patient}").as_bytes()).map_err(no_salt)?;
     }
     Ok(record.build())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

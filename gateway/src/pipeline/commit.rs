@@ -19,7 +19,7 @@ use super::gaps::Gaps;
 use super::map::Mapped;
 use super::merge::{self, Unsettled};
 use super::validate::{Invalid, Validated};
-use super::{Cause, Outcome, Refusal, issues, provenance};
+use super::{Cause, Outcome, Refusal, issues, provenance, rollback};
 use crate::app::App;
 use crate::audit;
 
@@ -90,6 +90,18 @@ pub(super) fn assemble(app: &App, mut arrived: Arrived, validated: Validated) ->
         }
         Err(Unsettled::Store(error)) => return Err(Refusal::from(error).into()),
     };
+    // Behind the merges, which may rename patients; before the commit, so that a person looks at it instead.
+    let mut withdrawn = Vec::new();
+    for entry in &mapped.entries {
+        if let Some(why) = rollback::refusal(&app.store, &entry.resource).map_err(Refusal::from)? {
+            withdrawn.push(Issue::error("conflict", why).at(entry.place.clone()));
+        }
+    }
+    if !withdrawn.is_empty() {
+        let mut issues = mapped.issues;
+        issues.extend(withdrawn);
+        return Err(Unassembled::Held(Box::new(arrived), Invalid { issues, started }));
+    }
     let now = app.clock.now();
     let has_provenance = provenance::complete(&mut mapped.entries, &arrived);
     let replayed = arrived.opened.is_some_and(|state| state != ExchangeState::Accepted);

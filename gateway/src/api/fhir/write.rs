@@ -1,6 +1,6 @@
 //! create and update (FHIR R4 http.html, "create", "update", "Managing Resource Contention"). Every write is an exchange.
 
-use auth::{Access, Action as Reach};
+use auth::{Access, Action as Reach, Permission};
 use bytes::Bytes;
 use consent::{Action, Interaction, is_admin_policy};
 use http::header::{IF_MATCH, LOCATION};
@@ -115,7 +115,10 @@ pub(super) fn may_create(call: &Call, who: &Who, resource: &Json) -> Result<(), 
     if is_admin_policy(resource) {
         who.must(Reach::WriteAdminPolicy)?;
     }
-    let action = match who.must(Reach::Write(name))? {
+    let access = who.must(Reach::Write(name))?;
+    within_scope(who, Permission::Create, resource)?;
+    no_rollback(call, who, resource)?;
+    let action = match access {
         Access::Direct => return Ok(()),
         // What patients may do with their own Consents is to correct them; a first one is no different.
         Access::Own => Action::Correct,
@@ -142,7 +145,19 @@ pub(super) fn may_update(
         untouchable(who, current)?;
     }
     let access = who.must(Reach::Write(resource_type.as_str()))?;
+    within_scope(who, Permission::Update, resource)?;
+    if let Some(current) = &current
+        && !who.covers(Permission::Update, resource_type.as_str(), &current.patients)
+    {
+        return Err(not_allowed());
+    }
     if access == Access::Direct {
+        // A version that is guessed must not open what another source has written.
+        let of_another = |current: &Stored| who.source().is_some_and(|own| own != current.author.source);
+        if !who.is_open() && current.as_ref().is_some_and(of_another) {
+            return Err(Failure::new(StatusCode::CONFLICT, "conflict", "the id is taken by another source"));
+        }
+        no_rollback(call, who, resource)?;
         if current.is_none() && who.may(Reach::ChooseId) == Access::Refused {
             return Err(not_allowed());
         }
@@ -163,6 +178,25 @@ pub(super) fn may_update(
         Ok(Expect::Version(wanted.unwrap_or(current.version)))
     } else {
         Err(not_allowed())
+    }
+}
+
+/// 403 unless the scopes of the token let the caller write this content.
+fn within_scope(who: &Who, permission: Permission, resource: &Json) -> Result<(), Failure> {
+    let name = model::resource::resource_type(resource).unwrap_or_default();
+    let patients: Vec<String> =
+        model::resource::patients_of(resource).iter().map(|id| id.as_str().to_owned()).collect();
+    if who.covers(permission, name, &patients) { Ok(()) } else { Err(not_allowed()) }
+}
+
+/// 409 for a Consent of a source that would take the place of a later one.
+fn no_rollback(call: &Call, who: &Who, resource: &Json) -> Result<(), Failure> {
+    if who.source().is_none() || who.is_open() {
+        return Ok(());
+    }
+    match pipeline::rollback::refusal(&call.app.store, resource)? {
+        Some(why) => Err(Failure::new(StatusCode::CONFLICT, "conflict", why)),
+        None => Ok(()),
     }
 }
 
