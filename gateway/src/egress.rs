@@ -67,9 +67,8 @@ pub async fn run(app: App, destination: Destination, mut stop: watch::Receiver<b
     let mut commits = app.outbox.subscribe();
     loop {
         commits.borrow_and_update();
-        // What cannot be anchored truthfully does not leave: without a ledger ordinary traffic stands still.
-        if app.ledger.is_refusing() {
-            if pause(POLL, &mut stop).await {
+        if stands_still(&app) {
+            if pause(STORE_WAIT, &mut stop).await {
                 return;
             }
             continue;
@@ -99,6 +98,10 @@ pub async fn run(app: App, destination: Destination, mut stop: watch::Receiver<b
                 app.store.release(&destination.name);
                 return;
             }
+            if stands_still(&app) {
+                app.store.release(&destination.name);
+                break;
+            }
             let ended = attempt(&app, &destination, &sender, &delivery).await;
             let Err(error) = ended else { continue };
             // What comes after in the order must wait for this one: give all back and claim again.
@@ -114,6 +117,12 @@ pub async fn run(app: App, destination: Destination, mut stop: watch::Receiver<b
             break;
         }
     }
+}
+
+/// Whether nothing may leave now: what cannot be anchored truthfully does not, nor what cannot be put on record. A retry
+/// whose record is there already would be sent again and again, as its end could not be kept.
+fn stands_still(app: &App) -> bool {
+    app.ledger.is_refusing() || app.store.refusal().is_some()
 }
 
 /// Why the deliveries after this one are not begun.

@@ -4,10 +4,12 @@
 //! and reads what it logged. Every wait has a deadline, every process is ended when its handle is dropped.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness that meets the unexpected ends the test")]
 
+pub mod canary;
 pub mod fault;
 pub mod http;
 pub mod mllp;
 pub mod process;
+pub mod raw;
 
 use std::path::PathBuf;
 

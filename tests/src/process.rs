@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::canary;
+use crate::http::Http;
+
 /// Longest wait for the `ready` line: a debug build on a busy machine.
 const READY: Duration = Duration::from_secs(60);
 /// Longest wait for an end after SIGTERM.
@@ -247,10 +250,29 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// What must hold no sample's name: the log, the metrics, the ledger and whatever else is not the store.
+    fn names_that_got_out(&self) -> Vec<String> {
+        let mut found = canary::lines_with_names(&self.log());
+        if let Some(http) = self.http
+            && let Ok(metrics) = Http::to(http).try_send("GET", "/metrics", &[], b"")
+        {
+            found.extend(canary::lines_with_names(&metrics.text()));
+        }
+        for folder in ["ledger", "logs", "keys"] {
+            found.extend(canary::files_with_names(&self.data().join(folder)));
+        }
+        found
+    }
+}
+
 impl Drop for Gateway {
     fn drop(&mut self) {
+        // Every test of every suite is one of this, too. One that fails already has something else to say.
+        let found = if std::thread::panicking() { Vec::new() } else { self.names_that_got_out() };
         let _ = self.child.kill();
         let _ = self.child.wait();
+        assert!(found.is_empty(), "names of patients outside of the store:\n{}", found.join("\n"));
     }
 }
 

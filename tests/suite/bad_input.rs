@@ -325,10 +325,11 @@ fn fill_and_recover(disk: &std::path::Path) {
     let ballast = disk.join("ballast");
     std::fs::write(&ballast, vec![0xFF_u8; 1]).unwrap();
     let mut file = std::fs::OpenOptions::new().append(true).open(&ballast).unwrap();
-    while std::io::Write::write_all(&mut file, &vec![0xFF_u8; 1 << 20]).is_ok() {}
     let mut refused = 0;
     wait_until("the disk is seen to be full", || {
         refused += 1;
+        // Again and again: an index that is young frees what it had set aside.
+        while std::io::Write::write_all(&mut file, &vec![0xFF_u8; 1 << 20]).is_ok() {}
         let answer = mllp.send(&admission(&format!("G{refused}"))).unwrap();
         field(&answer, "MSA", 1) == "AE"
     });

@@ -7,6 +7,7 @@
     reason = "a test that meets the unexpected ends; its helpers are no #[test] functions, which the lints leave alone"
 )]
 
+mod abuse;
 mod architecture;
 mod bad_input;
 mod consent;

@@ -21,7 +21,11 @@ pub(super) async fn ingest(call: &mut Call, who: &Who) -> Result<Response, Failu
     if !known {
         return Err(Failure::unknown("this source"));
     }
-    if who.caller().and_then(auth::Caller::source_name).is_some_and(|own| own != name) {
+    let by_credential = who.caller().and_then(auth::Caller::source_name);
+    // A token that names one configured source does not send as another either.
+    let by_token = who.source().filter(|own| !who.is_open() && call.app.config.source(own).is_some());
+    let is_administrator = who.has(auth::Role::Administrator);
+    if by_credential.or(by_token).is_some_and(|own| own != name) && !is_administrator {
         return Err(Failure::forbidden("a source sends under its own name"));
     }
     let content_type = call.header(http::header::CONTENT_TYPE).map(str::to_owned);

@@ -22,6 +22,9 @@ impl Limits {
     pub const DEPTH: usize = 64;
     /// No configuration gets deeper than this: reading and dropping a tree recurse.
     pub const MAX_DEPTH: usize = 256;
+    /// Members of one object. FHIR has types of some dozens; who looks members up by name goes through all of them, so
+    /// a wide object would cost the square of its size.
+    pub const MAX_MEMBERS: usize = 5_000;
 }
 
 impl Default for Limits {
@@ -102,6 +105,12 @@ pub enum ErrorKind {
     /// The same name twice: two readers would take different values.
     #[error("the same member name twice in one object")]
     DuplicateKey,
+    /// More members in one object than [`Limits::MAX_MEMBERS`].
+    #[error("more than {limit} members in one object")]
+    TooManyMembers {
+        /// The limit.
+        limit: usize,
+    },
     /// Something stands after the value.
     #[error("text after the end of the value")]
     Trailing,
@@ -257,6 +266,9 @@ impl Reader<'_> {
             let name = self.string()?;
             if known(&object, &mut seen, &name) {
                 return Err((ErrorKind::DuplicateKey, start));
+            }
+            if object.len() >= Limits::MAX_MEMBERS {
+                return Err((ErrorKind::TooManyMembers { limit: Limits::MAX_MEMBERS }, start));
             }
             self.white_space();
             match self.peek() {

@@ -196,3 +196,13 @@ fn a_byte_that_needs_an_escape_is_found_at_every_place_of_texts_of_every_length(
         }
     }
 }
+
+#[test]
+fn an_object_has_a_largest_width() {
+    let wide = |members: usize| {
+        let members: Vec<String> = (0..members).map(|number| format!("\"m{number}\":1")).collect();
+        parse(format!("{{{}}}", members.join(",")).as_bytes(), &Limits::default()).map_err(|error| error.kind)
+    };
+    assert!(wide(Limits::MAX_MEMBERS).is_ok());
+    assert_eq!(wide(Limits::MAX_MEMBERS + 1), Err(ErrorKind::TooManyMembers { limit: Limits::MAX_MEMBERS }));
+}
