@@ -92,8 +92,11 @@ fn site() -> (Gateway, Vec<Caller>) {
     (gateway, callers)
 }
 
+/// Method, address, header fields and body.
+type Question = (&'static str, String, Vec<(&'static str, String)>, Option<Value>);
+
 /// Every way to ask for the patient `number`, without being them: method, address, header fields and body.
-fn questions(number: usize, own: usize) -> Vec<(&'static str, String, Vec<(&'static str, String)>, Option<Value>)> {
+fn questions(number: usize, own: usize) -> Vec<Question> {
     let (p, o) = (format!("p{number}"), format!("o{number}"));
     let get = |path: String| ("GET", path, vec![], None);
     let mut all = vec![
@@ -176,7 +179,7 @@ fn questions(number: usize, own: usize) -> Vec<(&'static str, String, Vec<(&'sta
     all
 }
 
-fn ask(caller: &Caller, question: &(&'static str, String, Vec<(&'static str, String)>, Option<Value>)) -> Answer {
+fn ask(caller: &Caller, question: &Question) -> Answer {
     let (method, path, headers, body) = question;
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let body = match body {
