@@ -5,6 +5,8 @@ use tower::ServiceExt;
 use super::*;
 
 type TestBody = Full<Bytes>;
+/// An address and header fields.
+type Case<'c> = (&'c str, &'c [(&'c str, &'c [u8])]);
 
 /// The status, and the names of the fields that reached the handler.
 async fn pass(request: Request<TestBody>) -> (StatusCode, Vec<String>, bool) {
@@ -54,7 +56,7 @@ async fn only_fields_that_are_read_reach_a_handler() {
 
 #[tokio::test]
 async fn what_can_be_read_in_two_ways_is_refused_and_ends_the_connection() {
-    let refused: [(&str, &[(&str, &[u8])]); 10] = [
+    let refused: [Case<'_>; 10] = [
         ("/", &[]),
         ("/", &[("host", b"a"), ("host", b"a")]),
         ("/", &[("host", b"a/b")]),
@@ -75,7 +77,7 @@ async fn what_can_be_read_in_two_ways_is_refused_and_ends_the_connection() {
         headers.extend(authorization.iter().map(|value| ("authorization", *value)));
         assert_eq!(pass(request("/", &headers)).await.0, StatusCode::UNAUTHORIZED, "{headers:?}");
     }
-    let taken: [(&str, &[(&str, &[u8])]); 5] = [
+    let taken: [Case<'_>; 5] = [
         ("/", &[("host", b"a:8443")]),
         ("/", &[("host", b"[::1]:8443")]),
         ("/", &[("host", b"")]),
