@@ -84,7 +84,7 @@ impl Who {
 
     /// Whether the scopes of the token let this be done with a resource of these patients.
     pub fn covers(&self, permission: Permission, resource_type: &str, patients: &[String]) -> bool {
-        self.0.as_ref().is_some_and(|caller| caller.covers(permission, resource_type, patients))
+        self.caller.as_ref().is_some_and(|caller| caller.covers(permission, resource_type, patients))
     }
 
     /// Whether access control is off.
