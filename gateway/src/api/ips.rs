@@ -369,3 +369,6 @@ fn author(app: &App) -> Json {
 fn json(stored: &Stored) -> Option<Json> {
     parse(&stored.json(), &Limits::default()).ok()
 }
+
+#[cfg(test)]
+mod tests;
