@@ -210,6 +210,16 @@ fn only_the_patients_own_token_and_auditors_get_in() {
         }
         assert_eq!(caller.post("/patient/choices", &choices("nobody")).status, 403);
     }
+    // Scopes narrow what the role reaches.
+    let scoped = |scope: &str| {
+        let actor = ["--role", "patient", "--purpose", "PATRQT", "--actor", "Patient/p1", "--patient", "p1", "--scope"];
+        site.http.with(&site.gateway.token(&[&actor[..], &[scope]].concat()))
+    };
+    let (results, reading) = (scoped("patient/Observation.rs"), scoped("patient/*.rs"));
+    for path in ["/patient/accesses", "/patient/disclosures", "/patient/choices", "/exchanges"] {
+        assert_eq!((results.get(path).status, reading.get(path).status), (403, 200), "{path}");
+    }
+    assert_eq!(reading.post("/patient/choices", &choices("nobody")).status, 403);
     // Another patient's id gets nowhere, and neither does one's own.
     for path in [
         "/patient/accesses?patient=p2",

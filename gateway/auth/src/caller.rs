@@ -167,6 +167,7 @@ impl Caller {
             // Which of the two it is, the interaction says: `covers`.
             Action::Read(name) => scopes(Permission::Read, Some(name)) || scopes(Permission::Search, Some(name)),
             Action::Write(name) => scopes(Permission::Create, Some(name)) || scopes(Permission::Update, Some(name)),
+            Action::Choices => scopes(Permission::Read, Some("Consent")) && scopes(Permission::Search, Some("Consent")),
             Action::WriteAdminPolicy => scopes(Permission::Create, Some("Consent")),
             Action::ChooseId => true,
             // What no resource type stands for takes a scope for all of them.

@@ -1,6 +1,7 @@
 //! `/patient/choices`: a patient's choices, filed, changed and revoked as Consents. Every change is an exchange with a
 //! receipt, and holds from the next request on.
 
+use auth::{Action as Reach, Permission};
 use consent::{Action, BtgMode, ImplicitPolicy, Interaction};
 use http::header::{IF_MATCH, LOCATION};
 use http::{HeaderName, StatusCode};
@@ -25,6 +26,7 @@ const MOST: usize = 200;
 /// `GET /patient/choices`
 pub(crate) async fn show(call: &Call, who: &Who) -> Result<Response, Failure> {
     no_parameters(call)?;
+    who.must(Reach::Choices)?;
     let subject = themselves(who)?;
     let consents = consents(call, who, &subject)?;
     let event = who
@@ -38,7 +40,7 @@ pub(crate) async fn show(call: &Call, who: &Who) -> Result<Response, Failure> {
 /// `POST /patient/choices`
 pub(crate) async fn file(call: &mut Call, who: &Who) -> Result<Response, Failure> {
     no_parameters(call)?;
-    let subject = themselves(who)?;
+    let subject = writing(who, Permission::Create)?;
     let body = call.body().await?;
     let choices = read(call, &body)?;
     // Two filed side by side are looked at one after the other: the second finds the first.
@@ -62,7 +64,7 @@ pub(crate) async fn file(call: &mut Call, who: &Who) -> Result<Response, Failure
 /// `PUT /patient/choices/{id}`
 pub(crate) async fn change(call: &mut Call, who: &Who) -> Result<Response, Failure> {
     no_parameters(call)?;
-    let subject = themselves(who)?;
+    let subject = writing(who, Permission::Update)?;
     let wanted = if_match(call)?.ok_or_else(|| {
         Failure::new(StatusCode::PRECONDITION_REQUIRED, "required", "If-Match: expected the version you looked at")
     })?;
@@ -94,7 +96,7 @@ pub(crate) async fn change(call: &mut Call, who: &Who) -> Result<Response, Failu
 /// `DELETE /patient/choices/{id}`: the Consent becomes inactive; every version of it stays.
 pub(crate) async fn revoke(call: &Call, who: &Who) -> Result<Response, Failure> {
     no_parameters(call)?;
-    let subject = themselves(who)?;
+    let subject = writing(who, Permission::Update)?;
     let wanted = if_match(call)?;
     let _one_at_a_time = FILING.lock().await;
     let known = consents(call, who, &subject)?;
@@ -118,6 +120,16 @@ pub(crate) async fn revoke(call: &Call, who: &Who) -> Result<Response, Failure> 
     }
     answer::header(&mut response, LEDGER_EXCHANGE, &written.exchange.to_string());
     Ok(response)
+}
+
+/// The patient themselves, with a token whose scopes let them write their Consents.
+fn writing(who: &Who, permission: Permission) -> Result<Subject, Failure> {
+    who.must(Reach::Choices)?;
+    let subject = themselves(who)?;
+    match who.covers(permission, "Consent", &[subject.patient.as_str().to_owned()]) {
+        true => Ok(subject),
+        false => Err(Failure::forbidden("the scopes of this token do not reach this")),
+    }
 }
 
 static FILING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
