@@ -349,6 +349,18 @@ fn says_when_records_wait_for_the_store() {
 }
 
 #[test]
+fn works_while_the_mapping_packages_are_broken() {
+    let site = site("");
+    let folder = site.gateway.data().join("packages/broken");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("package.toml"), "nonsense =").unwrap();
+    assert_eq!(site.administrator.post("/packages/reload", &json!({})).status, 422);
+    let staff = site.staff("Practitioner/e");
+    let grant = site.declare(&staff);
+    assert_eq!(staff.get(&summary(&grant)).status, 200);
+}
+
+#[test]
 fn the_summary_keeps_the_rules_of_the_guide() {
     let Some(corpus) = tests::corpus("the_summary_keeps_the_rules_of_the_guide") else { return };
     let package = corpus.join("fhir-r4/definitions/hl7.fhir.uv.ips-2.0.0-differentials.tgz");
