@@ -67,7 +67,7 @@ fn tells_every_step_and_leaves_nothing_behind() {
         "AR (rejected): no mapping package reads the message type ZZZ^Z99",
         "AR (rejected): expected a segment MSH, found none",
         "ccda is not read by this release",
-        "allergies Peanut and Penicillin G",
+        "allergies Penicillin G and Peanut",
         "a notice to the patient; a review to be done",
         "13 of 13 hold",
         "one word changed: refused, index",
