@@ -237,6 +237,7 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::Transaction => fhir::transaction::transaction(call, who).await,
         Endpoint::Create => fhir::write::create(call, who).await,
         Endpoint::Update => fhir::write::update(call, who).await,
+        Endpoint::ConditionalUpdate => fhir::write::conditional_update(call, who).await,
         Endpoint::Search => {
             let query = call.query.clone();
             fhir::search::search(call, who, &query).await
@@ -247,6 +248,7 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::History => fhir::read::history(call, who).await,
         Endpoint::Summary => fhir::operation::summary(call, who).await,
         Endpoint::Everything => fhir::operation::everything(call, who).await,
+        Endpoint::Document => fhir::document::document(call, who).await,
         Endpoint::Validate => fhir::validate::validate(call, who).await,
         Endpoint::Find => crate::emergency::find::find(call, who).await,
         Endpoint::Declare => crate::emergency::declare::declare(call, who).await,

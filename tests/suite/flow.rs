@@ -23,8 +23,8 @@ enum Mood {
 
 /// A partner of either kind, in memory.
 #[derive(Clone)]
-struct Partner {
-    address: SocketAddr,
+pub(crate) struct Partner {
+    pub(crate) address: SocketAddr,
     mood: Arc<Mutex<Mood>>,
     taken: Arc<Mutex<Vec<String>>>,
     asked: Arc<Mutex<usize>>,
@@ -53,7 +53,7 @@ impl Partner {
         *self.mood.lock().unwrap() = mood;
     }
 
-    fn taken(&self) -> Vec<String> {
+    pub(crate) fn taken(&self) -> Vec<String> {
         self.taken.lock().unwrap().clone()
     }
 
@@ -71,7 +71,7 @@ impl Partner {
         mood
     }
 
-    fn fhir() -> Self {
+    pub(crate) fn fhir() -> Self {
         Self::start(|partner, mut stream| {
             let (mut bytes, mut buffer) = (Vec::new(), [0_u8; 8192]);
             let (end, length) = loop {

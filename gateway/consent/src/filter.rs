@@ -16,6 +16,10 @@ use crate::redact::{self, Removed};
 use crate::request::AccessRequest;
 use crate::settings::{Labelling, Settings};
 
+mod container;
+
+pub use container::{patients_in, release_bundle, release_following, told_of};
+
 /// Something the consents let out. Only this module makes it; whoever renders or sends takes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permitted<T>(T);

@@ -3,4 +3,4 @@
 #[rustfmt::skip]
 mod r4;
 
-pub(crate) use r4::{IDENTIFIER, PATIENT, SUBJECT};
+pub(crate) use r4::{Element, IDENTIFIER, PATIENT, REFERENCES, Row, SUBJECT};

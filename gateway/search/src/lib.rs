@@ -5,11 +5,13 @@
 
 mod date;
 mod generated;
+mod include;
 mod parameter;
 mod query;
 mod row;
 mod value;
 
+pub use include::{Include, includes, reverse_includes};
 pub use parameter::{Kind as ParameterKind, Parameter, parameters};
-pub use query::{Cursor, Handling, Options, Query, SearchError, Sort, parse};
-pub use row::{IndexRow, Match, RowKind, Term, Test, extract, is_identifier};
+pub use query::{Cursor, Handling, Options, Query, SearchError, Sort, Total, parse};
+pub use row::{IndexRow, Match, RowKind, Term, Test, attached, extract, is_identifier, referring};

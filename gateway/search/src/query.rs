@@ -4,6 +4,7 @@ use model::id::{Reference, ResourceId, ResourceType};
 use model::time::Instant;
 
 use crate::date::{self, Span};
+use crate::include::{self, Include};
 use crate::parameter::{Kind, parameters};
 use crate::row::{
     IDENTIFIER, IDENTIFIER_SYSTEM, IndexRow, Match, PATIENT, RowKind, SUBJECT, TARGET, Term, Test, identifier_key,
@@ -40,6 +41,16 @@ pub enum SearchError {
         name: String,
         /// What was expected.
         expected: &'static str,
+    },
+    /// A word that is not one of those the parameter takes here: an `_include`, a `_sort`, a `_summary`.
+    #[error("parameter '{name}': '{word}' is not supported; supported: {supported}")]
+    Word {
+        /// The parameter.
+        name: String,
+        /// The word as it was given, shortened.
+        word: String,
+        /// What is supported.
+        supported: &'static str,
     },
     /// A page of another search, of another caller, or none.
     #[error("parameter '_page': expected the link of a page of this search")]
@@ -85,6 +96,18 @@ pub enum Sort {
     OldestFirst,
 }
 
+/// What the answer says about the number of matches. FHIR R4 search.html, "Paging and totals".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Total {
+    /// The number where it is known without further work.
+    #[default]
+    AsKnown,
+    /// `_total=none`
+    Silent,
+    /// `_total=accurate` and `_total=estimate`: an estimate from an index would count what is withheld.
+    Counted,
+}
+
 /// Where a page begins: a place in the store's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(pub u64);
@@ -107,6 +130,14 @@ pub struct Query {
     pub count: usize,
     /// The order.
     pub sort: Sort,
+    /// `_include`: what the matches refer to.
+    pub includes: Vec<Include>,
+    /// `_revinclude`: what refers to the matches.
+    pub reverse_includes: Vec<Include>,
+    /// `_total`
+    pub total: Total,
+    /// `_summary=count` or `_count=0`: the number of matches alone.
+    pub only_count: bool,
     /// The page that is asked for, as it came.
     page: Option<String>,
     /// The parameters that were used, for the self link; without the page.
@@ -138,6 +169,11 @@ pub fn parse(resource_type: &str, pairs: &[(String, String)], options: &Options<
         let result = match (plain, kind) {
             ("_count", _) => modifier_free(plain, modifier).and_then(|()| query.take_count(value, options)),
             ("_sort", _) => modifier_free(plain, modifier).and_then(|()| query.take_sort(value)),
+            ("_include" | "_revinclude", _) => {
+                modifier_free(plain, modifier).and_then(|()| query.take_include(plain, value))
+            }
+            ("_total", _) => modifier_free(plain, modifier).and_then(|()| query.take_total(value)),
+            ("_summary", _) => modifier_free(plain, modifier).and_then(|()| query.take_summary(value)),
             ("_id", _) => modifier_free(plain, modifier).and_then(|()| query.take_ids(value)),
             (_, Some(Kind::Date)) => modifier_free(plain, modifier).and_then(|()| query.take_updated(value)),
             (_, Some(Kind::Token)) => modifier_free(plain, modifier).and_then(|()| query.take_identifier(value)),
@@ -150,6 +186,9 @@ pub fn parse(resource_type: &str, pairs: &[(String, String)], options: &Options<
                 if options.handling == Handling::Lenient =>
             {
                 query.ignored.push(shortened(name));
+            }
+            Err(SearchError::Word { name, word, .. }) if options.handling == Handling::Lenient => {
+                query.ignored.push(format!("{name}={word}"));
             }
             Err(error) => return Err(error),
         }
@@ -260,6 +299,7 @@ impl Query {
         }
         // More digits than a number holds is more than the limit.
         self.count = value.parse().unwrap_or(usize::MAX).min(options.max_count);
+        self.only_count |= self.count == 0;
         Ok(())
     }
 
@@ -267,10 +307,47 @@ impl Query {
         self.sort = match value {
             "-_lastUpdated" => Sort::NewestFirst,
             "_lastUpdated" => Sort::OldestFirst,
+            _ => return Err(word("_sort", value, "_lastUpdated, -_lastUpdated")),
+        };
+        Ok(())
+    }
+
+    fn take_include(&mut self, name: &str, value: &str) -> Result<(), SearchError> {
+        let refused = || word(name, value, include::FORM);
+        let include = Include::parse(value).ok_or_else(refused)?;
+        let own = ResourceType::parse(&self.resource_type).map_err(|_| refused())?;
+        // Only the matches themselves are followed: an include of another type would never give anything.
+        let (list, follows_matches) = match name {
+            "_include" => (&mut self.includes, include.source == own),
             _ => {
-                return Err(SearchError::Value { name: "_sort".to_owned(), expected: "_lastUpdated or -_lastUpdated" });
+                let targets = include.target.is_none_or(|target| target == own);
+                (&mut self.reverse_includes, targets && include.may_point_to(own))
             }
         };
+        if !follows_matches {
+            return Err(refused());
+        }
+        if !list.contains(&include) {
+            list.push(include);
+        }
+        Ok(())
+    }
+
+    fn take_total(&mut self, value: &str) -> Result<(), SearchError> {
+        self.total = match value {
+            "none" => Total::Silent,
+            "estimate" | "accurate" => Total::Counted,
+            _ => return Err(word("_total", value, "none, estimate, accurate")),
+        };
+        Ok(())
+    }
+
+    fn take_summary(&mut self, value: &str) -> Result<(), SearchError> {
+        match value {
+            "count" => self.only_count = true,
+            "false" => {}
+            _ => return Err(word("_summary", value, "count, false")),
+        }
         Ok(())
     }
 
@@ -404,9 +481,13 @@ fn modifier_free(name: &str, modifier: Option<&str>) -> Result<(), SearchError> 
     }
 }
 
+fn word(name: &str, word: &str, supported: &'static str) -> SearchError {
+    SearchError::Word { name: name.to_owned(), word: shortened(word), supported }
+}
+
 fn unknown(name: &str, resource_type: &str) -> SearchError {
     let mut supported: Vec<&str> = parameters(resource_type).iter().map(|parameter| parameter.name).collect();
-    supported.extend(["_count", "_sort"]);
+    supported.extend(["_count", "_sort", "_include", "_revinclude", "_total", "_summary"]);
     SearchError::Unknown {
         name: shortened(name),
         resource_type: resource_type.to_owned(),

@@ -16,6 +16,24 @@ pub(crate) const SUBJECT: u8 = 4;
 /// `Type/id` of the target of a Provenance.
 pub(crate) const TARGET: u8 = 5;
 
+/// `Binary/id` that a DocumentReference has as its content: whoever may read the one may read the other.
+pub(crate) const ATTACHED: u8 = 6;
+
+/// Finds the DocumentReferences whose content is this Binary.
+pub fn attached(binary: &Reference) -> Term {
+    one_key(ATTACHED, binary)
+}
+
+/// Finds the Provenances of this resource.
+pub fn referring(target: &Reference) -> Term {
+    one_key(TARGET, target)
+}
+
+fn one_key(param: u8, reference: &Reference) -> Term {
+    let test = Test::Equals(reference.to_string().into_bytes());
+    Term { any_of: vec![Match { param, test, kind: RowKind::Key }] }
+}
+
 /// Whether rows of this parameter say by which identifiers a resource is found.
 pub fn is_identifier(param: u8) -> bool {
     matches!(param, IDENTIFIER | IDENTIFIER_SYSTEM)
@@ -113,6 +131,14 @@ pub fn extract(resource_type: &str, resource: &Json) -> Vec<IndexRow> {
             });
         }
     }
+    if resource_type == "DocumentReference" {
+        each(resource, "content.attachment.url", &mut |url| {
+            let binary = url.as_str().and_then(|url| Reference::parse(url).ok());
+            if let Some(binary) = binary.filter(|reference| reference.resource_type.as_str() == "Binary") {
+                rows.push(IndexRow { param: ATTACHED, value: binary.to_string().into_bytes(), kind: RowKind::Key });
+            }
+        });
+    }
     rows.sort_unstable();
     rows.dedup();
     rows
@@ -138,7 +164,7 @@ pub(crate) fn identifier_key(system: &str, value: &str) -> Option<Vec<u8>> {
 }
 
 /// Every element at a path of member names, arrays walked through.
-fn each(json: &Json, path: &str, take: &mut dyn FnMut(&Json)) {
+pub(crate) fn each(json: &Json, path: &str, take: &mut dyn FnMut(&Json)) {
     if let Json::Array(items) = json {
         items.iter().for_each(|item| each(item, path, take));
         return;

@@ -7,7 +7,11 @@ use super::Call;
 use super::outcome::Failure;
 use super::query::{pairs, unknown_parameter};
 
+mod binary;
 pub(super) mod capability;
+mod condition;
+pub(super) mod document;
+mod include;
 pub(super) mod operation;
 pub(super) mod read;
 pub(super) mod search;
@@ -33,6 +37,12 @@ fn target(call: &Call) -> Result<(ResourceType, ResourceId), Failure> {
 
 /// Reads the parameters of an interaction that has none of its own, and refuses what is asked for besides.
 fn format_only(call: &Call) -> Result<(), Failure> {
+    only_format(call)?;
+    super::format::acceptable(call)
+}
+
+/// The same where an answer may be neither JSON nor XML.
+fn only_format(call: &Call) -> Result<(), Failure> {
     for (name, _) in pairs(&call.query)? {
         match name.as_str() {
             "_format" | "_pretty" => {}
@@ -40,5 +50,5 @@ fn format_only(call: &Call) -> Result<(), Failure> {
             _ => return Err(unknown_parameter(&name, "_format, _pretty")),
         }
     }
-    super::format::acceptable(call)
+    Ok(())
 }

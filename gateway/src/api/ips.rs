@@ -15,7 +15,7 @@ use model::time::Instant;
 use store::{KeyRow, Resources, Step, Stored};
 
 use crate::api::outcome::Failure;
-use crate::api::release::{Asking, Released};
+use crate::api::release::{Asking, Held, Released};
 use crate::app::App;
 use crate::{index, merges};
 
@@ -62,7 +62,8 @@ pub(crate) struct Gathered {
 ///
 /// # Errors
 /// What the store says; nothing is shown then.
-pub(crate) fn gather(app: &App, asking: &Asking, patient: &str) -> Result<Gathered, Failure> {
+pub(crate) fn gather(app: &App, asking: &Asking, own: &Held) -> Result<Gathered, Failure> {
+    let patient = own.id();
     let mut gathering = Gathering {
         app,
         asking,
@@ -71,10 +72,7 @@ pub(crate) fn gather(app: &App, asking: &Asking, patient: &str) -> Result<Gather
         gathered: Gathered::default(),
         seen: HashSet::new(),
     };
-    let Some(own) = app.store.read("Patient", patient)?.filter(|stored| !stored.deleted) else {
-        return Ok(Gathered::default());
-    };
-    if !gathering.take(&own)? {
+    if !gathering.take(own)? {
         return Ok(Gathered::default());
     }
     for section in Section::ALL {
@@ -116,7 +114,7 @@ struct Progress {
 
 impl Gathering<'_> {
     /// Decides a version and keeps what of it may be seen.
-    fn take(&mut self, stored: &Stored) -> Result<bool, Failure> {
+    fn take(&mut self, stored: &Held) -> Result<bool, Failure> {
         let Some(released) = self.asking.release(stored)? else { return Ok(false) };
         self.gathered.resources.push(released.json()?);
         self.gathered.released.push(released);
@@ -258,7 +256,7 @@ impl Gathering<'_> {
         }
         progress.read += 1;
         let Some(stored) = self.asking.placed(row, record)? else { return Ok(None) };
-        let reference = format!("{}/{}", stored.resource_type, stored.id);
+        let reference = stored.reference();
         // Another record of the person may have led to it already.
         if self.seen.contains(&reference) {
             return Ok(None);
@@ -298,9 +296,8 @@ impl Gathering<'_> {
                     continue;
                 }
                 looked_up += 1;
-                let stored = self.app.store.read(reference.resource_type.as_str(), reference.id.as_str())?;
-                if let Some(stored) = stored.filter(|stored| !stored.deleted) {
-                    self.take(&stored)?;
+                if let Some(held) = self.asking.live(&reference)? {
+                    self.take(&held)?;
                 }
             }
         }

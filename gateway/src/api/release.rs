@@ -1,22 +1,35 @@
 //! From a stored version to what a handler may answer with: the consents are asked here and nowhere else.
 
-mod placed;
-
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use auth::{Access, Action as Reach, Permission};
 use bytes::Bytes;
-use consent::{AccessRequest, Action, Interaction};
+use consent::{AccessRequest, Action, Content, Interaction, Permitted};
+use model::id::Reference;
 use model::json::{Json, Limits, parse};
 use model::time::Instant;
-use store::{ExchangeId, Grant, Resources, Stored};
+use store::{ExchangeId, Grant, Resources, Search, Stored};
 
 use super::Who;
 use super::noted::Noted;
 use super::outcome::Failure;
 use crate::app::App;
 use crate::emergency::AuditWritten;
+
+mod held;
+mod placed;
+
+pub(crate) use held::{Held, just_written};
+
+/// What is refused is answered in steps of this: what is left of the difference between withheld and unknown is lost in it.
+/// Long enough that the work, audit included, is done within the first one on a busy machine too: only what passes the end
+/// of a step can tell.
+const STEP: Duration = Duration::from_millis(25);
+/// DocumentReferences that are asked about one Binary.
+const NAMING_MOST: usize = 100;
 
 /// A version that may leave. Private members and one maker: a handler that answers with content has asked.
 #[derive(Debug, Clone)]
@@ -72,9 +85,12 @@ pub(crate) struct Asking<'a> {
     who: &'a Who,
     interaction: Interaction,
     now: Instant,
+    started: std::time::Instant,
     /// Open grants, each with all records of its patient.
     grants: Vec<(Grant, Vec<String>)>,
     rules: Mutex<HashMap<Vec<String>, Rules>>,
+    /// Which resources that others refer to are withheld; each is asked once a request.
+    withheld: Mutex<HashMap<String, bool>>,
     noted: Noted,
 }
 
@@ -91,7 +107,7 @@ impl<'a> Asking<'a> {
     /// # Errors
     /// What the store says.
     pub(crate) fn new(app: &'a App, who: &'a Who, interaction: Interaction) -> Result<Self, Failure> {
-        let now = app.clock.now();
+        let (now, started) = (app.clock.now(), std::time::Instant::now());
         let open = match who.holder() {
             Some(holder) if who.is_break_glass() => {
                 app.emergency.open_grants(&app.store, &who.person(), &holder, now)?
@@ -103,7 +119,8 @@ impl<'a> Asking<'a> {
             let records = crate::merges::person(&app.store, &grant.patient)?;
             grants.push((grant, records));
         }
-        Ok(Self { app, who, interaction, now, grants, rules: Mutex::default(), noted: Noted::default() })
+        let (rules, withheld, noted) = (Mutex::default(), Mutex::default(), Noted::default());
+        Ok(Self { app, who, interaction, now, started, grants, rules, withheld, noted })
     }
 
     /// The grant under which this caller sees a resource of these patients, if there is one, and the patient by it.
@@ -118,27 +135,46 @@ impl<'a> Asking<'a> {
     ///
     /// # Errors
     /// What the store says; nothing is released then.
-    pub(crate) fn release(&self, stored: &Stored) -> Result<Option<Released>, Failure> {
-        let access = match self.who.is_open() {
-            true => Access::Direct,
-            false => self.who.may(Reach::Read(&stored.resource_type)),
-        };
-        let released = match access {
+    pub(crate) fn release(&self, held: &Held) -> Result<Option<Released>, Failure> {
+        self.released_of(&held.0)
+    }
+
+    fn released_of(&self, stored: &Stored) -> Result<Option<Released>, Failure> {
+        let released = match self.reaches(&stored.resource_type) {
             Access::Refused => None,
             Access::Direct => Some(self.whole(stored)),
             // Whatever consents or the implicit policy let out: this reaches the own record and the directory, no further.
             Access::Own if !self.is_own(&stored.patients) => None,
-            Access::Own | Access::Decided => self.decided(stored, Action::Access)?,
+            Access::Own | Access::Decided => match stored.resource_type.as_str() {
+                "Binary" => self.binary(stored)?,
+                "Bundle" => self.bundle(stored)?,
+                _ => self.decided(stored, Action::Access)?,
+            },
         };
         // After the decision, so that what a scope leaves out takes as long as what consents withhold.
-        let permission = if self.interaction == Interaction::Search { Permission::Search } else { Permission::Read };
-        let covered = self.who.is_open() || self.who.covers(permission, &stored.resource_type, &stored.patients);
+        let patients = released.as_ref().map_or(&stored.patients, |released| &released.patients);
+        let covered = self.is_covered(&stored.resource_type, patients);
         Ok(released.filter(|_| covered))
+    }
+
+    /// Whether the scopes of the token reach a resource of these patients.
+    fn is_covered(&self, resource_type: &str, patients: &[String]) -> bool {
+        let permission = if self.interaction == Interaction::Search { Permission::Search } else { Permission::Read };
+        self.who.is_open() || self.who.covers(permission, resource_type, patients)
     }
 
     fn is_own(&self, patients: &[String]) -> bool {
         let own = self.who.own_records();
         patients.is_empty() || patients.iter().any(|patient| own.contains(patient))
+    }
+
+    /// Waits for the next multiple of [`STEP`] since the request was looked at. Whoever answers that something is not
+    /// there, or that nothing was found, calls this last.
+    pub(crate) async fn settle(&self) {
+        let steps = self.started.elapsed().as_micros() / STEP.as_micros().max(1) + 1;
+        let until = self.started + STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
+        // By the clock and not for a while: a timer counts in milliseconds, and rounding would bring the difference back.
+        tokio::time::sleep_until(until.into()).await;
     }
 
     /// Does for an id that is not there what a decision about one that is withheld costs, so that the time of a 404 does
@@ -163,7 +199,7 @@ impl<'a> Asking<'a> {
             body: Bytes::from(body),
             cursor: store::Cursor(0),
         };
-        self.release(&nothing).map(drop)
+        self.released_of(&nothing).map(drop)
     }
 
     /// Whether the consents permit a write of this content.
@@ -180,31 +216,176 @@ impl<'a> Asking<'a> {
     }
 
     fn whole(&self, stored: &Stored) -> Released {
-        self.released(stored, Bytes::from(stored.json()), Vec::new())
+        let bytes = Bytes::from(stored.json());
+        self.released(stored, bytes, stored.patients.clone(), Vec::new())
     }
 
     fn decided(&self, stored: &Stored, action: Action) -> Result<Option<Released>, Failure> {
-        let rules = self.rules(&stored.patients)?;
+        let (text, json) = content(stored)?;
+        let decided =
+            self.in_context(&stored.patients, action, |context| consent::release(context, json, Some(text)))?;
+        match decided {
+            Err(decision) => {
+                self.noted.withheld(&stored.patients, &decision);
+                Ok(None)
+            }
+            Ok(permitted) => self.leaving(stored, permitted, stored.patients.clone()).map(Some),
+        }
+    }
+
+    /// A Bundle by its entries: it belongs to the patients that they name.
+    fn bundle(&self, stored: &Stored) -> Result<Option<Released>, Failure> {
+        let (_, json) = content(stored)?;
+        let patients: Vec<String> = consent::patients_in(&json)
+            .iter()
+            .filter_map(|it| it.strip_prefix("Patient/"))
+            .map(str::to_owned)
+            .collect();
+        // Own data alone: not even an entry about somebody else.
+        let is_own = |patient: &String| self.is_own(std::slice::from_ref(patient));
+        if self.reaches("Bundle") == Access::Own && !patients.iter().all(is_own) {
+            return Ok(None);
+        }
+        let decided = self.in_context(&patients, Action::Access, |context| consent::release_bundle(context, json))?;
+        match decided {
+            Err(decision) => {
+                self.noted.withheld(&patients, &decision);
+                Ok(None)
+            }
+            Ok(permitted) => self.leaving(stored, permitted, patients).map(Some),
+        }
+    }
+
+    /// A Binary by the resource of its security context (FHIR R4 binary.html, "Security"); without one, by a
+    /// DocumentReference that names it and may be read.
+    fn binary(&self, stored: &Stored) -> Result<Option<Released>, Failure> {
+        let (text, json) = content(stored)?;
+        if json.get("securityContext").is_some() {
+            let named = json.text_at(&["securityContext", "reference"]).and_then(|text| Reference::parse(text).ok());
+            let Some(named) = named.filter(|named| named.resource_type.as_str() != "Binary") else { return Ok(None) };
+            let followed = match self.live(&named)? {
+                Some(held) => held.0,
+                // A patient is one by their consents; nobody has to have stored the Patient.
+                None if named.resource_type.as_str() == "Patient" => nobody_stored(&named, self.now),
+                None => return Ok(None),
+            };
+            return match self.released_of(&followed)? {
+                Some(_) => self.following(stored, (text, json), &followed),
+                None => Ok(None),
+            };
+        }
+        let Ok(own) = Reference::parse(&format!("Binary/{}", stored.id)) else { return Ok(None) };
+        let search = Search {
+            types: vec!["DocumentReference".to_owned()],
+            terms: vec![crate::index::condition(&search::attached(&own))],
+            ..Search::default()
+        };
+        let mut naming = Vec::new();
+        self.app.store.visit(&search, &mut |found| {
+            naming.push(found);
+            if naming.len() < NAMING_MOST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        for document in naming {
+            let Some(released) = self.released_of(&document)? else { continue };
+            // An attachment that was taken out for its labels takes its content along.
+            let left = crate::index::rows(&released.json()?);
+            if search.terms.iter().all(|term| passes(term, &left))
+                && let Some(released) = self.following(stored, (text.clone(), json.clone()), &document)?
+            {
+                return Ok(Some(released));
+            }
+        }
+        Ok(None)
+    }
+
+    fn following(
+        &self,
+        stored: &Stored,
+        (text, json): (Arc<[u8]>, Json),
+        followed: &Stored,
+    ) -> Result<Option<Released>, Failure> {
+        let (_, followed_json) = content(followed)?;
+        let decided = self.in_context(&followed.patients, Action::Access, |context| {
+            consent::release_following(context, json, Some(text), &followed_json)
+        })?;
+        match decided {
+            Err(decision) => {
+                self.noted.withheld(&followed.patients, &decision);
+                Ok(None)
+            }
+            Ok(permitted) => self.leaving(stored, permitted, followed.patients.clone()).map(Some),
+        }
+    }
+
+    /// Asks with the consents of these patients, under a grant for one of them where there is one.
+    fn in_context<T>(
+        &self,
+        patients: &[String],
+        action: Action,
+        ask: impl FnOnce(&consent::Context<'_>) -> T,
+    ) -> Result<T, Failure> {
+        let rules = self.rules(patients)?;
         let mut request = self.who.request(action, self.interaction, &self.app.config);
-        if let Some((grant, patient)) = self.grant_for(&stored.patients) {
+        if let Some((grant, patient)) = self.grant_for(patients) {
             request.btg = Some(crate::emergency::summary::declared(grant));
             request.patient = Some(format!("Patient/{patient}").into());
         }
-        let text: Arc<[u8]> = stored.json().into();
-        let json = parse(&text, &Limits::default()).map_err(|_| damaged())?;
-        let context = self.context(&rules, &request);
-        Ok(match consent::release(&context, json, Some(text)) {
-            Err(decision) => {
-                self.noted.withheld(&stored.patients, &decision);
-                None
+        Ok(ask(&self.context(&rules, &request)))
+    }
+
+    /// Takes out what a resource tells of others that are withheld: the display texts of references to them, and in a
+    /// Composition their entries with the narrative beside them.
+    fn without_withheld(&self, permitted: Permitted<Content>) -> Result<Permitted<Content>, Failure> {
+        let mut withheld = Vec::new();
+        for reference in consent::told_of(&permitted.get().json) {
+            let name = reference.to_string();
+            if self.is_withheld(&reference, &name)? {
+                withheld.push(name);
             }
-            Ok(permitted) => {
-                let content = permitted.into_inner();
-                let bytes = Bytes::from(content.bytes().into_owned());
-                let trace = content.decision.trace().collect();
-                Some(self.released(stored, bytes, trace))
-            }
-        })
+        }
+        Ok(if withheld.is_empty() { permitted } else { permitted.without_traces(&withheld) })
+    }
+
+    /// Whether a resource that another refers to is there and withheld.
+    fn is_withheld(&self, reference: &Reference, name: &str) -> Result<bool, Failure> {
+        if let Some(known) = self.withheld.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(*known);
+        }
+        let withheld = match self.live(reference)? {
+            None => false,
+            Some(held) => match self.reaches(reference.resource_type.as_str()) {
+                Access::Refused => true,
+                _ if !self.is_covered(&held.0.resource_type, &held.0.patients) => true,
+                Access::Direct => false,
+                Access::Own if !self.is_own(&held.0.patients) => true,
+                Access::Own | Access::Decided => {
+                    let (_, json) = content(&held.0)?;
+                    // Decided without a look at what it refers to in its turn: two may refer to each other.
+                    !self.in_context(&held.0.patients, Action::Access, |context| {
+                        context.decide(&context.facts(&json)).is_permit()
+                    })?
+                }
+            },
+        };
+        self.withheld.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), withheld);
+        Ok(withheld)
+    }
+
+    /// The last step: out of the proof, into bytes, without what it tells of others.
+    fn leaving(
+        &self,
+        stored: &Stored,
+        permitted: Permitted<Content>,
+        patients: Vec<String>,
+    ) -> Result<Released, Failure> {
+        let content = self.without_withheld(permitted)?.into_inner();
+        let bytes = match &content.text {
+            Some(text) => text.to_vec(),
+            None => model::resource::with_meta(&content.json.to_bytes(), stored.version, &stored.last_updated),
+        };
+        let bytes = Bytes::from(bytes);
+        let trace = content.decision.trace().collect();
+        Ok(self.released(stored, bytes, patients, trace))
     }
 
     fn rules(&self, patients: &[String]) -> Result<Rules, Failure> {
@@ -230,13 +411,13 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn released(&self, stored: &Stored, bytes: Bytes, trace: Vec<String>) -> Released {
+    fn released(&self, stored: &Stored, bytes: Bytes, patients: Vec<String>, trace: Vec<String>) -> Released {
         Released {
             bytes: for_patients(self.who, stored, bytes),
             reference: format!("{}/{}", stored.resource_type, stored.id),
             version: stored.version,
             last_updated: stored.last_updated,
-            patients: stored.patients.clone(),
+            patients,
             trace,
         }
     }
@@ -288,6 +469,34 @@ impl<'a> Asking<'a> {
         }
         Ok(exchange)
     }
+}
+
+/// The text of a version as it leaves, and the tree it is decided by: as it was sent, since when this gateway took a
+/// resource in is no date of the data, and a permit for a period must not cover what has none.
+fn content(stored: &Stored) -> Result<(Arc<[u8]>, Json), Failure> {
+    let json = parse(&stored.body, &Limits::default()).map_err(|_| damaged())?;
+    Ok((stored.json().into(), json))
+}
+
+/// A Patient of whom nothing is stored but consents.
+fn nobody_stored(patient: &Reference, now: Instant) -> Stored {
+    Stored {
+        resource_type: patient.resource_type.to_string(),
+        id: patient.id.to_string(),
+        version: 1,
+        last_updated: now,
+        deleted: false,
+        author: store::Author { source: String::new(), exchange: None },
+        patients: vec![patient.id.to_string()],
+        index: Vec::new(),
+        body: Bytes::from(format!(r#"{{"resourceType":"Patient","id":"{}"}}"#, patient.id)),
+        cursor: store::Cursor(0),
+    }
+}
+
+fn passes(term: &store::Term, rows: &[store::IndexRow]) -> bool {
+    let fits = |one: &store::Match| rows.iter().any(|row| row.param == one.param && one.test.passes(&row.value));
+    term.any_of.iter().any(fits)
 }
 
 /// A patient's own token sees of the audit log what is for patients.

@@ -60,6 +60,8 @@ pub enum Endpoint {
     Read,
     /// `PUT /fhir/{type}/{id}`
     Update,
+    /// `PUT /fhir/{type}?…`
+    ConditionalUpdate,
     /// `GET /fhir/{type}/{id}/_history/{version}`
     VersionRead,
     /// `GET /fhir/{type}/{id}/_history`
@@ -68,6 +70,8 @@ pub enum Endpoint {
     Summary,
     /// `GET /fhir/Patient/{id}/$everything`
     Everything,
+    /// `GET /fhir/Composition/{id}/$document`
+    Document,
     /// `POST /fhir/$validate`, of a type, of an id
     Validate,
     /// `POST /emergency/find`
@@ -127,7 +131,7 @@ pub enum Capability {
     Interaction(&'static str),
     /// `rest.interaction.code`, for the system.
     System(&'static str),
-    /// `rest.resource.operation` of the one type: name and definition.
+    /// `rest.resource.operation` of the type that the pattern names: name and definition.
     Operation(&'static str, &'static str),
     /// `rest.resource.operation` of every type.
     EveryType(&'static str, &'static str),
@@ -194,6 +198,7 @@ pub static ROUTES: &[Route] = &[
     route(Method::GET, "/fhir/{type}/{id}/$validate", Endpoint::Validate, Needs::Caller),
     interaction(Method::POST, "/fhir/{type}", Endpoint::Create, "create"),
     interaction(Method::GET, "/fhir/{type}", Endpoint::Search, "search-type"),
+    route(Method::PUT, "/fhir/{type}", Endpoint::ConditionalUpdate, Needs::Caller),
     route(Method::POST, "/fhir/{type}/_search", Endpoint::SearchByForm, Needs::Caller),
     interaction(Method::GET, "/fhir/{type}/{id}", Endpoint::Read, "read"),
     interaction(Method::PUT, "/fhir/{type}/{id}", Endpoint::Update, "update"),
@@ -214,6 +219,16 @@ pub static ROUTES: &[Route] = &[
         capability: Some(Capability::Operation(
             "everything",
             "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        )),
+    },
+    Route {
+        method: Method::GET,
+        pattern: "/fhir/Composition/{id}/$document",
+        endpoint: Endpoint::Document,
+        needs: Needs::Caller,
+        capability: Some(Capability::Operation(
+            "document",
+            "http://hl7.org/fhir/OperationDefinition/Composition-document",
         )),
     },
     route(Method::POST, "/emergency/find", Endpoint::Find, Needs::Caller),

@@ -7,6 +7,7 @@ use consent::{
     AccessRequest, Action, Actor, Candidate, Content, Context, Decision, Effect, Interaction, Permitted, Purpose,
     release_all,
 };
+use model::id::Reference;
 use model::json::{Json, Limits, parse};
 use model::time::Instant;
 use store::{Exchange, Resources, Stored};
@@ -77,8 +78,10 @@ pub(super) fn decide(
         let json = parse(&stored.body, &Limits::default()).map_err(|_| DecideError::Damaged)?;
         resources.push((stored, json));
     }
-    let ids: Vec<&str> = patients.keys().map(String::as_str).collect();
-    let policies = app.policies.of(&app.store, &ids)?;
+    let neighbours = neighbours(app, &resources)?;
+    let asked = patients.keys().chain(neighbours.iter().flat_map(|(stored, _)| &stored.patients)).map(String::as_str);
+    let asked: Vec<&str> = asked.collect();
+    let policies = app.policies.of(&app.store, &asked)?;
     let links = policies::links(&app.store, &policies)?;
     let request = request(app, destination, exchange);
     let context = Context {
@@ -96,6 +99,12 @@ pub(super) fn decide(
         selected_by: Vec::new(),
     });
     let released = release_all(&context, candidates);
+    // What the message says about others that are withheld from this receiver stays here too.
+    let told: Vec<String> = neighbours
+        .iter()
+        .filter(|(_, json)| !context.decide(&context.facts(json)).is_permit())
+        .map(|(stored, _)| format!("{}/{}", stored.resource_type, stored.id))
+        .collect();
     let decisions: Vec<&Decision> = released
         .permitted
         .get()
@@ -125,10 +134,30 @@ pub(super) fn decide(
     }
     let decision = decided(&decisions, count, total, patients);
     Ok(if leaves {
-        Verdict::Release(Release { contents: released.permitted, decision })
+        let contents = Permitted::gather(released.permitted.split().map(|one| one.without_traces(&told)));
+        Verdict::Release(Release { contents, decision })
     } else {
         Verdict::Withhold(decision)
     })
+}
+
+/// What the resources of a message call by name and is stored here, but is no part of the message.
+fn neighbours(app: &App, resources: &[(Stored, Json)]) -> Result<Vec<(Stored, Json)>, DecideError> {
+    let mut told: Vec<Reference> = resources.iter().flat_map(|(_, json)| consent::told_of(json)).collect();
+    told.sort();
+    told.dedup();
+    let mut found = Vec::new();
+    for reference in told {
+        let (resource_type, id) = (reference.resource_type.as_str(), reference.id.as_str());
+        if resources.iter().any(|(stored, _)| stored.resource_type == resource_type && stored.id == id) {
+            continue;
+        }
+        if let Some(stored) = app.store.read(resource_type, id)?.filter(|stored| !stored.deleted) {
+            let json = parse(&stored.body, &Limits::default()).map_err(|_| DecideError::Damaged)?;
+            found.push((stored, json));
+        }
+    }
+    Ok(found)
 }
 
 fn request(app: &App, destination: &Destination, exchange: &Exchange) -> AccessRequest {

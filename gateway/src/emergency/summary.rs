@@ -95,7 +95,9 @@ pub(crate) async fn record_use(
 /// Reads the record and makes the summary of what break-glass lets out. Takes the proof that the reading is on record.
 fn read(app: &App, _: &AuditWritten, who: &Who, base: &str, grant: &Grant, now: Instant) -> Result<Json, Failure> {
     let asking = Asking::new(app, who, Interaction::Summary)?;
-    let gathered = ips::gather(app, &asking, &grant.patient)?;
+    let own = asking.current("Patient", &grant.patient)?.filter(|held| !held.is_deleted());
+    let own = own.ok_or_else(|| Failure::unknown("this patient"))?;
+    let gathered = ips::gather(app, &asking, &own)?;
     ips::document(app, base, &grant.patient, &gathered, now).ok_or_else(|| Failure::unknown("this patient"))
 }
 

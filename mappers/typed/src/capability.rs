@@ -54,10 +54,16 @@ pub struct ServedType<'a> {
     pub search: &'a [SearchParameter<'a>],
     /// Operations of the type.
     pub operations: &'a [Operation<'a>],
+    /// What `_include` may be, as `Type:parameter`.
+    pub includes: &'a [String],
+    /// What `_revinclude` may be.
+    pub reverse_includes: &'a [String],
     /// Whether PUT may create.
     pub update_create: bool,
     /// Whether `If-None-Exist` is understood.
     pub conditional_create: bool,
+    /// Whether PUT may name a resource by a condition.
+    pub conditional_update: bool,
 }
 
 /// One search parameter.
@@ -164,6 +170,9 @@ fn resource(served: &ServedType<'_>) -> Result<r4b::CapabilityStatementRestResou
         .read_history(served.interactions.contains(&"vread"))
         .update_create(served.update_create)
         .conditional_create(served.conditional_create)
+        .conditional_update(served.conditional_update)
+        .search_include(served.includes.iter().cloned().map(Some).collect())
+        .search_rev_include(served.reverse_includes.iter().cloned().map(Some).collect())
         .search_param(parameters.collect::<Result<_, _>>()?)
         .operation(operations(served.operations)?)
         .build()?)

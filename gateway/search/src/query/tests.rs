@@ -149,7 +149,7 @@ fn unknown_parameters_and_modifiers_are_named() {
     refused("Observation", "patient:missing=true", "modifier 'missing'");
     refused("Patient", "_lastUpdated:above=2020", "modifier 'above'");
     refused("Patient", "_id:not=x", "modifier 'not'");
-    refused("Patient", "_total=accurate", "'_total'");
+    refused("Patient", "_elements=name", "'_elements'");
     refused("Patient", &format!("{}=x", "n".repeat(500)), &"n".repeat(64));
 }
 
@@ -164,7 +164,6 @@ fn values_that_cannot_be_read_are_errors_even_when_lenient() {
         ("Patient", "_lastUpdated=soon"),
         ("Patient", "_count=-1"),
         ("Patient", "_count=ten"),
-        ("Patient", "_sort=name"),
         ("Observation", "patient="),
         ("Observation", "patient=No/Such/Thing"),
         ("Observation", "patient=p,"),
@@ -245,4 +244,52 @@ proptest! {
             prop_assert!(query.matches("Patient", "p", &rows, Instant::MIN), "{}", text);
         }
     }
+}
+
+#[test]
+fn follows_references_of_the_matches_alone() {
+    let query = read(
+        "Encounter",
+        "_include=Encounter:diagnosis&_include=Encounter:subject:Patient&_revinclude=Observation:encounter",
+    )
+    .unwrap();
+    assert_eq!(query.includes.iter().map(|it| it.parameter).collect::<Vec<_>>(), ["diagnosis", "subject"]);
+    assert_eq!(query.reverse_includes.iter().map(|it| it.source.as_str()).collect::<Vec<_>>(), ["Observation"]);
+    assert_eq!(query.used.len(), 3, "they are in the self link");
+    for text in
+        ["_include=*", "_include=Observation:encounter", "_include=Encounter:status", "_revinclude=Encounter:subject"]
+    {
+        refused("Encounter", text, &format!("'{}' is not supported", text.split_once('=').unwrap().1));
+    }
+    refused("Encounter", "_include:iterate=Encounter:part-of", "modifier 'iterate' of parameter '_include'");
+    refused("Encounter", "_revinclude:recurse=Encounter:part-of", "modifier 'recurse' of parameter '_revinclude'");
+}
+
+#[test]
+fn what_cannot_be_sorted_or_summed_up_is_named_or_left_out() {
+    for (text, says) in [
+        ("_sort=code", "'code'"),
+        ("_sort=-_lastUpdated,code", "'-_lastUpdated,code'"),
+        ("_total=exact", "'exact'"),
+        ("_summary=true", "'true'"),
+        ("_elements=code", "'_elements'"),
+    ] {
+        refused("Observation", text, says);
+        let lenient = Options { handling: Handling::Lenient, ..Options::default() };
+        let query = parse("Observation", &pairs(text), &lenient).unwrap();
+        assert_eq!((query.used.len(), query.ignored.len()), (0, 1), "{text}");
+    }
+}
+
+#[test]
+fn tells_how_a_total_is_asked_for() {
+    let total = |text: &str| read("Observation", text).unwrap().total;
+    assert_eq!(total(""), Total::AsKnown);
+    assert_eq!(
+        (total("_total=none"), total("_total=estimate"), total("_total=accurate")),
+        (Total::Silent, Total::Counted, Total::Counted)
+    );
+    assert!(read("Observation", "_summary=count").unwrap().only_count);
+    assert!(read("Observation", "_count=0").unwrap().only_count);
+    assert!(!read("Observation", "_summary=false&_count=1").unwrap().only_count);
 }

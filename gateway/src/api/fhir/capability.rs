@@ -36,19 +36,16 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
         .collect();
     let system: Vec<&str> =
         capabilities().filter_map(|it| if let Capability::System(code) = it { Some(code) } else { None }).collect();
-    let every: Vec<Operation<'_>> = capabilities()
-        .filter_map(|it| {
-            if let Capability::EveryType(name, definition) = it { Some(Operation { name, definition }) } else { None }
-        })
-        .collect();
-    let of_patient: Vec<Operation<'_>> = capabilities()
-        .filter_map(|it| match it {
-            Capability::Operation(name, definition) | Capability::EveryType(name, definition) => {
+    let of_type = |own: &str| -> Vec<Operation<'_>> {
+        let operations = ROUTES.iter().filter_map(|route| match route.capability? {
+            Capability::Operation(name, definition) if route.pattern.split('/').nth(2) == Some(own) => {
                 Some(Operation { name, definition })
             }
+            Capability::EveryType(name, definition) => Some(Operation { name, definition }),
             _ => None,
-        })
-        .collect();
+        });
+        operations.collect()
+    };
     let whole: Vec<Operation<'_>> = capabilities()
         .filter_map(|it| {
             if let Capability::WholeSystem(name, definition) = it { Some(Operation { name, definition }) } else { None }
@@ -65,16 +62,22 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
                 .collect()
         })
         .collect();
+    let operations: Vec<Vec<Operation<'_>>> = names.iter().map(|name| of_type(name)).collect();
+    let includes: Vec<Vec<String>> = names.iter().map(|name| search::includes(name)).collect();
+    let reverse_includes: Vec<Vec<String>> = names.iter().map(|name| search::reverse_includes(name)).collect();
     let types: Vec<ServedType<'_>> = names
         .iter()
-        .zip(&parameters)
-        .map(|(name, search)| ServedType {
+        .enumerate()
+        .map(|(index, name)| ServedType {
             name,
             interactions: &interactions,
-            search,
-            operations: if *name == "Patient" { &of_patient } else { &every },
+            search: at(&parameters, index),
+            operations: at(&operations, index),
+            includes: at(&includes, index),
+            reverse_includes: at(&reverse_includes, index),
             update_create: true,
             conditional_create: true,
+            conditional_update: true,
         })
         .collect();
     let base = call.base();
@@ -98,4 +101,8 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
         Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway")
     })?;
     Ok(answer::fhir(StatusCode::OK, statement.to_bytes()))
+}
+
+fn at<T>(lists: &[Vec<T>], index: usize) -> &[T] {
+    lists.get(index).map_or(&[], Vec::as_slice)
 }

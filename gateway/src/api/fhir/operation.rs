@@ -4,17 +4,16 @@ use auth::Action;
 use consent::Interaction;
 use http::StatusCode;
 use model::bundle::{Hit, SearchMode, searchset};
-use store::{Resources, Stored};
 
+use super::read::{about, refused};
 use super::{format_only, target};
 use crate::api::outcome::Failure;
 use crate::api::release::{Asking, Released};
 use crate::api::{Call, Who, answer, ips};
-use crate::audit::{Kind, Outcome};
+use crate::audit::Kind;
 use crate::emergency::page;
 use crate::emergency::summary::name_exchange;
 use crate::layers::Response;
-use crate::merges;
 
 /// `GET /fhir/Patient/{id}/$summary`
 pub(in crate::api) async fn summary(call: &Call, who: &Who) -> Result<Response, Failure> {
@@ -24,15 +23,23 @@ pub(in crate::api) async fn summary(call: &Call, who: &Who) -> Result<Response, 
     let now = call.app.clock.now();
     let reference = format!("{resource_type}/{id}");
     let asking = Asking::new(&call.app, who, Interaction::Summary)?;
-    let gathered = ips::gather(&call.app, &asking, id.as_str())?;
-    let mut event = who.event(Kind::Operation, now).detail("operation", "$summary").entity(reference.as_str());
-    if call.app.store.read(resource_type.as_str(), id.as_str())?.is_some_and(|stored| !stored.deleted) {
-        event = event.patient(id.as_str());
-    }
-    if gathered.released.is_empty() {
-        event = event.outcome(Outcome::Refused, "not released");
-    }
+    let patient = asking.current(resource_type.as_str(), id.as_str())?.filter(|held| !held.is_deleted());
+    let gathered = match &patient {
+        Some(patient) => ips::gather(&call.app, &asking, patient)?,
+        None => {
+            asking.release_nothing(resource_type.as_str(), id.as_str())?;
+            ips::Gathered::default()
+        }
+    };
+    let event = about(who.event(Kind::Operation, now), patient.as_slice()).detail("operation", "$summary");
+    let event = match gathered.released.is_empty() {
+        true => refused(event, patient.as_slice(), &reference),
+        false => event.entity(reference.as_str()),
+    };
     let exchange = asking.record(event, &gathered.released).await?;
+    if gathered.released.is_empty() {
+        asking.settle().await;
+    }
     let document = ips::document(&call.app, &call.base(), id.as_str(), &gathered, now)
         .ok_or_else(|| Failure::unknown(&reference))?;
     let mut response = match as_page {
@@ -79,38 +86,32 @@ async fn gather(
     who.must(Action::Read(resource_type.as_str()))?;
     let reference = format!("{resource_type}/{id}");
     let asking = Asking::new(&call.app, who, interaction)?;
-    let patient = call.app.store.read(resource_type.as_str(), id.as_str())?.filter(|stored| !stored.deleted);
+    let patient = asking.current(resource_type.as_str(), id.as_str())?.filter(|held| !held.is_deleted());
     let mut released = Vec::new();
-    if let Some(patient) = &patient
-        && let Some(own) = asking.release(patient)?
-    {
-        released.push(own);
-        let mut others: Vec<Stored> = Vec::new();
-        for record in merges::person(&call.app.store, id.as_str())? {
-            others.extend(call.app.store.of_patient(&record, &[])?);
-        }
-        // What names two records of the person is there once.
-        let mut seen = std::collections::HashSet::new();
-        others.retain(|stored| seen.insert(stored.cursor));
-        for stored in others.iter().filter(|stored| stored.resource_type != "Patient" || stored.id != id.as_str()) {
-            // The audit log and what the gateway itself keeps about a patient is found by its own searches.
-            if matches!(stored.resource_type.as_str(), "AuditEvent" | "Provenance") {
-                continue;
+    match &patient {
+        Some(patient) => {
+            if let Some(own) = asking.release(patient)? {
+                released.push(own);
+                for held in asking.record_of(id.as_str())? {
+                    // The audit log and what the gateway itself keeps about a patient is found by its own searches.
+                    let is_own = held.resource_type() == "Patient" && held.id() == id.as_str();
+                    if !is_own && !matches!(held.resource_type(), "AuditEvent" | "Provenance") {
+                        released.extend(asking.release(&held)?);
+                    }
+                }
             }
-            released.extend(asking.release(stored)?);
         }
+        None => asking.release_nothing(resource_type.as_str(), id.as_str())?,
     }
-    let mut event =
-        who.event(Kind::Operation, call.app.clock.now()).detail("operation", operation).entity(reference.as_str());
-    event = match patient {
-        Some(_) => event.patient(id.as_str()),
-        None => event,
+    let event = about(who.event(Kind::Operation, call.app.clock.now()), patient.as_slice());
+    let event = event.detail("operation", operation);
+    let event = match released.is_empty() {
+        true => refused(event, patient.as_slice(), &reference),
+        false => event.entity(reference.as_str()),
     };
-    if released.is_empty() {
-        event = event.outcome(Outcome::Refused, "not released");
-    }
     let exchange = asking.record(event, &released).await?;
     if released.is_empty() {
+        asking.settle().await;
         return Err(Failure::unknown(&reference));
     }
     Ok((id.as_str().to_owned(), released, exchange))

@@ -1,62 +1,58 @@
 //! read, vread and history (FHIR R4 http.html, "read", "vread", "history").
 
-use std::time::{Duration, Instant};
-
 use auth::Action;
 use consent::Interaction;
 use http::StatusCode;
 use http::header::IF_NONE_MATCH;
+use model::id::Reference;
 use model::json::{Json, Object};
-use store::{ExchangeId, Resources, Stored};
+use store::ExchangeId;
 
-use super::{format_only, target};
+use super::{binary, format_only, only_format, target};
 use crate::api::outcome::Failure;
-use crate::api::release::{Asking, Released};
-use crate::api::{Call, Who, answer};
+use crate::api::release::{Asking, Held, Released};
+use crate::api::{Call, Who, answer, format};
 use crate::audit::{Event, Kind, Outcome};
 use crate::emergency::summary::name_exchange;
 use crate::layers::Response;
 
 /// Versions of a history.
 const HISTORY: usize = 200;
-/// What answers 404 does so in steps of this: what is left of the difference between withheld and unknown is lost in it.
-const STEP: Duration = Duration::from_millis(10);
 
 /// `GET /fhir/{type}/{id}`
 pub(in crate::api) async fn read(call: &Call, who: &Who) -> Result<Response, Failure> {
-    format_only(call)?;
-    let (resource_type, id) = target(call)?;
-    who.must(Action::Read(resource_type.as_str()))?;
-    let stored = call.app.store.read(resource_type.as_str(), id.as_str())?;
-    one(call, who, stored, Kind::Read, Interaction::Read, &format!("{resource_type}/{id}")).await
+    one(call, who, Version::Current).await
 }
 
 /// `GET /fhir/{type}/{id}/_history/{version}`
 pub(in crate::api) async fn vread(call: &Call, who: &Who) -> Result<Response, Failure> {
-    format_only(call)?;
-    let (resource_type, id) = target(call)?;
-    who.must(Action::Read(resource_type.as_str()))?;
-    let stored = match call.params.text("version").parse() {
-        Ok(version) => call.app.store.vread(resource_type.as_str(), id.as_str(), version)?,
-        Err(_) => None,
-    };
-    one(call, who, stored, Kind::Vread, Interaction::Vread, &format!("{resource_type}/{id}")).await
+    one(call, who, Version::Number(call.params.text("version").parse().ok())).await
+}
+
+/// Which version of a resource is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Version {
+    Current,
+    /// `None` for what no version can be called.
+    Number(Option<u64>),
 }
 
 /// Answers with one version, or as for an unknown id.
-async fn one(
-    call: &Call,
-    who: &Who,
-    stored: Option<Stored>,
-    kind: Kind,
-    interaction: Interaction,
-    reference: &str,
-) -> Result<Response, Failure> {
-    let (released, exchange) = released(call, who, stored, kind, interaction, reference).await?;
+async fn one(call: &Call, who: &Who, version: Version) -> Result<Response, Failure> {
+    let (resource_type, id) = target(call)?;
+    let is_binary = resource_type.as_str() == "Binary";
+    match is_binary {
+        // Whoever asks for neither JSON nor XML asks for the content itself.
+        true => only_format(call)?,
+        false => format_only(call)?,
+    }
+    who.must(Action::Read(resource_type.as_str()))?;
+    let (released, exchange) = released(call, who, version, &Reference::new(resource_type, id)).await?;
     let etag = format!("W/\"{}\"", released.version());
     let unchanged = call.header(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == etag));
     let mut response = match unchanged {
         true => answer::empty(StatusCode::NOT_MODIFIED),
+        false if is_binary && format::wanted(call).is_none() => binary::content(&released)?,
         false => answer::fhir(StatusCode::OK, released.bytes().clone()),
     };
     answer::version(&mut response, released.version(), released.last_updated());
@@ -73,51 +69,56 @@ async fn one(
 pub(super) async fn released(
     call: &Call,
     who: &Who,
-    stored: Option<Stored>,
-    kind: Kind,
-    interaction: Interaction,
-    reference: &str,
+    version: Version,
+    target: &Reference,
 ) -> Result<(Released, Option<ExchangeId>), Failure> {
-    let started = Instant::now();
+    let (kind, interaction) = match version {
+        Version::Current => (Kind::Read, Interaction::Read),
+        Version::Number(_) => (Kind::Vread, Interaction::Vread),
+    };
+    let (resource_type, id, reference) = (target.resource_type.as_str(), target.id.as_str(), target.to_string());
     let asking = Asking::new(&call.app, who, interaction)?;
-    let (released, gone) = match &stored {
-        Some(stored) if stored.deleted => (None, could_read(call, &asking, stored)?),
-        Some(stored) => (asking.release(stored)?, false),
+    let held = match version {
+        Version::Current => asking.current(resource_type, id)?,
+        Version::Number(Some(version)) => asking.version(resource_type, id, version)?,
+        Version::Number(None) => None,
+    };
+    let (released, gone) = match &held {
+        Some(held) if held.is_deleted() => (None, asking.could_have_read(held)?),
+        Some(held) => (asking.release(held)?, false),
         None => {
-            let (resource_type, id) = reference.split_once('/').unwrap_or_default();
             asking.release_nothing(resource_type, id)?;
             (None, false)
         }
     };
-    let mut event = who.event(kind, call.app.clock.now());
-    for patient in stored.iter().flat_map(|stored| &stored.patients) {
-        event = event.patient(patient.as_str());
-    }
+    let event = about(who.event(kind, call.app.clock.now()), held.as_slice());
     let event = match &released {
         Some(released) => traced(event.entity(format!("{reference}/_history/{}", released.version())), released),
-        // As many members for an id that is not there as for one that is withheld.
-        None => {
-            let event = if stored.is_none() { event.detail("known", "no") } else { event };
-            event.entity(reference).outcome(Outcome::Refused, "not released")
-        }
+        None => refused(event, held.as_slice(), &reference),
     };
     let exchange = asking.record(event, released.as_slice()).await?;
     let Some(released) = released else {
-        to_the_next_step(started).await;
+        asking.settle().await;
         return Err(match gone {
             true => Failure::new(StatusCode::GONE, "deleted", format!("{reference} was deleted")),
-            false => Failure::unknown(reference),
+            false => Failure::unknown(&reference),
         });
     };
     Ok((released, exchange))
 }
 
-/// Waits for the next multiple of [`STEP`] since `started`.
-async fn to_the_next_step(started: Instant) {
-    let step = STEP.as_micros().max(1);
-    let over = started.elapsed().as_micros() % step;
-    let wait = u64::try_from(step - over).unwrap_or(0);
-    tokio::time::sleep(Duration::from_micros(wait)).await;
+/// Names the patients of what was looked up.
+pub(super) fn about(mut event: Event, held: &[Held]) -> Event {
+    for patient in held.iter().flat_map(Held::patients) {
+        event = event.patient(patient.as_str());
+    }
+    event
+}
+
+/// The event of a refusal: as many members for an id that is not there as for one that is withheld.
+pub(super) fn refused(event: Event, held: &[Held], reference: &str) -> Event {
+    let event = if held.is_empty() { event.detail("known", "no") } else { event };
+    event.entity(reference).outcome(Outcome::Refused, "not released")
 }
 
 /// `GET /fhir/{type}/{id}/_history`
@@ -127,28 +128,30 @@ pub(in crate::api) async fn history(call: &Call, who: &Who) -> Result<Response, 
     who.must(Action::Read(resource_type.as_str()))?;
     let reference = format!("{resource_type}/{id}");
     let asking = Asking::new(&call.app, who, Interaction::History)?;
-    let versions = call.app.store.history(resource_type.as_str(), id.as_str(), None, HISTORY)?;
+    let versions = asking.history(resource_type.as_str(), id.as_str(), HISTORY)?;
     let (mut entries, mut released) = (Vec::new(), Vec::new());
-    let mut event = who.event(Kind::History, call.app.clock.now()).entity(reference.as_str());
-    for stored in &versions {
-        for patient in &stored.patients {
-            event = event.patient(patient.as_str());
-        }
-        if stored.deleted {
-            if could_read(call, &asking, stored)? {
-                entries.push(history_entry(call, stored, None)?);
+    let mut event = about(who.event(Kind::History, call.app.clock.now()), &versions);
+    for held in &versions {
+        if held.is_deleted() {
+            if asking.could_have_read(held)? {
+                entries.push(history_entry(call, held, None)?);
             }
-        } else if let Some(one) = asking.release(stored)? {
+        } else if let Some(one) = asking.release(held)? {
             event = traced(event, &one);
-            entries.push(history_entry(call, stored, Some(&one))?);
+            entries.push(history_entry(call, held, Some(&one))?);
             released.push(one);
         }
     }
-    if entries.is_empty() {
-        event = event.outcome(Outcome::Refused, "not released");
+    if versions.is_empty() {
+        asking.release_nothing(resource_type.as_str(), id.as_str())?;
     }
+    let event = match entries.is_empty() {
+        true => refused(event, &versions, &reference),
+        false => event.entity(reference.as_str()),
+    };
     let exchange = asking.record(event, &released).await?;
     if entries.is_empty() {
+        asking.settle().await;
         return Err(Failure::unknown(&reference));
     }
     let mut bundle = Object::new();
@@ -169,17 +172,9 @@ pub(in crate::api) async fn history(call: &Call, who: &Who) -> Result<Response, 
 }
 
 /// 410 and history entries of a deletion are for those who could have read what was deleted.
-fn could_read(call: &Call, asking: &Asking<'_>, deleted: &Stored) -> Result<bool, Failure> {
-    let before = call.app.store.history(&deleted.resource_type, &deleted.id, Some(deleted.version), 1)?;
-    match before.first() {
-        Some(before) if !before.deleted => Ok(asking.release(before)?.is_some()),
-        _ => Ok(false),
-    }
-}
-
-fn history_entry(call: &Call, stored: &Stored, released: Option<&Released>) -> Result<Json, Failure> {
-    let reference = format!("{}/{}", stored.resource_type, stored.id);
-    let (method, status) = match (released, stored.version) {
+fn history_entry(call: &Call, held: &Held, released: Option<&Released>) -> Result<Json, Failure> {
+    let reference = held.reference();
+    let (method, status) = match (released, held.version()) {
         (None, _) => ("DELETE", "204"),
         (Some(_), 1) => ("PUT", "201"),
         (Some(_), _) => ("PUT", "200"),
@@ -194,8 +189,8 @@ fn history_entry(call: &Call, stored: &Stored, released: Option<&Released>) -> R
         "response",
         Json::object([
             ("status", Json::from(status)),
-            ("etag", Json::from(format!("W/\"{}\"", stored.version).as_str())),
-            ("lastModified", Json::from(stored.last_updated.to_rfc3339().as_str())),
+            ("etag", Json::from(format!("W/\"{}\"", held.version()).as_str())),
+            ("lastModified", Json::from(held.last_updated().to_rfc3339().as_str())),
         ]),
     );
     Ok(entry.into())

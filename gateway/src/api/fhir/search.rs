@@ -9,14 +9,15 @@ use http::StatusCode;
 use model::bundle::{Hit, SearchMode, searchset};
 use model::json::Json;
 use model::outcome::{Issue, operation_outcome};
-use search::{Cursor, Handling, Options, Query, Sort};
-use store::{Order, Resources, Search};
+use search::{Cursor, Handling, Options, Query, Sort, Total};
+use store::{Order, Search};
 
+use super::include::{self, Included};
 use super::read::traced;
 use super::resource_type;
 use crate::api::outcome::Failure;
 use crate::api::query::{escaped, pairs};
-use crate::api::release::{Asking, Released};
+use crate::api::release::{Asking, Held, Released};
 use crate::api::{Call, Who, answer};
 use crate::audit::Kind;
 use crate::emergency::summary::name_exchange;
@@ -25,7 +26,10 @@ use crate::layers::Response;
 use crate::merges;
 
 /// Matches looked at for one page; a caller who may see none of very many is not let to scan them all at once.
-const SCAN_MOST: usize = 20_000;
+pub(super) const SCAN_MOST: usize = 20_000;
+
+/// An id of nobody.
+const NOBODY: &str = "nobody";
 
 /// `POST /fhir/{type}/_search`
 pub(in crate::api) async fn by_form(call: &mut Call, who: &Who) -> Result<Response, Failure> {
@@ -54,26 +58,81 @@ pub(in crate::api) async fn search(call: &Call, who: &Who, text: &str) -> Result
     let asking = Asking::new(&call.app, who, Interaction::Search)?;
     let binding = binding(who);
     let after = query.page(&binding).map_err(refused)?;
-    let found = find(call, &asking, &query, after)?;
+    let page = match query.only_count {
+        true => Page { total: Some(counted(&asking, &query)?), ..Page::default() },
+        false => page(&asking, &query, &base, after)?,
+    };
 
     let mut event = who
         .event(Kind::Search, call.app.clock.now())
         .query(text)
         .detail("type", resource_type.as_str())
         .asked(query.patients.iter().flatten().map(String::as_str));
-    for released in &found.released {
+    for released in &page.released {
         for patient in released.patients() {
             event = event.patient(patient.as_str());
         }
         event = traced(event, released);
     }
-    let exchange = asking.record(event, &found.released).await?;
+    let exchange = asking.record(event, &page.released).await?;
+    if page.released.is_empty() {
+        // Nothing there, or nothing to be seen: one answer, at one time.
+        asking.settle().await;
+    }
 
-    let mut response = answer::fhir(StatusCode::OK, bundle(&base, &query, &binding, after, &found)?.to_bytes());
+    let mut response = answer::fhir(StatusCode::OK, bundle(&base, &query, &binding, after, &page)?.to_bytes());
     if let Some(exchange) = exchange {
         name_exchange(&mut response, exchange);
     }
     Ok(response)
+}
+
+/// One page of an answer.
+#[derive(Default)]
+struct Page {
+    /// The matches, then what came along with them.
+    released: Vec<Released>,
+    /// How many of them are matches.
+    matches: usize,
+    next: Option<Cursor>,
+    total: Option<u64>,
+    /// More came along than one page may hold.
+    cut: bool,
+}
+
+fn page(asking: &Asking<'_>, query: &Query, base: &str, after: Option<Cursor>) -> Result<Page, Failure> {
+    let found = find(asking, query, after)?;
+    let Included { released: included, cut, .. } = include::follow(asking, query, base, &found.released)?;
+    let matches = found.released.len();
+    // Without further work a total is known only where the page holds everything: it then counts what is to be seen anyway.
+    let known = (after.is_none() && found.next.is_none()).then_some(matches as u64);
+    let total = match query.total {
+        Total::Silent => None,
+        Total::AsKnown => known,
+        Total::Counted => match known {
+            Some(known) => Some(known),
+            None => Some(counted(asking, query)?),
+        },
+    };
+    let released = found.released.into_iter().chain(included).collect();
+    Ok(Page { released, matches, next: found.next, total, cut })
+}
+
+/// How many matches may be seen: each is decided, none is shown.
+fn counted(asking: &Asking<'_>, query: &Query) -> Result<u64, Failure> {
+    let mut counted = 0_u64;
+    let all = each(asking, query, None, &mut |released, _| {
+        counted += u64::from(released.is_some());
+        ControlFlow::Continue(())
+    })?;
+    match all {
+        Looked::AtAll => Ok(counted),
+        Looked::AtMost => {
+            let text =
+                format!("more than {SCAN_MOST} resources would have to be looked at to count them; narrow the search");
+            Err(Failure::new(StatusCode::BAD_REQUEST, "too-costly", text))
+        }
+    }
 }
 
 /// Reads a query under what the request prefers.
@@ -88,19 +147,76 @@ pub(super) fn parse(
     search::parse(resource_type, pairs, &Options { base, handling, ..Options::default() }).map_err(refused)
 }
 
-/// What a page holds.
-pub(super) struct Found {
+/// The matches of a page.
+struct Found {
     /// What may leave.
-    pub(super) released: Vec<Released>,
+    released: Vec<Released>,
     /// Where the next page begins, if there may be more.
     next: Option<Cursor>,
 }
 
 /// Decides match after match until the page is full.
-pub(super) fn find(call: &Call, asking: &Asking<'_>, query: &Query, after: Option<Cursor>) -> Result<Found, Failure> {
+fn find(asking: &Asking<'_>, query: &Query, after: Option<Cursor>) -> Result<Found, Failure> {
     let mut found = Found { released: Vec::new(), next: None };
+    let (mut last, mut full) = (None, false);
+    let looked = each(asking, query, after, &mut |released, cursor| {
+        match released {
+            Some(_) if found.released.len() >= query.count => {
+                // One more that may leave: there is a next page, and it begins after the last one shown.
+                full = true;
+                return ControlFlow::Break(());
+            }
+            Some(released) => found.released.push(released),
+            None => {}
+        }
+        last = Some(cursor);
+        ControlFlow::Continue(())
+    })?;
+    if full || looked == Looked::AtMost {
+        found.next = last;
+    }
+    Ok(found)
+}
+
+/// Whether everything was looked at that a query finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looked {
+    AtAll,
+    /// [`SCAN_MOST`] were, and there are more.
+    AtMost,
+}
+
+/// Decides match after match: what may leave of it, and its place.
+fn each(
+    asking: &Asking<'_>,
+    query: &Query,
+    after: Option<Cursor>,
+    take: &mut dyn FnMut(Option<Released>, Cursor) -> ControlFlow<()>,
+) -> Result<Looked, Failure> {
+    let mut failed = None;
+    let looked = visit(asking, query, after, &mut |held| match asking.release(held) {
+        Ok(released) => take(released, Cursor(held.cursor().0)),
+        Err(failure) => {
+            failed = Some(failure);
+            ControlFlow::Break(())
+        }
+    })?;
+    match failed {
+        Some(failure) => Err(failure),
+        None => Ok(looked),
+    }
+}
+
+/// Shows each match, undecided, until the visitor breaks or [`SCAN_MOST`] were shown.
+pub(super) fn visit(
+    asking: &Asking<'_>,
+    query: &Query,
+    after: Option<Cursor>,
+    visitor: &mut dyn FnMut(&Held) -> ControlFlow<()>,
+) -> Result<Looked, Failure> {
     if query.is_empty() {
-        return Ok(found);
+        asking.release_nothing(&query.resource_type, NOBODY)?;
+        return Ok(Looked::AtAll);
     }
     let (since, until) = query.updated_between();
     let plan = Search {
@@ -117,40 +233,27 @@ pub(super) fn find(call: &Call, asking: &Asking<'_>, query: &Query, after: Optio
         },
         after: after.map(|cursor| store::Cursor(cursor.0)),
     };
-    let (mut last, mut scanned, mut failed) = (None, 0, None);
-    call.app.store.visit(&plan, &mut |stored| {
-        if !query.passes_updated(stored.last_updated) {
+    let (mut scanned, mut looked) = (0, Looked::AtAll);
+    asking.visit(&plan, &mut |held| {
+        if !query.passes_updated(held.last_updated()) {
             return ControlFlow::Continue(());
         }
         scanned += 1;
         if scanned > SCAN_MOST {
-            found.next = last;
+            looked = Looked::AtMost;
             return ControlFlow::Break(());
         }
-        match asking.release(&stored) {
-            Ok(Some(_)) if found.released.len() >= query.count => {
-                // One more that may leave: there is a next page, and it begins after the last one shown.
-                found.next = last;
-                return ControlFlow::Break(());
-            }
-            Ok(Some(released)) => found.released.push(released),
-            Ok(None) => {}
-            Err(failure) => {
-                failed = Some(failure);
-                return ControlFlow::Break(());
-            }
-        }
-        last = Some(Cursor(stored.cursor.0));
-        ControlFlow::Continue(())
+        visitor(&held)
     })?;
-    match failed {
-        Some(failure) => Err(failure),
-        None => Ok(found),
+    if scanned == 0 {
+        // Nothing there costs what one match costs that is withheld.
+        asking.release_nothing(&query.resource_type, NOBODY)?;
     }
+    Ok(looked)
 }
 
-/// The answer. A total is said only where the page holds everything: it then counts what is there to be seen anyway.
-fn bundle(base: &str, query: &Query, binding: &str, after: Option<Cursor>, found: &Found) -> Result<Json, Failure> {
+/// The answer.
+fn bundle(base: &str, query: &Query, binding: &str, after: Option<Cursor>, shown: &Page) -> Result<Json, Failure> {
     let address = format!("{base}/{}", query.resource_type);
     let used: Vec<String> =
         query.used.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
@@ -165,25 +268,31 @@ fn bundle(base: &str, query: &Query, binding: &str, after: Option<Cursor>, found
         None => format!("{address}?{}", used.join("&")),
     };
     let mut links = vec![("self", own)];
-    links.extend(found.next.map(|cursor| ("next", page(cursor))));
-    let total = (after.is_none() && found.next.is_none()).then_some(found.released.len() as u64);
-    let mut hits = Vec::with_capacity(found.released.len());
-    for released in &found.released {
+    links.extend(shown.next.map(|cursor| ("next", page(cursor))));
+    let mut hits = Vec::with_capacity(shown.released.len());
+    for (index, released) in shown.released.iter().enumerate() {
         hits.push(Hit {
             full_url: format!("{base}/{}", released.reference()),
             resource: released.json()?,
-            mode: SearchMode::Match,
+            mode: if index < shown.matches { SearchMode::Match } else { SearchMode::Include },
         });
+    }
+    let mut said = Vec::new();
+    if shown.cut {
+        said.push(Issue::warning("too-costly", "not everything that _include and _revinclude name is on this page"));
     }
     if !query.ignored.is_empty() {
         let text = format!("not known here and left out: {}", query.ignored.join(", "));
+        said.push(Issue::warning("not-supported", text));
+    }
+    if !said.is_empty() {
         hits.push(Hit {
             full_url: format!("urn:uuid:{}", crate::audit::random_id()),
-            resource: operation_outcome(&[Issue::warning("not-supported", text)]),
+            resource: operation_outcome(&said),
             mode: SearchMode::Outcome,
         });
     }
-    Ok(searchset(total, links, hits))
+    Ok(searchset(shown.total, links, hits))
 }
 
 /// Who asks for what: the next page is of no use to anybody else.

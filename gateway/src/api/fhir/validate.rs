@@ -7,12 +7,10 @@ use auth::Action;
 use bytes::Bytes;
 use conformance::file;
 use conformance::validate::{Level, Options};
-use consent::Interaction;
 use http::StatusCode;
-use model::id::{ResourceId, ResourceType};
+use model::id::{Reference, ResourceId, ResourceType};
 use model::json::{Json, Limits};
 use model::outcome::{Issue, operation_outcome};
-use store::Resources;
 
 use super::{read, resource_type, target};
 use crate::api::format;
@@ -20,7 +18,6 @@ use crate::api::outcome::Failure;
 use crate::api::query::{pairs, unknown_parameter};
 use crate::api::{Call, Who, answer};
 use crate::app::App;
-use crate::audit::Kind;
 use crate::layers::Response;
 
 /// Profiles of one request: each is looked at for every element.
@@ -162,9 +159,8 @@ async fn stored(call: &Call, who: &Who, address: &Address) -> Result<Json, Failu
         return Err(Failure::new(StatusCode::BAD_REQUEST, "required", "expected a resource in the body"));
     };
     who.must(Action::Read(resource_type.as_str()))?;
-    let stored = call.app.store.read(resource_type.as_str(), id.as_str())?.filter(|stored| !stored.deleted);
-    let reference = format!("{resource_type}/{id}");
-    let (released, _) = read::released(call, who, stored, Kind::Read, Interaction::Read, &reference).await?;
+    let target = Reference::new(resource_type, id.clone());
+    let (released, _) = read::released(call, who, read::Version::Current, &target).await?;
     released.json()
 }
 

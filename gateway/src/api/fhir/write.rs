@@ -6,15 +6,15 @@ use consent::{Action, Interaction, is_admin_policy};
 use http::header::{IF_MATCH, LOCATION};
 use http::{HeaderName, StatusCode};
 use model::id::{ResourceId, ResourceType};
-use model::json::{Json, JsonError, Limits, Object, parse};
-use model::outcome::{Issue, operation_outcome};
-use store::{Effect, Expect, Resources, Stored};
+use model::json::{Json, Object};
+use model::outcome::operation_outcome;
+use store::{Effect, Expect};
 
-use super::{format_only, resource_type, search, target};
+use super::condition::{self, Found};
+use super::{format_only, resource_type, target};
 use crate::api::format::{self, Sent};
 use crate::api::outcome::Failure;
-use crate::api::query::pairs;
-use crate::api::release::Asking;
+use crate::api::release::{Asking, Held, just_written};
 use crate::api::{Call, Who, answer};
 use crate::audit::{Kind, Outcome, random_id};
 use crate::layers::Response;
@@ -73,6 +73,51 @@ pub(in crate::api) async fn update(call: &mut Call, who: &Who) -> Result<Respons
     answer_with(call, resource_type, id.as_str(), &written)
 }
 
+/// `PUT /fhir/{type}?…`: replaces the one resource that the condition finds, or creates one.
+pub(in crate::api) async fn conditional_update(call: &mut Call, who: &Who) -> Result<Response, Failure> {
+    format::acceptable(call)?;
+    let resource_type = resource_type(call)?;
+    who.must(Reach::Write(resource_type.as_str()))?;
+    let sent = format::body(call).await?;
+    must_be(&sent.tree, resource_type)?;
+    let own = match model::resource::id(&sent.tree) {
+        Some(id) => Some(ResourceId::parse(id).map_err(|_| Failure::bad("expected an id as FHIR has it"))?),
+        None => None,
+    };
+    let (id, wanted) = match condition::find(call, who, resource_type, &call.query).await? {
+        Found::Several => return Err(condition::several("the condition")),
+        Found::One(known) if own.as_ref().is_some_and(|own| *own != known.reference.id) => {
+            return Err(Failure::bad("the id of the resource must be that of the one the condition finds")
+                .at(format!("{resource_type}.id")));
+        }
+        // What the condition found is what is replaced.
+        Found::One(known) => (Some(known.reference.id), Some(if_match(call)?.unwrap_or(known.version))),
+        Found::Nothing => (own, if_match(call)?),
+    };
+    let mut resource = sent.tree.clone();
+    let (id, kind, expect) = match id {
+        Some(id) => {
+            set_id(&mut resource, id.as_str());
+            let expect = match may_update(call, who, &resource, (resource_type, &id), wanted) {
+                Ok(expect) => expect,
+                Err(failure) => return Err(refused(call, who, Kind::Update, &resource, failure).await),
+            };
+            (id.to_string(), Kind::Update, expect)
+        }
+        None => {
+            let id = random_id();
+            set_id(&mut resource, &id);
+            if let Err(failure) = may_create(call, who, &resource) {
+                return Err(refused(call, who, Kind::Create, &resource, failure).await);
+            }
+            (id, Kind::Create, Expect::Absent)
+        }
+    };
+    let body = Bytes::from(resource.to_bytes());
+    let written = write(call, who, sent, kind, FhirChange { resource, body, expect }).await?;
+    answer_with(call, resource_type, &id, &written)
+}
+
 /// Refuses a resource that is not of the type of the address.
 fn must_be(resource: &Json, resource_type: ResourceType) -> Result<(), Failure> {
     match model::resource::resource_type(resource) {
@@ -80,16 +125,6 @@ fn must_be(resource: &Json, resource_type: ResourceType) -> Result<(), Failure> 
         Some(_) => Err(Failure::bad("the resource is of another type than the address").at("resourceType")),
         None => Err(Failure::new(StatusCode::BAD_REQUEST, "structure", "expected a resource with resourceType")),
     }
-}
-
-/// 413 for what is too large, 400 for everything else that is no JSON this gateway takes.
-pub(super) fn unreadable(error: &JsonError) -> Failure {
-    let status = match error.kind {
-        model::json::ErrorKind::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    let at = format!("line {}, column {}", error.line, error.column);
-    Failure::of(status, vec![Issue::error("structure", format!("the body is not JSON as FHIR has it: {error}")).at(at)])
 }
 
 pub(super) fn set_id(resource: &mut Json, id: &str) {
@@ -137,7 +172,8 @@ pub(super) fn may_update(
     wanted: Option<u64>,
 ) -> Result<Expect, Failure> {
     let (resource_type, id) = target;
-    let current = call.app.store.read(resource_type.as_str(), id.as_str())?.filter(|stored| !stored.deleted);
+    let asking = Asking::new(&call.app, who, Interaction::Write)?;
+    let current = asking.current(resource_type.as_str(), id.as_str())?.filter(|held| !held.is_deleted());
     if is_admin_policy(resource) {
         who.must(Reach::WriteAdminPolicy)?;
     }
@@ -147,13 +183,13 @@ pub(super) fn may_update(
     let access = who.must(Reach::Write(resource_type.as_str()))?;
     within_scope(who, Permission::Update, resource)?;
     if let Some(current) = &current
-        && !who.covers(Permission::Update, resource_type.as_str(), &current.patients)
+        && !who.covers(Permission::Update, resource_type.as_str(), current.patients())
     {
         return Err(not_allowed());
     }
     if access == Access::Direct {
         // A version that is guessed must not open what another source has written.
-        let of_another = |current: &Stored| who.source().is_some_and(|own| own != current.author.source);
+        let of_another = |current: &Held| who.source().is_some() && !asking.has_written(current);
         if !who.is_open() && current.as_ref().is_some_and(of_another) {
             return Err(Failure::new(StatusCode::CONFLICT, "conflict", "the id is taken by another source"));
         }
@@ -170,12 +206,9 @@ pub(super) fn may_update(
     }
     // Unknown, withheld and not permitted are one answer: an id must not be tried out.
     let Some(current) = current else { return Err(not_allowed()) };
-    let asking = Asking::new(&call.app, who, Interaction::Write)?;
-    let readable = asking.release(&current)?.is_some();
-    let before = parse(&current.body, &Limits::default()).map_err(|error| unreadable(&error))?;
-    if readable && asking.permits_write(&before, Action::Correct)? && asking.permits_write(resource, Action::Correct)? {
+    if asking.permits_change(&current)? && asking.permits_write(resource, Action::Correct)? {
         // What was decided is the version that was looked at.
-        Ok(Expect::Version(wanted.unwrap_or(current.version)))
+        Ok(Expect::Version(wanted.unwrap_or(current.version())))
     } else {
         Err(not_allowed())
     }
@@ -201,19 +234,13 @@ fn no_rollback(call: &Call, who: &Who, resource: &Json) -> Result<(), Failure> {
 }
 
 /// What nobody changes: the audit log; and the review of an emergency access by the person who declared it.
-fn untouchable(who: &Who, current: &Stored) -> Result<(), Failure> {
-    if current.resource_type == "AuditEvent" && !who.is_open() {
+fn untouchable(who: &Who, current: &Held) -> Result<(), Failure> {
+    if current.resource_type() == "AuditEvent" && !who.is_open() {
         return Err(Failure::forbidden("an audit event is never changed"));
     }
-    if current.resource_type != "Task" {
-        return Ok(());
-    }
-    let Ok(task) = parse(&current.body, &Limits::default()) else { return Ok(()) };
-    let requester = [task.text_at(&["requester", "reference"]), task.text_at(&["requester", "display"])];
-    let is_own = |name: &str| requester.contains(&Some(name));
     // By any of the references they go by: another token may name another one first.
     let refs = who.caller().map(auth::Caller::refs).unwrap_or_default();
-    if crate::index::is_review(&task) && (is_own(&who.person()) || refs.iter().any(|name| is_own(name))) {
+    if current.is_review_of(&who.person()) || refs.iter().any(|name| current.is_review_of(name)) {
         return Err(Failure::forbidden("somebody other than the person who declared the access reviews it"));
     }
     Ok(())
@@ -261,30 +288,19 @@ pub(super) fn version_of(etag: &str) -> Result<u64, Failure> {
 /// A conditional create whose condition finds something (http.html, "Conditional create"). What the caller may not read
 /// is not found.
 async fn matching(call: &Call, who: &Who, resource_type: ResourceType) -> Result<Option<Response>, Failure> {
-    let Some(condition) = call.header(IF_NONE_EXIST) else { return Ok(None) };
-    let condition = condition.trim_start_matches('?');
-    let condition = condition.strip_prefix(&format!("{resource_type}?")).unwrap_or(condition);
-    let pairs = pairs(condition)?;
-    if pairs.is_empty() {
-        return Err(Failure::bad("If-None-Exist: expected search parameters"));
-    }
-    let base = call.base();
-    let query = search::parse(call, resource_type.as_str(), &pairs, &base)?;
-    let asking = Asking::new(&call.app, who, Interaction::Search)?;
-    let found = search::find(call, &asking, &query, None)?;
-    let event = who.event(Kind::Search, call.app.clock.now()).query(condition);
-    asking.record(event, &found.released).await?;
-    match found.released.as_slice() {
-        [] => Ok(None),
-        [one] => {
-            let mut response = answer::fhir(StatusCode::OK, one.bytes().clone());
-            answer::version(&mut response, one.version(), one.last_updated());
-            let location = format!("{base}/{}/_history/{}", one.reference(), one.version());
+    let Some(wanted) = call.header(IF_NONE_EXIST) else { return Ok(None) };
+    match condition::find(call, who, resource_type, wanted).await? {
+        Found::Nothing => Ok(None),
+        Found::Several => Err(condition::several("If-None-Exist")),
+        Found::One(known) => {
+            let mut response = match &known.released {
+                Some(released) => answer::fhir(StatusCode::OK, released.bytes().clone()),
+                None => answer::empty(StatusCode::OK),
+            };
+            answer::version(&mut response, known.version, known.last_updated);
+            let location = format!("{}/{}/_history/{}", call.base(), known.reference, known.version);
             answer::header(&mut response, LOCATION, &location);
             Ok(Some(response))
-        }
-        _ => {
-            Err(Failure::new(StatusCode::PRECONDITION_FAILED, "multiple-matches", "If-None-Exist finds more than one"))
         }
     }
 }
@@ -323,8 +339,7 @@ fn answer_with(call: &Call, resource_type: ResourceType, id: &str, written: &Wri
         answer::fhir(status, operation_outcome(&[]).to_bytes())
     } else {
         // What the caller has just written: no more than it knows already.
-        let stored = call.app.store.vread(resource_type.as_str(), id, version.version)?;
-        answer::fhir(status, stored.map(|stored| stored.json()).unwrap_or_default())
+        answer::fhir(status, just_written(&call.app, (resource_type.as_str(), id), written)?)
     };
     answer::version(&mut response, version.version, version.last_updated);
     let location = format!("{}/{resource_type}/{id}/_history/{}", call.base(), version.version);

@@ -3,7 +3,7 @@
 use model::json::{Limits, parse};
 use store::{KeyRow, Resources, Stored};
 
-use super::Asking;
+use super::{Asking, Held};
 use crate::api::outcome::Failure;
 use crate::index;
 
@@ -12,8 +12,9 @@ impl Asking<'_> {
     ///
     /// # Errors
     /// What the store says.
-    pub(crate) fn placed(&self, row: &KeyRow, patient: &str) -> Result<Option<Stored>, Failure> {
-        Ok(self.app.store.follow(row)?.filter(|stored| leads_here(stored, patient, &row.value)))
+    pub(crate) fn placed(&self, row: &KeyRow, patient: &str) -> Result<Option<Held>, Failure> {
+        let found = self.app.store.follow(row)?.filter(|stored| leads_here(stored, patient, &row.value));
+        Ok(found.map(Held))
     }
 }
 

@@ -1,0 +1,131 @@
+//! `$document` of a Composition (FHIR R4 composition-operation-document.html): the Composition and what it refers to, each
+//! decided by itself.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use auth::Action;
+use consent::Interaction;
+use http::StatusCode;
+use model::id::{Reference, ResourceId};
+use model::json::Json;
+use model::resource::references;
+
+use super::only_format;
+use super::read::{about, refused, traced};
+use super::write::set_id;
+use crate::api::outcome::Failure;
+use crate::api::query::{pairs, unknown_parameter};
+use crate::api::release::{Asking, Released};
+use crate::api::{Call, Who, answer, format};
+use crate::audit::{Kind, random_id};
+use crate::emergency::summary::name_exchange;
+use crate::layers::Response;
+
+/// Resources of one document, and references that are followed for it.
+const MOST: usize = 1_000;
+const FOLLOWED_MOST: usize = 10_000;
+const COMPOSITION: &str = "Composition";
+
+/// `GET /fhir/Composition/{id}/$document`
+pub(in crate::api) async fn document(call: &Call, who: &Who) -> Result<Response, Failure> {
+    parameters(call)?;
+    let id = ResourceId::parse(call.params.text("id")).map_err(|_| Failure::unknown("this id"))?;
+    who.must(Action::Read(COMPOSITION))?;
+    let reference = format!("{COMPOSITION}/{id}");
+    let asking = Asking::new(&call.app, who, Interaction::Document)?;
+    let held = asking.current(COMPOSITION, id.as_str())?.filter(|held| !held.is_deleted());
+    let mut released = Vec::new();
+    match &held {
+        Some(held) => {
+            if let Some(own) = asking.release(held)? {
+                released = gather(&asking, own)?;
+            }
+        }
+        None => asking.release_nothing(COMPOSITION, id.as_str())?,
+    }
+    let event = about(who.event(Kind::Operation, call.app.clock.now()), held.as_slice());
+    let mut event = event.detail("operation", "$document");
+    if released.is_empty() {
+        event = refused(event, held.as_slice(), &reference);
+    } else {
+        event = event.entity(reference.as_str());
+        for one in &released {
+            event = traced(one.patients().iter().fold(event, |event, id| event.patient(id.as_str())), one);
+        }
+    }
+    let exchange = asking.record(event, &released).await?;
+    if released.is_empty() {
+        asking.settle().await;
+        return Err(Failure::unknown(&reference));
+    }
+    let mut response = answer::fhir(StatusCode::OK, bundle(call, &released)?.to_bytes());
+    if let Some(exchange) = exchange {
+        name_exchange(&mut response, exchange);
+    }
+    Ok(response)
+}
+
+/// `persist=false` is what happens anyway; nothing is stored.
+fn parameters(call: &Call) -> Result<(), Failure> {
+    let mut ours = false;
+    for (name, value) in pairs(&call.query)? {
+        match (name.as_str(), value.as_str()) {
+            ("persist", "false") => ours = true,
+            ("persist", _) if !call.prefers("handling=lenient") => {
+                let text = "persist: a document is not stored here; send persist=false";
+                return Err(Failure::new(StatusCode::BAD_REQUEST, "not-supported", text));
+            }
+            ("_format" | "_pretty" | "persist", _) => {}
+            _ if call.prefers("handling=lenient") => {}
+            _ => return Err(unknown_parameter(&name, "persist, _format, _pretty")),
+        }
+    }
+    if ours { format::acceptable(call) } else { format_ours(call) }
+}
+
+fn format_ours(call: &Call) -> Result<(), Failure> {
+    only_format(call).and_then(|()| format::acceptable(call))
+}
+
+/// The Composition, what it refers to, and what that refers to in its turn, as far as it may leave. What is withheld was
+/// taken out of the Composition before, so it is not looked for.
+fn gather(asking: &Asking<'_>, composition: Released) -> Result<Vec<Released>, Failure> {
+    let mut seen: BTreeSet<String> = [composition.reference().to_owned()].into();
+    let mut next: VecDeque<Reference> = targets(&composition.json()?).collect();
+    let mut found = vec![composition];
+    let mut followed = 0;
+    while let Some(reference) = next.pop_front() {
+        if !seen.insert(reference.to_string()) {
+            continue;
+        }
+        followed += 1;
+        if found.len() >= MOST || followed > FOLLOWED_MOST {
+            let text = format!("the document would hold more than {MOST} resources");
+            return Err(Failure::new(StatusCode::BAD_REQUEST, "too-costly", text));
+        }
+        let Some(held) = asking.live(&reference)? else { continue };
+        if let Some(released) = asking.release(&held)? {
+            next.extend(targets(&released.json()?));
+            found.push(released);
+        }
+    }
+    Ok(found)
+}
+
+fn targets(resource: &Json) -> impl Iterator<Item = Reference> {
+    let found: Vec<Reference> = references(resource).filter_map(|it| Reference::parse(it.target).ok()).collect();
+    found.into_iter()
+}
+
+fn bundle(call: &Call, released: &[Released]) -> Result<Json, Failure> {
+    let base = call.base();
+    let mut entries = Vec::with_capacity(released.len());
+    for one in released {
+        entries.push((format!("{base}/{}", one.reference()), one.json()?));
+    }
+    let id = random_id();
+    let identifier = format!("urn:uuid:{id}");
+    let mut bundle = model::bundle::document(("urn:ietf:rfc:3986", &identifier), call.app.clock.now(), entries);
+    set_id(&mut bundle, &id);
+    Ok(bundle)
+}

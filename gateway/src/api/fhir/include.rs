@@ -1,0 +1,156 @@
+//! `_include` and `_revinclude`: what the matches refer to and what refers to them, each decided by itself.
+//!
+//! Only what leaves is followed: a match that is withheld brings nothing, and an element that was taken out neither.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
+
+use model::id::Reference;
+use search::{Include, Query};
+use store::Search;
+
+use super::search::SCAN_MOST;
+use crate::api::outcome::Failure;
+use crate::api::release::{Asking, Held, Released};
+use crate::index;
+
+/// Resources that come along with one page.
+const MOST: usize = 1_000;
+
+/// What came along.
+#[derive(Default)]
+pub(super) struct Included {
+    pub(super) released: Vec<Released>,
+    /// There was more than one page may hold.
+    pub(super) cut: bool,
+    looked: usize,
+    seen: HashSet<String>,
+}
+
+impl Included {
+    /// Whether one more may be looked at.
+    fn goes_on(&mut self) -> bool {
+        self.looked += 1;
+        self.cut |= self.looked > SCAN_MOST || self.released.len() >= MOST;
+        !self.cut
+    }
+
+    fn take(&mut self, released: Released) {
+        if self.seen.insert(released.reference().to_owned()) {
+            self.released.push(released);
+        }
+    }
+}
+
+/// Follows the references of a page's matches.
+pub(super) fn follow(
+    asking: &Asking<'_>,
+    query: &Query,
+    base: &str,
+    matches: &[Released],
+) -> Result<Included, Failure> {
+    let mut included = Included {
+        seen: matches.iter().map(|released| released.reference().to_owned()).collect(),
+        ..Included::default()
+    };
+    if matches.is_empty() {
+        return Ok(included);
+    }
+    for include in &query.includes {
+        forward(asking, include, base, matches, &mut included)?;
+    }
+    for include in &query.reverse_includes {
+        backward(asking, include, base, matches, &mut included)?;
+    }
+    Ok(included)
+}
+
+fn forward(
+    asking: &Asking<'_>,
+    include: &Include,
+    base: &str,
+    matches: &[Released],
+    included: &mut Included,
+) -> Result<(), Failure> {
+    // In one order whatever the order of the page: what is there may be cut.
+    let mut targets: BTreeMap<Reference, ()> = BTreeMap::new();
+    for one in matches {
+        targets.extend(include.targets(&one.json()?, base).into_iter().map(|target| (target, ())));
+    }
+    for target in targets.into_keys() {
+        if included.seen.contains(&target.to_string()) {
+            continue;
+        }
+        if !included.goes_on() {
+            break;
+        }
+        if let Some(held) = asking.live(&target)?
+            && let Some(released) = asking.release(&held)?
+        {
+            included.take(released);
+        }
+    }
+    Ok(())
+}
+
+fn backward(
+    asking: &Asking<'_>,
+    include: &Include,
+    base: &str,
+    matches: &[Released],
+    included: &mut Included,
+) -> Result<(), Failure> {
+    let wanted: Vec<&str> = matches.iter().map(Released::reference).collect();
+    let ids: Vec<String> = wanted.iter().filter_map(|name| name.split_once('/')).map(|(_, id)| id.to_owned()).collect();
+    let mut failed = None;
+    let mut visitor = |held: Option<Held>| {
+        if !included.goes_on() {
+            return ControlFlow::Break(());
+        }
+        let Some(held) = held else { return ControlFlow::Continue(()) };
+        let refers = |released: &Released| -> Result<bool, Failure> {
+            let targets = include.targets(&released.json()?, base);
+            Ok(targets.iter().any(|target| wanted.contains(&target.to_string().as_str())))
+        };
+        let found = asking.release(&held).and_then(|released| match released {
+            Some(released) if refers(&released)? => Ok(Some(released)),
+            _ => Ok(None),
+        });
+        match found {
+            Ok(Some(released)) => included.take(released),
+            Ok(None) => {}
+            Err(failure) => {
+                failed = Some(failure);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    };
+    asking.visit_mentioning(&places(include, matches), &ids, &mut visitor)?;
+    match failed {
+        Some(failure) => Err(failure),
+        None => Ok(()),
+    }
+}
+
+/// Where to look for what refers to these: by the index of Provenance, in the records of the patients of the matches, and
+/// over the whole type where a match belongs to nobody.
+fn places(include: &Include, matches: &[Released]) -> Search {
+    let mut search = Search { types: vec![include.source.to_string()], ..Search::default() };
+    if include.source.as_str() == "Provenance" && include.parameter == "target" {
+        let references = matches.iter().filter_map(|one| Reference::parse(one.reference()).ok());
+        let mut terms = references.map(|reference| index::condition(&search::referring(&reference)));
+        if let Some(mut first) = terms.next() {
+            first.any_of.extend(terms.flat_map(|term| term.any_of));
+            search.terms.push(first);
+        }
+        return search;
+    }
+    if matches.iter().all(|one| !one.patients().is_empty()) {
+        let mut patients: Vec<String> = matches.iter().flat_map(|one| one.patients().iter().cloned()).collect();
+        patients.sort();
+        patients.dedup();
+        search.patients = patients;
+    }
+    search
+}

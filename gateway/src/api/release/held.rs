@@ -1,0 +1,215 @@
+//! What stands in the store before anybody decided on it: handlers see where it is, never what it says.
+
+use std::ops::ControlFlow;
+
+use auth::Action as Reach;
+use bytes::Bytes;
+use consent::Action;
+use model::id::Reference;
+use model::json::{Json, Limits, parse};
+use model::time::Instant;
+use store::{Resources, Search, Stored};
+
+use super::{Asking, damaged};
+use crate::api::outcome::Failure;
+use crate::app::App;
+use crate::merges;
+use crate::pipeline::Written;
+
+/// A version that is not decided. Its text is opened by [`Asking::release`] alone.
+#[derive(Debug)]
+pub(crate) struct Held(pub(super) Stored);
+
+impl Held {
+    /// `Type/id`
+    pub(crate) fn reference(&self) -> String {
+        format!("{}/{}", self.0.resource_type, self.0.id)
+    }
+
+    /// The type.
+    pub(crate) fn resource_type(&self) -> &str {
+        &self.0.resource_type
+    }
+
+    /// The id.
+    pub(crate) fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The version.
+    pub(crate) fn version(&self) -> u64 {
+        self.0.version
+    }
+
+    /// When it was written.
+    pub(crate) fn last_updated(&self) -> Instant {
+        self.0.last_updated
+    }
+
+    /// Whether it is a deletion.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.0.deleted
+    }
+
+    /// The patients it belongs to: for the audit event.
+    pub(crate) fn patients(&self) -> &[String] {
+        &self.0.patients
+    }
+
+    /// Its place in the store's order.
+    pub(crate) fn cursor(&self) -> store::Cursor {
+        self.0.cursor
+    }
+
+    /// Whether it is the review of an emergency access that this person declared.
+    pub(crate) fn is_review_of(&self, person: &str) -> bool {
+        if self.0.resource_type != "Task" {
+            return false;
+        }
+        let Ok(task) = parse(&self.0.body, &Limits::default()) else { return false };
+        let requester = [task.text_at(&["requester", "reference"]), task.text_at(&["requester", "display"])];
+        crate::index::is_review(&task) && requester.contains(&Some(person))
+    }
+
+    /// Whether the text may name one of these ids. Saves deciding on what cannot be part of the answer; it is no proof.
+    fn may_mention(&self, ids: &[String]) -> bool {
+        let body = &self.0.body;
+        // Behind an escape a name may be written in other bytes.
+        body.contains(&b'\\') || ids.iter().any(|id| contains(body, id.as_bytes()))
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    let Some(first) = part.first() else { return true };
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| byte == first) {
+        rest = rest.get(at..).unwrap_or_default();
+        if rest.starts_with(part) {
+            return true;
+        }
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    false
+}
+
+/// Looking things up, undecided.
+impl Asking<'_> {
+    /// The current version, also when it is a deletion.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn current(&self, resource_type: &str, id: &str) -> Result<Option<Held>, Failure> {
+        Ok(self.app.store.read(resource_type, id)?.map(Held))
+    }
+
+    /// The current version, if it is no deletion.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn live(&self, reference: &Reference) -> Result<Option<Held>, Failure> {
+        Ok(self.current(reference.resource_type.as_str(), reference.id.as_str())?.filter(|held| !held.is_deleted()))
+    }
+
+    /// One version.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn version(&self, resource_type: &str, id: &str, version: u64) -> Result<Option<Held>, Failure> {
+        Ok(self.app.store.vread(resource_type, id, version)?.map(Held))
+    }
+
+    /// Versions, newest first, deletions included.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn history(&self, resource_type: &str, id: &str, most: usize) -> Result<Vec<Held>, Failure> {
+        Ok(self.app.store.history(resource_type, id, None, most)?.into_iter().map(Held).collect())
+    }
+
+    /// What was there before a deletion, if the caller could have read it.
+    ///
+    /// # Errors
+    /// As [`Asking::release`].
+    pub(crate) fn could_have_read(&self, deletion: &Held) -> Result<bool, Failure> {
+        let Stored { resource_type, id, version, .. } = &deletion.0;
+        let before = self.app.store.history(resource_type, id, Some(*version), 1)?.into_iter().next().map(Held);
+        match before {
+            Some(before) if !before.is_deleted() => Ok(self.release(&before)?.is_some()),
+            _ => Ok(false),
+        }
+    }
+
+    /// Shows each match of a search until the visitor breaks.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn visit(
+        &self,
+        search: &Search,
+        visitor: &mut dyn FnMut(Held) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        Ok(self.app.store.visit(search, &mut |stored| visitor(Held(stored)))?)
+    }
+
+    /// The same for matches whose text may name one of these ids.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn visit_mentioning(
+        &self,
+        search: &Search,
+        ids: &[String],
+        visitor: &mut dyn FnMut(Option<Held>) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        self.visit(search, &mut |held| visitor(Some(held).filter(|held| held.may_mention(ids))))
+    }
+
+    /// Everything stored about a person under any of their numbers, each once.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn record_of(&self, patient: &str) -> Result<Vec<Held>, Failure> {
+        let mut found: Vec<Stored> = Vec::new();
+        for record in merges::person(&self.app.store, patient)? {
+            found.extend(self.app.store.of_patient(&record, &[])?);
+        }
+        // What names two records of the person is there once.
+        let mut seen = std::collections::HashSet::new();
+        found.retain(|stored| seen.insert(stored.cursor));
+        Ok(found.into_iter().map(Held).collect())
+    }
+
+    /// Whether the consents permit to change what stands there.
+    ///
+    /// # Errors
+    /// What the store says; nothing is written then.
+    pub(crate) fn permits_change(&self, held: &Held) -> Result<bool, Failure> {
+        let before: Json = parse(&held.0.body, &Limits::default()).map_err(|_| damaged())?;
+        Ok(self.release(held)?.is_some() && self.permits_write(&before, Action::Correct)?)
+    }
+
+    /// Whether a source has written this version itself: what it sent it may ask for by a condition, unread.
+    pub(crate) fn has_written(&self, held: &Held) -> bool {
+        self.who.source().is_some_and(|own| own == held.0.author.source)
+    }
+
+    /// Whether the roles of the caller reach reads of this type at all.
+    pub(super) fn reaches(&self, resource_type: &str) -> auth::Access {
+        match self.who.is_open() {
+            true => auth::Access::Direct,
+            false => self.who.may(Reach::Read(resource_type)),
+        }
+    }
+}
+
+/// What the caller has just written, as it is stored: it tells them no more than they know.
+///
+/// # Errors
+/// What the store says.
+pub(crate) fn just_written(app: &App, target: (&str, &str), written: &Written) -> Result<Bytes, Failure> {
+    let (resource_type, id) = target;
+    let Some(version) = written.versions.first() else { return Ok(Bytes::new()) };
+    let stored = app.store.vread(resource_type, id, version.version)?;
+    let own = stored.filter(|stored| stored.author.exchange == Some(written.exchange));
+    Ok(own.map(|stored| Bytes::from(stored.json())).unwrap_or_default())
+}
