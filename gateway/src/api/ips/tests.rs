@@ -57,7 +57,8 @@ fn condition(patient: &str, number: usize) -> NewVersion {
 fn gathered(app: &App) -> Gathered {
     let who = Who::open();
     let asking = Asking::new(app, &who, Interaction::Summary).unwrap();
-    gather(app, &asking, "p").unwrap()
+    let own = asking.current("Patient", "p").unwrap().unwrap();
+    gather(app, &asking, &own).unwrap()
 }
 
 fn count(gathered: &Gathered, wanted: &str) -> usize {
