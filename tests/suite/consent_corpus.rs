@@ -217,24 +217,29 @@ fn group(rules: &str, cases: &[Value], runtime: &tokio::runtime::Runtime, partne
             Err(why) => fail(case, why),
         }
     }
-    runs.sort_by_key(|(run, _)| run.declared_at());
-    runs.retain_mut(|(run, caller)| {
-        clock.set(run.declared_at());
-        *caller = run.caller();
-        match caller.as_ref().map_or(Ok(()), |caller| run.declare(caller)) {
-            Ok(()) => true,
-            Err(why) => {
-                fail(run.case, why);
-                false
+    // Those of one time together: their declarations, then their questions.
+    let times: BTreeSet<i64> = runs.iter().map(|(run, _)| run.asked_at().millis()).collect();
+    for time in times {
+        let (mut now, later): (Vec<_>, Vec<_>) = runs.into_iter().partition(|(run, _)| run.asked_at().millis() == time);
+        runs = later;
+        now.sort_by_key(|(run, _)| run.declared_at());
+        now.retain_mut(|(run, caller)| {
+            clock.set(run.declared_at());
+            *caller = run.caller();
+            match caller.as_ref().map_or(Ok(()), |caller| run.declare(caller)) {
+                Ok(()) => true,
+                Err(why) => {
+                    fail(run.case, why);
+                    false
+                }
             }
-        }
-    });
-    runs.sort_by_key(|(run, _)| run.asked_at());
-    for (run, caller) in &runs {
-        clock.set(run.asked_at());
-        let result = run.policies("active").and_then(|()| run.ask(caller.as_ref()));
-        if let Err(why) = result.and(run.policies("inactive")) {
-            fail(run.case, why);
+        });
+        clock.set(Instant::from_millis(time));
+        for (run, caller) in &now {
+            let result = run.policies("active").and_then(|()| run.ask(caller.as_ref()));
+            if let Err(why) = result.and(run.policies("inactive")) {
+                fail(run.case, why);
+            }
         }
     }
     runtime.block_on(running.stop());

@@ -1,7 +1,7 @@
 use super::*;
 use crate::policy::Policies;
-use crate::request::Settings;
 use crate::samples::{json, now, provision, request};
+use crate::settings::Settings;
 
 const NO_PSY: &str =
     r#"{"type":"permit","provision":[{"type":"deny","securityLabel":[{"system":"@act","code":"PSY"}]}]}"#;
