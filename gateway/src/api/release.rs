@@ -24,10 +24,13 @@ mod placed;
 
 pub(crate) use held::{Held, just_written};
 
-/// What is refused is answered in steps of this: what is left of the difference between withheld and unknown is lost in it.
+/// What is refused is answered in steps of this, and a random part of a step later: what is left of the difference between
+/// withheld and unknown (microseconds, in caches and in what is still written behind the answer) is lost in it.
 /// Long enough that the work, audit included, is done within the first one on a busy machine too: only what passes the end
 /// of a step can tell.
 const STEP: Duration = Duration::from_millis(25);
+/// More than a timer of the runtime is late by.
+const TICK: Duration = Duration::from_millis(2);
 /// DocumentReferences that are asked about one Binary.
 const NAMING_MOST: usize = 100;
 
@@ -168,13 +171,21 @@ impl<'a> Asking<'a> {
         patients.is_empty() || patients.iter().any(|patient| own.contains(patient))
     }
 
-    /// Waits for the next multiple of [`STEP`] since the request was looked at. Whoever answers that something is not
-    /// there, or that nothing was found, calls this last.
+    /// Waits for the next multiple of [`STEP`] since the request was looked at, and then for a part of a step that is drawn
+    /// at random. Whoever answers that something is not there, or that nothing was found, calls this last.
     pub(crate) async fn settle(&self) {
         let steps = self.started.elapsed().as_micros() / STEP.as_micros().max(1) + 1;
-        let until = self.started + STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
-        // By the clock and not for a while: a timer counts in milliseconds, and rounding would bring the difference back.
-        tokio::time::sleep_until(until.into()).await;
+        let step = self.started + STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
+        let until = step + drawn(STEP);
+        // A timer counts in milliseconds; the rest of the last one is slept by the clock, on a thread that may sleep.
+        if let Some(before) = until.checked_sub(TICK) {
+            tokio::time::sleep_until(before.into()).await;
+        }
+        let last = tokio::task::spawn_blocking(move || {
+            std::thread::sleep(until.saturating_duration_since(std::time::Instant::now()));
+        });
+        // It cannot panic, and a runtime that shuts down answers nobody.
+        let _ = last.await;
     }
 
     /// Does for an id that is not there what a decision about one that is withheld costs, so that the time of a 404 does
@@ -512,6 +523,12 @@ fn for_patients(who: &Who, stored: &Stored, bytes: Bytes) -> Bytes {
         // It was read a moment ago; what cannot be read again must not leave unread.
         Err(_) => Bytes::from_static(b"{\"resourceType\":\"AuditEvent\"}"),
     }
+}
+
+/// A time below `most`, evenly drawn; half of it where there is no randomness.
+fn drawn(most: Duration) -> Duration {
+    let share = crate::keys::random::<4>().map_or(u32::MAX / 2, u32::from_le_bytes);
+    most.mul_f64(f64::from(share) / f64::from(u32::MAX))
 }
 
 fn damaged() -> Failure {
