@@ -86,10 +86,13 @@ fn view(app: &App, subject: &Subject, exchange: &Exchange) -> Result<Json, Failu
     });
     let own =
         |source: &str| source.strip_prefix("Patient/").is_some_and(|id| subject.records.iter().any(|it| it == id));
+    let is_named = |source: &str| source.contains('/') || app.config.sources.iter().any(|known| known.name == source);
     let from = match exchange.source.as_str() {
         source if own(source) => "you".to_owned(),
         source if source.starts_with("Patient/") => "another person with a patient's token".to_owned(),
-        source => names::of(app, source).map_or_else(|| source.to_owned(), |(name, _)| name),
+        source if is_named(source) => names::of(app, source).map_or_else(|| source.to_owned(), |(name, _)| name),
+        // The id of a token is nobody's name, and not for others to see.
+        _ => "somebody who gave no name".to_owned(),
     };
     let deliveries = exchange.deliveries.iter().map(|delivery| {
         let destination = app.config.destinations.iter().find(|known| known.name == delivery.destination);
