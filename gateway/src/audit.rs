@@ -347,13 +347,6 @@ impl Event {
         self.asked.clone()
     }
 
-    /// Leaves out facts of these names.
-    #[must_use]
-    pub(crate) fn without_details(mut self, names: &[&str]) -> Self {
-        self.details.retain(|(name, _)| !names.contains(name));
-        self
-    }
-
     /// The exchange it belongs to.
     #[must_use]
     pub fn exchange(mut self, id: ExchangeId) -> Self {

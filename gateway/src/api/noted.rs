@@ -28,8 +28,7 @@ impl Noted {
     }
 
     /// Tells the event of each patient what of theirs left, and which consents decided: nothing of any other patient.
-    pub(super) fn complete(&self, event: Event, released: &[Released]) -> Event {
-        let mut event = event.without_details(&["consent", "released"]);
+    pub(super) fn complete(&self, mut event: Event, released: &[Released]) -> Event {
         for patient in released.iter().flat_map(Released::patients) {
             event = event.patient(patient.as_str());
         }

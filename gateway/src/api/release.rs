@@ -198,19 +198,7 @@ impl<'a> Asking<'a> {
         let body = format!(
             r#"{{"resourceType":"{resource_type}","id":"{id}","status":"final","subject":{{"reference":"Patient/{patient}"}},"code":{{"text":"nothing"}},"identifier":[{{"system":"urn:nothing","value":"nothing"}}],"name":[{{"family":"nobody"}}]}}"#
         );
-        let nothing = Stored {
-            resource_type: resource_type.to_owned(),
-            id: id.to_owned(),
-            version: 1,
-            last_updated: self.now,
-            deleted: false,
-            author: store::Author { source: String::new(), exchange: None },
-            patients: vec![patient.to_owned()],
-            index: Vec::new(),
-            body: Bytes::from(body),
-            cursor: store::Cursor(0),
-        };
-        self.released_of(&nothing).map(drop)
+        self.released_of(&made_up((resource_type, id), patient, body, self.now)).map(drop)
     }
 
     /// Whether the consents permit a write of this content.
@@ -277,7 +265,11 @@ impl<'a> Asking<'a> {
             let followed = match self.live(&named)? {
                 Some(held) => held.0,
                 // A patient is one by their consents; nobody has to have stored the Patient.
-                None if named.resource_type.as_str() == "Patient" => nobody_stored(&named, self.now),
+                None if named.resource_type.as_str() == "Patient" => {
+                    let id = named.id.as_str();
+                    let body = format!(r#"{{"resourceType":"Patient","id":"{id}"}}"#);
+                    made_up(("Patient", id), id, body, self.now)
+                }
                 None => return Ok(None),
             };
             return match self.released_of(&followed)? {
@@ -489,18 +481,18 @@ fn content(stored: &Stored) -> Result<(Arc<[u8]>, Json), Failure> {
     Ok((stored.json().into(), json))
 }
 
-/// A Patient of whom nothing is stored but consents.
-fn nobody_stored(patient: &Reference, now: Instant) -> Stored {
+/// A version that nobody stored, of one patient: decided in place of one that is not there.
+fn made_up((resource_type, id): (&str, &str), patient: &str, body: String, now: Instant) -> Stored {
     Stored {
-        resource_type: patient.resource_type.to_string(),
-        id: patient.id.to_string(),
+        resource_type: resource_type.to_owned(),
+        id: id.to_owned(),
         version: 1,
         last_updated: now,
         deleted: false,
         author: store::Author { source: String::new(), exchange: None },
-        patients: vec![patient.id.to_string()],
+        patients: vec![patient.to_owned()],
         index: Vec::new(),
-        body: Bytes::from(format!(r#"{{"resourceType":"Patient","id":"{}"}}"#, patient.id)),
+        body: Bytes::from(body),
         cursor: store::Cursor(0),
     }
 }

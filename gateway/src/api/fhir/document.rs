@@ -11,7 +11,7 @@ use model::json::Json;
 use model::resource::references;
 
 use super::only_format;
-use super::read::{about, refused, traced};
+use super::read::{about, refused};
 use super::write::set_id;
 use crate::api::outcome::Failure;
 use crate::api::query::{pairs, unknown_parameter};
@@ -44,15 +44,11 @@ pub(in crate::api) async fn document(call: &Call, who: &Who) -> Result<Response,
         None => asking.release_nothing(COMPOSITION, id.as_str())?,
     }
     let event = about(who.event(Kind::Operation, call.app.clock.now()), held.as_slice());
-    let mut event = event.detail("operation", "$document");
-    if released.is_empty() {
-        event = refused(event, held.as_slice(), &reference);
-    } else {
-        event = event.entity(reference.as_str());
-        for one in &released {
-            event = traced(one.patients().iter().fold(event, |event, id| event.patient(id.as_str())), one);
-        }
-    }
+    let event = event.detail("operation", "$document");
+    let event = match released.is_empty() {
+        true => refused(event, held.as_slice(), &reference),
+        false => event.entity(reference.as_str()),
+    };
     let exchange = asking.record(event, &released).await?;
     if released.is_empty() {
         asking.settle().await;

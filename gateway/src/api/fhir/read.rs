@@ -93,7 +93,7 @@ pub(super) async fn released(
     };
     let event = about(who.event(kind, call.app.clock.now()), held.as_slice());
     let event = match &released {
-        Some(released) => traced(event.entity(format!("{reference}/_history/{}", released.version())), released),
+        Some(released) => event.entity(format!("{reference}/_history/{}", released.version())),
         None => refused(event, held.as_slice(), &reference),
     };
     let exchange = asking.record(event, released.as_slice()).await?;
@@ -130,14 +130,13 @@ pub(in crate::api) async fn history(call: &Call, who: &Who) -> Result<Response, 
     let asking = Asking::new(&call.app, who, Interaction::History)?;
     let versions = asking.history(resource_type.as_str(), id.as_str(), HISTORY)?;
     let (mut entries, mut released) = (Vec::new(), Vec::new());
-    let mut event = about(who.event(Kind::History, call.app.clock.now()), &versions);
+    let event = about(who.event(Kind::History, call.app.clock.now()), &versions);
     for held in &versions {
         if held.is_deleted() {
             if asking.could_have_read(held)? {
                 entries.push(history_entry(call, held, None)?);
             }
         } else if let Some(one) = asking.release(held)? {
-            event = traced(event, &one);
             entries.push(history_entry(call, held, Some(&one))?);
             released.push(one);
         }
@@ -171,7 +170,7 @@ pub(in crate::api) async fn history(call: &Call, who: &Who) -> Result<Response, 
     Ok(response)
 }
 
-/// 410 and history entries of a deletion are for those who could have read what was deleted.
+/// One version as an entry; a deletion has no resource.
 fn history_entry(call: &Call, held: &Held, released: Option<&Released>) -> Result<Json, Failure> {
     let reference = held.reference();
     let (method, status) = match (released, held.version()) {
@@ -194,12 +193,4 @@ fn history_entry(call: &Call, held: &Held, released: Option<&Released>) -> Resul
         ]),
     );
     Ok(entry.into())
-}
-
-/// Notes the consents that decided.
-pub(super) fn traced(mut event: Event, released: &Released) -> Event {
-    for consent in released.trace() {
-        event = event.detail("consent", consent.as_str());
-    }
-    event
 }

@@ -13,7 +13,6 @@ use search::{Cursor, Handling, Options, Query, Sort, Total};
 use store::{Order, Search};
 
 use super::include::{self, Included};
-use super::read::traced;
 use super::resource_type;
 use crate::api::outcome::Failure;
 use crate::api::query::{escaped, pairs};
@@ -63,17 +62,11 @@ pub(in crate::api) async fn search(call: &Call, who: &Who, text: &str) -> Result
         false => page(&asking, &query, &base, after)?,
     };
 
-    let mut event = who
+    let event = who
         .event(Kind::Search, call.app.clock.now())
         .query(text)
         .detail("type", resource_type.as_str())
         .asked(query.patients.iter().flatten().map(String::as_str));
-    for released in &page.released {
-        for patient in released.patients() {
-            event = event.patient(patient.as_str());
-        }
-        event = traced(event, released);
-    }
     let exchange = asking.record(event, &page.released).await?;
     if page.released.is_empty() {
         // Nothing there, or nothing to be seen: one answer, at one time.

@@ -126,7 +126,8 @@ impl Asking<'_> {
         Ok(self.app.store.history(resource_type, id, None, most)?.into_iter().map(Held).collect())
     }
 
-    /// What was there before a deletion, if the caller could have read it.
+    /// Whether the caller could have read what was there before a deletion: 410 and the deletion's entry in a history are
+    /// for them alone.
     ///
     /// # Errors
     /// As [`Asking::release`].
