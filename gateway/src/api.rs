@@ -146,7 +146,7 @@ impl Service<Request<Limited<Incoming>>> for Routes {
                     let allowed = allowed.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
                     return Ok(Failure::method(&allowed).into());
                 }
-                Found::Nothing => return Ok(Failure::unknown("this address").into()),
+                Found::Nothing => return Ok(unknown(head.uri.path()).into()),
             };
             let limit = head.extensions.get::<BodyLimit>().map_or(layers::BODY_LIMIT_BYTES, |limit| limit.0);
             let peer = head.extensions.get::<server::Peer>().cloned();
@@ -176,6 +176,16 @@ impl Service<Request<Limited<Incoming>>> for Routes {
             Ok(response)
         })
     }
+}
+
+/// 404 for an address that nothing answers at; an operation is named as such.
+fn unknown(path: &str) -> Failure {
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    if path.starts_with("/fhir") && (last.starts_with('$') || last.starts_with("%24")) {
+        let text = "no operation of this name is offered at this address; /fhir/metadata lists them";
+        return Failure::new(StatusCode::NOT_FOUND, "not-supported", text);
+    }
+    Failure::unknown("this address")
 }
 
 /// The authority the client asked for (RFC 9110, section 7.2). Only what an authority can hold is echoed.
@@ -246,6 +256,17 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::Read => fhir::read::read(call, who).await,
         Endpoint::VersionRead => fhir::read::vread(call, who).await,
         Endpoint::History => fhir::read::history(call, who).await,
+        // In no route yet.
+        Endpoint::TypeHistory
+        | Endpoint::SystemHistory
+        | Endpoint::Delete
+        | Endpoint::ConditionalDelete
+        | Endpoint::Patch
+        | Endpoint::ConditionalPatch
+        | Endpoint::SystemSearch
+        | Endpoint::SystemSearchByForm
+        | Endpoint::CompartmentSearch
+        | Endpoint::CompartmentSearchByForm => Err(Failure::unknown("this address")),
         Endpoint::Summary => fhir::operation::summary(call, who).await,
         Endpoint::Everything => fhir::operation::everything(call, who).await,
         Endpoint::Document => fhir::document::document(call, who).await,

@@ -19,6 +19,7 @@ pub mod layers;
 pub mod merges;
 pub mod metrics;
 pub mod mllp;
+pub mod operations;
 pub mod packages;
 pub mod patient;
 pub mod pipeline;

@@ -1,7 +1,13 @@
-//! The route table: method, pattern, who may come in. Matching is by segments; the table also makes `/fhir/metadata`.
+//! Routes: method, pattern, who may come in. Matching is by segments; the tables also make `/fhir/metadata` and the OpenAPI
+//! description.
+
+use std::sync::LazyLock;
 
 use http::Method;
 
+use crate::operations::table::{By, OPERATIONS, Operation};
+
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -66,6 +72,26 @@ pub enum Endpoint {
     VersionRead,
     /// `GET /fhir/{type}/{id}/_history`
     History,
+    /// `GET /fhir/{type}/_history`
+    TypeHistory,
+    /// `GET /fhir/_history`
+    SystemHistory,
+    /// `DELETE /fhir/{type}/{id}`
+    Delete,
+    /// `DELETE /fhir/{type}?…`
+    ConditionalDelete,
+    /// `PATCH /fhir/{type}/{id}`
+    Patch,
+    /// `PATCH /fhir/{type}?…`
+    ConditionalPatch,
+    /// `GET /fhir?…`
+    SystemSearch,
+    /// `POST /fhir/_search`
+    SystemSearchByForm,
+    /// `GET /fhir/{compartment}/{id}/{type}`; the type may be `*`
+    CompartmentSearch,
+    /// `POST /fhir/{compartment}/{id}/{type}/_search`
+    CompartmentSearchByForm,
     /// `GET /fhir/Patient/{id}/$summary`
     Summary,
     /// `GET /fhir/Patient/{id}/$everything`
@@ -120,8 +146,10 @@ pub struct Route {
     pub endpoint: Endpoint,
     /// Who may come in.
     pub needs: Needs,
-    /// The interaction or operation it adds to the CapabilityStatement, if any.
-    pub capability: Option<Capability>,
+    /// What it adds to the CapabilityStatement.
+    pub capabilities: &'static [Capability],
+    /// The operation it asks, if it is one.
+    pub operation: Option<&'static Operation>,
 }
 
 /// What a route means in a CapabilityStatement.
@@ -131,117 +159,102 @@ pub enum Capability {
     Interaction(&'static str),
     /// `rest.interaction.code`, for the system.
     System(&'static str),
-    /// `rest.resource.operation` of the type that the pattern names: name and definition.
-    Operation(&'static str, &'static str),
-    /// `rest.resource.operation` of every type.
-    EveryType(&'static str, &'static str),
-    /// `rest.operation`.
-    WholeSystem(&'static str, &'static str),
+    /// `rest.resource.conditionalUpdate`.
+    ConditionalUpdate,
+    /// `rest.resource.conditionalDelete`.
+    ConditionalDelete,
+    /// PATCH on a condition. R4 has no member for it: said in words.
+    ConditionalPatch,
 }
 
-const fn route(method: Method, pattern: &'static str, endpoint: Endpoint, needs: Needs) -> Route {
-    Route { method, pattern, endpoint, needs, capability: None }
+/// The routes, made once: the table of interactions, then that of operations.
+pub fn routes() -> &'static [Route] {
+    &TABLE.routes
 }
 
-const fn interaction(method: Method, pattern: &'static str, endpoint: Endpoint, code: &'static str) -> Route {
-    Route { method, pattern, endpoint, needs: Needs::Caller, capability: Some(Capability::Interaction(code)) }
+static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
+
+/// The routes by the number of their segments, so that a request is compared with few of them.
+struct Table {
+    routes: Vec<Route>,
+    by_length: Vec<Vec<Line>>,
+    /// Those whose last parameter takes the rest.
+    open: Vec<Line>,
 }
 
-/// FHIR R4 resource-operation-validate.html.
-const VALIDATE: &str = "http://hl7.org/fhir/OperationDefinition/Resource-validate";
+/// A route, its pattern taken apart.
+struct Line {
+    route: usize,
+    segments: Vec<Segment>,
+}
 
-/// The table. Literal segments stand before parameters, as the first line that fits is taken.
-pub static ROUTES: &[Route] = &[
-    route(Method::POST, "/ingest/{source}", Endpoint::Ingest, Needs::Source),
-    route(Method::POST, "/convert", Endpoint::Convert, Needs::Caller),
-    route(Method::GET, "/exchanges", Endpoint::Exchanges, Needs::Caller),
-    route(Method::GET, "/exchanges/unmapped", Endpoint::Unmapped, Needs::Caller),
-    route(Method::GET, "/exchanges/{id}", Endpoint::Exchange, Needs::Caller),
-    route(Method::POST, "/exchanges/{id}/replay", Endpoint::Replay, Needs::Caller),
-    route(Method::GET, "/exchanges/{id}/opening", Endpoint::Opening, Needs::Caller),
-    route(Method::GET, "/packages", Endpoint::Packages, Needs::Caller),
-    route(Method::POST, "/packages/reload", Endpoint::ReloadPackages, Needs::Caller),
-    route(Method::GET, "/ledger/checkpoint", Endpoint::Checkpoint, Needs::Nobody),
-    route(Method::GET, "/ledger/tile/{path*}", Endpoint::Tile, Needs::Nobody),
-    route(Method::GET, "/ledger/receipts/{id}", Endpoint::Receipt, Needs::Nobody),
-    route(Method::GET, "/ledger/key", Endpoint::LedgerKey, Needs::Nobody),
-    route(Method::GET, "/patient/accesses", Endpoint::Accesses, Needs::Caller),
-    route(Method::GET, "/patient/disclosures", Endpoint::Disclosures, Needs::Caller),
-    route(Method::GET, "/patient/choices", Endpoint::Choices, Needs::Caller),
-    route(Method::POST, "/patient/choices", Endpoint::FileChoices, Needs::Caller),
-    route(Method::PUT, "/patient/choices/{id}", Endpoint::ChangeChoices, Needs::Caller),
-    route(Method::DELETE, "/patient/choices/{id}", Endpoint::RevokeChoices, Needs::Caller),
-    route(Method::GET, "/fhir/metadata", Endpoint::Metadata, Needs::Nobody),
-    Route {
-        method: Method::POST,
-        pattern: "/fhir",
-        endpoint: Endpoint::Transaction,
-        needs: Needs::Caller,
-        capability: Some(Capability::System("transaction")),
-    },
-    Route {
-        method: Method::POST,
-        pattern: "/fhir/$validate",
-        endpoint: Endpoint::Validate,
-        needs: Needs::Caller,
-        capability: Some(Capability::WholeSystem("validate", VALIDATE)),
-    },
-    Route {
-        method: Method::POST,
-        pattern: "/fhir/{type}/$validate",
-        endpoint: Endpoint::Validate,
-        needs: Needs::Caller,
-        capability: Some(Capability::EveryType("validate", VALIDATE)),
-    },
-    route(Method::POST, "/fhir/{type}/{id}/$validate", Endpoint::Validate, Needs::Caller),
-    // It changes nothing, so it may be asked by GET where the resource is one that is stored.
-    route(Method::GET, "/fhir/{type}/{id}/$validate", Endpoint::Validate, Needs::Caller),
-    interaction(Method::POST, "/fhir/{type}", Endpoint::Create, "create"),
-    interaction(Method::GET, "/fhir/{type}", Endpoint::Search, "search-type"),
-    route(Method::PUT, "/fhir/{type}", Endpoint::ConditionalUpdate, Needs::Caller),
-    route(Method::POST, "/fhir/{type}/_search", Endpoint::SearchByForm, Needs::Caller),
-    interaction(Method::GET, "/fhir/{type}/{id}", Endpoint::Read, "read"),
-    interaction(Method::PUT, "/fhir/{type}/{id}", Endpoint::Update, "update"),
-    interaction(Method::GET, "/fhir/{type}/{id}/_history", Endpoint::History, "history-instance"),
-    interaction(Method::GET, "/fhir/{type}/{id}/_history/{version}", Endpoint::VersionRead, "vread"),
-    Route {
-        method: Method::GET,
-        pattern: "/fhir/Patient/{id}/$summary",
-        endpoint: Endpoint::Summary,
-        needs: Needs::Caller,
-        capability: Some(Capability::Operation("summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary")),
-    },
-    Route {
-        method: Method::GET,
-        pattern: "/fhir/Patient/{id}/$everything",
-        endpoint: Endpoint::Everything,
-        needs: Needs::Caller,
-        capability: Some(Capability::Operation(
-            "everything",
-            "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-        )),
-    },
-    Route {
-        method: Method::GET,
-        pattern: "/fhir/Composition/{id}/$document",
-        endpoint: Endpoint::Document,
-        needs: Needs::Caller,
-        capability: Some(Capability::Operation(
-            "document",
-            "http://hl7.org/fhir/OperationDefinition/Composition-document",
-        )),
-    },
-    route(Method::POST, "/emergency/find", Endpoint::Find, Needs::Caller),
-    route(Method::POST, "/emergency/declare", Endpoint::Declare, Needs::Caller),
-    route(Method::GET, "/emergency/grants/{id}/summary", Endpoint::GrantSummary, Needs::Caller),
-    route(Method::DELETE, "/emergency/grants/{id}", Endpoint::GrantEnd, Needs::Caller),
-    route(Method::GET, "/emergency/reviews", Endpoint::Reviews, Needs::Caller),
-    route(Method::GET, "/health/live", Endpoint::Live, Needs::Nobody),
-    route(Method::GET, "/health/ready", Endpoint::Ready, Needs::Nobody),
-    route(Method::GET, "/metrics", Endpoint::Metrics, Needs::Operator),
-    route(Method::GET, "/console", Endpoint::ConsoleFolder, Needs::Nobody),
-    route(Method::GET, "/console/{file}", Endpoint::Console, Needs::Nobody),
-];
+enum Segment {
+    Literal(&'static str),
+    One(&'static str),
+    /// One that is neither an operation nor an interaction: in `/fhir`, no type and no id begins with `$` or `_`.
+    Name(&'static str),
+    Rest(&'static str),
+}
+
+impl Table {
+    fn new() -> Self {
+        let mut routes = table::interactions();
+        for operation in OPERATIONS {
+            for at in operation.at {
+                let methods: &[Method] = match at.by {
+                    By::Post => &[Method::POST],
+                    By::Get => &[Method::GET],
+                    By::Both => &[Method::GET, Method::POST],
+                };
+                routes.extend(methods.iter().map(|method| Route {
+                    method: method.clone(),
+                    pattern: at.pattern,
+                    endpoint: operation.endpoint,
+                    needs: Needs::Caller,
+                    capabilities: &[],
+                    operation: Some(operation),
+                }));
+            }
+        }
+        let (mut by_length, mut open): (Vec<Vec<Line>>, Vec<Line>) = (Vec::new(), Vec::new());
+        for (index, route) in routes.iter().enumerate() {
+            let segments: Vec<Segment> = route.pattern.split('/').map(|text| Segment::of(text, route)).collect();
+            let lines = match segments.last() {
+                Some(Segment::Rest(_)) => &mut open,
+                _ => {
+                    if by_length.len() <= segments.len() {
+                        by_length.resize_with(segments.len() + 1, Vec::new);
+                    }
+                    match by_length.get_mut(segments.len()) {
+                        Some(lines) => lines,
+                        None => continue,
+                    }
+                }
+            };
+            lines.push(Line { route: index, segments });
+        }
+        // Of two that fit, the one with a literal where the other has a parameter.
+        for lines in &mut by_length {
+            lines.sort_by_key(|line| {
+                line.segments.iter().map(|segment| !matches!(segment, Segment::Literal(_))).collect::<Vec<_>>()
+            });
+        }
+        Self { routes, by_length, open }
+    }
+}
+
+impl Segment {
+    fn of(text: &'static str, route: &Route) -> Self {
+        match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            None => Self::Literal(text),
+            Some(name) => match name.strip_suffix('*') {
+                Some(name) => Self::Rest(name),
+                None if route.pattern.starts_with("/fhir/") => Self::Name(name),
+                None => Self::One(name),
+            },
+        }
+    }
+}
 
 /// What the path said at the parameters of the pattern.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -270,9 +283,12 @@ pub fn find(method: &Method, path: &str) -> Found {
     let method = if *method == Method::HEAD { &Method::GET } else { method };
     // `/fhir/` and `/fhir` are one address; `/console/` is the folder's page.
     let path = path.strip_suffix('/').filter(|rest| !rest.is_empty() && *rest != "/console").unwrap_or(path);
+    let segments: Vec<&str> = path.split('/').collect();
     let mut allowed = Vec::new();
-    for route in ROUTES {
-        if let Some(params) = fit(route.pattern, path) {
+    let lines = TABLE.by_length.get(segments.len()).map_or(&[][..], Vec::as_slice);
+    for line in lines.iter().chain(&TABLE.open) {
+        let Some(route) = TABLE.routes.get(line.route) else { continue };
+        if let Some(params) = line.fit(&segments) {
             if route.method == *method {
                 return Found::Route(route, params);
             }
@@ -284,26 +300,39 @@ pub fn find(method: &Method, path: &str) -> Found {
     if allowed.is_empty() { Found::Nothing } else { Found::Method(allowed) }
 }
 
-fn fit(pattern: &'static str, path: &str) -> Option<Params> {
-    let mut params = Params::default();
-    let mut segments = path.split('/');
-    for expected in pattern.split('/') {
-        let name = expected.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-        match name {
-            Some(name) if name.ends_with('*') => {
-                let rest: Vec<&str> = segments.by_ref().collect();
-                if rest.is_empty() {
-                    return None;
+impl Line {
+    fn fit(&self, path: &[&str]) -> Option<Params> {
+        let mut params = Vec::new();
+        let mut rest = path.iter();
+        for expected in &self.segments {
+            match expected {
+                Segment::Rest(name) => {
+                    let rest: Vec<&str> = rest.by_ref().copied().collect();
+                    if rest.is_empty() {
+                        return None;
+                    }
+                    params.push((*name, rest.join("/")));
+                    return Some(Params(params));
                 }
-                params.0.push((name.trim_end_matches('*'), rest.join("/")));
-                return Some(params);
+                Segment::Literal(text) => {
+                    let found = rest.next()?;
+                    // `%24everything` is `$everything`; clients escape the dollar sign.
+                    if found != text && !(found.starts_with('%') && percent_decoded(found)? == *text) {
+                        return None;
+                    }
+                }
+                Segment::One(name) => params.push((*name, percent_decoded(rest.next()?)?)),
+                Segment::Name(name) => {
+                    let found = percent_decoded(rest.next()?)?;
+                    if found.starts_with(['$', '_']) {
+                        return None;
+                    }
+                    params.push((*name, found));
+                }
             }
-            Some(name) => params.0.push((name, percent_decoded(segments.next()?)?)),
-            None if segments.next()? == expected => {}
-            None => return None,
         }
+        rest.next().is_none().then_some(Params(params))
     }
-    segments.next().is_none().then_some(params)
 }
 
 /// Undoes `%XX` (RFC 3986, section 2.1); `None` if it is cut or the result is no UTF-8.

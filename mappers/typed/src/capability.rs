@@ -1,8 +1,8 @@
 //! The CapabilityStatement, made of what the router really serves. FHIR R4 capabilitystatement.html.
 
 use fhir_sdk::r4b::codes::{
-    CapabilityStatementKind, FHIRVersion, PublicationStatus, ResourceVersionPolicy, RestfulCapabilityMode,
-    SearchParamType,
+    CapabilityStatementKind, ConditionalDeleteStatus, FHIRVersion, PublicationStatus, ResourceVersionPolicy,
+    RestfulCapabilityMode, SearchParamType,
 };
 use fhir_sdk::r4b::resources as r4b;
 use model::json::Json;
@@ -64,6 +64,8 @@ pub struct ServedType<'a> {
     pub conditional_create: bool,
     /// Whether PUT may name a resource by a condition.
     pub conditional_update: bool,
+    /// Whether DELETE may name one resource by a condition.
+    pub conditional_delete: bool,
 }
 
 /// One search parameter.
@@ -171,6 +173,10 @@ fn resource(served: &ServedType<'_>) -> Result<r4b::CapabilityStatementRestResou
         .update_create(served.update_create)
         .conditional_create(served.conditional_create)
         .conditional_update(served.conditional_update)
+        .conditional_delete(match served.conditional_delete {
+            true => ConditionalDeleteStatus::Single,
+            false => ConditionalDeleteStatus::NotSupported,
+        })
         .search_include(served.includes.iter().cloned().map(Some).collect())
         .search_rev_include(served.reverse_includes.iter().cloned().map(Some).collect())
         .search_param(parameters.collect::<Result<_, _>>()?)

@@ -189,6 +189,7 @@ fn capabilities_are_those_of_r4() {
             update_create: true,
             conditional_create: false,
             conditional_update: false,
+            conditional_delete: false,
         }],
         system_interactions: &["transaction"],
         operations: &[],

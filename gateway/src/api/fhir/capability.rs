@@ -7,10 +7,15 @@ use typed::{CapabilityStatement, Operation, SearchParameter, ServedType};
 
 use super::format_only;
 use crate::api::outcome::Failure;
-use crate::api::router::{Capability, ROUTES};
+use crate::api::router::{Capability, routes};
 use crate::api::{Call, answer};
 use crate::config::AuthMode;
 use crate::layers::Response;
+use crate::operations::table::OPERATIONS;
+
+/// FHIR R4 http.html, "patch".
+const PATCH_FORMATS: &[&str] =
+    &["application/json-patch+json", "application/xml-patch+xml", "application/fhir+json", "application/fhir+xml"];
 
 /// `GET /fhir/metadata`
 pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
@@ -30,27 +35,15 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
             "Anchorline FHIR gateway",
         ),
     };
-    let capabilities = || ROUTES.iter().filter_map(|route| route.capability);
+    let capabilities = || routes().iter().flat_map(|route| route.capabilities).copied();
     let interactions: Vec<&str> = capabilities()
         .filter_map(|it| if let Capability::Interaction(code) = it { Some(code) } else { None })
         .collect();
     let system: Vec<&str> =
         capabilities().filter_map(|it| if let Capability::System(code) = it { Some(code) } else { None }).collect();
-    let of_type = |own: &str| -> Vec<Operation<'_>> {
-        let operations = ROUTES.iter().filter_map(|route| match route.capability? {
-            Capability::Operation(name, definition) if route.pattern.split('/').nth(2) == Some(own) => {
-                Some(Operation { name, definition })
-            }
-            Capability::EveryType(name, definition) => Some(Operation { name, definition }),
-            _ => None,
-        });
-        operations.collect()
-    };
-    let whole: Vec<Operation<'_>> = capabilities()
-        .filter_map(|it| {
-            if let Capability::WholeSystem(name, definition) = it { Some(Operation { name, definition }) } else { None }
-        })
-        .collect();
+    // A type's own, and what is asked of every type.
+    let of_type = |own: &str| operations(|segment| segment == Some(own) || segment == Some("{type}"));
+    let whole = operations(|segment| segment.is_some_and(|text| text.starts_with('$')));
     let names: Vec<&str> = ResourceType::all().map(ResourceType::as_str).collect();
     let parameters: Vec<Vec<SearchParameter<'_>>> = names
         .iter()
@@ -62,7 +55,7 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
                 .collect()
         })
         .collect();
-    let operations: Vec<Vec<Operation<'_>>> = names.iter().map(|name| of_type(name)).collect();
+    let offered: Vec<Vec<Operation<'_>>> = names.iter().map(|name| of_type(name)).collect();
     let includes: Vec<Vec<String>> = names.iter().map(|name| search::includes(name)).collect();
     let reverse_includes: Vec<Vec<String>> = names.iter().map(|name| search::reverse_includes(name)).collect();
     let types: Vec<ServedType<'_>> = names
@@ -72,12 +65,13 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
             name,
             interactions: &interactions,
             search: at(&parameters, index),
-            operations: at(&operations, index),
+            operations: at(&offered, index),
             includes: at(&includes, index),
             reverse_includes: at(&reverse_includes, index),
             update_create: true,
             conditional_create: true,
-            conditional_update: true,
+            conditional_update: capabilities().any(|it| it == Capability::ConditionalUpdate),
+            conditional_delete: capabilities().any(|it| it == Capability::ConditionalDelete),
         })
         .collect();
     let base = call.base();
@@ -89,7 +83,7 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
         description,
         url: Some(&base),
         formats: &["json", "xml", "application/fhir+json", "application/fhir+xml"],
-        patch_formats: &[],
+        patch_formats: if interactions.contains(&"patch") { PATCH_FORMATS } else { &[] },
         security,
         security_services: &[],
         types: &types,
@@ -101,6 +95,12 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
         Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway")
     })?;
     Ok(answer::fhir(StatusCode::OK, statement.to_bytes()))
+}
+
+/// The operations asked at some address whose segment behind `/fhir` is as said.
+fn operations<'a>(is_there: impl Fn(Option<&str>) -> bool) -> Vec<Operation<'a>> {
+    let offered = OPERATIONS.iter().filter(|it| it.at.iter().any(|at| is_there(at.pattern.split('/').nth(2))));
+    offered.map(|it| Operation { name: it.name, definition: it.definition }).collect()
 }
 
 fn at<T>(lists: &[Vec<T>], index: usize) -> &[T] {

@@ -35,8 +35,28 @@ fn answers_head_like_get() {
 fn names_the_methods_of_a_known_path() {
     let Found::Method(allowed) = find(&Method::DELETE, "/fhir/Patient/a") else { panic!() };
     assert_eq!(allowed, [&Method::GET, &Method::PUT]);
+    let Found::Method(allowed) = find(&Method::PUT, "/fhir/Patient/a/$everything") else { panic!() };
+    assert_eq!(allowed, [&Method::GET]);
     assert!(matches!(find(&Method::GET, "/elsewhere"), Found::Nothing));
     assert!(matches!(find(&Method::GET, "/fhir/Patient/a/b/c/d"), Found::Nothing));
+}
+
+#[test]
+fn takes_neither_operations_nor_interactions_for_names() {
+    for path in ["/fhir/Patient/$unknown", "/fhir/Patient/_unknown", "/fhir/$unknown", "/fhir/Patient/a/$unknown"] {
+        assert!(matches!(find(&Method::GET, path), Found::Nothing), "{path}");
+    }
+    check(Method::GET, "/fhir/Patient/a/%24summary", Endpoint::Summary, &[("id", "a")]);
+}
+
+#[test]
+fn no_operation_that_changes_something_is_asked_by_get() {
+    for operation in OPERATIONS {
+        assert!(!operation.changes || operation.at.iter().all(|at| at.by == By::Post), "{}", operation.name);
+        for at in operation.at {
+            assert!(at.pattern.ends_with(&format!("/${}", operation.name)), "{}", at.pattern);
+        }
+    }
 }
 
 #[test]
@@ -47,7 +67,7 @@ fn undoes_percent_escapes_and_refuses_cut_ones() {
 
 #[test]
 fn every_route_is_reached_by_its_own_pattern() {
-    for route in ROUTES {
+    for route in routes() {
         let path = route.pattern.replace(['{', '}', '*'], "");
         let Found::Route(found, _) = find(&route.method, &path) else { panic!("{path}") };
         assert_eq!(found.endpoint, route.endpoint, "{path}");

@@ -1,0 +1,96 @@
+//! The operations table: name, definition, where each is asked and what of its definition is honoured.
+//!
+//! Routes, `/fhir/metadata`, the OpenAPI description and the reading of parameters are all made of it.
+
+use crate::api::router::Endpoint;
+
+/// One operation (FHIR R4 operations.html).
+#[derive(Debug)]
+pub struct Operation {
+    /// The name without `$`.
+    pub name: &'static str,
+    /// The canonical of its definition.
+    pub definition: &'static str,
+    /// What it does.
+    pub endpoint: Endpoint,
+    /// Where it is asked.
+    pub at: &'static [At],
+    /// Whether it changes what is stored: then it is never asked by GET (operations.html, "Executing an Operation").
+    pub changes: bool,
+    /// The input parameters of its definition that are honoured; the others are refused by name.
+    pub honours: &'static [&'static str],
+}
+
+/// One address of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// As in the route table; ends in `$name`.
+    pub pattern: &'static str,
+    /// The methods.
+    pub by: By,
+}
+
+/// How an operation is asked at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// POST, with a Parameters resource or the one resource it takes.
+    Post,
+    /// The same, and GET with parameters in the query: nothing is changed, and every required parameter is primitive.
+    Both,
+    /// GET alone.
+    Get,
+}
+
+const fn post(pattern: &'static str) -> At {
+    At { pattern, by: By::Post }
+}
+
+const fn both(pattern: &'static str) -> At {
+    At { pattern, by: By::Both }
+}
+
+const fn get(pattern: &'static str) -> At {
+    At { pattern, by: By::Get }
+}
+
+/// The table.
+pub static OPERATIONS: &[Operation] = &[
+    Operation {
+        name: "summary",
+        definition: "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+        endpoint: Endpoint::Summary,
+        at: &[get("/fhir/Patient/{id}/$summary")],
+        changes: false,
+        honours: &[],
+    },
+    Operation {
+        name: "everything",
+        definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        endpoint: Endpoint::Everything,
+        at: &[get("/fhir/Patient/{id}/$everything")],
+        changes: false,
+        honours: &[],
+    },
+    Operation {
+        name: "document",
+        definition: "http://hl7.org/fhir/OperationDefinition/Composition-document",
+        endpoint: Endpoint::Document,
+        at: &[get("/fhir/Composition/{id}/$document")],
+        changes: false,
+        honours: &["persist"],
+    },
+    Operation {
+        name: "validate",
+        definition: "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+        endpoint: Endpoint::Validate,
+        // By GET only where the resource is one that is stored.
+        at: &[post("/fhir/$validate"), post("/fhir/{type}/$validate"), both("/fhir/{type}/{id}/$validate")],
+        changes: false,
+        honours: &["resource", "mode", "profile"],
+    },
+];
+
+/// The operation that an endpoint is.
+pub fn of(endpoint: Endpoint) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.endpoint == endpoint)
+}
