@@ -1,0 +1,428 @@
+//! What a FHIR request costs: the real program with consent, audit and ledger on, in turns with a plain hyper server that
+//! answers bytes of the same length.
+//!
+//! `cargo run --release -p tests --bin rest`
+//!
+//! Options: `--requests N` of each kind and round, `--rounds N`, `--connections N`, `--kinds read,search,...`,
+//! `--patients N`, `--program PATH`. Prints one JSON object: for each kind the server's CPU time a request, beside that of
+//! the floor, and the latencies seen by the client, which shares the machine. Everything stays on loopback.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use ::tests::http::Http;
+use serde_json::{Map, Value, json};
+
+#[path = "rest/floor.rs"]
+mod floor;
+
+/// Observations of each patient, and how many codes they have.
+const OBSERVATIONS: usize = 60;
+const CODES: usize = 12;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Read,
+    NotModified,
+    Vread,
+    Search,
+    SearchByType,
+    Create,
+    Update,
+    Transaction(usize),
+}
+
+const KINDS: [(&str, Kind); 9] = [
+    ("read", Kind::Read),
+    ("read-not-modified", Kind::NotModified),
+    ("vread", Kind::Vread),
+    ("search", Kind::Search),
+    ("search-by-type", Kind::SearchByType),
+    ("create", Kind::Create),
+    ("update", Kind::Update),
+    ("transaction-100", Kind::Transaction(100)),
+    ("transaction-500", Kind::Transaction(500)),
+];
+
+struct Options {
+    requests: u64,
+    rounds: usize,
+    connections: usize,
+    patients: usize,
+    kinds: Vec<String>,
+    program: PathBuf,
+}
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("--floor") {
+        return floor::serve();
+    }
+    match options(std::env::args().skip(1)).and_then(|options| run(&options)) {
+        Ok(report) => {
+            let mut out = std::io::stdout().lock();
+            let _ = writeln!(out, "{report:#}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let mut options = Options {
+        requests: 20_000,
+        rounds: 3,
+        connections: 8,
+        patients: 200,
+        kinds: KINDS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        program: target.join("release/anchorline"),
+    };
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+        let number = || value.parse::<usize>().map_err(|_| format!("{name}: expected a number"));
+        match name.as_str() {
+            "--requests" => options.requests = number()?.max(1) as u64,
+            "--rounds" => options.rounds = number()?.max(1),
+            "--connections" => options.connections = number()?.max(1),
+            "--patients" => options.patients = number()?.max(1),
+            "--kinds" => options.kinds = value.split(',').map(str::to_owned).collect(),
+            "--program" => options.program = value.into(),
+            _ => return Err(format!("unknown option {name}")),
+        }
+    }
+    match options.kinds.iter().find(|kind| !KINDS.iter().any(|(name, _)| name == kind)) {
+        Some(unknown) => Err(format!("--kinds: no kind is called {unknown}")),
+        None => Ok(options),
+    }
+}
+
+/// A process that is ended with its handle.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(options: &Options) -> Result<Value, String> {
+    let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let (program, folder) = (&options.program, scratch.path());
+    let begun = Instant::now();
+    let gateway = start(program, folder)?;
+    let first_start = begun.elapsed();
+    seed(options, &Http::to(gateway.address).with(&token(program, folder, &["administrator", "HOPERAT"])?))?;
+    let token = token(program, folder, &["clinician", "TREAT"])?;
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let floor = spawn(Command::new(own).arg("--floor"))?;
+    let mut report = Map::new();
+    report.insert("first_start_ms".into(), json!(first_start.as_millis() as u64));
+    for (name, kind) in KINDS.iter().filter(|(name, _)| options.kinds.iter().any(|wanted| wanted == name)) {
+        let (mut ours, mut least) = (Vec::new(), Vec::new());
+        for round in 0..options.rounds {
+            ours.push(measure(options, &gateway, *kind, &token, round)?);
+            least.push(measure(options, &floor, *kind, &token, round)?);
+        }
+        report.insert((*name).to_owned(), json!({ "gateway": summed(&ours), "floor": summed(&least) }));
+        eprintln!("{name}: {}", report.get(*name).unwrap_or(&Value::Null));
+    }
+    report.insert("rss_mib".into(), json!(resident_mib(gateway.child.id())));
+    Ok(Value::Object(report))
+}
+
+/// One round: CPU time of the server, wall time, latencies.
+struct Round {
+    cpu: f64,
+    seconds: f64,
+    latencies: Vec<u64>,
+}
+
+/// The round with the median CPU time; latencies of all.
+fn summed(rounds: &[Round]) -> Value {
+    let mut cpu: Vec<f64> = rounds.iter().map(|round| round.cpu * 1e6 / round.latencies.len().max(1) as f64).collect();
+    cpu.sort_by(f64::total_cmp);
+    let mut latencies: Vec<u64> = rounds.iter().flat_map(|round| round.latencies.iter().copied()).collect();
+    latencies.sort_unstable();
+    let at = |share: f64| latencies.get((latencies.len() as f64 * share) as usize).copied();
+    let seconds: f64 = rounds.iter().map(|round| round.seconds).sum();
+    let rounded = |value: f64| (value * 10.0).round() / 10.0;
+    json!({
+        "cpu_us": cpu.get(cpu.len() / 2).copied().map(rounded),
+        "cpu_us_least": cpu.first().copied().map(rounded),
+        "per_second": (latencies.len() as f64 / seconds).round(),
+        "p50_us": at(0.5), "p99_us": at(0.99),
+    })
+}
+
+fn measure(options: &Options, server: &Server, kind: Kind, token: &str, round: usize) -> Result<Round, String> {
+    let total = match kind {
+        Kind::Transaction(entries) => (options.requests / entries as u64 / 4).max(5),
+        Kind::Create | Kind::Update => options.requests / 4,
+        _ => options.requests,
+    };
+    // A few to fill caches, outside the measurement.
+    drive(options, server.address, kind, token, (total / 20).max(2), round + 1_000)?;
+    let before = cpu_seconds(server.child.id()).ok_or("no CPU time")?;
+    let begun = Instant::now();
+    let latencies = drive(options, server.address, kind, token, total, round)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let cpu = cpu_seconds(server.child.id()).ok_or("no CPU time")? - before;
+    Ok(Round { cpu, seconds, latencies })
+}
+
+fn drive(
+    options: &Options,
+    address: SocketAddr,
+    kind: Kind,
+    token: &str,
+    total: u64,
+    round: usize,
+) -> Result<Vec<u64>, String> {
+    let next = Arc::new(AtomicU64::new(0));
+    let threads: Vec<_> = (0..options.connections)
+        .map(|_| {
+            let (next, token, patients) = (Arc::clone(&next), token.to_owned(), options.patients);
+            std::thread::spawn(move || ask(address, kind, &token, patients, round, &next, total))
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for thread in threads {
+        latencies.extend(thread.join().map_err(|_| "a connection failed")?.map_err(|error| error.to_string())?);
+    }
+    Ok(latencies)
+}
+
+fn ask(
+    address: SocketAddr,
+    kind: Kind,
+    token: &str,
+    patients: usize,
+    round: usize,
+    next: &AtomicU64,
+    total: u64,
+) -> std::io::Result<Vec<u64>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    let mut latencies = Vec::new();
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed) as usize;
+        if number as u64 >= total {
+            return Ok(latencies);
+        }
+        let request = request(kind, address, token, patients, number.wrapping_mul(7_919).wrapping_add(round * 31));
+        let begun = Instant::now();
+        stream.write_all(&request)?;
+        let status = read_answer(&mut stream)?;
+        latencies.push(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
+        if !matches!(status, 200 | 201 | 304) {
+            return Err(std::io::Error::other(format!("{kind:?}: status {status}")));
+        }
+    }
+}
+
+fn request(kind: Kind, address: SocketAddr, token: &str, patients: usize, number: usize) -> Vec<u8> {
+    let patient = number % patients;
+    let observation = format!("Observation/o-{patient}-{}", number / patients % OBSERVATIONS);
+    let (method, path, body) = match kind {
+        Kind::Read | Kind::NotModified => ("GET", format!("/fhir/{observation}"), String::new()),
+        Kind::Vread => ("GET", format!("/fhir/{observation}/_history/1"), String::new()),
+        Kind::Search => {
+            let code = number / patients % CODES;
+            let path =
+                format!("/fhir/Observation?patient=Patient/p-{patient}&code=http%3A%2F%2Floinc.org%7C{}", 8_000 + code);
+            ("GET", path, String::new())
+        }
+        Kind::SearchByType => {
+            let day = number / patients % 28 + 1;
+            (
+                "GET",
+                format!("/fhir/Observation?patient=Patient/p-{patient}&date=ge2026-01-{day:02}&_count=10"),
+                String::new(),
+            )
+        }
+        Kind::Create => ("POST", "/fhir/Observation".to_owned(), observed(None, patient, number).to_string()),
+        Kind::Update => {
+            let id = observation.trim_start_matches("Observation/");
+            ("PUT", format!("/fhir/{observation}"), observed(Some(id), patient, number).to_string())
+        }
+        Kind::Transaction(entries) => ("POST", "/fhir".to_owned(), transaction(entries, patient, number).to_string()),
+    };
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n");
+    if kind == Kind::NotModified {
+        head.push_str("If-None-Match: W/\"1\"\r\n");
+    }
+    if method != "GET" {
+        head.push_str(&format!("Content-Type: application/fhir+json\r\nContent-Length: {}\r\n", body.len()));
+    }
+    format!("{head}\r\n{body}").into_bytes()
+}
+
+/// A synthetic vital sign of about 1.1 KB.
+fn observed(id: Option<&str>, patient: usize, number: usize) -> Value {
+    let code = (8_000 + number % CODES).to_string();
+    let mut made = json!({
+        "resourceType": "Observation",
+        "meta": { "profile": ["http://example.org/StructureDefinition/vital-sign"] },
+        "identifier": [{ "system": "urn:example:lab", "value": format!("R{patient}-{number}") }],
+        "status": "final",
+        "category": [{ "coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs",
+            "display": "Vital Signs" }] }],
+        "code": { "coding": [{ "system": "http://loinc.org", "code": code, "display": "Invented measurement" }],
+            "text": "Invented measurement" },
+        "subject": { "reference": format!("Patient/p-{patient}"), "display": "P" },
+        "encounter": { "reference": format!("Encounter/e-{patient}") },
+        "effectiveDateTime": format!("2026-01-{:02}T08:{:02}:00+01:00", number % 28 + 1, number % 60),
+        "issued": "2026-02-01T09:00:00.000+01:00",
+        "performer": [{ "reference": "Practitioner/d" }],
+        "valueQuantity": { "value": 60 + number % 40, "unit": "mm[Hg]", "system": "http://unitsofmeasure.org",
+            "code": "mm[Hg]" },
+        "referenceRange": [{ "low": { "value": 50 }, "high": { "value": 90 }, "text": "50 to 90" }]
+    });
+    if let (Some(id), Some(object)) = (id, made.as_object_mut()) {
+        object.insert("id".into(), json!(id));
+    }
+    made
+}
+
+fn transaction(entries: usize, patient: usize, number: usize) -> Value {
+    let entry = |index: usize| {
+        json!({
+            "fullUrl": format!("urn:uuid:00000000-0000-4000-8000-{index:012}"),
+            "resource": observed(None, patient, number + index),
+            "request": { "method": "POST", "url": "Observation" }
+        })
+    };
+    json!({ "resourceType": "Bundle", "type": "transaction", "entry": (0..entries).map(entry).collect::<Vec<_>>() })
+}
+
+/// Patients who permit treatment, each with a record.
+fn seed(options: &Options, administrator: &Http) -> Result<(), String> {
+    for patient in 0..options.patients {
+        let own = json!({ "reference": format!("Patient/p-{patient}") });
+        let put = |resource: Value| {
+            let url = format!(
+                "{}/{}",
+                resource.get("resourceType").and_then(Value::as_str).unwrap_or_default(),
+                resource.get("id").and_then(Value::as_str).unwrap_or_default()
+            );
+            json!({ "resource": resource, "request": { "method": "PUT", "url": url } })
+        };
+        let mut entries = vec![
+            put(json!({ "resourceType": "Patient", "id": format!("p-{patient}"), "birthDate": "1980-01-01",
+                "gender": "female", "name": [{ "family": format!("Invented{patient}"), "given": ["A"] }] })),
+            put(json!({ "resourceType": "Encounter", "id": format!("e-{patient}"), "status": "finished",
+                "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB" },
+                "subject": own })),
+            put(json!({
+                "resourceType": "Consent", "id": format!("c-{patient}"), "status": "active",
+                "scope": { "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy" }] },
+                "category": [{ "coding": [{ "system": "http://loinc.org", "code": "59284-0" }] }],
+                "patient": own, "dateTime": "2026-01-01T00:00:00Z",
+                "policyRule": { "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN" }] },
+                "provision": { "type": "permit", "provision": [
+                    { "type": "deny", "purpose": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HMARKT" }] },
+                    { "type": "deny", "securityLabel": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY" }] }
+                ] }
+            })),
+        ];
+        entries.extend((0..OBSERVATIONS).map(|number| {
+            let id = format!("o-{patient}-{number}");
+            put(observed(Some(&id), patient, number))
+        }));
+        let bundle = json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries });
+        let answer = administrator.post("/fhir", &bundle);
+        if answer.status != 200 {
+            return Err(format!("the record of a patient: {} {}", answer.status, answer.text()));
+        }
+    }
+    Ok(())
+}
+
+/// Reads one answer with a Content-Length to its end: its status.
+fn read_answer(stream: &mut TcpStream) -> std::io::Result<u16> {
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0_u8; 64 << 10]);
+    loop {
+        let count = stream.read(&mut buffer)?;
+        if count == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+        if bytes.len() >= end + 4 + length.unwrap_or(0) {
+            return head
+                .split(' ')
+                .nth(1)
+                .and_then(|code| code.parse().ok())
+                .ok_or(std::io::ErrorKind::InvalidData.into());
+        }
+    }
+}
+
+fn token(program: &Path, folder: &Path, who: &[&str; 2]) -> Result<String, String> {
+    let output = Command::new(program)
+        .args(["token", "--config"])
+        .arg(folder.join("rest.toml"))
+        .arg("--data")
+        .arg(folder.join("data"))
+        .args(["--role", who[0], "--purpose", who[1], "--actor", "Practitioner/d", "--ttl", "12h"])
+        .output()
+        .map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+fn start(program: &Path, folder: &Path) -> Result<Server, String> {
+    let config = folder.join("rest.toml");
+    let text = "[listen]\nhttp = \"127.0.0.1:0\"\nhttps = \"off\"\nmllp = \"off\"\n[auth]\nmode = \"development\"\n";
+    std::fs::write(&config, text).map_err(|error| error.to_string())?;
+    let mut command = Command::new(program);
+    command.args(["serve", "--config"]).arg(&config).arg("--data").arg(folder.join("data")).env("RUST_LOG", "warn");
+    spawn(&mut command)
+}
+
+/// Starts a program and waits for its `ready` line.
+fn spawn(command: &mut Command) -> Result<Server, String> {
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+    let mut line = String::new();
+    let stdout = child.stdout.take().ok_or("no standard output")?;
+    BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
+    match line.split_whitespace().find_map(|word| word.strip_prefix("http=")?.parse().ok()) {
+        Some(address) => Ok(Server { child, address }),
+        None => {
+            let _ = child.kill();
+            Err(format!("the program did not become ready: {line:?}"))
+        }
+    }
+}
+
+fn resident_mib(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
+}
+
+/// User and system time of a process, in seconds; the kernel counts in hundredths.
+fn cpu_seconds(process: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let after = stat.rsplit_once(')')?.1;
+    let mut fields = after.split_whitespace().skip(11);
+    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some((user + system) / 100.0)
+}
