@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{KeyError, TokenKey, VerifyingKey};
+use crate::known::{Digest, Known};
 use crate::token::{MAX_TOKEN_BYTES, TokenError};
 
 const ALGORITHM: &str = "ES256";
@@ -37,8 +38,13 @@ pub(crate) fn sign<T: Serialize>(
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// Checks the signature and reads the claims. Duplicate and unknown members are refused in header and claims.
-pub(crate) fn verify<T: for<'a> Deserialize<'a>>(token: &str, keys: &[VerifyingKey]) -> Result<T, TokenError> {
+/// Checks the signature, unless this very token is `known`, and reads the claims. Duplicate and unknown members are refused
+/// in header and claims.
+pub(crate) fn verify<T: for<'a> Deserialize<'a>>(
+    token: &str,
+    keys: &[VerifyingKey],
+    known: &Known,
+) -> Result<T, TokenError> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(TokenError::Size);
     }
@@ -54,9 +60,13 @@ pub(crate) fn verify<T: for<'a> Deserialize<'a>>(token: &str, keys: &[VerifyingK
         return Err(TokenError::Algorithm);
     }
     let key = keys.iter().find(|key| key.id() == read.kid).ok_or(TokenError::UnknownKey)?;
-    let signed = token.rsplit_once('.').map(|(signed, _)| signed).unwrap_or_default();
-    if !key.verifies(signed.as_bytes(), &decode(signature)?) {
-        return Err(TokenError::Signature);
+    let whole = Digest::of(token);
+    if !known.has(&whole) {
+        let signed = token.rsplit_once('.').map(|(signed, _)| signed).unwrap_or_default();
+        if !key.verifies(signed.as_bytes(), &decode(signature)?) {
+            return Err(TokenError::Signature);
+        }
+        known.add(whole);
     }
     serde_json::from_slice(&decode(claims)?).map_err(|_| TokenError::Claims)
 }

@@ -9,6 +9,7 @@ mod certificate;
 mod credential;
 mod jws;
 mod key;
+mod known;
 mod limiter;
 mod role;
 mod scope;

@@ -1,5 +1,6 @@
 //! Development tokens: what `anchorline token` prints and the API takes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use crate::caller::{Binding, Caller, Identifier};
 use crate::certificate::Fingerprint;
 use crate::jws;
 use crate::key::{KeyError, TokenKey, VerifyingKey};
+use crate::known::Known;
 use crate::role::{Role, Roles};
 use crate::scope::{Scope, Scopes};
 
@@ -215,6 +217,8 @@ pub struct Verifier {
     issuer: String,
     audience: String,
     max_ttl: Duration,
+    /// Of these keys: they do not change while the verifier lives.
+    known: Arc<Known>,
 }
 
 impl Verifier {
@@ -223,7 +227,8 @@ impl Verifier {
 
     /// For tokens signed with one of these keys, issued by and meant for these names.
     pub fn new(keys: Vec<VerifyingKey>, issuer: &str, audience: &str, max_ttl: Duration) -> Self {
-        Self { keys, issuer: issuer.to_owned(), audience: audience.to_owned(), max_ttl }
+        let (issuer, audience, known) = (issuer.to_owned(), audience.to_owned(), Arc::default());
+        Self { keys, issuer, audience, max_ttl, known }
     }
 
     /// For tokens of one data directory: it is issuer and audience, told apart from others by its key.
@@ -237,7 +242,7 @@ impl Verifier {
     /// # Errors
     /// [`TokenError`]; the answer is 401.
     pub fn verify(&self, token: &str, now: i64, certificate: Option<&Fingerprint>) -> Result<Caller, TokenError> {
-        let claims: Claims = jws::verify(token, &self.keys)?;
+        let claims: Claims = jws::verify(token, &self.keys, &self.known)?;
         if claims.iss != self.issuer {
             return Err(TokenError::Issuer);
         }
