@@ -1,7 +1,8 @@
 //! The consents that count for a patient, compiled, as they stand in the store at this moment.
 //!
-//! They are looked up anew for each request, so that a revocation holds on the next one; what is kept between requests
-//! is the compilation, by the versions it was made of. Who cannot read the consents must not release anything.
+//! They are looked up anew whenever a Consent or a merge was written since the last time, so that a revocation holds on the
+//! next request; what is kept is the compilation, by the versions it was made of. Who cannot read the consents must not
+//! release anything.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -17,7 +18,7 @@ use crate::{index, merges};
 mod tests;
 
 /// Compilations kept; more and the oldest half is dropped.
-const KEPT: usize = 4096;
+const MOST: usize = 4096;
 
 /// Why the consents of a patient could not be read. The caller releases nothing.
 #[derive(Debug, thiserror::Error)]
@@ -41,13 +42,24 @@ struct Made {
     renamed: Vec<Renamed>,
 }
 
+/// At which of the store's numbers the consents were looked up.
+type Seen = (u64, u64);
+
+#[derive(Debug)]
+struct Kept {
+    made: Made,
+    compiled: Arc<Compiled>,
+    seen: Seen,
+    used: u64,
+}
+
 /// Compiled consents. Clones share the cache.
 #[derive(Debug, Clone, Default)]
 pub struct Policies(Arc<Mutex<Cache>>);
 
 #[derive(Debug, Default)]
 struct Cache {
-    entries: HashMap<Vec<String>, (Made, Arc<Compiled>, u64)>,
+    entries: HashMap<Vec<String>, Kept>,
     uses: u64,
 }
 
@@ -63,10 +75,22 @@ impl Policies {
         let mut key: Vec<String> = patients.iter().map(|id| (*id).to_owned()).collect();
         key.sort_unstable();
         key.dedup();
+        // Taken before the store is read: what is written meanwhile makes the entry out of date, never wrong.
+        let seen = (store.revision("Consent"), store.link_revision());
+        if let Some(found) = self.kept(&key, |kept| kept.seen == seen) {
+            return Ok(found);
+        }
         let (consents, renamed) = stored_consents(store, &key)?;
         let versions = consents.iter().map(|consent| (consent.id.clone(), consent.version)).collect();
         let made = Made { versions, renamed };
-        if let Some(found) = self.kept(&key, &made) {
+        let same = |kept: &mut Kept| {
+            let same = kept.made == made;
+            if same {
+                kept.seen = seen;
+            }
+            same
+        };
+        if let Some(found) = self.kept(&key, same) {
             return Ok(found);
         }
         let mut readable = Vec::with_capacity(consents.len());
@@ -80,32 +104,32 @@ impl Policies {
             readable.push(json);
         }
         let compiled = Arc::new(Compiled::compile(&readable, &[]));
-        self.keep(key, made, compiled.clone());
+        self.keep(key, Kept { made, compiled: compiled.clone(), seen, used: 0 });
         Ok(compiled)
     }
 
-    fn kept(&self, key: &[String], made: &Made) -> Option<Arc<Compiled>> {
+    fn kept(&self, key: &[String], holds: impl FnOnce(&mut Kept) -> bool) -> Option<Arc<Compiled>> {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cache.uses += 1;
         let uses = cache.uses;
-        let (known, compiled, used) = cache.entries.get_mut(key)?;
-        if known != made {
+        let kept = cache.entries.get_mut(key)?;
+        if !holds(kept) {
             return None;
         }
-        *used = uses;
-        Some(compiled.clone())
+        kept.used = uses;
+        Some(kept.compiled.clone())
     }
 
-    fn keep(&self, key: Vec<String>, made: Made, compiled: Arc<Compiled>) {
+    fn keep(&self, key: Vec<String>, mut kept: Kept) {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.entries.len() >= KEPT {
-            let mut uses: Vec<u64> = cache.entries.values().map(|(_, _, used)| *used).collect();
+        if cache.entries.len() >= MOST {
+            let mut uses: Vec<u64> = cache.entries.values().map(|kept| kept.used).collect();
             uses.sort_unstable();
             let median = uses.get(uses.len() / 2).copied().unwrap_or(u64::MAX);
-            cache.entries.retain(|_, (_, _, used)| *used > median);
+            cache.entries.retain(|_, kept| kept.used > median);
         }
-        let uses = cache.uses;
-        cache.entries.insert(key, (made, compiled, uses));
+        kept.used = cache.uses;
+        cache.entries.insert(key, kept);
     }
 }
 

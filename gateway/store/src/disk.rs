@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::index::{Engine, Index, OpenIndex};
 use crate::journal::Journal;
+use crate::revisions::Revisions;
 use crate::traits::Commits;
 
 use replay::Replayed;
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) index: Index,
     exchanges: AtomicU64,
     ledger: watch::Sender<u64>,
+    pub(crate) revisions: Revisions,
     claims: Mutex<HashMap<String, HashSet<u64>>>,
     /// Why commits are refused at present.
     refusal: Mutex<Option<String>>,
@@ -87,6 +89,7 @@ impl DiskStore {
             index,
             exchanges: AtomicU64::new(next.exchange),
             ledger: watch::Sender::new(next.ledger),
+            revisions: Revisions::default(),
             claims: Mutex::default(),
             refusal: Mutex::default(),
         });

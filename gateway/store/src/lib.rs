@@ -21,6 +21,7 @@ mod open;
 mod outbox;
 mod portable;
 mod resource;
+mod revisions;
 #[cfg(test)]
 mod suite;
 mod traits;

@@ -21,6 +21,7 @@ use crate::outbox::{Claim, Delivery, DeliveryState};
 use crate::resource::{
     Current, Cursor, Effect, KeyRow, NewVersion, Order, PatientLink, RowKind, Search, Step, Stored, VersionWritten,
 };
+use crate::revisions::{Revisions, Written};
 use crate::traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};
 
 /// A store that lives as long as the process. Clones share it.
@@ -33,6 +34,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     ledger: watch::Sender<u64>,
+    revisions: Revisions,
 }
 
 #[derive(Default)]
@@ -57,7 +59,8 @@ struct Kept {
 impl MemoryStore {
     /// An empty store.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { shared: Arc::new(Shared { clock, state: Mutex::new(State::default()), ledger: watch::Sender::new(0) }) }
+        let (state, ledger, revisions) = (Mutex::default(), watch::Sender::new(0), Revisions::default());
+        Self { shared: Arc::new(Shared { clock, state, ledger, revisions }) }
     }
 
     /// A panic under the lock cannot leave half a commit: everything is staged first.
@@ -73,12 +76,15 @@ impl Commits for MemoryStore {
 
     fn commit_blocking(&self, commit: Commit) -> Result<Committed, Error> {
         let now = self.shared.clock.now();
+        let mut written = Written::default();
+        written.add(&commit);
         let mut state = self.state();
         let at = state.at.map_or(now, |last| last.max(now));
         let staged = Staged::of(&state, &commit, at)?;
         let committed = staged.apply(&mut state, at);
         let size = state.ledger.len() as u64;
         drop(state);
+        self.shared.revisions.raise(written);
         self.shared.ledger.send_if_modified(|seen| std::mem::replace(seen, size) != size);
         Ok(committed)
     }
@@ -344,6 +350,14 @@ impl Resources for MemoryStore {
         }
         links.sort();
         Ok(links)
+    }
+
+    fn revision(&self, resource_type: &str) -> u64 {
+        self.shared.revisions.of(resource_type)
+    }
+
+    fn link_revision(&self) -> u64 {
+        self.shared.revisions.of_links()
     }
 }
 

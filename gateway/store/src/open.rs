@@ -113,6 +113,14 @@ impl Resources for Store {
     fn links(&self, patient: &str) -> Result<Vec<PatientLink>, Error> {
         engine!(self, engine => engine.links(patient))
     }
+
+    fn revision(&self, resource_type: &str) -> u64 {
+        engine!(self, engine => engine.revision(resource_type))
+    }
+
+    fn link_revision(&self) -> u64 {
+        engine!(self, engine => engine.link_revision())
+    }
 }
 
 impl Exchanges for Store {

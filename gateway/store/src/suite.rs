@@ -540,6 +540,24 @@ fn a_merge_is_taken_back_and_can_be_made_again() {
 }
 
 #[test]
+fn a_revision_rises_with_each_write_of_its_type() {
+    let both = Both::new();
+    let numbers = |name: &str| both.ask(|store| Ok((store.revision(name), store.link_revision())));
+    assert_eq!(numbers("Consent"), (0, 0));
+    both.commit(write([version("Consent", "a", "one"), version("Patient", "a", "one")])).unwrap();
+    assert_eq!(numbers("Consent"), (1, 0));
+    both.commit(write([version("Patient", "a", "two")])).unwrap();
+    assert_eq!((numbers("Consent"), numbers("Patient")), ((1, 0), (2, 0)));
+    let refused = NewVersion { expect: Expect::Version(7), ..version("Consent", "a", "no") };
+    both.commit(write([refused])).unwrap_err();
+    assert_eq!(numbers("Consent"), (1, 0));
+    let link = PatientLink { replaced: "old".to_owned(), replaced_by: "new".to_owned() };
+    both.commit(Commit { links: vec![link.clone()], ..Commit::default() }).unwrap();
+    both.commit(Commit { unlinks: vec![link], ..Commit::default() }).unwrap();
+    assert_eq!(numbers("Consent"), (1, 2));
+}
+
+#[test]
 fn waiting_for_records_ends_when_one_is_durable() {
     let both = Both::new();
     for store in [&both.memory, both.disk()] {

@@ -104,6 +104,13 @@ pub trait Resources {
 
     /// Merges that name this patient on either side.
     fn links(&self, patient: &str) -> Result<Vec<PatientLink>, Error>;
+
+    /// A number that rises with every commit that writes this type, before the commit is answered: what was read under a
+    /// number is current as long as the number stands. Of this process alone.
+    fn revision(&self, resource_type: &str) -> u64;
+
+    /// The same for merges.
+    fn link_revision(&self) -> u64;
 }
 
 /// Exchanges: what happened to each.

@@ -300,6 +300,14 @@ impl Resources for DiskStore {
         links.sort();
         Ok(links)
     }
+
+    fn revision(&self, resource_type: &str) -> u64 {
+        self.shared().revisions.of(resource_type)
+    }
+
+    fn link_revision(&self) -> u64 {
+        self.shared().revisions.of_links()
+    }
 }
 
 impl Exchanges for DiskStore {

@@ -16,6 +16,7 @@ use crate::disk::{Shared, Space, store_directory};
 use crate::error::Error;
 use crate::index::{Applied, OpenIndex};
 use crate::journal::Tail;
+use crate::revisions::Written;
 
 /// How often an idle writer looks whether the index has to be opened again.
 const IDLE: Duration = Duration::from_secs(1);
@@ -114,6 +115,7 @@ impl Writer {
         let config = &shared.config;
         let at = self.clock.now().max(self.applied.at);
         let mut answers: Vec<Answer> = Vec::new();
+        let mut written = Written::default();
         let mut waiting = Some(first);
         let base = match self.tail.payload_position(&shared.journal, 1) {
             Ok(base) => base,
@@ -127,7 +129,10 @@ impl Writer {
         while let Some(request) = waiting.take() {
             let room = self.tail.room(&shared.journal);
             match group.take(&request.commit, at, room) {
-                Ok(Some(taken)) => answers.push((request.answer, Ok(taken))),
+                Ok(Some(taken)) => {
+                    written.add(&request.commit);
+                    answers.push((request.answer, Ok(taken)));
+                }
                 Ok(None) if group.commits() > 0 => {
                     waiting = Some(request);
                     break;
@@ -160,11 +165,11 @@ impl Writer {
                 waiting = requests.try_recv().ok();
             }
         }
-        self.write(group, answers, at);
+        self.write(group, answers, written, at);
         waiting
     }
 
-    fn write(&mut self, mut group: Group<'_>, mut answers: Vec<Answer>, at: model::time::Instant) {
+    fn write(&mut self, mut group: Group<'_>, mut answers: Vec<Answer>, written: Written, at: model::time::Instant) {
         if group.commits() == 0 {
             self.buffer = group.finish().2;
             return self.answer(answers);
@@ -188,6 +193,7 @@ impl Writer {
         self.applied = Applied { position, sequence, last, at };
         self.next = next;
         self.shared.index.put(rows, self.applied);
+        self.shared.revisions.raise(written);
         self.shared.exchanges.store(next.exchange, Ordering::Release);
         self.shared.ledger.send_if_modified(|seen| std::mem::replace(seen, next.ledger) != next.ledger);
         // Last: whoever is answered sees what was committed by every way of reading.
