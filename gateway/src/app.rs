@@ -191,7 +191,7 @@ pub fn store_config(config: &Config, data: &DataDirectory) -> store::Config {
         backend,
         cache_bytes: config.store.cache_bytes,
         min_free_bytes: config.store.min_free_bytes,
-        derive: Some(store::Derive(crate::index::derived)),
+        derive: crate::index::rules(),
         ..store::Config::sled(data.path())
     }
 }

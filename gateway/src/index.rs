@@ -15,18 +15,18 @@ use crate::emergency::likeness::fold;
 mod tests;
 
 /// A Consent that names no patient: it may be a policy of the site, else it blocks until somebody mends it.
-const FOR_EVERYBODY: u8 = 240;
+const FOR_EVERYBODY: u32 = 240;
 /// A Patient's day of birth.
-const BIRTH: u8 = 241;
+const BIRTH: u32 = 241;
 /// A Patient's family name, folded.
-const FAMILY: u8 = 242;
+const FAMILY: u32 = 242;
 
 /// Where a resource stands in the summary of each of its patients: see [`summary_prefix`].
-const SUMMARY: u8 = 243;
+const SUMMARY: u32 = 243;
 /// A search for a patient in an emergency: who, when. Limits count these rows, so that a restart forgets nothing.
-const SEARCHED: u8 = 244;
+const SEARCHED: u32 = 244;
 /// A review of an emergency access that is not closed: by when it is due.
-const REVIEW: u8 = 245;
+const REVIEW: u32 = 245;
 /// Ends the patient's id; no id holds it.
 const PATIENT_END: u8 = 0x1f;
 
@@ -58,7 +58,7 @@ pub fn rows(resource: &Json) -> Vec<IndexRow> {
 /// The rows of a resource by its identifiers alone.
 pub fn identifiers(resource: &Json) -> Vec<IndexRow> {
     let mut rows = search_rows(resource);
-    rows.retain(|row| search::is_identifier(row.param));
+    rows.retain(|row| is_identifier(row.param));
     rows
 }
 
@@ -80,12 +80,12 @@ pub fn open_review(task: &Json) -> Option<u64> {
 }
 
 /// The parameter of the rows of open reviews; a value is when one is due, as eight bytes.
-pub fn review_param() -> u8 {
+pub fn review_param() -> u32 {
     REVIEW
 }
 
 /// The parameter of the rows of emergency searches.
-pub fn searched_param() -> u8 {
+pub fn searched_param() -> u32 {
     SEARCHED
 }
 
@@ -102,7 +102,7 @@ pub fn searched(person: &str, at: Instant) -> IndexRow {
 }
 
 /// The parameter of the rows by which a summary is put together.
-pub fn summary_param() -> u8 {
+pub fn summary_param() -> u32 {
     SUMMARY
 }
 
@@ -139,18 +139,36 @@ fn summary_rows(resource: &Json) -> Vec<IndexRow> {
     patients_of(resource).iter().map(|patient| key(SUMMARY, value_of(patient.as_str(), &place))).collect()
 }
 
-/// The rows that a version of an earlier release was written without.
-pub fn derived(resource_type: &str, body: &[u8], known: &[IndexRow]) -> Vec<IndexRow> {
-    let shown = Section::ALL.iter().any(|section| section.types().contains(&resource_type));
-    let made_before = !known.iter().any(|row| matches!(row.param, SUMMARY | REVIEW));
-    if !made_before || !(shown || resource_type == "Task") {
-        return Vec::new();
+/// How the store makes rows anew of what was written under other rules.
+pub struct Derivation;
+
+impl store::Derive for Derivation {
+    fn rules(&self, _: &str) -> u32 {
+        RULES
     }
-    let Ok(json) = model::json::parse(body, &model::json::Limits::default()) else { return Vec::new() };
-    match resource_type {
-        "Task" => open_review(&json).map(|due| key(REVIEW, due.to_be_bytes().to_vec())).into_iter().collect(),
-        _ => summary_rows(&json),
+
+    fn rows(&self, _: &str, body: &[u8]) -> Vec<IndexRow> {
+        model::json::parse(body, &model::json::Limits::default()).map(|json| rows(&json)).unwrap_or_default()
     }
+
+    /// A merged Patient is found by the identifiers of the records it stands for, and an audit event tells of a search:
+    /// neither is in the body.
+    fn kept(&self, resource_type: &str, row: &IndexRow) -> Option<IndexRow> {
+        let inherited = resource_type == "Patient" && is_identifier(row.param);
+        (inherited || row.param == SEARCHED).then(|| row.clone())
+    }
+}
+
+/// The rules by which rows are made, for the command line and the running gateway alike.
+pub fn rules() -> store::Rules {
+    store::Rules::of(std::sync::Arc::new(Derivation))
+}
+
+/// Raised when rows are made otherwise.
+const RULES: u32 = 1;
+
+fn is_identifier(param: u32) -> bool {
+    u8::try_from(param).is_ok_and(search::is_identifier)
 }
 
 /// Finds the consents that name no patient.
@@ -171,19 +189,19 @@ pub fn family(name: &str) -> Term {
 /// The condition of a search, as the store has it.
 pub fn condition(term: &search::Term) -> Term {
     let one = |one: &search::Match| Match {
-        param: one.param,
+        param: one.param.into(),
         test: match &one.test {
             search::Test::Equals(value) => Test::Equals(value.clone()),
             search::Test::Prefix(value) => Test::Prefix(value.clone()),
         },
         kind: row_kind(one.kind),
     };
-    Term { any_of: term.any_of.iter().map(one).collect() }
+    Term::AnyOf(term.any_of.iter().map(one).collect())
 }
 
 fn search_rows(resource: &Json) -> Vec<IndexRow> {
     let name = resource_type(resource).unwrap_or_default();
-    let row = |row: search::IndexRow| IndexRow { param: row.param, value: row.value, kind: row_kind(row.kind) };
+    let row = |row: search::IndexRow| IndexRow { param: row.param.into(), value: row.value, kind: row_kind(row.kind) };
     search::extract(name, resource).into_iter().map(row).collect()
 }
 
@@ -194,10 +212,10 @@ fn row_kind(kind: search::RowKind) -> RowKind {
     }
 }
 
-fn key(param: u8, value: Vec<u8>) -> IndexRow {
+fn key(param: u32, value: Vec<u8>) -> IndexRow {
     IndexRow { param, value, kind: RowKind::Key }
 }
 
-fn term(param: u8, value: Vec<u8>) -> Term {
-    Term { any_of: vec![Match { param, test: Test::Equals(value), kind: RowKind::Key }] }
+fn term(param: u32, value: Vec<u8>) -> Term {
+    Term::AnyOf(vec![Match { param, test: Test::Equals(value), kind: RowKind::Key }])
 }

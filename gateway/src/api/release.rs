@@ -292,7 +292,7 @@ impl<'a> Asking<'a> {
             let Some(released) = self.released_of(&document)? else { continue };
             // An attachment that was taken out for its labels takes its content along.
             let left = crate::index::rows(&released.json()?);
-            if search.terms.iter().all(|term| passes(term, &left))
+            if search.terms.iter().all(|term| term.passes(&left))
                 && let Some(released) = self.following(stored, (text.clone(), json.clone()), &document)?
             {
                 return Ok(Some(released));
@@ -495,11 +495,6 @@ fn made_up((resource_type, id): (&str, &str), patient: &str, body: String, now: 
         body: Bytes::from(body),
         cursor: store::Cursor(0),
     }
-}
-
-fn passes(term: &store::Term, rows: &[store::IndexRow]) -> bool {
-    let fits = |one: &store::Match| rows.iter().any(|row| row.param == one.param && one.test.passes(&row.value));
-    term.any_of.iter().any(fits)
 }
 
 /// A patient's own token sees of the audit log what is for patients.

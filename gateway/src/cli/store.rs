@@ -76,7 +76,7 @@ fn import(data: &Path, file: &Path, reporter: Reporter) -> Result<(), Failure> {
 
 /// With the rows that this release makes of what earlier ones wrote.
 fn opened(data: &Path) -> store::Config {
-    store::Config { derive: Some(store::Derive(crate::index::derived)), ..store::Config::sled(data) }
+    store::Config { derive: crate::index::rules(), ..store::Config::sled(data) }
 }
 
 /// The store of a directory that has one: a mistyped name must not be checked and found whole.

@@ -163,7 +163,7 @@ fn search_by_key(bencher: Bencher) {
     let mut ids = patients.iter().cycle();
     bencher.bench_local(|| {
         let test = Test::Equals(ids.next().map(|id| id.clone().into_bytes()).unwrap_or_default());
-        let terms = vec![Term { any_of: vec![Match { param: 1, test, kind: RowKind::Key }] }];
+        let terms = vec![Term::AnyOf(vec![Match { param: 1, test, kind: RowKind::Key }])];
         store.search(&Search { types: vec!["Patient".to_owned()], terms, ..Search::default() }, 10)
     });
 }

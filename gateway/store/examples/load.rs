@@ -107,8 +107,8 @@ fn exchange(message: u64) -> Commit {
         let own = if place == 0 { patient.clone() } else { format!("{:016x}-{place}", spread(message * 8 + place)) };
         let filler = if place == 0 { person } else { message };
         let body = format!(r#"{{"resourceType":"{name}","id":"{own}","text":"{filler:0>900}"}}"#);
-        let key = |param: u8, value: String| IndexRow { param, value: value.into_bytes(), kind: RowKind::Key };
-        let detail = |param: u8, value: String| IndexRow { param, value: value.into_bytes(), kind: RowKind::Detail };
+        let key = |param: u32, value: String| IndexRow { param, value: value.into_bytes(), kind: RowKind::Key };
+        let detail = |param: u32, value: String| IndexRow { param, value: value.into_bytes(), kind: RowKind::Detail };
         let mut index = vec![detail(9, "2024-01-01".to_owned()), detail(10, format!("Patient/{patient}"))];
         if place < 3 {
             index.push(key(1, format!("urn:hospital|{own}")));

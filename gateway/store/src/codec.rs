@@ -34,6 +34,10 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        Self { rest: bytes }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }

@@ -1,6 +1,7 @@
 //! How a store is opened.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::resource::IndexRow;
@@ -15,25 +16,71 @@ pub enum Backend {
     Sled,
 }
 
-/// Rows that versions of earlier releases lack, made from what is known of a version: its type, its body and the rows it
-/// was written with. Asked while a new index is made from the journal and at an import; pure, so that the index is always the same.
-#[derive(Clone, Copy)]
-pub struct Derive(pub fn(&str, &[u8], &[IndexRow]) -> Vec<IndexRow>);
+/// Makes rows anew where a version was written under other rules than hold now: by an earlier release, or before a search
+/// parameter was added. Pure: the same rules make the same rows of the same body.
+pub trait Derive: Send + Sync {
+    /// A digest of the rules by which rows of this type are made.
+    fn rules(&self, resource_type: &str) -> u32;
 
-impl std::fmt::Debug for Derive {
+    /// The rows of a body.
+    fn rows(&self, resource_type: &str, body: &[u8]) -> Vec<IndexRow>;
+
+    /// What stays of a row that a version was written with and that its body does not tell, as it is called now.
+    fn kept(&self, resource_type: &str, row: &IndexRow) -> Option<IndexRow> {
+        let _ = (resource_type, row);
+        None
+    }
+}
+
+/// The rules of an open store, if it was given any.
+#[derive(Clone, Default)]
+pub struct Rules(Option<Arc<dyn Derive>>);
+
+impl Rules {
+    /// These rules.
+    pub fn of(derive: Arc<dyn Derive>) -> Self {
+        Self(Some(derive))
+    }
+
+    /// The digest with which a version of this type is written now.
+    pub(crate) fn digest(&self, resource_type: &str) -> Option<u32> {
+        self.0.as_ref().map(|derive| derive.rules(resource_type))
+    }
+
+    /// Rows of a version under the rules of now; `None` where those it was written with are.
+    pub(crate) fn anew(
+        &self,
+        resource_type: &str,
+        body: &[u8],
+        written: Option<u32>,
+        known: &[IndexRow],
+    ) -> Option<Vec<IndexRow>> {
+        let derive = self.0.as_ref()?;
+        if written == Some(derive.rules(resource_type)) {
+            return None;
+        }
+        let mut rows = derive.rows(resource_type, body);
+        rows.extend(known.iter().filter_map(|row| derive.kept(resource_type, row)));
+        rows.sort_unstable();
+        rows.dedup();
+        Some(rows)
+    }
+}
+
+impl std::fmt::Debug for Rules {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Derive")
+        formatter.write_str("Rules")
     }
 }
 
 /// One process has one: two are the same for whoever compares configurations.
-impl PartialEq for Derive {
+impl PartialEq for Rules {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Derive {}
+impl Eq for Rules {}
 
 /// How a store is opened. Every queue is bounded and every wait has a limit, all of them here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +105,8 @@ pub struct Config {
     pub lock_timeout: Duration,
     /// How long the index engine may take to open before its directory counts as damaged and is rebuilt.
     pub open_timeout: Duration,
-    /// Rows to add to versions that were written without them.
-    pub derive: Option<Derive>,
+    /// How rows are made; without it those that versions were written with stand.
+    pub derive: Rules,
 }
 
 impl Config {
@@ -88,7 +135,7 @@ impl Config {
             segment_bytes: Self::SEGMENT_BYTES,
             lock_timeout: Duration::from_secs(5),
             open_timeout: Duration::from_secs(30),
-            derive: None,
+            derive: Rules::default(),
         }
     }
 }

@@ -79,7 +79,7 @@ impl DiskStore {
         let journal = Arc::new(Journal::open(&directory.join("journal"), config.segment_bytes)?);
         let opened = OpenIndex::open(&directory.join("index"), journal.id(), config.cache_bytes, config.open_timeout)?;
         let applied = opened.applied;
-        let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes, config.derive);
+        let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes, config.derive.clone());
         let replayed = replay::replay(&journal, &index, applied)?;
         let Replayed { applied, next } = replayed;
         let tail = journal.tail(applied.position, applied.sequence)?;

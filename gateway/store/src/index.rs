@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use sled::IVec;
 
-use crate::config::Derive;
+use crate::config::Rules;
 use crate::disk::record::VersionItem;
 use crate::error::Error;
 pub(crate) use engine::{Applied, Engine, OpenIndex};
@@ -43,7 +43,7 @@ pub(crate) struct Index {
     moving: Mutex<()>,
     /// Rows in the overlay, in bytes, at which they are moved without waiting.
     full_bytes: usize,
-    derive: Option<Derive>,
+    rules: Rules,
 }
 
 #[derive(Default)]
@@ -72,7 +72,7 @@ pub(crate) enum Direction {
 const ROW_OVERHEAD: usize = 144;
 
 impl Index {
-    pub(crate) fn new(engine: Engine, cache_bytes: u64, derive: Option<Derive>) -> Self {
+    pub(crate) fn new(engine: Engine, cache_bytes: u64, rules: Rules) -> Self {
         // Rows that wait longer meet more of their neighbours: fewer blocks are written for the same rows.
         let full_bytes = usize::try_from(cache_bytes / 32).unwrap_or(usize::MAX).clamp(64 << 10, 16 << 20);
         Self {
@@ -83,20 +83,24 @@ impl Index {
             changed: Condvar::new(),
             moving: Mutex::default(),
             full_bytes,
-            derive,
+            rules,
         }
     }
 
-    /// A version's rows with those that it was written without.
+    /// A version with its rows as the rules of now make them.
     pub(crate) fn with_derived(&self, mut item: VersionItem) -> VersionItem {
-        if let (Some(Derive(derive)), false) = (self.derive, item.deleted) {
-            for row in derive(&item.resource_type, &item.body, &item.index) {
-                if !item.index.contains(&row) {
-                    item.index.push(row);
-                }
-            }
+        if !item.deleted
+            && let Some(rows) = self.rules.anew(&item.resource_type, &item.body, item.rules, &item.index)
+        {
+            item.rules = self.rules.digest(&item.resource_type);
+            item.index = rows;
         }
         item
+    }
+
+    /// The rules of now.
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, Error> {

@@ -27,7 +27,7 @@ mod suite;
 mod traits;
 
 pub use commit::{Commit, Committed};
-pub use config::{Backend, Config, Derive};
+pub use config::{Backend, Config, Derive, Rules};
 pub use emergency::{EmergencyJournal, Mark};
 pub use error::{Conflict, Error};
 pub use exchange::{
@@ -41,7 +41,7 @@ pub use open::Store;
 pub use outbox::{Claim, Delivery, DeliveryChange, DeliveryState};
 pub use portable::{PortableReport, export, import};
 pub use resource::{
-    Author, Cursor, Effect, Expect, IndexRow, KeyRow, Match, NewVersion, Order, Page, PatientLink, RowKind, Search,
-    Step, Stored, Term, Test, VersionWritten,
+    Author, Bounds, Cursor, Effect, Expect, IndexRow, KeyRow, Match, NewVersion, Order, Page, PatientLink, RowKind,
+    Search, Step, Stored, Term, Test, VersionWritten,
 };
 pub use traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};

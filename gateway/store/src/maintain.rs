@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Malformed};
 use crate::config::Config;
 use crate::disk::record::{CommitItem, ExchangeItem, LedgerItem, PatientRow, VersionItem, kind};
 use crate::disk::replay::{self, Items};
@@ -96,13 +96,13 @@ fn check_frame(journal: &Journal, frame: &Frame, report: &mut CheckReport) -> Re
                 CommitItem::decoded(payload).map_err(unreadable)?;
                 report.commits += 1;
             }
-            kind::VERSION => {
-                let item = VersionItem::decoded(payload).map_err(unreadable)?;
+            kind::VERSION | kind::VERSION_1 => {
+                let item = VersionItem::of_kind(kind, payload).unwrap_or(Err(Malformed)).map_err(unreadable)?;
                 report.versions += 1;
                 let before = match item.previous {
                     Some(previous) => {
                         expect(previous.position < pointer.position, "version follows a later one")?;
-                        let before: VersionItem = journal.decoded(previous, kind::VERSION)?;
+                        let before = journal.version(previous)?;
                         expect(
                             (&before.resource_type, &before.id) == (&item.resource_type, &item.id),
                             "version follows another resource",
@@ -157,7 +157,7 @@ fn check_index(
 
 fn caught_up(config: &Config, journal: &Journal, opened: OpenIndex) -> Result<Index, Error> {
     let applied = opened.applied;
-    let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes, config.derive);
+    let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes, config.derive.clone());
     replay::replay(journal, &index, applied)?;
     index.move_down()?;
     Ok(index)

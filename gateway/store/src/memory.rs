@@ -306,7 +306,7 @@ impl Resources for MemoryStore {
     fn descend(
         &self,
         resource_type: &str,
-        param: u8,
+        param: u32,
         prefix: &[u8],
         visitor: &mut dyn FnMut(KeyRow) -> Step,
     ) -> Result<(), Error> {

@@ -99,7 +99,7 @@ impl Resources for Store {
     fn descend(
         &self,
         resource_type: &str,
-        param: u8,
+        param: u32,
         prefix: &[u8],
         visitor: &mut dyn FnMut(KeyRow) -> Step,
     ) -> Result<(), Error> {

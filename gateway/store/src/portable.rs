@@ -1,6 +1,6 @@
 //! Export and import: the store's whole history as a stream that knows neither segments nor positions.
 //!
-//! Layout: `ALEXPRT1`, then records of `length u32, crc32 u32, payload` (little endian), one for each commit, oldest
+//! Layout: `ALEXPRT2`, then records of `length u32, crc32 u32, payload` (little endian), one for each commit, oldest
 //! first; at the end a record of length 0 whose checksum field holds the number of commits modulo 2^32. A payload is a
 //! [`Portable`] in the form of `codec`: what `docs/storage.md` describes member by member.
 
@@ -23,7 +23,9 @@ use crate::index::{Applied, Engine, Index, OpenIndex};
 use crate::journal::{Frame, Journal, Pointer};
 use crate::resource::PatientLink;
 
-const MAGIC: &[u8; 8] = b"ALEXPRT1";
+const MAGIC: &[u8; 8] = b"ALEXPRT2";
+/// What streams of releases before the search over every parameter begin with: their versions have the older form.
+const MAGIC_1: &[u8; 8] = b"ALEXPRT1";
 
 /// One commit with everything assigned. Pointers in it are void; what they led to and is new stands beside.
 pub(crate) struct Portable {
@@ -51,9 +53,30 @@ impl Codec for Portable {
     }
 
     fn take(from: &mut Reader) -> Result<Self, Malformed> {
+        let at = Codec::take(from)?;
+        let versions = Codec::take(from)?;
+        Self::rest(at, versions, from)
+    }
+}
+
+impl Portable {
+    /// Reads a commit as releases with the older form of versions exported it.
+    fn older(bytes: Bytes) -> Result<Self, Malformed> {
+        let mut from = Reader::of(bytes);
+        let at = Codec::take(&mut from)?;
+        let count = u64::take(&mut from)?;
+        let mut versions = Vec::new();
+        for _ in 0..count {
+            versions.push(VersionItem::take_older(&mut from)?);
+        }
+        let commit = Self::rest(at, versions, &mut from)?;
+        if from.is_empty() { Ok(commit) } else { Err(Malformed) }
+    }
+
+    fn rest(at: Instant, versions: Vec<VersionItem>, from: &mut Reader) -> Result<Self, Malformed> {
         Ok(Self {
-            at: Codec::take(from)?,
-            versions: Codec::take(from)?,
+            at,
+            versions,
             ledger: Codec::take(from)?,
             exchanges: Codec::take(from)?,
             grants: Codec::take(from)?,
@@ -61,9 +84,7 @@ impl Codec for Portable {
             unlinks: if from.is_empty() { Vec::new() } else { Codec::take(from)? },
         })
     }
-}
 
-impl Portable {
     fn empty(at: Instant) -> Self {
         Self {
             at,
@@ -151,8 +172,8 @@ fn commits_of(journal: &Journal, frame: &Frame) -> Result<Vec<Portable>, Error> 
             return Err(journal.damaged(pointer.position, "item stands before any commit"));
         };
         match kind {
-            kind::VERSION => {
-                let item = VersionItem::decoded(payload).map_err(unreadable)?;
+            kind::VERSION | kind::VERSION_1 => {
+                let item = VersionItem::of_kind(kind, payload).unwrap_or(Err(Malformed)).map_err(unreadable)?;
                 commit.versions.push(VersionItem { previous: None, ..item });
             }
             kind::LEDGER => commit.ledger.push(LedgerItem::decoded(payload).map_err(unreadable)?),
@@ -204,15 +225,17 @@ pub fn import(config: &Config, from: &mut dyn Read, progress: &mut dyn FnMut(u64
     let journal = Arc::new(Journal::open(&directory.join("journal"), config.segment_bytes)?);
     let opened = OpenIndex::open(&directory.join("index"), journal.id(), config.cache_bytes, config.open_timeout)?;
     let applied = opened.applied;
-    let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes, config.derive);
+    let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes, config.derive.clone());
     let Replayed { mut applied, mut next } = replay::replay(&journal, &index, applied)?;
     if applied.sequence != 0 {
         return Err(Error::NotEmpty);
     }
     let mut tail = journal.tail(applied.position, applied.sequence)?;
-    let mut stream = Stream { from, offset: 0 };
-    if stream.take(MAGIC.len())? != MAGIC[..] {
-        return Err(stream.damaged("stream does not begin as an export"));
+    let mut stream = Stream { from, offset: 0, read: Portable::decoded };
+    match stream.take(MAGIC.len())? {
+        begin if begin == MAGIC[..] => {}
+        begin if begin == MAGIC_1[..] => stream.read = Portable::older,
+        _ => return Err(stream.damaged("stream does not begin as an export")),
     }
     let mut report = PortableReport::default();
     let mut buffer = Vec::new();
@@ -262,6 +285,8 @@ pub fn import(config: &Config, from: &mut dyn Read, progress: &mut dyn FnMut(u64
 struct Stream<'a> {
     from: &'a mut dyn Read,
     offset: u64,
+    /// Reads a record in the form that the stream's beginning names.
+    read: fn(Bytes) -> Result<Portable, Malformed>,
 }
 
 impl Stream<'_> {
@@ -276,7 +301,7 @@ impl Stream<'_> {
         if crc32fast::hash(&payload) != checksum {
             return Err(self.damaged("record fails its checksum"));
         }
-        Portable::decoded(Bytes::from(payload)).map(Some).map_err(|_| self.damaged("record is not readable"))
+        (self.read)(Bytes::from(payload)).map(Some).map_err(|_| self.damaged("record is not readable"))
     }
 
     fn number(&mut self) -> Result<u32, Error> {

@@ -19,7 +19,7 @@ pub enum RowKind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IndexRow {
     /// The parameter, numbered by the caller; numbers are kept on disk and must not change meaning.
-    pub param: u8,
+    pub param: u32,
     /// The value in a byte order that sorts as the parameter does.
     pub value: Vec<u8>,
     /// Whether the row gets an entry of its own in the index.
@@ -199,8 +199,39 @@ pub enum Test {
     Equals(Vec<u8>),
     /// The value begins so.
     Prefix(Vec<u8>),
+    /// The value ends so.
+    Suffix(Vec<u8>),
+    /// This stands somewhere in the part of the value before its first zero byte.
+    Contains(Vec<u8>),
     /// The value is at least the first and at most the second; `None` is open.
     Between(Option<Vec<u8>>, Option<Vec<u8>>),
+    /// The value is `prefix`, then the eight bytes of a low end, then those of a high end, each within its bounds.
+    Span {
+        /// What stands before the two ends.
+        prefix: Vec<u8>,
+        /// Where the low end may be.
+        low: Bounds,
+        /// Where the high end may be.
+        high: Bounds,
+    },
+    /// Any value.
+    Present,
+}
+
+/// Where an end of a [`Test::Span`] may be; both included, `None` is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bounds {
+    /// At least this.
+    pub from: Option<[u8; 8]>,
+    /// At most this.
+    pub to: Option<[u8; 8]>,
+}
+
+impl Bounds {
+    /// Whether an end is inside.
+    pub fn hold(&self, end: &[u8; 8]) -> bool {
+        self.from.is_none_or(|from| *end >= from) && self.to.is_none_or(|to| *end <= to)
+    }
 }
 
 impl Test {
@@ -209,9 +240,20 @@ impl Test {
         match self {
             Test::Equals(expected) => value == expected,
             Test::Prefix(prefix) => value.starts_with(prefix),
+            Test::Suffix(suffix) => value.ends_with(suffix),
+            Test::Contains(part) => {
+                let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
+                part.is_empty() || text.windows(part.len()).any(|window| window == part)
+            }
             Test::Between(low, high) => {
                 low.as_deref().is_none_or(|low| value >= low) && high.as_deref().is_none_or(|high| value <= high)
             }
+            Test::Span { prefix, low, high } => {
+                let ends = value.strip_prefix(&prefix[..]).and_then(|ends| ends.split_first_chunk::<8>());
+                ends.and_then(|(first, rest)| Some((first, <&[u8; 8]>::try_from(rest).ok()?)))
+                    .is_some_and(|(first, last)| low.hold(first) && high.hold(last))
+            }
+            Test::Present => true,
         }
     }
 }
@@ -220,18 +262,40 @@ impl Test {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
     /// The parameter.
-    pub param: u8,
+    pub param: u32,
     /// The comparison.
     pub test: Test,
     /// As the parameter's rows were written.
     pub kind: RowKind,
 }
 
-/// Holds when any of its alternatives does (the comma of a FHIR search).
+impl Match {
+    /// Whether one of a version's rows passes.
+    pub fn passes(&self, rows: &[IndexRow]) -> bool {
+        rows.iter().any(|row| row.param == self.param && self.test.passes(&row.value))
+    }
+}
+
+/// A condition on a version's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Term {
-    /// The alternatives.
-    pub any_of: Vec<Match>,
+pub enum Term {
+    /// Any of the alternatives holds (the comma of a FHIR search).
+    AnyOf(Vec<Match>),
+    /// None of them does.
+    NoneOf(Vec<Match>),
+    /// Any of the alternatives holds, each of which is all of its terms.
+    Either(Vec<Vec<Term>>),
+}
+
+impl Term {
+    /// Whether a version with these rows is meant.
+    pub fn passes(&self, rows: &[IndexRow]) -> bool {
+        match self {
+            Term::AnyOf(matches) => matches.iter().any(|wanted| wanted.passes(rows)),
+            Term::NoneOf(matches) => !matches.iter().any(|wanted| wanted.passes(rows)),
+            Term::Either(alternatives) => alternatives.iter().any(|all| all.iter().all(|term| term.passes(rows))),
+        }
+    }
 }
 
 /// The order of results.
@@ -333,13 +397,5 @@ impl Search {
             && self.updated_since.is_none_or(|since| stored.last_updated >= since)
             && self.updated_until.is_none_or(|until| stored.last_updated < until)
             && self.terms.iter().all(|term| term.passes(&stored.index))
-    }
-}
-
-impl Term {
-    fn passes(&self, index: &[IndexRow]) -> bool {
-        self.any_of
-            .iter()
-            .any(|wanted| index.iter().any(|row| row.param == wanted.param && wanted.test.passes(&row.value)))
     }
 }

@@ -116,7 +116,7 @@ pub(crate) fn version(resource_type: &str, id: &str, text: &str) -> NewVersion {
     }
 }
 
-pub(crate) fn row(param: u8, value: &str, kind: RowKind) -> IndexRow {
+pub(crate) fn row(param: u32, value: &str, kind: RowKind) -> IndexRow {
     IndexRow { param, value: value.as_bytes().to_vec(), kind }
 }
 
@@ -233,7 +233,7 @@ fn search_finds_current_versions_by_every_way_in() {
             .unwrap();
     }
     let types = vec!["Observation".to_owned()];
-    let term = |param: u8, test: Test, kind: RowKind| Term { any_of: vec![Match { param, test, kind }] };
+    let term = |param: u32, test: Test, kind: RowKind| Term::AnyOf(vec![Match { param, test, kind }]);
     let cases: Vec<(&str, Search, Vec<&str>)> = vec![
         ("type", Search::default(), vec!["a", "d", "c", "b"]),
         ("oldest first", Search { order: Order::OldestFirst, ..Search::default() }, vec!["b", "c", "d", "a"]),

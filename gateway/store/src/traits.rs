@@ -78,7 +78,7 @@ pub trait Resources {
     fn descend(
         &self,
         resource_type: &str,
-        param: u8,
+        param: u32,
         prefix: &[u8],
         visitor: &mut dyn FnMut(KeyRow) -> Step,
     ) -> Result<(), Error>;

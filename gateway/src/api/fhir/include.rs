@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use model::id::Reference;
 use search::{Include, Query};
-use store::Search;
+use store::{Search, Term};
 
 use super::search::SCAN_MOST;
 use crate::api::outcome::Failure;
@@ -139,11 +139,11 @@ fn places(include: &Include, matches: &[Released]) -> Search {
     let mut search = Search { types: vec![include.source.to_string()], ..Search::default() };
     if include.source.as_str() == "Provenance" && include.parameter == "target" {
         let references = matches.iter().filter_map(|one| Reference::parse(one.reference()).ok());
-        let mut terms = references.map(|reference| index::condition(&search::referring(&reference)));
-        if let Some(mut first) = terms.next() {
-            first.any_of.extend(terms.flat_map(|term| term.any_of));
-            search.terms.push(first);
-        }
+        let matches = references.flat_map(|reference| match index::condition(&search::referring(&reference)) {
+            Term::AnyOf(matches) => matches,
+            Term::NoneOf(_) | Term::Either(_) => Vec::new(),
+        });
+        search.terms.push(Term::AnyOf(matches.collect()));
         return search;
     }
     if matches.iter().all(|one| !one.patients().is_empty()) {

@@ -326,7 +326,7 @@ impl<'a> Group<'a> {
         };
         // The version itself is needed for its author, its content and its rows.
         let before: Option<VersionItem> = match row {
-            Some(row) => Some(self.read(row.pointer, kind::VERSION)?),
+            Some(row) => Some(self.read_version(row.pointer)?),
             None => None,
         };
         let current = before.as_ref().map(|before| Current {
@@ -341,7 +341,13 @@ impl<'a> Group<'a> {
             }
             _ => {
                 let version = before.as_ref().map_or(0, |before| before.version) + 1;
-                let item = VersionItem::new(new, version, at, row.map(|row| row.pointer));
+                let item = VersionItem::new(
+                    new,
+                    version,
+                    at,
+                    self.index.rules().digest(&new.resource_type),
+                    row.map(|row| row.pointer),
+                );
                 let pointer = self.item(kind::VERSION, |out| item.put(out));
                 self.rows.version(&item, pointer, before.as_ref().map(|before| before.index.as_slice()));
                 let effect = new.effect(before.is_some_and(|before| !before.deleted));
@@ -398,16 +404,25 @@ impl<'a> Group<'a> {
 
     /// An item from this group or from the journal.
     fn read<T: Codec>(&self, pointer: Pointer, expected: u8) -> Result<T, Error> {
+        let (kind, payload) = self.read_item(pointer)?;
+        let value = (kind == expected).then(|| T::decoded(payload).ok());
+        value.flatten().ok_or_else(Error::unreadable_row)
+    }
+
+    fn read_version(&self, pointer: Pointer) -> Result<VersionItem, Error> {
+        let (kind, payload) = self.read_item(pointer)?;
+        VersionItem::of_kind(kind, payload).and_then(Result::ok).ok_or_else(Error::unreadable_row)
+    }
+
+    fn read_item(&self, pointer: Pointer) -> Result<(u8, Bytes), Error> {
         if pointer.position < self.base {
-            return self.journal.decoded(pointer, expected);
+            return self.journal.item(pointer);
         }
         let start = usize::try_from(pointer.position - self.base).unwrap_or(usize::MAX);
         let start = start.saturating_add(FRAME_HEADER as usize);
         let bytes = self.buffer.get(start..start.saturating_add(pointer.length as usize)).unwrap_or_default();
         let item = open_item(pointer.position, &Bytes::copy_from_slice(bytes));
-        let item = item.filter(|(kind, payload)| *kind == expected && payload.len() + ITEM_HEADER == bytes.len());
-        let value = item.and_then(|(_, payload)| T::decoded(payload).ok());
-        value.ok_or_else(Error::unreadable_row)
+        item.filter(|(_, payload)| payload.len() + ITEM_HEADER == bytes.len()).ok_or_else(Error::unreadable_row)
     }
 }
 
@@ -427,6 +442,14 @@ impl Journal {
     pub(crate) fn decoded<T: Codec>(&self, pointer: Pointer, expected: u8) -> Result<T, Error> {
         let payload = self.payload(pointer, expected)?;
         T::decoded(payload).map_err(|_| self.damaged(pointer.position, "item is not readable"))
+    }
+
+    /// Reads an item that must be a version, in whichever form it was written.
+    pub(crate) fn version(&self, pointer: Pointer) -> Result<VersionItem, Error> {
+        let (kind, payload) = self.item(pointer)?;
+        let read = VersionItem::of_kind(kind, payload);
+        let read = read.ok_or_else(|| self.damaged(pointer.position, "item is of another kind"))?;
+        read.map_err(|_| self.damaged(pointer.position, "item is not readable"))
     }
 
     /// The payload of an item that must be of kind `expected`.

@@ -20,7 +20,7 @@ use crate::grant::Grant;
 use crate::index::{Direction, Flow, keys};
 use crate::journal::Pointer;
 use crate::ledger_queue::LedgerRecord;
-use crate::resource::{KeyRow, Match, Order, PatientLink, RowKind, Search, Step, Stored, Test};
+use crate::resource::{KeyRow, Match, Order, PatientLink, RowKind, Search, Step, Stored, Term, Test};
 use crate::traits::{Exchanges, Grants, LedgerQueue, Resources};
 
 /// Rows read at a time by a walk that may skip: few where groups are large, more where they are passed by.
@@ -38,7 +38,7 @@ impl Shared {
     }
 
     fn version(&self, pointer: Pointer) -> Result<VersionItem, Error> {
-        self.journal.decoded(pointer, kind::VERSION)
+        self.journal.version(pointer)
     }
 
     /// The newest version and its pointer.
@@ -69,14 +69,17 @@ impl Shared {
     /// Shows the versions that may match, in the search's order, to `visit`.
     fn candidates(&self, search: &Search, visit: &mut dyn FnMut(Pointer) -> Result<Flow, Error>) -> Result<(), Error> {
         let mut found: BTreeSet<Pointer> = BTreeSet::new();
-        let keyed = search.terms.iter().find(|term| term.any_of.iter().all(|wanted| wanted.kind == RowKind::Key));
+        let keyed = search.terms.iter().find_map(|term| match term {
+            Term::AnyOf(matches) if matches.iter().all(|wanted| wanted.kind == RowKind::Key) => Some(matches),
+            _ => None,
+        });
         if !search.ids.is_empty() && !search.types.is_empty() {
             for (resource_type, id) in search.types.iter().flat_map(|name| search.ids.iter().map(move |id| (name, id)))
             {
                 found.extend(self.current_row(&keys::current(resource_type, id))?.map(|row| row.pointer));
             }
-        } else if let (Some(term), false) = (keyed, search.types.is_empty()) {
-            for (resource_type, wanted) in search.types.iter().flat_map(|t| term.any_of.iter().map(move |m| (t, m))) {
+        } else if let (Some(matches), false) = (keyed, search.types.is_empty()) {
+            for (resource_type, wanted) in search.types.iter().flat_map(|t| matches.iter().map(move |m| (t, m))) {
                 self.with_term(resource_type, wanted, &mut found)?;
             }
         } else if !search.patients.is_empty() {
@@ -152,6 +155,8 @@ impl Shared {
                 let high = high.as_ref().map(|high| keys::term_is(resource_type, wanted.param, high));
                 (prefix_of(b""), low.as_ref().map(|low| prefix_of(low)), high)
             }
+            Test::Span { prefix, .. } => (prefix_of(prefix), None, None),
+            Test::Suffix(_) | Test::Contains(_) | Test::Present => (prefix_of(b""), None, None),
         };
         let mut resources: BTreeSet<[u8; 16]> = BTreeSet::new();
         self.index.walk(&prefix, after.as_deref(), Direction::Up, &mut |key, _| {
@@ -238,7 +243,7 @@ impl Resources for DiskStore {
     fn descend(
         &self,
         resource_type: &str,
-        param: u8,
+        param: u32,
         prefix: &[u8],
         visitor: &mut dyn FnMut(KeyRow) -> Step,
     ) -> Result<(), Error> {

@@ -17,8 +17,8 @@ use crate::resource::{Author, Cursor, IndexRow, NewVersion, PatientLink, RowKind
 pub(crate) mod kind {
     /// Begins a commit: [`super::CommitItem`].
     pub(crate) const COMMIT: u8 = 1;
-    /// [`super::VersionItem`].
-    pub(crate) const VERSION: u8 = 2;
+    /// [`super::VersionItem`] as releases before the search over every parameter wrote it.
+    pub(crate) const VERSION_1: u8 = 2;
     /// [`super::ExchangeItem`]: the state of an exchange after the commit.
     pub(crate) const EXCHANGE: u8 = 3;
     /// Bytes that an exchange points to: the raw message, its answer, its detail.
@@ -35,6 +35,8 @@ pub(crate) mod kind {
     pub(crate) const LINK: u8 = 9;
     /// [`crate::PatientLink`] that holds no longer.
     pub(crate) const UNLINK: u8 = 10;
+    /// [`super::VersionItem`].
+    pub(crate) const VERSION: u8 = 11;
 }
 
 pub(crate) struct CommitItem {
@@ -51,14 +53,89 @@ pub(crate) struct VersionItem {
     pub(crate) deleted: bool,
     pub(crate) author: Author,
     pub(crate) patients: Vec<String>,
+    /// Digest of the rules that made `index`; `None`: they are older than digests.
+    pub(crate) rules: Option<u32>,
     pub(crate) index: Vec<IndexRow>,
     pub(crate) previous: Option<Pointer>,
     pub(crate) body: Bytes,
 }
-codec!(VersionItem { resource_type, id, version, last_updated, deleted, author, patients, index, previous, body });
+codec!(VersionItem {
+    resource_type,
+    id,
+    version,
+    last_updated,
+    deleted,
+    author,
+    patients,
+    rules,
+    index,
+    previous,
+    body
+});
+
+/// A version as earlier releases wrote it: its parameters were numbers below 256 of their own, and no digest stood by them.
+struct VersionItem1 {
+    resource_type: String,
+    id: String,
+    version: u64,
+    last_updated: Instant,
+    deleted: bool,
+    author: Author,
+    patients: Vec<String>,
+    index: Vec<IndexRow1>,
+    previous: Option<Pointer>,
+    body: Bytes,
+}
+codec!(VersionItem1 { resource_type, id, version, last_updated, deleted, author, patients, index, previous, body });
+
+struct IndexRow1 {
+    param: u8,
+    kind: RowKind,
+    value: Bytes,
+}
+codec!(IndexRow1 { param, kind, value });
+
+impl From<VersionItem1> for VersionItem {
+    fn from(old: VersionItem1) -> Self {
+        let row = |row: IndexRow1| IndexRow { param: row.param.into(), kind: row.kind, value: row.value.to_vec() };
+        Self {
+            resource_type: old.resource_type,
+            id: old.id,
+            version: old.version,
+            last_updated: old.last_updated,
+            deleted: old.deleted,
+            author: old.author,
+            patients: old.patients,
+            rules: None,
+            index: old.index.into_iter().map(row).collect(),
+            previous: old.previous,
+            body: old.body,
+        }
+    }
+}
 
 impl VersionItem {
-    pub(crate) fn new(new: &NewVersion, version: u64, last_updated: Instant, previous: Option<Pointer>) -> Self {
+    /// Reads an item of either kind of version; `None` if it is of another kind.
+    pub(crate) fn of_kind(kind: u8, payload: Bytes) -> Option<Result<Self, Malformed>> {
+        match kind {
+            kind::VERSION => Some(Self::decoded(payload)),
+            kind::VERSION_1 => Some(VersionItem1::decoded(payload).map(Self::from)),
+            _ => None,
+        }
+    }
+
+    /// Reads a version in the older form where no item kind says so.
+    pub(crate) fn take_older(from: &mut Reader) -> Result<Self, Malformed> {
+        VersionItem1::take(from).map(Self::from)
+    }
+
+    pub(crate) fn new(
+        new: &NewVersion,
+        version: u64,
+        last_updated: Instant,
+        rules: Option<u32>,
+        previous: Option<Pointer>,
+    ) -> Self {
         Self {
             resource_type: new.resource_type.clone(),
             id: new.id.clone(),
@@ -67,6 +144,7 @@ impl VersionItem {
             deleted: new.deleted,
             author: new.author.clone(),
             patients: new.patients.clone(),
+            rules,
             index: new.index.clone(),
             previous,
             body: new.body.clone(),
@@ -359,14 +437,14 @@ impl Codec for ExchangeId {
 
 impl Codec for IndexRow {
     fn put(&self, out: &mut Vec<u8>) {
-        self.param.put(out);
+        out.extend_from_slice(&self.param.to_be_bytes());
         self.kind.put(out);
         (self.value.len() as u64).put(out);
         out.extend_from_slice(&self.value);
     }
 
     fn take(from: &mut Reader) -> Result<Self, Malformed> {
-        let (param, kind) = (u8::take(from)?, RowKind::take(from)?);
+        let (param, kind) = (u32::from_be_bytes(from.array()?), RowKind::take(from)?);
         Ok(Self { param, kind, value: Bytes::take(from)?.to_vec() })
     }
 }

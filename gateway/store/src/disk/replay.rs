@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::time::Instant;
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Malformed};
 use crate::disk::group::Counters;
 use crate::disk::record::{CommitItem, ExchangeItem, LedgerItem, Line, VersionItem, kind};
 use crate::disk::rows::{Before, GroupRows};
@@ -112,8 +112,9 @@ fn rows_of(
                 rows.accept();
                 at = Some(CommitItem::decoded(payload).map_err(unreadable)?.at);
             }
-            kind::VERSION => {
-                let item = index.with_derived(VersionItem::decoded(payload).map_err(unreadable)?);
+            kind::VERSION | kind::VERSION_1 => {
+                let read = VersionItem::of_kind(kind, payload).unwrap_or(Err(Malformed));
+                let item = index.with_derived(read.map_err(unreadable)?);
                 rows.version(&item, pointer, None);
             }
             kind::EXCHANGE => {

@@ -188,10 +188,16 @@ fn a_failed_index_engine_is_opened_again_inside_the_process() {
 }
 
 /// What a later release finds in a body and an earlier one did not write.
-fn derived(resource_type: &str, _: &[u8], index: &[IndexRow]) -> Vec<IndexRow> {
-    let known = index.iter().any(|row| row.param == 77);
-    let row = IndexRow { param: 77, value: resource_type.as_bytes().to_vec(), kind: RowKind::Key };
-    if known { Vec::new() } else { vec![row] }
+struct Later;
+
+impl Derive for Later {
+    fn rules(&self, _: &str) -> u32 {
+        7
+    }
+
+    fn rows(&self, resource_type: &str, _: &[u8]) -> Vec<IndexRow> {
+        vec![IndexRow { param: 77, value: resource_type.as_bytes().to_vec(), kind: RowKind::Key }]
+    }
 }
 
 #[test]
@@ -209,7 +215,7 @@ fn rows_that_an_earlier_release_did_not_write_are_made_with_a_new_index() {
     };
     assert_eq!(found(both.disk()), 0);
     both.disk = None;
-    let config = Config { derive: Some(Derive(derived)), ..both.config() };
+    let config = Config { derive: Rules::of(Arc::new(Later)), ..both.config() };
     std::fs::remove_dir_all(both.directory.path().join("store/index")).unwrap();
     let store = Store::open(&config, both.clock.clone()).unwrap();
     assert_eq!(found(&store), 42);

@@ -6,7 +6,7 @@
 //! | current version | `r` hash16(type, id) | version, deleted, pointer |
 //! | of a patient | `p` hash8(patient) position | exchange number, entries (type tag, pointer) |
 //! | of a type | `t` type 0 position | pointers |
-//! | key term | `x` type 0 param value 0 0 hash16(type, id) | – |
+//! | key term | `x` type 0 param4 value 0 0 hash16(type, id) | – |
 //! | exchange id | `e` id16 | number |
 //! | exchange line | `E` number8 | line with pointer to the newest state |
 //! | control id | `k` hash8(control id) hash8(source, application, facility) number8 | – |
@@ -82,8 +82,8 @@ pub(crate) fn type_at(resource_type: &str, position: u64) -> Vec<u8> {
 /// The prefix of the key terms of one parameter whose value begins so.
 ///
 /// Zero bytes are escaped and [`TERM_END`] follows a value, so that rows sort by value and no value hides another.
-pub(crate) fn term(resource_type: &str, param: u8, value: &[u8]) -> Vec<u8> {
-    let mut key = [b"x", resource_type.as_bytes(), b"\0", &[param]].concat();
+pub(crate) fn term(resource_type: &str, param: u32, value: &[u8]) -> Vec<u8> {
+    let mut key = [b"x", resource_type.as_bytes(), b"\0", &param.to_be_bytes()].concat();
     for byte in value.iter().take(VALUE_LIMIT) {
         key.push(*byte);
         if *byte == 0 {
@@ -94,11 +94,11 @@ pub(crate) fn term(resource_type: &str, param: u8, value: &[u8]) -> Vec<u8> {
 }
 
 /// The prefix of the key terms of exactly this value.
-pub(crate) fn term_is(resource_type: &str, param: u8, value: &[u8]) -> Vec<u8> {
+pub(crate) fn term_is(resource_type: &str, param: u32, value: &[u8]) -> Vec<u8> {
     [&term(resource_type, param, value)[..], &TERM_END].concat()
 }
 
-pub(crate) fn term_of(resource_type: &str, param: u8, value: &[u8], resource: &[u8; 16]) -> Vec<u8> {
+pub(crate) fn term_of(resource_type: &str, param: u32, value: &[u8], resource: &[u8; 16]) -> Vec<u8> {
     [&term_is(resource_type, param, value)[..], resource].concat()
 }
 
@@ -108,7 +108,7 @@ const TERM_END: [u8; 2] = [0, 0];
 pub(crate) fn key_row(resource_type: &str, key: &[u8]) -> Option<KeyRow> {
     let (rest, resource) = key.split_last_chunk::<16>()?;
     // Kind, type, its end and the parameter stand before the value.
-    let mut escaped = rest.strip_suffix(&TERM_END)?.get(resource_type.len() + 3..)?.iter();
+    let mut escaped = rest.strip_suffix(&TERM_END)?.get(resource_type.len() + 6..)?.iter();
     let mut value = Vec::with_capacity(escaped.len());
     while let Some(byte) = escaped.next() {
         value.push(*byte);

@@ -4,7 +4,7 @@ use super::*;
 
 fn index(directory: &std::path::Path) -> Index {
     let opened = OpenIndex::open(directory, [7; 16], 1 << 20, Duration::from_secs(20)).unwrap();
-    Index::new(Engine::new([7; 16], opened), 1 << 20, None)
+    Index::new(Engine::new([7; 16], opened), 1 << 20, Rules::default())
 }
 
 fn applied(position: u64) -> Applied {

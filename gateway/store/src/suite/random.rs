@@ -129,7 +129,7 @@ fn compare(both: &Both, now: i64) {
     for test in [Test::Equals(b"x".to_vec()), Test::Prefix(b"x".to_vec()), Test::Between(Some(b"xy".to_vec()), None)] {
         for (order, kind) in [(Order::NewestFirst, RowKind::Key), (Order::OldestFirst, RowKind::Detail)] {
             let param = if kind == RowKind::Key { 1 } else { 2 };
-            let terms = vec![Term { any_of: vec![Match { param, test: test.clone(), kind }] }];
+            let terms = vec![Term::AnyOf(vec![Match { param, test: test.clone(), kind }])];
             let search = Search { types: vec!["Patient".to_owned()], terms, order, ..Search::default() };
             both.ask(|store| Ok(plain(store.search(&search, 100)?.entries)));
         }
