@@ -416,6 +416,7 @@ impl Event {
             deleted: false,
             author: Author { source: "anchorline".to_owned(), exchange: self.exchange },
             skip_unchanged: false,
+            method: store::Method::Put,
         };
         let mut versions = Vec::with_capacity(self.patients.len().max(1));
         for (id, patient, resource) in self.resources() {

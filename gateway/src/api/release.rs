@@ -493,6 +493,7 @@ fn made_up((resource_type, id): (&str, &str), patient: &str, body: String, now: 
         patients: vec![patient.to_owned()],
         index: Vec::new(),
         body: Bytes::from(body),
+        method: store::Method::Put,
         cursor: store::Cursor(0),
     }
 }

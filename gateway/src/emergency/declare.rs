@@ -345,6 +345,7 @@ fn version(resource: &Json, grant: &Grant) -> NewVersion {
         deleted: false,
         author: Author { source: "anchorline".to_owned(), exchange: Some(grant.exchange) },
         skip_unchanged: false,
+        method: store::Method::Put,
     }
 }
 

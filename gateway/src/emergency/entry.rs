@@ -68,6 +68,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Commit> {
                 exchange: item.get("exchange").and_then(Json::as_str).and_then(ExchangeId::parse),
             },
             skip_unchanged: false,
+            method: store::Method::Put,
         });
     }
     if let Some(item) = entry.get("exchange") {

@@ -199,6 +199,7 @@ fn a_survivor_is_found_by_the_identifiers_of_those_it_stands_for() {
             deleted: false,
             author: Author { source: "test".into(), exchange: None },
             skip_unchanged: true,
+            method: store::Method::Put,
         }
     };
     let put = |version: NewVersion| {

@@ -335,6 +335,7 @@ pub(super) fn version(resource: &Json, author: Author, expect: Expect) -> NewVer
         author,
         // The same message content again adds no version: history shows changes, not deliveries.
         skip_unchanged: true,
+        method: store::Method::Put,
     }
 }
 

@@ -107,6 +107,7 @@ pub(super) fn index(
                 deleted: false,
                 author,
                 skip_unchanged: true,
+                method: store::Method::Put,
             });
         }
     }

@@ -103,6 +103,7 @@ pub async fn write(app: &App, exchange: ExchangeId, write: FhirWrite) -> Result<
             deleted: false,
             author: author.clone(),
             skip_unchanged: false,
+            method: store::Method::Put,
         });
     }
     resources.extend(write.audit);

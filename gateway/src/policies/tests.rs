@@ -28,6 +28,7 @@ fn consent(id: &str, members: &str) -> NewVersion {
         deleted: false,
         author: Author { source: "test".into(), exchange: None },
         skip_unchanged: false,
+        method: store::Method::Put,
     }
 }
 

@@ -68,6 +68,7 @@ fn commit() -> Commit {
             deleted: false,
             author: Author { source: "lab".to_owned(), exchange: Some(id) },
             skip_unchanged: true,
+            method: store::Method::Put,
         }
     });
     let arrival = Arrival {

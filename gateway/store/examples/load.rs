@@ -130,6 +130,7 @@ fn exchange(message: u64) -> Commit {
             deleted: false,
             author: author.clone(),
             skip_unchanged: true,
+            method: store::Method::Put,
         });
     }
     let raw = Bytes::from(vec![b'x'; 1500]);

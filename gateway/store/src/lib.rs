@@ -41,7 +41,7 @@ pub use open::Store;
 pub use outbox::{Claim, Delivery, DeliveryChange, DeliveryState};
 pub use portable::{PortableReport, export, import};
 pub use resource::{
-    Author, Bounds, Cursor, Effect, Expect, IndexRow, KeyRow, Match, NewVersion, Order, Page, PatientLink, RowKind,
-    Search, Step, Stored, Term, Test, VersionWritten,
+    Author, Bounds, Cursor, Effect, Expect, IndexRow, KeyRow, Match, Method, NewVersion, Order, Page, PatientLink,
+    RowKind, Search, Step, Stored, Term, Test, VersionWritten,
 };
 pub use traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};

@@ -69,6 +69,22 @@ pub struct NewVersion {
     pub author: Author,
     /// Whether content equal to the current version's, of the same source, makes no new version.
     pub skip_unchanged: bool,
+    /// By which interaction it is written: a history tells it.
+    pub method: Method,
+}
+
+/// The interaction that wrote a version (FHIR R4 http, "history": `Bundle.entry.request.method`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Method {
+    /// An update, and what came by a message.
+    #[default]
+    Put,
+    /// A create.
+    Post,
+    /// A patch.
+    Patch,
+    /// A delete.
+    Delete,
 }
 
 impl NewVersion {
@@ -103,6 +119,7 @@ impl NewVersion {
             patients: self.patients.clone(),
             index: self.index.clone(),
             body: self.body.clone(),
+            method: self.method,
             cursor,
         }
     }
@@ -158,6 +175,8 @@ pub struct Stored {
     pub index: Vec<IndexRow>,
     /// JSON text as written, without the spliced members.
     pub body: Bytes,
+    /// The interaction that wrote it.
+    pub method: Method,
     /// Place in the order of all versions: what paging goes by.
     pub cursor: Cursor,
 }
@@ -201,7 +220,8 @@ pub enum Test {
     Prefix(Vec<u8>),
     /// The value ends so.
     Suffix(Vec<u8>),
-    /// This stands somewhere in the part of the value before its first zero byte.
+    /// This stands somewhere in the value up to its first zero byte, that byte included: what ends in one is an end of the
+    /// part before it.
     Contains(Vec<u8>),
     /// The value is at least the first and at most the second; `None` is open.
     Between(Option<Vec<u8>>, Option<Vec<u8>>),
@@ -214,7 +234,7 @@ pub enum Test {
         /// Where the high end may be.
         high: Bounds,
     },
-    /// Any value.
+    /// Any value, also an empty one.
     Present,
 }
 
@@ -242,7 +262,7 @@ impl Test {
             Test::Prefix(prefix) => value.starts_with(prefix),
             Test::Suffix(suffix) => value.ends_with(suffix),
             Test::Contains(part) => {
-                let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
+                let text = value.split_inclusive(|byte| *byte == 0).next().unwrap_or_default();
                 part.is_empty() || text.windows(part.len()).any(|window| window == part)
             }
             Test::Between(low, high) => {

@@ -113,6 +113,7 @@ pub(crate) fn version(resource_type: &str, id: &str, text: &str) -> NewVersion {
         deleted: false,
         author: Author { source: "lab".to_owned(), exchange: None },
         skip_unchanged: false,
+        method: crate::Method::Put,
     }
 }
 

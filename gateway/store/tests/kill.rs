@@ -53,6 +53,7 @@ mod kill {
             deleted: false,
             author: author.clone(),
             skip_unchanged: false,
+            method: store::Method::Put,
         };
         let resources = vec![resource("Patient", format!("p{caller}")), resource("Observation", id.to_string())];
         let ledger = vec![NewLedgerRecord { exchange: id, bytes: Bytes::from(id.to_string()), salts: Vec::new() }];

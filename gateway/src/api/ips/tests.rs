@@ -44,6 +44,7 @@ fn version(text: &str) -> NewVersion {
         deleted: false,
         author: Author { source: "lab".into(), exchange: None },
         skip_unchanged: false,
+        method: store::Method::Put,
     }
 }
 

@@ -36,6 +36,7 @@ fn reads_back_the_whole_commit() {
             deleted: false,
             author: Author { source: "anchorline".into(), exchange: Some(exchange) },
             skip_unchanged: false,
+            method: store::Method::Put,
         }],
         exchanges: vec![change],
         ledger: vec![NewLedgerRecord {

@@ -24,6 +24,7 @@ async fn stored(contents: &[Json]) -> Store {
             deleted: false,
             author: Author { source: "registry".to_owned(), exchange: None },
             skip_unchanged: false,
+            method: store::Method::Put,
         };
         store.commit(Commit { resources: vec![version], ..Commit::default() }).await.unwrap();
     }

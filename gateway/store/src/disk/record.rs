@@ -11,7 +11,7 @@ use crate::grant::Grant;
 use crate::journal::Pointer;
 use crate::ledger_queue::Salt;
 use crate::outbox::{Delivery, DeliveryState};
-use crate::resource::{Author, Cursor, IndexRow, NewVersion, PatientLink, RowKind, Stored};
+use crate::resource::{Author, Cursor, IndexRow, Method, NewVersion, PatientLink, RowKind, Stored};
 
 /// Item kinds; the numbers stand on disk and never change their meaning.
 pub(crate) mod kind {
@@ -57,6 +57,7 @@ pub(crate) struct VersionItem {
     pub(crate) rules: Option<u32>,
     pub(crate) index: Vec<IndexRow>,
     pub(crate) previous: Option<Pointer>,
+    pub(crate) method: Method,
     pub(crate) body: Bytes,
 }
 codec!(VersionItem {
@@ -70,6 +71,7 @@ codec!(VersionItem {
     rules,
     index,
     previous,
+    method,
     body
 });
 
@@ -109,6 +111,7 @@ impl From<VersionItem1> for VersionItem {
             rules: None,
             index: old.index.into_iter().map(row).collect(),
             previous: old.previous,
+            method: if old.deleted { Method::Delete } else { Method::Put },
             body: old.body,
         }
     }
@@ -147,6 +150,7 @@ impl VersionItem {
             rules,
             index: new.index.clone(),
             previous,
+            method: new.method,
             body: new.body.clone(),
         }
     }
@@ -162,6 +166,7 @@ impl VersionItem {
             patients: self.patients,
             index: self.index,
             body: self.body,
+            method: self.method,
             cursor: Cursor(position),
         }
     }
@@ -423,6 +428,7 @@ codec_enum!(ExchangeState {
     Dead = 7,
     Refused = 8,
 });
+codec_enum!(Method { Put = 0, Post = 1, Patch = 2, Delete = 3 });
 codec_enum!(RowKind { Key = 0, Detail = 1 });
 
 impl Codec for ExchangeId {
