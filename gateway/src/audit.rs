@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use model::json::Json;
+use model::json::{Limits, parse};
 use model::time::Instant;
 use sha2::{Digest, Sha256};
 use store::{Author, ExchangeId, Expect, NewVersion};
@@ -406,12 +406,12 @@ impl Event {
     /// The versions to put into the commit of what it tells of: one for each patient, and a decision event for each
     /// patient whose consents had a say.
     pub fn versions(&self) -> Vec<NewVersion> {
-        let version = |id: &str, patient: Option<&str>, resource: &Json| NewVersion {
+        let version = |id: String, patient: Option<&str>, text: Vec<u8>| NewVersion {
             resource_type: "AuditEvent".to_owned(),
-            id: id.to_owned(),
+            id,
             expect: Expect::Absent,
-            body: Bytes::from(resource.to_bytes()),
-            index: crate::index::rows(resource),
+            index: rows(&text),
+            body: Bytes::from(text),
             patients: patient.map(str::to_owned).into_iter().collect(),
             deleted: false,
             author: Author { source: "anchorline".to_owned(), exchange: self.exchange },
@@ -420,13 +420,13 @@ impl Event {
         };
         let mut versions = Vec::with_capacity(self.patients.len().max(1));
         for (id, patient, resource) in self.resources() {
-            versions.push(version(&id, patient, &resource));
+            versions.push(version(id, patient, resource));
         }
         versions
     }
 
-    /// The same as resources, each with its id and patient.
-    fn resources(&self) -> Vec<(String, Option<&str>, Json)> {
+    /// The same as texts, each with its id and patient.
+    fn resources(&self) -> Vec<(String, Option<&str>, Vec<u8>)> {
         let mut made = Vec::new();
         let (nothing, always) = (About::default(), Decided::default());
         let patients = self.patients.iter().map(|(patient, about)| (Some(patient.as_str()), about));
@@ -434,7 +434,8 @@ impl Event {
             if self.patients.is_empty() { vec![(None, &nothing)] } else { patients.collect() };
         for (patient, about) in all {
             let id = if made.is_empty() { self.id.clone() } else { random_id() };
-            made.push((id.clone(), patient, self.resource_about(&id, patient, about)));
+            let text = self.resource_about(&id, patient, about);
+            made.push((id, patient, text));
             let decided = match &about.decided {
                 Some(decided) if !decided.traces.is_empty() => Some(decided),
                 other if self.is_refusal_of_one() => Some(other.as_ref().unwrap_or(&always)),
@@ -442,11 +443,17 @@ impl Event {
             };
             if let Some(decided) = decided {
                 let id = random_id();
-                made.push((id.clone(), patient, self.decision_event(&id, patient, decided)));
+                let text = self.decision_event(&id, patient, decided);
+                made.push((id, patient, text));
             }
         }
         made
     }
+}
+
+/// What an event is found by.
+fn rows(text: &[u8]) -> Vec<store::IndexRow> {
+    parse(text, &Limits::default()).map(|event| crate::index::rows(&event)).unwrap_or_default()
 }
 
 /// Names the version of the sensitivity map, where labels come from it: what it labels decides with the consents.

@@ -2,10 +2,12 @@
 //!
 //! In BALP the client is the destination of what is read, and the source of a query and of what is written.
 
-use model::id::Reference;
-use model::json::Json;
+use std::borrow::Cow;
 
-use super::parts::{DCM, coding, concept};
+use model::id::Reference;
+use model::json::Writer;
+
+use super::parts::{Coding, DCM, concept, identifier};
 use super::resource::JTI;
 use super::{Event, Kind, PARTNER_SYSTEM, Who};
 
@@ -15,96 +17,90 @@ const SECURITY_ROLE: &str = "http://terminology.hl7.org/CodeSystem/extra-securit
 const PROVENANCE_ROLE: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
 const SOURCE_TYPE: &str = "http://terminology.hl7.org/CodeSystem/security-source-type";
 
+const SOURCE: Coding = (DCM, "110153", "Source Role ID");
+const DESTINATION: Coding = (DCM, "110152", "Destination Role ID");
+const APPLICATION: Coding = (DCM, "110150", "Application");
+const RECIPIENT: Coding = (PARTICIPATION, "IRCP", "information recipient");
+const AUTHOR: Coding = (PARTICIPATION, "AUT", "author (originator)");
+const PROVIDER: Coding = (ROLE_CLASS, "PROV", "healthcare provider");
+const AUTHORISER: Coding = (SECURITY_ROLE, "authserver", "authorization server");
+const CUSTODIAN: Coding = (PROVENANCE_ROLE, "custodian", "Custodian");
+/// What the gateway is as a source of events.
+pub(super) const SERVER: Coding = (SOURCE_TYPE, "4", "Application Server");
+
 impl Event {
     /// Who took part; the requestor first.
-    pub(super) fn agents(&self) -> Vec<Json> {
-        let source = || concept(DCM, "110153", "Source Role ID");
-        let destination = || concept(DCM, "110152", "Destination Role ID");
-        let recipient = || concept(PARTICIPATION, "IRCP", "information recipient");
-        let author = || concept(PARTICIPATION, "AUT", "author (originator)");
+    pub(super) fn agents(&self, out: &mut Writer) {
         match self.kind {
-            Kind::Receive => vec![
-                Agent::of(source(), &self.asked_by()).requests().json(),
-                Agent { who: observer(), ..Agent::unnamed(destination()) }.json(),
-            ],
-            Kind::Disclose => self.disclosing(source(), destination(), author()),
-            Kind::Create | Kind::Update => self.asking(author(), source(), destination()),
-            Kind::Delete => self.asking(
-                author(),
-                concept(DCM, "110150", "Application"),
-                concept(PROVENANCE_ROLE, "custodian", "Custodian"),
-            ),
-            Kind::Search | Kind::Find => self.asking(recipient(), source(), destination()),
-            _ => self.asking(recipient(), destination(), source()),
+            Kind::Receive => {
+                let by = self.asked_by();
+                Agent::of(SOURCE, Party::of(&by)).requests().write(out);
+                Agent::of(DESTINATION, Party::Gateway).write(out);
+            }
+            Kind::Disclose => self.disclosing(out),
+            Kind::Create | Kind::Update => self.asking(out, AUTHOR, SOURCE, DESTINATION),
+            Kind::Delete => self.asking(out, AUTHOR, APPLICATION, CUSTODIAN),
+            Kind::Search | Kind::Find => self.asking(out, RECIPIENT, SOURCE, DESTINATION),
+            _ => self.asking(out, RECIPIENT, DESTINATION, SOURCE),
         }
     }
 
     /// The user, the application they ask with, and the gateway.
-    fn asking(&self, user: Json, client: Json, server: Json) -> Vec<Json> {
-        let network = self.client.as_ref();
-        let address = network.and_then(|client| client.address.as_deref());
-        let server = Agent {
-            who: observer(),
-            network: network.map(|client| (client.server.clone(), URI)),
-            ..Agent::unnamed(server)
-        };
+    fn asking(&self, out: &mut Writer, user: Coding, client: Coding, server: Coding) {
+        let address = self.client.as_ref().and_then(|client| client.address.as_deref()).map(|address| (address, IP));
+        let own = self.client.as_ref().map(|client| (client.server.as_str(), URI));
+        let server = Agent { network: own, ..Agent::of(server, Party::Gateway) };
         let by = self.asked_by();
-        let network = address.map(|address| (address.to_owned(), IP));
-        if let Who::Partner(_) = by {
+        if let Who::Partner(_) = by.as_ref() {
             // A system that sends by itself: there is no user.
-            return vec![Agent { network, ..Agent::of(client, &by).requests() }.json(), server.json()];
+            Agent { network: address, ..Agent::of(client, Party::of(&by)).requests() }.write(out);
+        } else {
+            let token = self.token.as_deref().filter(|_| self.kind != Kind::Delete);
+            Agent { token, event: Some(self), ..Agent::of(user, Party::of(&by)).requests() }.write(out);
+            Agent { network: address, ..Agent::of(client, Party::Application) }.write(out);
         }
-        let user = Agent {
-            token: self.token.clone().filter(|_| self.kind != Kind::Delete),
-            roles: self.roles.clone(),
-            purposes: self.purposes.iter().map(|purpose| self.purpose_concept(purpose)).collect(),
-            ..Agent::of(user, &by).requests()
-        };
-        vec![user.json(), Agent { network, ..Agent::unnamed(client) }.json(), server.json()]
+        server.write(out);
     }
 
     /// The gateway, the recipient, and the system from which the content came.
-    fn disclosing(&self, source: Json, destination: Json, author: Json) -> Vec<Json> {
-        let network = self.client.as_ref().map(|client| (client.server.clone(), URI));
-        let mut agents = vec![Agent { who: observer(), network, ..Agent::unnamed(source).requests() }.json()];
+    fn disclosing(&self, out: &mut Writer) {
+        let network = self.client.as_ref().map(|client| (client.server.as_str(), URI));
+        Agent { network, ..Agent::of(SOURCE, Party::Gateway).requests() }.write(out);
         if let Some((who, address)) = &self.recipient {
-            let network = address.clone().map(|address| (address, URI));
-            agents.push(Agent { network, ..Agent::of(destination, who) }.json());
+            let network = address.as_deref().map(|address| (address, URI));
+            Agent { network, ..Agent::of(DESTINATION, Party::of(who)) }.write(out);
         }
         if let Some(origin) = &self.requestor {
-            agents.push(Agent::of(author, origin).json());
+            Agent::of(AUTHOR, Party::of(origin)).write(out);
         }
-        agents
     }
 
     /// Who took part in the decision: user, application, organisation, authoriser.
-    pub(super) fn decision_agents(&self) -> Vec<Json> {
+    pub(super) fn decision_agents(&self, out: &mut Writer) {
+        let by = self.asked_by();
         let (user, network) = match (&self.recipient, &self.client) {
             (Some((who, address)), _) if self.kind == Kind::Disclose => {
-                (who.clone(), address.clone().map(|address| (address, URI)))
+                (who, address.as_deref().map(|address| (address, URI)))
             }
-            (_, Some(client)) => (self.asked_by(), client.address.clone().map(|address| (address, IP))),
-            _ => (self.asked_by(), None),
+            (_, Some(client)) => (by.as_ref(), client.address.as_deref().map(|address| (address, IP))),
+            _ => (by.as_ref(), None),
         };
-        let client = Agent { network, ..Agent::unnamed(concept(DCM, "110150", "Application")) };
-        let user = Agent {
-            policy: self.token.iter().map(|jti| format!("{JTI}{jti}")).collect(),
-            roles: self.roles.clone(),
-            purposes: self.purposes.iter().map(|purpose| self.purpose_concept(purpose)).collect(),
-            ..Agent::of(concept(PARTICIPATION, "IRCP", "information recipient"), &user).requests()
-        };
-        let provider = concept(ROLE_CLASS, "PROV", "healthcare provider");
-        let organisation = match &self.organisation {
-            Some(reference) => Agent::of(provider, &Who::Reference(reference.clone())),
-            None => Agent { who: named("no organisation named"), ..Agent::unnamed(provider) },
-        };
-        let authoriser =
-            Agent { who: observer(), ..Agent::unnamed(concept(SECURITY_ROLE, "authserver", "authorization server")) };
-        vec![user.json(), client.json(), organisation.json(), authoriser.json()]
+        let policy = self.token.as_ref().map(|jti| format!("{JTI}{jti}"));
+        let user = Agent { policy, event: Some(self), ..Agent::of(RECIPIENT, Party::of(user)).requests() };
+        user.write(out);
+        Agent { network, ..Agent::of(APPLICATION, Party::Application) }.write(out);
+        match &self.organisation {
+            Some(reference) => Agent::of(PROVIDER, Party::Reference(reference)).write(out),
+            None => Agent::of(PROVIDER, Party::Named("no organisation named")).write(out),
+        }
+        Agent::of(AUTHORISER, Party::Gateway).write(out);
     }
 
-    fn asked_by(&self) -> Who {
-        self.requestor.clone().unwrap_or_else(|| Who::Unnamed("anonymous".to_owned()))
+    fn asked_by(&self) -> Cow<'_, Who> {
+        match &self.requestor {
+            Some(who) => Cow::Borrowed(who),
+            None => Cow::Owned(Who::Unnamed("anonymous".to_owned())),
+        }
     }
 }
 
@@ -112,34 +108,52 @@ impl Event {
 const IP: &str = "2";
 const URI: &str = "5";
 
-struct Agent {
-    kind: Json,
-    who: Json,
-    requestor: bool,
-    token: Option<String>,
-    policy: Vec<String>,
-    roles: Vec<String>,
-    purposes: Vec<Json>,
-    network: Option<(String, &'static str)>,
+/// Who an agent is.
+#[derive(Clone, Copy)]
+enum Party<'a> {
+    /// The application a caller asks with: tokens do not name one.
+    Application,
+    Gateway,
+    Reference(&'a str),
+    Named(&'a str),
+    Identifier(&'a str, &'a str),
 }
 
-impl Agent {
-    /// An application that has no name here: tokens do not name one.
-    fn unnamed(kind: Json) -> Self {
-        Self {
-            kind,
-            who: named("application of the caller"),
-            requestor: false,
-            token: None,
-            policy: Vec::new(),
-            roles: Vec::new(),
-            purposes: Vec::new(),
-            network: None,
+impl<'a> Party<'a> {
+    fn of(who: &'a Who) -> Self {
+        match who {
+            Who::Reference(text) => Self::Reference(text),
+            Who::Unnamed(text) => Self::Named(text),
+            Who::Identifier(system, value) => Self::Identifier(system, value),
+            Who::Partner(name) => Self::Identifier(PARTNER_SYSTEM, name),
         }
     }
 
-    fn of(kind: Json, who: &Who) -> Self {
-        Self { who: reference_to(who), ..Self::unnamed(kind) }
+    fn write(self, out: &mut Writer) {
+        match self {
+            Self::Application => named(out, "application of the caller"),
+            Self::Gateway => observer(out),
+            Self::Reference(text) if Reference::parse(text).is_ok() => super::parts::reference(out, text),
+            Self::Reference(text) | Self::Named(text) => named(out, text),
+            Self::Identifier(system, value) => identifier(out, Some(system), value),
+        }
+    }
+}
+
+struct Agent<'a> {
+    kind: Coding,
+    who: Party<'a>,
+    requestor: bool,
+    token: Option<&'a str>,
+    policy: Option<String>,
+    /// Whose roles and purposes the agent has.
+    event: Option<&'a Event>,
+    network: Option<(&'a str, &'static str)>,
+}
+
+impl<'a> Agent<'a> {
+    fn of(kind: Coding, who: Party<'a>) -> Self {
+        Self { kind, who, requestor: false, token: None, policy: None, event: None, network: None }
     }
 
     fn requests(self) -> Self {
@@ -147,54 +161,40 @@ impl Agent {
     }
 
     /// Members in the order of the definition.
-    fn json(self) -> Json {
-        let texts = |texts: &[String]| Json::array(texts.iter().map(|text| Json::from(text.as_str())));
-        let mut members = vec![("type", self.kind)];
-        if !self.roles.is_empty() {
-            let role = |role: &String| Json::object([("text", Json::from(role.as_str()))]);
-            members.push(("role", Json::array(self.roles.iter().map(role))));
-        }
-        members.push(("who", self.who));
-        if let Some(jti) = &self.token {
-            members.push(("altId", Json::from(jti.as_str())));
-        }
-        members.push(("requestor", Json::from(self.requestor)));
-        if !self.policy.is_empty() {
-            members.push(("policy", texts(&self.policy)));
-        }
-        if let Some((address, kind)) = self.network {
-            let network = [("address", Json::from(address.as_str())), ("type", Json::from(kind))];
-            members.push(("network", Json::object(network)));
-        }
-        if !self.purposes.is_empty() {
-            members.push(("purposeOfUse", Json::Array(self.purposes)));
-        }
-        Json::object(members)
+    fn write(&self, out: &mut Writer) {
+        out.object(|out| {
+            concept(out.member("type"), self.kind);
+            if let Some(event) = self.event.filter(|event| !event.roles.is_empty()) {
+                out.member("role").array(|out| {
+                    event.roles.iter().for_each(|role| out.object(|out| out.text_member("text", role)));
+                });
+            }
+            self.who.write(out.member("who"));
+            if let Some(jti) = self.token {
+                out.text_member("altId", jti);
+            }
+            out.member("requestor").flag(self.requestor);
+            if let Some(policy) = &self.policy {
+                out.member("policy").array(|out| out.text(policy));
+            }
+            if let Some((address, kind)) = self.network {
+                out.member("network").object(|out| {
+                    out.text_member("address", address);
+                    out.text_member("type", kind);
+                });
+            }
+            if let Some(event) = self.event {
+                event.purposes("purposeOfUse", out);
+            }
+        });
     }
 }
 
 /// The gateway, as source and as agent: BALP wants the same text in both places.
-pub(super) fn observer() -> Json {
-    named("Anchorline")
+pub(super) fn observer(out: &mut Writer) {
+    named(out, "Anchorline");
 }
 
-pub(super) fn server_type() -> Json {
-    coding(SOURCE_TYPE, "4", "Application Server")
-}
-
-fn named(text: &str) -> Json {
-    Json::object([("display", Json::from(text))])
-}
-
-fn reference_to(who: &Who) -> Json {
-    let identifier = |system: &str, value: &str| {
-        let pair = [("system", Json::from(system)), ("value", Json::from(value))];
-        Json::object([("identifier", Json::object(pair))])
-    };
-    match who {
-        Who::Reference(text) if Reference::parse(text).is_ok() => super::parts::reference(text),
-        Who::Reference(text) | Who::Unnamed(text) => named(text),
-        Who::Identifier(system, value) => identifier(system, value),
-        Who::Partner(name) => identifier(PARTNER_SYSTEM, name),
-    }
+fn named(out: &mut Writer, text: &str) {
+    out.object(|out| out.text_member("display", text));
 }

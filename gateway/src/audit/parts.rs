@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use model::json::Json;
+use model::json::{Json, Writer};
 use model::time::Instant;
 use typed::{AuditAgent, AuditEvent, AuditOutcome, AuditRole, Party};
 
@@ -10,24 +10,51 @@ use super::Kind;
 
 pub(super) const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 
-pub(super) fn reference(text: &str) -> Json {
-    Json::object([("reference", Json::from(text))])
+/// A coding: system, code, display.
+pub(super) type Coding = (&'static str, &'static str, &'static str);
+
+pub(super) fn reference(out: &mut Writer, text: &str) {
+    out.object(|out| out.text_member("reference", text));
 }
 
-pub(super) fn coding(system: &str, code: &str, display: &str) -> Json {
-    Json::object([("system", Json::from(system)), ("code", Json::from(code)), ("display", Json::from(display))])
+pub(super) fn coding(out: &mut Writer, (system, code, display): Coding) {
+    out.object(|out| {
+        out.text_member("system", system);
+        out.text_member("code", code);
+        out.text_member("display", display);
+    });
 }
 
-pub(super) fn concept(system: &str, code: &str, display: &str) -> Json {
-    Json::object([("coding", Json::array([coding(system, code, display)]))])
+pub(super) fn concept(out: &mut Writer, one: Coding) {
+    out.object(|out| out.member("coding").array(|out| coding(out, one)));
 }
+
+pub(super) fn identifier(out: &mut Writer, system: Option<&str>, value: &str) {
+    out.object(|out| {
+        out.member("identifier").object(|out| {
+            if let Some(system) = system {
+                out.text_member("system", system);
+            }
+            out.text_member("value", value);
+        });
+    });
+}
+
+/// Members of an event by name, as text.
+type Members = Vec<(&'static str, Vec<u8>)>;
 
 /// The members of an event that never change, made once for each kind: an exchange must not pay for them again.
-pub(super) fn template(kind: Kind) -> &'static Json {
-    static TEMPLATES: OnceLock<Vec<Json>> = OnceLock::new();
-    static NONE: Json = Json::Null;
-    let templates = TEMPLATES.get_or_init(|| Kind::ALL.into_iter().map(make_template).collect());
-    Kind::ALL.iter().position(|known| *known == kind).and_then(|index| templates.get(index)).unwrap_or(&NONE)
+pub(super) fn template(kind: Kind) -> &'static [(&'static str, Vec<u8>)] {
+    static TEMPLATES: OnceLock<Vec<Members>> = OnceLock::new();
+    let made = |kind| {
+        let event = make_template(kind);
+        // In the order of the definition.
+        let names = ["type", "subtype", "action"].into_iter();
+        names.filter_map(|name| Some((name, event.get(name)?.to_bytes()))).collect()
+    };
+    let templates = TEMPLATES.get_or_init(|| Kind::ALL.into_iter().map(made).collect());
+    let index = Kind::ALL.iter().position(|known| *known == kind);
+    index.and_then(|index| templates.get(index)).map_or(&[], Vec::as_slice)
 }
 
 /// What the builders make of a kind; the members that differ from event to event are put in by [`Event::resource`].

@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use model::json::{Json, Object};
+use model::json::Writer;
 
-use super::agents::{observer, server_type};
-use super::parts::{DCM, coding, reference, template};
+use super::agents::{SERVER, observer};
+use super::parts::{Coding, DCM, coding, identifier, reference, template};
 use super::{About, Decided, EXCHANGE_SYSTEM, Event, Outcome};
 
 const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
@@ -19,162 +19,198 @@ const BALP_AGENT: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgent
 /// Prefix of the id of a token as a URN (IHE BALP 1.1, "AuthZ-Consent", entity token).
 pub(super) const JTI: &str = "urn:ietf:params:oauth:jti:";
 
+/// What most events take.
+const ROOM: usize = 2048;
+
+const PERSON: Coding = (ENTITY_TYPE, "1", "Person");
+const PATIENT: Coding = (OBJECT_ROLE, "1", "Patient");
+
 impl Event {
-    /// The event about one patient, or about nobody.
-    pub(super) fn resource_about(&self, id: &str, patient: Option<&str>, about: &About) -> Json {
-        let template = template(self.kind);
-        let mut made = Object::new();
-        made.insert("resourceType", "AuditEvent");
-        made.insert("id", id);
-        // The members of the builders, in the order of the definition.
-        for name in ["type", "subtype", "action"] {
-            if let Some(value) = template.get(name) {
-                made.insert(name, value.clone());
+    /// The event about one patient, or about nobody, as text.
+    pub(super) fn resource_about(&self, id: &str, patient: Option<&str>, about: &About) -> Vec<u8> {
+        let mut out = Writer::with_capacity(ROOM);
+        out.object(|out| {
+            out.text_member("resourceType", "AuditEvent");
+            out.text_member("id", id);
+            for (name, value) in template(self.kind) {
+                out.member(name).raw(value);
             }
-        }
-        let (outcome, text) = match about.refused && self.outcome == Outcome::Success {
-            true => (Outcome::Refused, Some("not released")),
-            false => (self.outcome, self.outcome_text.as_deref()),
-        };
-        self.head(&mut made, outcome, text);
-        made.insert("agent", Json::Array(self.agents()));
-        made.insert("source", source());
-        let entities = self.entities(patient, about);
-        if !entities.is_empty() {
-            made.insert("entity", Json::Array(entities));
-        }
-        made.into()
+            match about.refused && self.outcome == Outcome::Success {
+                true => self.head(out, Outcome::Refused, Some("not released")),
+                false => self.head(out, self.outcome, self.outcome_text.as_deref()),
+            }
+            out.member("agent").array(|out| self.agents(out));
+            source(out.member("source"));
+            self.entities(out, patient, about);
+        });
+        out.into_bytes()
     }
 
     /// The decision event (IHE BALP 1.1, "AuthZ-Consent"): which consents decided, for whom, with which outcome.
-    pub(super) fn decision_event(&self, id: &str, patient: Option<&str>, decided: &Decided) -> Json {
+    pub(super) fn decision_event(&self, id: &str, patient: Option<&str>, decided: &Decided) -> Vec<u8> {
         let consents = decided.consents();
-        let (code, display) = match consents.is_empty() {
-            true => ("AuthZ-Role", "Authorization Decision using only Roles"),
-            false => ("AuthZ-Consent", "Authorization Decision using Roles and Consent"),
+        let subtype = match consents.is_empty() {
+            true => (BALP_AUTHZ, "AuthZ-Role", "Authorization Decision using only Roles"),
+            false => (BALP_AUTHZ, "AuthZ-Consent", "Authorization Decision using Roles and Consent"),
         };
-        let mut made = Object::new();
-        made.insert("resourceType", "AuditEvent");
-        made.insert("id", id);
-        made.insert("type", coding(DCM, "110113", "Security Alert"));
-        made.insert("subtype", Json::array([coding(BALP_AUTHZ, code, display)]));
-        made.insert("action", "E");
-        match decided.permitted {
-            true => self.head(&mut made, Outcome::Success, None),
-            false => self.head(&mut made, Outcome::Refused, Some("not released")),
-        }
-        made.insert("agent", Json::Array(self.decision_agents()));
-        made.insert("source", source());
-        let mut entities: Vec<Json> = patient.map(patient_entity).into_iter().collect();
-        for consent in consents {
-            entities.push(Json::object([
-                ("what", reference(consent)),
-                ("type", coding("http://hl7.org/fhir/resource-types", "Consent", "Consent")),
-            ]));
-        }
-        if let Some(jti) = &self.token {
-            let identifier = Json::object([("value", Json::from(format!("{JTI}{jti}").as_str()))]);
-            entities.push(Json::object([
-                ("what", Json::object([("identifier", identifier)])),
-                ("type", coding(BALP_AGENT, "UserOauthAgent", "User OAuth Agent participant")),
-            ]));
-        }
-        if !entities.is_empty() {
-            made.insert("entity", Json::Array(entities));
-        }
-        made.into()
+        let mut out = Writer::with_capacity(ROOM);
+        out.object(|out| {
+            out.text_member("resourceType", "AuditEvent");
+            out.text_member("id", id);
+            coding(out.member("type"), (DCM, "110113", "Security Alert"));
+            out.member("subtype").array(|out| coding(out, subtype));
+            out.text_member("action", "E");
+            match decided.permitted {
+                true => self.head(out, Outcome::Success, None),
+                false => self.head(out, Outcome::Refused, Some("not released")),
+            }
+            out.member("agent").array(|out| self.decision_agents(out));
+            source(out.member("source"));
+            if patient.is_none() && consents.is_empty() && self.token.is_none() {
+                return;
+            }
+            out.member("entity").array(|out| {
+                patient.iter().for_each(|patient| patient_entity(out, patient));
+                for consent in consents {
+                    out.object(|out| {
+                        reference(out.member("what"), consent);
+                        let kind = ("http://hl7.org/fhir/resource-types", "Consent", "Consent");
+                        coding(out.member("type"), kind);
+                    });
+                }
+                if let Some(jti) = &self.token {
+                    out.object(|out| {
+                        identifier(out.member("what"), None, &format!("{JTI}{jti}"));
+                        coding(out.member("type"), (BALP_AGENT, "UserOauthAgent", "User OAuth Agent participant"));
+                    });
+                }
+            });
+        });
+        out.into_bytes()
     }
 
-    fn head(&self, made: &mut Object, outcome: Outcome, text: Option<&str>) {
-        made.insert("recorded", self.at.to_rfc3339());
-        made.insert("outcome", outcome.code());
+    fn head(&self, out: &mut Writer, outcome: Outcome, text: Option<&str>) {
+        out.text_member("recorded", &self.at.to_rfc3339());
+        out.text_member("outcome", outcome.code());
         if let Some(text) = text {
-            made.insert("outcomeDesc", text);
+            out.text_member("outcomeDesc", text);
         }
-        if !self.purposes.is_empty() {
-            made.insert("purposeOfEvent", Json::array(self.purposes.iter().map(|it| self.purpose_concept(it))));
-        }
+        self.purposes("purposeOfEvent", out);
     }
 
-    pub(super) fn purpose_concept(&self, (system, code): &(String, String)) -> Json {
-        let coding = Json::object([("system", Json::from(system.as_str())), ("code", Json::from(code.as_str()))]);
-        let mut members = vec![("coding", Json::array([coding]))];
-        if let Some(reason) = &self.reason {
-            members.push(("text", Json::from(reason.as_str())));
+    /// The purposes of use, under this name, if there are any.
+    pub(super) fn purposes(&self, name: &str, out: &mut Writer) {
+        if self.purposes.is_empty() {
+            return;
         }
-        Json::object(members)
+        out.member(name).array(|out| {
+            for (system, code) in &self.purposes {
+                out.object(|out| {
+                    out.member("coding").array(|out| {
+                        out.object(|out| {
+                            out.text_member("system", system);
+                            out.text_member("code", code);
+                        });
+                    });
+                    if let Some(reason) = &self.reason {
+                        out.text_member("text", reason);
+                    }
+                });
+            }
+        });
     }
 
-    fn entities(&self, patient: Option<&str>, about: &About) -> Vec<Json> {
-        let mut entities: Vec<Json> = patient.map(patient_entity).into_iter().collect();
-        for text in self.entities.iter().chain(&about.entities) {
-            entities.push(entity(reference(text), ("2", "System Object"), Some(("4", "Domain Resource"))));
+    fn entities(&self, out: &mut Writer, patient: Option<&str>, about: &About) {
+        let request = self.client.as_ref().and_then(|client| client.request.as_deref());
+        let shown = self.shown(about);
+        let references = || self.entities.iter().chain(&about.entities);
+        let has_facts = self.exchange.is_some() || !shown.is_empty();
+        if patient.is_none() && references().next().is_none() && self.query.is_none() && request.is_none() && !has_facts
+        {
+            return;
         }
-        if let Some(digest) = &self.query {
-            entities.push(Json::object([
-                ("type", coding(ENTITY_TYPE, "2", "System Object")),
-                ("role", coding(OBJECT_ROLE, "24", "Query")),
-                ("query", Json::from(STANDARD.encode(format!("sha-256:{digest}")).as_str())),
-            ]));
-        }
-        if let Some(request) = self.client.as_ref().and_then(|client| client.request.as_deref()) {
-            let identifier = Json::object([("value", Json::from(request))]);
-            entities.push(Json::object([
-                ("what", Json::object([("identifier", identifier)])),
-                ("type", coding(BALP_ENTITY, "XrequestId", "X-Request-Id")),
-            ]));
-        }
-        if let Some(facts) = self.facts(about) {
-            entities.push(facts);
-        }
-        entities
+        out.member("entity").array(|out| {
+            patient.iter().for_each(|patient| patient_entity(out, patient));
+            for text in references() {
+                out.object(|out| {
+                    reference(out.member("what"), text);
+                    coding(out.member("type"), (ENTITY_TYPE, "2", "System Object"));
+                    coding(out.member("role"), (OBJECT_ROLE, "4", "Domain Resource"));
+                });
+            }
+            if let Some(digest) = &self.query {
+                out.object(|out| {
+                    coding(out.member("type"), (ENTITY_TYPE, "2", "System Object"));
+                    coding(out.member("role"), (OBJECT_ROLE, "24", "Query"));
+                    out.text_member("query", &STANDARD.encode(format!("sha-256:{digest}")));
+                });
+            }
+            if let Some(request) = request {
+                out.object(|out| {
+                    identifier(out.member("what"), None, request);
+                    coding(out.member("type"), (BALP_ENTITY, "XrequestId", "X-Request-Id"));
+                });
+            }
+            if has_facts {
+                self.facts(out, &shown);
+            }
+        });
     }
 
-    /// The exchange it belongs to and the facts by name.
-    fn facts(&self, about: &About) -> Option<Json> {
+    /// The facts by name, each once.
+    fn shown<'e>(&'e self, about: &'e About) -> Vec<(&'e str, &'e str)> {
         let traces = about.decided.iter().flat_map(|decided| &decided.traces).map(|it| ("consent", it.as_str()));
         let details = self.details.iter().chain(&about.details).map(|(name, value)| (*name, value.as_str()));
-        let mut shown: Vec<Json> = Vec::new();
-        for (name, value) in details.chain(traces) {
-            let detail = Json::object([("type", Json::from(name)), ("valueString", Json::from(value))]);
+        let mut shown = Vec::new();
+        for detail in details.chain(traces) {
             if !shown.contains(&detail) {
                 shown.push(detail);
             }
         }
-        let mut facts = match self.exchange {
-            Some(exchange) => {
-                let value = Json::from(exchange.to_string().as_str());
-                let identifier = Json::object([("system", Json::from(EXCHANGE_SYSTEM)), ("value", value)]);
-                let what = Json::object([("identifier", identifier)]);
-                entity(what, ("4", "Other"), Some(("21", "Job Stream")))
+        shown
+    }
+
+    /// The exchange it belongs to, and the facts.
+    fn facts(&self, out: &mut Writer, shown: &[(&str, &str)]) {
+        out.object(|out| {
+            match self.exchange {
+                Some(exchange) => {
+                    identifier(out.member("what"), Some(EXCHANGE_SYSTEM), &exchange.to_string());
+                    coding(out.member("type"), (ENTITY_TYPE, "4", "Other"));
+                    coding(out.member("role"), (OBJECT_ROLE, "21", "Job Stream"));
+                }
+                None => {
+                    coding(out.member("type"), (ENTITY_TYPE, "4", "Other"));
+                    out.text_member("name", "facts of the event");
+                }
             }
-            None if shown.is_empty() => return None,
-            None => {
-                Json::object([("type", coding(ENTITY_TYPE, "4", "Other")), ("name", Json::from("facts of the event"))])
+            if shown.is_empty() {
+                return;
             }
-        };
-        if !shown.is_empty()
-            && let Some(object) = facts.as_object_mut()
-        {
-            object.insert("detail", Json::Array(shown));
-        }
-        Some(facts)
+            out.member("detail").array(|out| {
+                for (name, value) in shown {
+                    out.object(|out| {
+                        out.text_member("type", name);
+                        out.text_member("valueString", value);
+                    });
+                }
+            });
+        });
     }
 }
 
-fn patient_entity(patient: &str) -> Json {
-    entity(reference(&format!("Patient/{patient}")), ("1", "Person"), Some(("1", "Patient")))
-}
-
-fn entity(what: Json, kind: (&str, &str), role: Option<(&str, &str)>) -> Json {
-    let mut members = vec![("what", what), ("type", coding(ENTITY_TYPE, kind.0, kind.1))];
-    if let Some((code, display)) = role {
-        members.push(("role", coding(OBJECT_ROLE, code, display)));
-    }
-    Json::object(members)
+fn patient_entity(out: &mut Writer, patient: &str) {
+    out.object(|out| {
+        reference(out.member("what"), &format!("Patient/{patient}"));
+        coding(out.member("type"), PERSON);
+        coding(out.member("role"), PATIENT);
+    });
 }
 
 /// Who tells this: the gateway, as an application server.
-fn source() -> Json {
-    Json::object([("observer", observer()), ("type", Json::array([server_type()]))])
+fn source(out: &mut Writer) {
+    out.object(|out| {
+        observer(out.member("observer"));
+        out.member("type").array(|out| coding(out, SERVER));
+    });
 }

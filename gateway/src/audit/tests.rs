@@ -3,13 +3,20 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use conformance::validate::{Options, Validator};
+use model::json::Json;
 
 use super::*;
 
 mod balp;
 
+/// The events as they can be read.
+fn read(event: &Event) -> Vec<Json> {
+    let texts = event.resources();
+    texts.iter().map(|(_, _, text)| parse(text, &Limits::default()).unwrap()).collect()
+}
+
 fn check(event: &Event, expected: &[(&[&str], &str)]) -> Json {
-    let resource = event.resources().remove(0).2;
+    let resource = read(event).remove(0);
     for (path, text) in expected {
         let mut at = &resource;
         for step in *path {
@@ -55,7 +62,7 @@ fn names_who_did_what_to_whom_and_why() {
 #[test]
 fn keeps_of_a_query_its_digest_alone() {
     let event = Event::new(Kind::Search, now()).query("identifier=urn:x|4711");
-    let resource = event.resources().remove(0).2;
+    let resource = read(&event).remove(0);
     let query = resource.items("entity")[0].text_at(&["query"]).unwrap().to_owned();
     let kept = String::from_utf8(STANDARD.decode(query).unwrap()).unwrap();
     assert!(!resource.to_text().contains("4711") && kept.starts_with("sha-256:") && kept.len() == 72, "{kept}");
@@ -102,7 +109,7 @@ fn full(kind: Kind) -> Event {
 fn is_valid_r4_of_every_kind() {
     for kind in Kind::ALL {
         for event in [full(kind), full(kind).outcome(Outcome::Failed, "no answer"), full(kind).source("lab")] {
-            for (_, _, resource) in event.resources() {
+            for resource in read(&event) {
                 let issues = Validator::r4().validate(&resource, &Options::default());
                 assert!(!model::outcome::any_error(&issues), "{kind:?}: {issues:?}\n{}", resource.pretty());
             }

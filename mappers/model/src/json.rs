@@ -7,6 +7,7 @@
 mod locate;
 mod parse;
 mod write;
+mod writer;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ pub(crate) use locate::{path_steps, skip_space};
 pub use parse::{ErrorKind, JsonError, Limits, parse};
 pub(crate) use write::scalar as write_scalar;
 pub use write::string as write_string;
+pub use writer::Writer;
 
 /// A JSON value (RFC 8259), read without loss.
 ///

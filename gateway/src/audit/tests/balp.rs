@@ -240,7 +240,7 @@ fn check(pattern: &Pattern, closed: bool, resource: &Json) {
 fn interactions_and_disclosures_keep_the_patterns() {
     for pattern in PATTERNS {
         let event = full(pattern.kind);
-        check(pattern, false, &event.resources()[0].2);
+        check(pattern, false, &read(&event)[0]);
     }
 }
 
@@ -249,8 +249,8 @@ fn a_consent_decision_keeps_the_pattern_and_names_consent_version_and_token() {
     for kind in [Kind::Read, Kind::Search, Kind::Disclose] {
         let event = if kind == Kind::Disclose { full(kind).token("jti-1") } else { full(kind) };
         let event = event.organisation("Organization/h");
-        let made = event.resources();
-        let decision = &made[1].2;
+        let made = read(&event);
+        let decision = &made[1];
         check(&DECISION, true, decision);
         let text = decision.to_text();
         for part in ["Consent/c1/_history/3", "urn:ietf:params:oauth:jti:jti-1", "Organization/h"] {
