@@ -35,6 +35,7 @@ pub mod server;
 mod unmapped;
 mod who;
 
+pub use fhir::Seal;
 pub use who::Who;
 
 use outcome::Failure;

@@ -8,6 +8,7 @@ use store::{EmergencyJournal, ExchangeQuery, Exchanges, Resources, Search, Store
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::api::Seal;
 use crate::clock::SteadyClock;
 use crate::config::{self, Config};
 use crate::emergency::Emergency;
@@ -64,6 +65,8 @@ pub struct Parts {
     pub ingest: Ingest,
     /// What MLLP remembers from one connection to the next.
     pub mllp: mllp::Memory,
+    /// Seals the links of pages.
+    pub pages: Seal,
     /// Keeps equal messages from being processed side by side.
     pub lanes: Lanes,
     /// What senders say that the mappings have no home for.
@@ -152,6 +155,7 @@ impl App {
             metrics,
             mllp,
             outbox: watch::Sender::new(0),
+            pages: Seal::new(&keys.page).ok_or(KeyError::Random)?,
             lanes: Lanes::default(),
             merging: tokio::sync::RwLock::default(),
             data,

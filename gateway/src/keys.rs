@@ -27,6 +27,8 @@ pub const LEDGER_KEY: &str = "ledger-key.pem";
 pub const LEDGER_ORIGIN: &str = "ledger-origin";
 /// Namespace of the ids that are made from messages, under `keys/`.
 pub const ID_NAMESPACE: &str = "id-namespace";
+/// What links of pages are sealed with, under `keys/`.
+pub const PAGE_KEY: &str = "page-key";
 
 /// A process that was just killed may hold the lock for a moment.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
@@ -88,6 +90,8 @@ pub struct Keys {
     pub ledger: LogKey,
     /// Namespace of ids.
     pub namespace: Uuid,
+    /// What links of pages are sealed with.
+    pub page: [u8; 32],
 }
 
 impl DataDirectory {
@@ -130,6 +134,7 @@ impl DataDirectory {
             token: token_key(&self.path)?,
             ledger: log_key(&self.path, key_file, origin)?,
             namespace: namespace(&self.path)?,
+            page: page_key(&self.path)?,
         })
     }
 }
@@ -209,6 +214,12 @@ fn namespace(data: &Path) -> Result<Uuid, KeyError> {
     let bytes = read_or_make(&path, make)?;
     let text = std::str::from_utf8(&bytes).ok().map(str::trim);
     text.and_then(|text| Uuid::parse_str(text).ok()).ok_or(KeyError::Form { path, expected: "a UUID" })
+}
+
+fn page_key(data: &Path) -> Result<[u8; 32], KeyError> {
+    let path = make_keys_folder(data)?.join(PAGE_KEY);
+    let bytes = read_or_make(&path, || random::<32>().map(|key| key.to_vec()))?;
+    <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| KeyError::Form { path, expected: "32 bytes" })
 }
 
 /// Random bytes of the system.

@@ -25,6 +25,7 @@ mod mllp;
 mod packages;
 mod patients;
 mod privacy;
+mod search;
 mod suites;
 mod unmapped;
 mod validation;

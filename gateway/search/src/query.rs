@@ -52,9 +52,6 @@ pub enum SearchError {
         /// What is supported.
         supported: &'static str,
     },
-    /// A page of another search, of another caller, or none.
-    #[error("parameter '_page': expected the link of a page of this search")]
-    Page,
 }
 
 /// What happens to parameters that are not known. FHIR R4 search.html, "Handling Errors".
@@ -108,10 +105,6 @@ pub enum Total {
     Counted,
 }
 
-/// Where a page begins: a place in the store's order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor(pub u64);
-
 /// What has to hold of a resource to be found. All parts have to hold together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
@@ -138,8 +131,8 @@ pub struct Query {
     pub total: Total,
     /// `_summary=count` or `_count=0`: the number of matches alone.
     pub only_count: bool,
-    /// The page that is asked for, as it came.
-    page: Option<String>,
+    /// The page that is asked for, as it came: whoever makes the links reads it.
+    pub page: Option<String>,
     /// The parameters that were used, for the self link; without the page.
     pub used: Vec<(String, String)>,
     /// The names of parameters that were left out.
@@ -254,42 +247,6 @@ impl Query {
             && self.ids.as_ref().is_none_or(|ids| ids.iter().any(|it| it == id))
             && self.terms.iter().all(|term| term.holds(rows))
             && self.passes_updated(updated)
-    }
-
-    /// The `_page` value for the page that begins after a cursor. `binding` says who asks for what purpose; the page
-    /// is of no use to anybody else. It is no proof: what is on the page is decided anew.
-    pub fn page_after(&self, cursor: Cursor, binding: &str) -> String {
-        format!("{:x}-{:016x}", cursor.0, self.fingerprint(binding))
-    }
-
-    /// The cursor of the page that is asked for; `None` for the first.
-    ///
-    /// # Errors
-    /// [`SearchError::Page`] if the page is of another search or of another caller.
-    pub fn page(&self, binding: &str) -> Result<Option<Cursor>, SearchError> {
-        let Some(page) = &self.page else { return Ok(None) };
-        let (cursor, fingerprint) = page.split_once('-').ok_or(SearchError::Page)?;
-        if fingerprint != format!("{:016x}", self.fingerprint(binding)) {
-            return Err(SearchError::Page);
-        }
-        u64::from_str_radix(cursor, 16).map(|cursor| Some(Cursor(cursor))).map_err(|_| SearchError::Page)
-    }
-
-    /// FNV-1a over what is asked and by whom.
-    fn fingerprint(&self, binding: &str) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut mix = |text: &str| {
-            for byte in text.bytes().chain([0]) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
-        mix(&self.resource_type);
-        mix(binding);
-        for (name, value) in &self.used {
-            mix(name);
-            mix(value);
-        }
-        hash
     }
 
     fn take_count(&mut self, value: &str, options: &Options<'_>) -> Result<(), SearchError> {

@@ -19,6 +19,8 @@ pub(super) mod transaction;
 pub(super) mod validate;
 pub(super) mod write;
 
+pub use search::Seal;
+
 /// The type of the path.
 fn resource_type(call: &Call) -> Result<ResourceType, Failure> {
     let name = call.params.text("type");

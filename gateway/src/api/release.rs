@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use auth::{Access, Action as Reach, Permission};
+use auth::{Access, Permission};
 use bytes::Bytes;
 use consent::{AccessRequest, Action, Content, Interaction, Permitted};
 use model::id::Reference;
@@ -43,6 +43,7 @@ pub struct Released {
     last_updated: Instant,
     patients: Vec<String>,
     trace: Vec<String>,
+    whole: bool,
 }
 
 impl Released {
@@ -74,6 +75,11 @@ impl Released {
     /// The consents that decided, for the audit event; never for the caller.
     pub fn trace(&self) -> &[String] {
         &self.trace
+    }
+
+    /// Whether it leaves as it is stored: nothing was taken out, so that what it is found by is what leaves.
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// The resource.
@@ -386,9 +392,12 @@ impl<'a> Asking<'a> {
             Some(text) => text.to_vec(),
             None => model::resource::with_meta(&content.json.to_bytes(), stored.version, &stored.last_updated),
         };
+        let whole = content.text.is_some();
         let bytes = Bytes::from(bytes);
         let trace = content.decision.trace().collect();
-        Ok(self.released(stored, bytes, patients, trace))
+        let mut released = self.released(stored, bytes, patients, trace);
+        released.whole &= whole;
+        Ok(released)
     }
 
     fn rules(&self, patients: &[String]) -> Result<Rules, Failure> {
@@ -415,8 +424,10 @@ impl<'a> Asking<'a> {
     }
 
     fn released(&self, stored: &Stored, bytes: Bytes, patients: Vec<String>, trace: Vec<String>) -> Released {
+        let for_a_patient = stored.resource_type == "AuditEvent" && self.reaches("AuditEvent") == Access::Own;
         Released {
-            bytes: for_patients(self.who, stored, bytes),
+            bytes: if for_a_patient { for_patient(&bytes) } else { bytes },
+            whole: !for_a_patient,
             reference: format!("{}/{}", stored.resource_type, stored.id),
             version: stored.version,
             last_updated: stored.last_updated,
@@ -499,11 +510,8 @@ fn made_up((resource_type, id): (&str, &str), patient: &str, body: String, now: 
 }
 
 /// A patient's own token sees of the audit log what is for patients.
-fn for_patients(who: &Who, stored: &Stored, bytes: Bytes) -> Bytes {
-    if stored.resource_type != "AuditEvent" || who.may(Reach::Read("AuditEvent")) != Access::Own {
-        return bytes;
-    }
-    match parse(&bytes, &Limits::default()) {
+fn for_patient(bytes: &Bytes) -> Bytes {
+    match parse(bytes, &Limits::default()) {
         Ok(mut event) => {
             crate::audit::for_patient(&mut event);
             Bytes::from(event.to_bytes())

@@ -194,21 +194,6 @@ fn count_and_order() {
 }
 
 #[test]
-fn a_page_belongs_to_its_search_and_its_caller() {
-    let first = read("Patient", "_id=p").unwrap();
-    assert_eq!(first.page("a"), Ok(None));
-    let page = first.page_after(Cursor(77), "a");
-    let next = |query: &str| read("Patient", &format!("{query}&_page={page}")).unwrap();
-    assert_eq!(next("_id=p").page("a"), Ok(Some(Cursor(77))));
-    assert_eq!(next("_id=p").used, first.used);
-    assert_eq!(next("_id=p").page("b"), Err(SearchError::Page));
-    assert_eq!(next("_id=q").page("a"), Err(SearchError::Page));
-    for page in ["", "-", "zz-0", "1"] {
-        assert_eq!(read("Patient", &format!("_page={page}")).unwrap().page("a"), Err(SearchError::Page), "{page}");
-    }
-}
-
-#[test]
 fn every_type_has_the_parameters_of_all_resources() {
     let names = |resource_type: &str| parameters(resource_type).into_iter().map(|it| it.name).collect::<Vec<_>>();
     assert_eq!(names("Binary"), ["_id", "_lastUpdated"]);
@@ -221,9 +206,7 @@ proptest! {
     fn no_query_panics(name in "(_id|_lastUpdated|identifier|patient|subject|_count|_sort|_page|x)(:[a-zA-Z]{0,8})?", value in r"[\\|,:/a-z0-9é \-]{0,20}") {
         let pair = vec![(name, value)];
         for resource_type in ["Patient", "Observation", "NoSuchType", ""] {
-            if let Ok(query) = parse(resource_type, &pair, &Options::default()) {
-                let _ = query.page("a");
-            }
+            let _ = parse(resource_type, &pair, &Options::default());
         }
     }
 

@@ -8,8 +8,10 @@ use consent::Interaction;
 use http::StatusCode;
 use model::id::{Reference, ResourceType};
 use model::time::Instant;
+use store::Order;
 
 use super::search;
+use super::search::matches::Matches;
 use crate::api::outcome::Failure;
 use crate::api::query::pairs;
 use crate::api::release::{Asking, Released};
@@ -52,8 +54,9 @@ pub(super) async fn find(
     let asking = Asking::new(&call.app, who, Interaction::Search)?;
     let mut found: Vec<Known> = Vec::new();
     let mut failed = None;
-    search::visit(&asking, &query, None, &mut |held| {
-        let known = asking.release(held).map(|released| {
+    let matches = Matches::new(&asking, &query);
+    matches.visit(Order::NewestFirst, None, &mut |held| {
+        let known = matches.released(held).map(|released| {
             let is_known = released.is_some() || asking.has_written(held);
             let reference = Reference::parse(&held.reference()).ok().filter(|_| is_known)?;
             Some(Known { reference, version: held.version(), last_updated: held.last_updated(), released })

@@ -1,28 +1,34 @@
 //! search (FHIR R4 search.html): each match is decided by itself, pages are refilled, and no number tells of what was
 //! left out.
 
-use std::ops::ControlFlow;
-
 use auth::Action;
 use consent::Interaction;
 use http::StatusCode;
-use model::bundle::{Hit, SearchMode, searchset};
-use model::json::Json;
-use model::outcome::{Issue, operation_outcome};
-use search::{Cursor, Handling, Options, Query, Sort, Total};
-use store::{Order, Search};
+use model::outcome::Issue;
+use search::{Handling, Options, Query, Sort, Total};
+use store::Order;
 
 use super::include::{self, Included};
 use super::resource_type;
 use crate::api::outcome::Failure;
-use crate::api::query::{escaped, pairs};
-use crate::api::release::{Asking, Held, Released};
+use crate::api::query::pairs;
+use crate::api::release::Asking;
 use crate::api::{Call, Who, answer};
 use crate::audit::Kind;
 use crate::emergency::summary::name_exchange;
-use crate::index;
 use crate::layers::Response;
 use crate::merges;
+
+mod bundle;
+mod cursor;
+pub(super) mod matches;
+mod walk;
+
+use bundle::{Links, Shown, bundle};
+use cursor::Part;
+use matches::Matches;
+
+pub use cursor::Seal;
 
 /// Matches looked at for one page; a caller who may see none of very many is not let to scan them all at once.
 pub(super) const SCAN_MOST: usize = 20_000;
@@ -55,77 +61,62 @@ pub(in crate::api) async fn search(call: &Call, who: &Who, text: &str) -> Result
     // Who asks by one number of a person finds what stands under the others.
     query.widen(|patient| merges::person(&call.app.store, patient))?;
     let asking = Asking::new(&call.app, who, Interaction::Search)?;
-    let binding = binding(who);
-    let after = query.page(&binding).map_err(refused)?;
-    let page = match query.only_count {
-        true => Page { total: Some(counted(&asking, &query)?), ..Page::default() },
-        false => page(&asking, &query, &base, after)?,
-    };
+    let address = format!("{base}/{resource_type}");
+    let binding = binding(who, &address, &query.used);
+    let part = part(&call.app.pages, query.page.as_deref(), &binding)?;
+    let shown = shown(&asking, &query, &base, &part)?;
 
     let event = who
         .event(Kind::Search, call.app.clock.now())
         .query(text)
         .detail("type", resource_type.as_str())
         .asked(query.patients.iter().flatten().map(String::as_str));
-    let exchange = asking.record(event, &page.released).await?;
-    if page.released.is_empty() {
+    let leaving = [&shown.found.released[..], &shown.included[..]].concat();
+    let exchange = asking.record(event, &leaving).await?;
+    if leaving.is_empty() {
         // Nothing there, or nothing to be seen: one answer, at one time.
         asking.settle().await;
     }
 
-    let mut response = answer::fhir(StatusCode::OK, bundle(&base, &query, &binding, after, &page)?.to_bytes());
+    let links = Links { address: &address, used: &query.used, part: &part, seal: &call.app.pages, binding: &binding };
+    let mut response = answer::fhir(StatusCode::OK, bundle(&base, &links, &shown)?.to_bytes());
     if let Some(exchange) = exchange {
         name_exchange(&mut response, exchange);
     }
     Ok(response)
 }
 
-/// One page of an answer.
-#[derive(Default)]
-struct Page {
-    /// The matches, then what came along with them.
-    released: Vec<Released>,
-    /// How many of them are matches.
-    matches: usize,
-    next: Option<Cursor>,
-    total: Option<u64>,
-    /// More came along than one page may hold.
-    cut: bool,
-}
-
-fn page(asking: &Asking<'_>, query: &Query, base: &str, after: Option<Cursor>) -> Result<Page, Failure> {
-    let found = find(asking, query, after)?;
-    let Included { released: included, cut, .. } = include::follow(asking, query, base, &found.released)?;
-    let matches = found.released.len();
-    // Without further work a total is known only where the page holds everything: it then counts what is to be seen anyway.
-    let known = (after.is_none() && found.next.is_none()).then_some(matches as u64);
-    let total = match query.total {
-        Total::Silent => None,
-        Total::AsKnown => known,
-        Total::Counted => match known {
-            Some(known) => Some(known),
-            None => Some(counted(asking, query)?),
-        },
-    };
-    let released = found.released.into_iter().chain(included).collect();
-    Ok(Page { released, matches, next: found.next, total, cut })
-}
-
-/// How many matches may be seen: each is decided, none is shown.
-fn counted(asking: &Asking<'_>, query: &Query) -> Result<u64, Failure> {
-    let mut counted = 0_u64;
-    let all = each(asking, query, None, &mut |released, _| {
-        counted += u64::from(released.is_some());
-        ControlFlow::Continue(())
-    })?;
-    match all {
-        Looked::AtAll => Ok(counted),
-        Looked::AtMost => {
-            let text =
-                format!("more than {SCAN_MOST} resources would have to be looked at to count them; narrow the search");
-            Err(Failure::new(StatusCode::BAD_REQUEST, "too-costly", text))
-        }
+/// Finds the matches of a page, what comes along with them, and how many there are.
+fn shown(asking: &Asking<'_>, query: &Query, base: &str, part: &Part) -> Result<Shown, Failure> {
+    let matches = Matches::new(asking, query);
+    let mut shown = Shown::default();
+    if !query.ignored.is_empty() {
+        let text = format!("not known here and left out: {}", query.ignored.join(", "));
+        shown.said.push(Issue::warning("not-supported", text));
     }
+    if query.only_count {
+        shown.total = walk::counted(&matches)?;
+        return if shown.total.is_some() { Ok(shown) } else { Err(walk::too_costly("count them")) };
+    }
+    let order = match query.sort {
+        Sort::NewestFirst => Order::NewestFirst,
+        Sort::OldestFirst => Order::OldestFirst,
+    };
+    shown.found = walk::page(&matches, order, part, query.count)?;
+    // Without further work a total is known only where the page holds everything.
+    shown.total = match (query.total, shown.found.total) {
+        (Total::Silent, _) => None,
+        (_, Some(known)) => Some(known),
+        (Total::AsKnown, None) => None,
+        (Total::Counted, None) => Some(walk::counted(&matches)?.ok_or_else(|| walk::too_costly("count them"))?),
+    };
+    let Included { released, cut, .. } = include::follow(asking, query, base, &shown.found.released)?;
+    shown.included = released;
+    if cut {
+        let text = "not everything that _include and _revinclude name is on this page";
+        shown.said.push(Issue::warning("too-costly", text));
+    }
+    Ok(shown)
 }
 
 /// Reads a query under what the request prefers.
@@ -140,163 +131,30 @@ pub(super) fn parse(
     search::parse(resource_type, pairs, &Options { base, handling, ..Options::default() }).map_err(refused)
 }
 
-/// The matches of a page.
-struct Found {
-    /// What may leave.
-    released: Vec<Released>,
-    /// Where the next page begins, if there may be more.
-    next: Option<Cursor>,
-}
-
-/// Decides match after match until the page is full.
-fn find(asking: &Asking<'_>, query: &Query, after: Option<Cursor>) -> Result<Found, Failure> {
-    let mut found = Found { released: Vec::new(), next: None };
-    let (mut last, mut full) = (None, false);
-    let looked = each(asking, query, after, &mut |released, cursor| {
-        match released {
-            Some(_) if found.released.len() >= query.count => {
-                // One more that may leave: there is a next page, and it begins after the last one shown.
-                full = true;
-                return ControlFlow::Break(());
-            }
-            Some(released) => found.released.push(released),
-            None => {}
-        }
-        last = Some(cursor);
-        ControlFlow::Continue(())
-    })?;
-    if full || looked == Looked::AtMost {
-        found.next = last;
-    }
-    Ok(found)
-}
-
-/// Whether everything was looked at that a query finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Looked {
-    AtAll,
-    /// [`SCAN_MOST`] were, and there are more.
-    AtMost,
-}
-
-/// Decides match after match: what may leave of it, and its place.
-fn each(
-    asking: &Asking<'_>,
-    query: &Query,
-    after: Option<Cursor>,
-    take: &mut dyn FnMut(Option<Released>, Cursor) -> ControlFlow<()>,
-) -> Result<Looked, Failure> {
-    let mut failed = None;
-    let looked = visit(asking, query, after, &mut |held| match asking.release(held) {
-        Ok(released) => take(released, Cursor(held.cursor().0)),
-        Err(failure) => {
-            failed = Some(failure);
-            ControlFlow::Break(())
-        }
-    })?;
-    match failed {
-        Some(failure) => Err(failure),
-        None => Ok(looked),
-    }
-}
-
-/// Shows each match, undecided, until the visitor breaks or [`SCAN_MOST`] were shown.
-pub(super) fn visit(
-    asking: &Asking<'_>,
-    query: &Query,
-    after: Option<Cursor>,
-    visitor: &mut dyn FnMut(&Held) -> ControlFlow<()>,
-) -> Result<Looked, Failure> {
-    if query.is_empty() {
-        asking.release_nothing(&query.resource_type, NOBODY)?;
-        return Ok(Looked::AtAll);
-    }
-    let (since, until) = query.updated_between();
-    let plan = Search {
-        types: vec![query.resource_type.clone()],
-        ids: query.ids.clone().unwrap_or_default(),
-        patients: query.patients.clone().unwrap_or_default(),
-        terms: query.terms.iter().map(index::condition).collect(),
-        updated_since: since,
-        // The latest instant itself still counts; the store's bound does not.
-        updated_until: until.map(|until| until.after(std::time::Duration::from_millis(1))),
-        order: match query.sort {
-            Sort::NewestFirst => Order::NewestFirst,
-            Sort::OldestFirst => Order::OldestFirst,
-        },
-        after: after.map(|cursor| store::Cursor(cursor.0)),
-    };
-    let (mut scanned, mut looked) = (0, Looked::AtAll);
-    asking.visit(&plan, &mut |held| {
-        if !query.passes_updated(held.last_updated()) {
-            return ControlFlow::Continue(());
-        }
-        scanned += 1;
-        if scanned > SCAN_MOST {
-            looked = Looked::AtMost;
-            return ControlFlow::Break(());
-        }
-        visitor(&held)
-    })?;
-    if scanned == 0 {
-        // Nothing there costs what one match costs that is withheld.
-        asking.release_nothing(&query.resource_type, NOBODY)?;
-    }
-    Ok(looked)
-}
-
-/// The answer.
-fn bundle(base: &str, query: &Query, binding: &str, after: Option<Cursor>, shown: &Page) -> Result<Json, Failure> {
-    let address = format!("{base}/{}", query.resource_type);
-    let used: Vec<String> =
-        query.used.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
-    let page = |cursor: Cursor| {
-        let mut parts = used.clone();
-        parts.push(format!("_page={}", escaped(&query.page_after(cursor, binding))));
-        format!("{address}?{}", parts.join("&"))
-    };
-    let own = match after {
-        Some(cursor) => page(cursor),
-        None if used.is_empty() => address.clone(),
-        None => format!("{address}?{}", used.join("&")),
-    };
-    let mut links = vec![("self", own)];
-    links.extend(shown.next.map(|cursor| ("next", page(cursor))));
-    let mut hits = Vec::with_capacity(shown.released.len());
-    for (index, released) in shown.released.iter().enumerate() {
-        hits.push(Hit {
-            full_url: format!("{base}/{}", released.reference()),
-            resource: released.json()?,
-            mode: if index < shown.matches { SearchMode::Match } else { SearchMode::Include },
-        });
-    }
-    let mut said = Vec::new();
-    if shown.cut {
-        said.push(Issue::warning("too-costly", "not everything that _include and _revinclude name is on this page"));
-    }
-    if !query.ignored.is_empty() {
-        let text = format!("not known here and left out: {}", query.ignored.join(", "));
-        said.push(Issue::warning("not-supported", text));
-    }
-    if !said.is_empty() {
-        hits.push(Hit {
-            full_url: format!("urn:uuid:{}", crate::audit::random_id()),
-            resource: operation_outcome(&said),
-            mode: SearchMode::Outcome,
-        });
-    }
-    Ok(searchset(shown.total, links, hits))
-}
-
-/// Who asks for what: the next page is of no use to anybody else.
-fn binding(who: &Who) -> String {
+/// What a link is bound to: what is asked, by whom, for what purpose. It is of no use to anybody else, nor for another
+/// search. It is no proof: what is on the page is decided anew.
+fn binding(who: &Who, address: &str, used: &[(String, String)]) -> Vec<u8> {
+    let mut binding = Vec::new();
     let purposes: Vec<String> = who.purposes().iter().map(|it| format!("{}|{}", it.system(), it.code())).collect();
-    format!("{} {}", who.person(), purposes.join(" "))
+    let texts = [who.person(), purposes.join(" "), address.to_owned()];
+    for text in texts.iter().chain(used.iter().flat_map(|(name, value)| [name, value])) {
+        binding.extend((text.len() as u64).to_be_bytes());
+        binding.extend(text.as_bytes());
+    }
+    binding
+}
+
+fn part(seal: &Seal, page: Option<&str>, binding: &[u8]) -> Result<Part, Failure> {
+    let Some(page) = page else { return Ok(Part::First) };
+    seal.opened(page, binding).ok_or_else(|| {
+        let text = "parameter '_page': expected the link of a page of this search";
+        Failure::new(StatusCode::BAD_REQUEST, "value", text)
+    })
 }
 
 fn refused(error: search::SearchError) -> Failure {
     let code = match error {
-        search::SearchError::Value { .. } | search::SearchError::Page => "value",
+        search::SearchError::Value { .. } => "value",
         _ => "not-supported",
     };
     Failure::new(StatusCode::BAD_REQUEST, code, error.to_string())

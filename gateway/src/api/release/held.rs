@@ -1,5 +1,6 @@
 //! What stands in the store before anybody decided on it: handlers see where it is, never what it says.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use auth::Action as Reach;
@@ -8,9 +9,9 @@ use consent::Action;
 use model::id::Reference;
 use model::json::{Json, Limits, parse};
 use model::time::Instant;
-use store::{Resources, Search, Stored};
+use store::{IndexRow, Resources, Search, Stored};
 
-use super::{Asking, damaged};
+use super::{Asking, Released, damaged};
 use crate::api::outcome::Failure;
 use crate::app::App;
 use crate::merges;
@@ -138,6 +139,17 @@ impl Asking<'_> {
             Some(before) if !before.is_deleted() => Ok(self.release(&before)?.is_some()),
             _ => Ok(false),
         }
+    }
+
+    /// What a version is found by, as far as it leaves: what was taken out of it finds nothing.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn rows_of<'h>(&self, held: &'h Held, released: &Released) -> Result<Cow<'h, [IndexRow]>, Failure> {
+        if released.is_whole() {
+            return Ok(Cow::Borrowed(&held.0.index));
+        }
+        Ok(Cow::Owned(merges::rows(&self.app.store, &released.json()?)?))
     }
 
     /// Shows each match of a search until the visitor breaks.

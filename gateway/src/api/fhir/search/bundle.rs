@@ -1,0 +1,82 @@
+//! The answer of a search: its entries, its links, and what was not done.
+
+use model::bundle::{Hit, SearchMode, searchset};
+use model::json::Json;
+use model::outcome::{Issue, operation_outcome};
+
+use super::cursor::{Part, Seal};
+use super::walk::Found;
+use crate::api::outcome::Failure;
+use crate::api::query::escaped;
+use crate::api::release::Released;
+
+/// What is shown.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    /// The matches of the page and its neighbours.
+    pub(super) found: Found,
+    /// What came along with them.
+    pub(super) included: Vec<Released>,
+    /// Said where it is known.
+    pub(super) total: Option<u64>,
+    /// What was left out, not known, or not looked at.
+    pub(super) said: Vec<Issue>,
+}
+
+/// What links are made of.
+pub(super) struct Links<'a> {
+    /// Where the search was asked, without its parameters.
+    pub(super) address: &'a str,
+    /// The parameters that were used.
+    pub(super) used: &'a [(String, String)],
+    pub(super) part: &'a Part,
+    pub(super) seal: &'a Seal,
+    pub(super) binding: &'a [u8],
+}
+
+impl Links<'_> {
+    fn to(&self, part: &Part) -> Result<String, Failure> {
+        let mut parts: Vec<String> =
+            self.used.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+        if *part != Part::First {
+            let page = self.seal.sealed(part, self.binding).ok_or_else(|| {
+                tracing::error!("no randomness for a link");
+                Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway")
+            })?;
+            parts.push(format!("_page={page}"));
+        }
+        Ok(if parts.is_empty() { self.address.to_owned() } else { format!("{}?{}", self.address, parts.join("&")) })
+    }
+
+    /// The own page; and where there are several, the others.
+    fn all(&self, found: &Found) -> Result<Vec<(&'static str, String)>, Failure> {
+        let mut links = vec![("self", self.to(self.part)?)];
+        if found.previous.is_some() || found.next.is_some() {
+            links.push(("first", self.to(&Part::First)?));
+            if let Some(previous) = &found.previous {
+                links.push(("previous", self.to(previous)?));
+            }
+            if let Some(next) = &found.next {
+                links.push(("next", self.to(next)?));
+            }
+            links.push(("last", self.to(&Part::Last)?));
+        }
+        Ok(links)
+    }
+}
+
+/// The Bundle.
+pub(super) fn bundle(base: &str, links: &Links<'_>, shown: &Shown) -> Result<Json, Failure> {
+    let matches = shown.found.released.iter().map(|one| (one, SearchMode::Match));
+    let included = shown.included.iter().map(|one| (one, SearchMode::Include));
+    let mut hits = Vec::with_capacity(shown.found.released.len().saturating_add(shown.included.len()));
+    for (released, mode) in matches.chain(included) {
+        let full_url = format!("{base}/{}", released.reference());
+        hits.push(Hit { full_url, resource: released.json()?, mode });
+    }
+    if !shown.said.is_empty() {
+        let full_url = format!("urn:uuid:{}", crate::audit::random_id());
+        hits.push(Hit { full_url, resource: operation_outcome(&shown.said), mode: SearchMode::Outcome });
+    }
+    Ok(searchset(shown.total, links.all(&shown.found)?, hits))
+}
