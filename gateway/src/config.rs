@@ -11,6 +11,7 @@ use std::time::Duration;
 use toml::Table;
 
 mod destination;
+mod fhir;
 mod mappings;
 mod mllp;
 mod read;
@@ -24,6 +25,7 @@ mod validation;
 
 pub(crate) use destination::ANSWERS;
 pub use destination::{Destination, DestinationTransport, PeerAddress, Retry};
+pub use fhir::{DestinationFhir, Oversize, Posted, Writes};
 pub use mappings::Mappings;
 pub use mllp::{Acknowledgement, Application, DestinationMllp, Order, PartnerTls, Reply, SourceMllp};
 pub use read::Problem;

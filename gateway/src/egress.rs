@@ -24,6 +24,7 @@ use crate::mllp::Awaited;
 mod decide;
 mod fhir;
 mod mllp;
+mod parts;
 mod record;
 mod render;
 mod send;
@@ -150,7 +151,6 @@ async fn attempt(app: &App, destination: &Destination, sender: &Sender, delivery
     };
     let now = app.clock.now();
     let attempts = delivery.attempts.saturating_add(1);
-    let retry = |reason: &str| later(destination, delivery, attempts, now, reason);
     let verdict = match decide::decide(app, destination, &exchange, now) {
         Ok(verdict) => verdict,
         Err(decide::DecideError::Store(error)) => return Err(error.into()),
@@ -174,7 +174,7 @@ async fn attempt(app: &App, destination: &Destination, sender: &Sender, delivery
         Verdict::Release(permitted) => permitted,
     };
     let decision = permitted.decision.clone();
-    let rendered = match render::render(app, destination, &exchange, permitted) {
+    let rendered = match render::render(app, destination, &exchange, permitted, sender.most_bytes()) {
         Ok(rendered) => rendered,
         Err(reason) => {
             let change = DeliveryChange { attempts: Some(attempts), ..end(delivery, DeliveryState::Dead, reason) };
@@ -219,7 +219,7 @@ async fn attempt(app: &App, destination: &Destination, sender: &Sender, delivery
             let mut change = if last {
                 DeliveryChange { attempts: Some(attempts), ..end(delivery, DeliveryState::Dead, &failure.to_string()) }
             } else {
-                retry(&failure.to_string())
+                later(destination, delivery, attempts, now, (&failure.to_string(), failure.asks_to_wait()))
             };
             change.decision = Some(decision.text.clone());
             if last && is_awaited {
@@ -254,12 +254,19 @@ fn end(delivery: &Delivery, state: DeliveryState, error: &str) -> DeliveryChange
     }
 }
 
-/// Waits longer each time, with up to half of it at random: partners that come back are not met by everybody at once.
-fn later(destination: &Destination, delivery: &Delivery, attempts: u32, now: Instant, error: &str) -> DeliveryChange {
+/// Waits longer each time, with up to half of it at random: partners that come back are not met by everybody at once. Never
+/// less than the partner asked for.
+fn later(
+    destination: &Destination,
+    delivery: &Delivery,
+    attempts: u32,
+    now: Instant,
+    (error, least): (&str, Duration),
+) -> DeliveryChange {
     let doubled = destination.retry.first.saturating_mul(1 << attempts.saturating_sub(1).min(20));
     let wait = doubled.min(destination.retry.longest);
     let share = crate::keys::random::<1>().map_or(128, |[byte]| u32::from(byte));
-    let wait = wait - (wait / 2) * share / 255;
+    let wait = (wait - (wait / 2) * share / 255).max(least);
     DeliveryChange {
         due: Some(now.after(wait)),
         attempts: Some(attempts),

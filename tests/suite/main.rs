@@ -17,6 +17,7 @@ mod demo;
 mod emergency;
 mod emergency_rules;
 mod faults;
+mod fidelity;
 mod flow;
 mod http;
 mod labelling;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use formats::hl7v2::Delimiters;
 use toml::Table;
 
+use super::fhir::{self, DestinationFhir};
 use super::mappings;
 use super::mllp::{self, DestinationMllp, PartnerTls};
 use super::read::{Findings, Section, closest};
@@ -103,6 +104,8 @@ pub struct Destination {
     pub authorities: Vec<(String, String)>,
     /// The conversation over MLLP.
     pub mllp: DestinationMllp,
+    /// How a FHIR endpoint is written to.
+    pub fhir: DestinationFhir,
 }
 
 pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> Vec<Destination> {
@@ -156,6 +159,7 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
             let files = ["ca_file", "cert_file", "key_file"];
             let tls = mllp::partner_tls(&mut section, base, files, address.as_ref());
             let conversation = mllp::destination(&mut section, transport);
+            let fhir = fhir::destination(&mut section, transport);
             let recipient = section.texts("recipient", "[\"Organization/clinic\"]").unwrap_or_default();
             if recipient.is_empty() {
                 let key = section.key("recipient");
@@ -195,6 +199,7 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
                 }),
                 tls,
                 mllp: conversation,
+                fhir,
                 recipient,
                 roles: section.texts("roles", "[\"clinician\"]").unwrap_or_default(),
                 purpose,

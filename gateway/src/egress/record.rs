@@ -16,14 +16,14 @@ use crate::config::{Destination, DestinationTransport};
 /// Bytes whose disclosure is on record. Made only here; the one thing a sender takes.
 #[derive(Debug)]
 pub struct Recorded {
-    bytes: Bytes,
+    parts: Vec<Bytes>,
     control_id: String,
 }
 
 impl Recorded {
-    /// What is sent.
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+    /// What is sent, one after the other; mostly one.
+    pub fn parts(&self) -> &[Bytes] {
+        &self.parts
     }
 
     /// MSH-10 of what is sent.
@@ -42,8 +42,10 @@ pub(super) async fn record(
     decision: &Decided,
     now: Instant,
 ) -> Result<Recorded, store::Error> {
-    let digest: [u8; 32] = Sha256::digest(&rendered.bytes).into();
-    let recorded = Recorded { bytes: Bytes::from(rendered.bytes), control_id: rendered.control_id };
+    // One part is recorded as it is; of several the record holds all, a line each.
+    let digest: [u8; 32] = Sha256::digest(rendered.parts.join(&b'\n')).into();
+    let parts = rendered.parts.into_iter().map(Bytes::from).collect();
+    let recorded = Recorded { parts, control_id: rendered.control_id };
     if delivery.recorded == Some(digest) {
         return Ok(recorded);
     }
@@ -164,6 +166,6 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 impl Recorded {
     pub(super) fn for_test(bytes: &'static [u8]) -> Self {
-        Self { bytes: Bytes::from_static(bytes), control_id: "1".to_owned() }
+        Self { parts: vec![Bytes::from_static(bytes)], control_id: "1".to_owned() }
     }
 }

@@ -8,6 +8,7 @@ use store::{Exchange, Exchanges};
 
 use super::decide::Release;
 use super::mllp::asking;
+use super::parts;
 use crate::app::App;
 use crate::config::{Acknowledgement, Destination, DestinationTransport};
 
@@ -16,12 +17,12 @@ const APPLICATION: &str = "ANCHORLINE";
 
 /// Bytes for a partner, not yet recorded.
 pub(super) struct Rendered {
-    pub(super) bytes: Vec<u8>,
+    pub(super) parts: Vec<Vec<u8>>,
     /// MSH-10 of what is sent, to find the answer by.
     pub(super) control_id: String,
 }
 
-/// Renders; the same permitted content gives the same bytes, so that a retry can be told from a change.
+/// Renders, for a partner that takes at most so many bytes at a time; the same permitted content gives the same bytes, so that a retry can be told from a change.
 ///
 /// # Errors
 /// One sentence for the delivery: what cannot be written in the partner's format.
@@ -30,15 +31,16 @@ pub(super) fn render(
     destination: &Destination,
     exchange: &Exchange,
     release: Release,
+    most_bytes: usize,
 ) -> Result<Rendered, &'static str> {
     let name = uuid_v5(&app.namespace, &["delivery", &destination.name, &exchange.id.to_string()]);
     let control_id: String = name.simple().to_string().chars().take(20).collect();
     let resources: Vec<Json> = release.contents.into_inner().into_iter().map(|content| content.json).collect();
-    let requests: Option<Vec<Request>> = resources.into_iter().map(Request::put).collect();
-    let bundle = transaction(requests.ok_or("a resource without type or id")?);
-    let bytes = match destination.transport {
-        DestinationTransport::Fhir => bundle.to_bytes(),
+    let parts = match destination.transport {
+        DestinationTransport::Fhir => parts::parts(&app.namespace, resources, &destination.fhir, most_bytes)?,
         DestinationTransport::Mllp => {
+            let requests: Option<Vec<Request>> = resources.into_iter().map(Request::put).collect();
+            let bundle = transaction(requests.ok_or("a resource without type or id")?);
             let (code, trigger) = message_type(app, exchange);
             let set = app.packages.current();
             let writer = set.packages().select_writer(&destination.packages, &bundle);
@@ -55,13 +57,13 @@ pub(super) fn render(
                 ..RenderContext::default()
             };
             let bytes = package.render(&bundle, &context).bytes;
-            match destination.mllp.acknowledgement {
+            vec![match destination.mllp.acknowledgement {
                 Acknowledgement::Original => bytes,
                 Acknowledgement::Enhanced(application) => asking(&bytes, "AL", application.as_str()),
-            }
+            }]
         }
     };
-    Ok(Rendered { bytes, control_id })
+    Ok(Rendered { parts, control_id })
 }
 
 /// The receiver's own names, then those by which the source was read.

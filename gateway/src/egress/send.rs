@@ -2,6 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use model::time::Clock;
 use tokio::sync::mpsc;
@@ -10,8 +12,8 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
 use super::record::Recorded;
-use super::{fhir, mllp};
-use crate::config::{Destination, DestinationTransport};
+use super::{fhir, mllp, parts};
+use crate::config::{Destination, DestinationTransport, Oversize};
 use crate::tls::{self, TlsError};
 
 /// Largest answer of a partner that is read; whoever sends more answers with something else.
@@ -36,15 +38,34 @@ pub enum Failure {
     /// It answered that it cannot now.
     #[error("answered {0}: not now")]
     NotNow(String),
+    /// It answered that it cannot now, and for how long.
+    #[error("answered {said}: not now, come again in {} s", after.as_secs())]
+    Busy {
+        /// Its status.
+        said: String,
+        /// What it asks us to wait.
+        after: Duration,
+    },
+    /// It answered that this is more than it takes at a time.
+    #[error("takes less than {0} bytes at a time")]
+    TooLarge(usize),
     /// It answered that it will not take this.
     #[error("refused it: {0}")]
     Refused(String),
 }
 
 impl Failure {
-    /// Whether the same bytes may be taken later.
+    /// Whether the same content may be taken later.
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::Refused(_))
+    }
+
+    /// The least wait that the partner asks for.
+    pub fn asks_to_wait(&self) -> Duration {
+        match self {
+            Self::Busy { after, .. } => *after,
+            _ => Duration::ZERO,
+        }
     }
 }
 
@@ -68,6 +89,9 @@ pub(crate) struct Outgoing {
 #[derive(Debug, Clone)]
 pub struct Sender {
     service: BoxCloneSyncService<Outgoing, Result<Sent, Failure>, BoxError>,
+    /// What the partner was seen to take at most; forgotten with the process, as partners change their minds.
+    most_bytes: Arc<AtomicUsize>,
+    may_split: bool,
 }
 
 impl Sender {
@@ -91,7 +115,7 @@ impl Sender {
             .timeout(destination.retry.timeout);
         let service = match destination.transport {
             DestinationTransport::Fhir => {
-                let client = fhir::Client::new(&destination.address, tls);
+                let client = fhir::Client::new(&destination.address, tls, clock);
                 BoxCloneSyncService::new(stack.service_fn(move |outgoing| {
                     let client = client.clone();
                     async move { Ok::<_, BoxError>(client.send(outgoing).await.map(|()| Sent::Processed)) }
@@ -105,15 +129,41 @@ impl Sender {
                 }))
             }
         };
-        Ok(Self { service })
+        let may_split = destination.fhir.oversize == Oversize::Split;
+        Ok(Self { service, most_bytes: Arc::new(AtomicUsize::new(usize::MAX)), may_split })
     }
 
-    /// Sends once.
+    /// The most bytes that may be sent at a time.
+    pub(super) fn most_bytes(&self) -> usize {
+        self.most_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Sends all parts, one after the other. A failure ends it; those before it are sent again with the next attempt, which
+    /// makes nothing twice.
     ///
     /// # Errors
     /// [`Failure`]; it says whether to try again.
     pub async fn send(&self, recorded: &Recorded) -> Result<Sent, Failure> {
-        let outgoing = Outgoing { bytes: recorded.bytes().clone(), control_id: recorded.control_id().to_owned() };
-        self.service.clone().oneshot(outgoing).await.unwrap_or(Err(Failure::Timeout))
+        let mut sent = Sent::Processed;
+        for (number, part) in recorded.parts().iter().enumerate() {
+            let control_id = match number {
+                0 => recorded.control_id().to_owned(),
+                more => format!("{}.{more}", recorded.control_id()),
+            };
+            let outgoing = Outgoing { bytes: part.clone(), control_id };
+            sent =
+                self.service.clone().oneshot(outgoing).await.unwrap_or(Err(Failure::Timeout)).map_err(|failure| {
+                    match failure {
+                        Failure::TooLarge(size) if self.may_split => {
+                            // What is rendered next has half the size; a single resource that is larger is given up there.
+                            self.most_bytes.fetch_min(size / 2, Ordering::Relaxed);
+                            failure
+                        }
+                        Failure::TooLarge(_) => Failure::Refused(format!("HTTP 413: {}", parts::TOO_LARGE)),
+                        other => other,
+                    }
+                })?;
+        }
+        Ok(sent)
     }
 }

@@ -31,7 +31,7 @@ fn delivery() -> Delivery {
 
 fn wait(retry: &str, attempts: u32) -> Duration {
     let now = Instant::from_millis(0);
-    let change = later(&destination(retry), &delivery(), attempts, now, "x");
+    let change = later(&destination(retry), &delivery(), attempts, now, ("x", Duration::ZERO));
     change.due.unwrap().since(now)
 }
 
@@ -41,6 +41,13 @@ fn waits_double_up_to_a_limit_and_are_shortened_by_at_most_half() {
         let wait = wait("standard", attempts).as_millis();
         assert!((full / 2..=full).contains(&wait), "after {attempts}: {wait}");
     }
+}
+
+#[test]
+fn a_partner_that_asks_for_a_longer_wait_gets_it() {
+    let now = Instant::from_millis(0);
+    let change = later(&destination("quick"), &delivery(), 1, now, ("x", Duration::from_secs(90)));
+    assert_eq!(change.due.unwrap().since(now), Duration::from_secs(90));
 }
 
 #[test]

@@ -97,6 +97,11 @@ pub fn transaction(requests: impl IntoIterator<Item = Request>) -> Json {
     bundle("transaction", [], requests.into_iter().map(Request::into_entry))
 }
 
+/// A batch Bundle of these requests: each is done or fails for itself.
+pub fn batch(requests: impl IntoIterator<Item = Request>) -> Json {
+    bundle("batch", [], requests.into_iter().map(Request::into_entry))
+}
+
 /// An entry that creates or replaces a resource (`PUT Type/id`), for a Bundle that is put together elsewhere.
 pub fn put_entry(full_url: SmolStr, url: SmolStr, resource: Json) -> Json {
     let request = Object::of([("method", Json::String(SmolStr::new_static("PUT"))), ("url", Json::String(url))]);
