@@ -17,6 +17,7 @@ use crate::keys::{DataDirectory, KeyError};
 use crate::metrics::Metrics;
 use crate::mllp;
 use crate::packages::Library;
+use crate::parameters::Parameters;
 use crate::pipeline::Lanes;
 use crate::policies::Policies;
 use crate::sealing::{Ledger, Sealer};
@@ -61,6 +62,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Wakes the senders: something was committed that may have deliveries.
     pub outbox: watch::Sender<u64>,
+    /// What resources are found by.
+    pub parameters: Parameters,
     /// The way in for every message: places and time limits that all transports share.
     pub ingest: Ingest,
     /// What MLLP remembers from one connection to the next.
@@ -150,6 +153,7 @@ impl App {
             secrets: secrets(&config)?,
             config,
             policies: Policies::default(),
+            parameters: Parameters,
             sensitivity,
             validation,
             metrics,

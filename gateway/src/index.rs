@@ -7,9 +7,10 @@ use model::json::Json;
 use model::resource::{patients_of, resource_type};
 use model::time::Instant;
 use sha2::{Digest, Sha256};
-use store::{IndexRow, Match, RowKind, Term, Test};
+use store::{Bounds, IndexRow, Match, RowKind, Term, Test};
 
 use crate::emergency::likeness::fold;
+use crate::parameters;
 
 #[cfg(test)]
 mod tests;
@@ -58,7 +59,7 @@ pub fn rows(resource: &Json) -> Vec<IndexRow> {
 /// The rows of a resource by its identifiers alone.
 pub fn identifiers(resource: &Json) -> Vec<IndexRow> {
     let mut rows = search_rows(resource);
-    rows.retain(|row| is_identifier(row.param));
+    rows.retain(|row| search::is_identifier(row.param));
     rows
 }
 
@@ -143,8 +144,8 @@ fn summary_rows(resource: &Json) -> Vec<IndexRow> {
 pub struct Derivation;
 
 impl store::Derive for Derivation {
-    fn rules(&self, _: &str) -> u32 {
-        RULES
+    fn rules(&self, resource_type: &str) -> u32 {
+        parameters::rules(resource_type).wrapping_add(RULES)
     }
 
     fn rows(&self, _: &str, body: &[u8]) -> Vec<IndexRow> {
@@ -154,7 +155,11 @@ impl store::Derive for Derivation {
     /// A merged Patient is found by the identifiers of the records it stands for, and an audit event tells of a search:
     /// neither is in the body.
     fn kept(&self, resource_type: &str, row: &IndexRow) -> Option<IndexRow> {
-        let inherited = resource_type == "Patient" && is_identifier(row.param);
+        let is_patient = resource_type == "Patient";
+        if is_patient && row.param == IDENTIFIER_BEFORE {
+            return Some(IndexRow { param: search::number("identifier"), ..row.clone() });
+        }
+        let inherited = is_patient && search::is_identifier(row.param);
         (inherited || row.param == SEARCHED).then(|| row.clone())
     }
 }
@@ -164,12 +169,11 @@ pub fn rules() -> store::Rules {
     store::Rules::of(std::sync::Arc::new(Derivation))
 }
 
-/// Raised when rows are made otherwise.
+/// Raised when the rows of our own are made otherwise.
 const RULES: u32 = 1;
 
-fn is_identifier(param: u32) -> bool {
-    u8::try_from(param).is_ok_and(search::is_identifier)
-}
+/// What rows of identifiers were numbered before parameters went by their names; their form is the same.
+const IDENTIFIER_BEFORE: u32 = 1;
 
 /// Finds the consents that name no patient.
 pub fn for_everybody() -> Term {
@@ -188,21 +192,46 @@ pub fn family(name: &str) -> Term {
 
 /// The condition of a search, as the store has it.
 pub fn condition(term: &search::Term) -> Term {
-    let one = |one: &search::Match| Match {
-        param: one.param.into(),
-        test: match &one.test {
-            search::Test::Equals(value) => Test::Equals(value.clone()),
-            search::Test::Prefix(value) => Test::Prefix(value.clone()),
-        },
-        kind: row_kind(one.kind),
+    match term {
+        search::Term::AnyOf(any) => Term::AnyOf(any.iter().map(comparison).collect()),
+        search::Term::NoneOf(none) => Term::NoneOf(none.iter().map(comparison).collect()),
+        search::Term::Either(alternatives) => {
+            Term::Either(alternatives.iter().map(|terms| terms.iter().map(condition).collect()).collect())
+        }
+    }
+}
+
+fn comparison(one: &search::Match) -> Match {
+    let bounds = |bounds: &search::Bounds| Bounds { from: bounds.from, to: bounds.to };
+    let test = match &one.test {
+        search::Test::Equals(value) => Test::Equals(value.clone()),
+        search::Test::Prefix(value) => Test::Prefix(value.clone()),
+        search::Test::Suffix(value) => Test::Suffix(value.clone()),
+        search::Test::Contains(value) => Test::Contains(value.clone()),
+        search::Test::Between(from, to) => Test::Between(from.clone(), to.clone()),
+        search::Test::Span { prefix, low, high } => {
+            Test::Span { prefix: prefix.clone(), low: bounds(low), high: bounds(high) }
+        }
+        search::Test::Present => Test::Present,
     };
-    Term::AnyOf(term.any_of.iter().map(one).collect())
+    Match { param: one.param, test, kind: row_kind(one.kind) }
+}
+
+/// Rows of a stored version, as a search has them.
+pub fn read(rows: &[IndexRow]) -> Vec<search::IndexRow> {
+    let kind = |kind: RowKind| match kind {
+        RowKind::Key => search::RowKind::Key,
+        RowKind::Detail => search::RowKind::Detail,
+    };
+    rows.iter()
+        .map(|row| search::IndexRow { param: row.param, value: row.value.clone(), kind: kind(row.kind) })
+        .collect()
 }
 
 fn search_rows(resource: &Json) -> Vec<IndexRow> {
     let name = resource_type(resource).unwrap_or_default();
-    let row = |row: search::IndexRow| IndexRow { param: row.param.into(), value: row.value, kind: row_kind(row.kind) };
-    search::extract(name, resource).into_iter().map(row).collect()
+    let row = |row: search::IndexRow| IndexRow { param: row.param, value: row.value, kind: row_kind(row.kind) };
+    parameters::current().extract(name, resource).into_iter().map(row).collect()
 }
 
 fn row_kind(kind: search::RowKind) -> RowKind {

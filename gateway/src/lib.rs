@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod mllp;
 pub mod operations;
 pub mod packages;
+pub mod parameters;
 pub mod patient;
 pub mod pipeline;
 pub mod policies;

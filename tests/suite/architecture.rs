@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("auth", &[]),
     ("model", &[]),
     ("typed", &["model"]),
-    ("search", &["model"]),
+    ("search", &["model", "fhirpath"]),
     ("mappers", &["model", "formats"]),
     ("consent", &["model"]),
     ("definitions", &["model"]),

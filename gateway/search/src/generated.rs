@@ -3,7 +3,9 @@
 #[rustfmt::skip]
 mod compartments;
 #[rustfmt::skip]
-mod r4;
+pub(crate) mod fold;
 
 pub(crate) use compartments::COMPARTMENTS;
-pub(crate) use r4::{Element, IDENTIFIER, PATIENT, REFERENCES, Row, SUBJECT};
+
+/// The search parameters of R4. Made by generator/parameters.py, which says what its fields are.
+pub(crate) const R4: &str = include_str!("generated/r4.tsv");

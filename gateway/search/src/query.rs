@@ -1,58 +1,25 @@
-//! From a query string to what has to hold.
+//! What a search asks for.
 
-use model::id::{Reference, ResourceId, ResourceType};
+use model::id::{Reference, ResourceType};
 use model::time::Instant;
+use smol_str::SmolStr;
 
-use crate::date::{self, Span};
-use crate::include::{self, Include};
-use crate::parameter::{Kind, parameters};
-use crate::row::{
-    IDENTIFIER, IDENTIFIER_SYSTEM, IndexRow, Match, PATIENT, RowKind, SUBJECT, TARGET, Term, Test, identifier_key,
-    reference_row,
-};
-use crate::value::{split, unescaped};
+use crate::include::Include;
+use crate::parameter::Kind;
+use crate::registry::Registry;
+use crate::row::{IndexRow, Match, Term, Test};
+use crate::values::date::Stretch;
+use crate::values::near::Near;
+use crate::values::reference;
 
-/// What a search is refused for; each names the parameter, none quotes a value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SearchError {
-    /// A parameter the type does not have.
-    #[error("parameter '{name}' is not supported for {resource_type}; supported are {supported}")]
-    Unknown {
-        /// The parameter as it was given, shortened.
-        name: String,
-        /// The type.
-        resource_type: String,
-        /// What is supported.
-        supported: String,
-    },
-    /// A modifier the parameter does not have.
-    #[error("modifier '{modifier}' of parameter '{name}' is not supported")]
-    Modifier {
-        /// The parameter.
-        name: String,
-        /// The modifier as it was given, shortened.
-        modifier: String,
-    },
-    /// A value that cannot be read.
-    #[error("parameter '{name}': expected {expected}")]
-    Value {
-        /// The parameter.
-        name: String,
-        /// What was expected.
-        expected: &'static str,
-    },
-    /// A word that is not one of those the parameter takes here: an `_include`, a `_sort`, a `_summary`.
-    #[error("parameter '{name}': '{word}' is not supported; supported: {supported}")]
-    Word {
-        /// The parameter.
-        name: String,
-        /// The word as it was given, shortened.
-        word: String,
-        /// What is supported.
-        supported: &'static str,
-    },
-}
+pub(crate) mod about;
+pub(crate) mod condition;
+pub(crate) mod escape;
+pub(crate) mod filter;
+pub(crate) mod parse;
+pub(crate) mod sort;
+
+pub use sort::{SortBy, SortKey};
 
 /// What happens to parameters that are not known. FHIR R4 search.html, "Handling Errors".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -64,33 +31,202 @@ pub enum Handling {
     Lenient,
 }
 
-/// How queries are read here.
+/// A code of a code system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The code system.
+    pub system: String,
+    /// The code.
+    pub code: String,
+}
+
+/// Codes that a search names by what they have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeSet<'a> {
+    /// Those of a value set, by its canonical URL or as `ValueSet/id`.
+    ValueSet(&'a str),
+    /// A code and all below it in its code system.
+    Below {
+        /// The code system.
+        system: &'a str,
+        /// The code.
+        code: &'a str,
+    },
+    /// A code and all above it in its code system.
+    Above {
+        /// The code system.
+        system: &'a str,
+        /// The code.
+        code: &'a str,
+    },
+}
+
+/// Why codes cannot be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoCodes {
+    /// The value set or code system is not known, or cannot be listed.
+    Unknown,
+    /// There are more than [`CODES_MOST`].
+    TooMany,
+}
+
+/// Codes that one value of a search may stand for.
+pub const CODES_MOST: usize = 2_000;
+
+/// What only the caller knows.
+pub trait Host {
+    /// All codes of a set, at most [`CODES_MOST`].
+    ///
+    /// # Errors
+    /// [`NoCodes`]
+    fn codes(&self, _set: CodeSet<'_>) -> Result<Vec<Code>, NoCodes> {
+        Err(NoCodes::Unknown)
+    }
+}
+
+/// A host that knows no codes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHost;
+
+impl Host for NoHost {}
+
+/// How queries are read here.
+#[derive(Clone, Copy)]
 pub struct Options<'a> {
+    /// The parameters there are.
+    pub registry: &'a Registry,
+    /// What knows value sets.
+    pub host: &'a dyn Host,
     /// The base of this server; references below it are its own.
     pub base: &'a str,
     /// What happens to unknown parameters.
     pub handling: Handling,
+    /// The present, for `ap` of dates.
+    pub now: Instant,
     /// Entries of a page unless `_count` says otherwise.
     pub default_count: usize,
     /// The most entries of a page.
     pub max_count: usize,
 }
 
-impl Default for Options<'_> {
-    fn default() -> Self {
-        Self { base: "", handling: Handling::Strict, default_count: 50, max_count: 1000 }
+impl<'a> Options<'a> {
+    /// Strict, for a server without a base that knows no value sets, in 1970.
+    pub fn new(registry: &'a Registry) -> Self {
+        Self {
+            registry,
+            host: &NoHost,
+            base: "",
+            handling: Handling::Strict,
+            now: Instant::from_millis(0),
+            default_count: 50,
+            max_count: 1000,
+        }
     }
 }
 
-/// The order of what is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Sort {
-    /// `_sort=-_lastUpdated`, and without `_sort`.
-    #[default]
-    NewestFirst,
-    /// `_sort=_lastUpdated`.
-    OldestFirst,
+/// What has to hold of a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Clause {
+    /// Its rows hold this.
+    Rows(Term),
+    /// It has one of these ids.
+    Ids(Vec<String>),
+    /// It is of one of these types.
+    Types(Vec<ResourceType>),
+    /// It was last changed within one of these stretches.
+    Updated(Vec<Stretch>),
+    /// It refers to something of which more has to hold.
+    Chain(Chain),
+    /// Something refers to it, of which more has to hold.
+    Has(Has),
+    /// Words stand in it.
+    Text(TextSearch),
+    /// It is an entry of a list.
+    List(ListOf),
+    /// It is near a place.
+    Near(Near),
+    /// All of these hold.
+    All(Vec<Clause>),
+    /// Any of these holds.
+    Any(Vec<Clause>),
+    /// This does not hold.
+    Not(Box<Clause>),
+}
+
+/// `subject:Patient.name=peter`: a reference, and what has to hold of what it leads to. FHIR R4 search.html, "Chained
+/// parameters".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chain {
+    /// The code of the reference parameter.
+    pub code: SmolStr,
+    /// The number of its rows.
+    pub param: u32,
+    /// A link for each type it may lead to and that has the parameter behind it.
+    pub links: Vec<Link>,
+}
+
+/// One type that a chain leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// The type.
+    pub target: ResourceType,
+    /// What has to hold of the target; each.
+    pub wanted: Vec<Clause>,
+}
+
+impl Chain {
+    /// What holds of the rows of a resource that refers to one of these.
+    pub fn term(&self, targets: &[Reference], base: &str) -> Term {
+        Term::AnyOf(targets.iter().flat_map(|target| reference::matches(self.param, target, base)).collect())
+    }
+
+    /// What a resource with these rows refers to by the parameter, on this server.
+    pub fn referred(&self, rows: &[IndexRow], base: &str) -> Vec<Reference> {
+        reference::referred(rows, self.param, base)
+    }
+}
+
+/// `_has:Observation:patient:code=1234-5`. FHIR R4 search.html, "Reverse Chaining".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Has {
+    /// The type that refers.
+    pub source: ResourceType,
+    /// The code of the reference parameter.
+    pub code: SmolStr,
+    /// The number of its rows.
+    pub param: u32,
+    /// What has to hold of the source; each.
+    pub wanted: Vec<Clause>,
+}
+
+impl Has {
+    /// What a source with these rows refers to, on this server.
+    pub fn referred(&self, rows: &[IndexRow], base: &str) -> Vec<Reference> {
+        reference::referred(rows, self.param, base)
+    }
+
+    /// What holds of the rows of a source that refers to one of these.
+    pub fn term(&self, targets: &[Reference], base: &str) -> Term {
+        Term::AnyOf(targets.iter().flat_map(|target| reference::matches(self.param, target, base)).collect())
+    }
+}
+
+/// `_text` and `_content`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextSearch {
+    /// Folded words, all of which have to be found; a word in the text may go on where `wildcard` says so.
+    pub words: Vec<String>,
+    /// Anywhere in the resource (`_content`), not only in its narrative (`_text`).
+    pub whole: bool,
+}
+
+/// `_list`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListOf {
+    /// The entries of `List/id`.
+    Id(String),
+    /// A list by its function (`$current-problems`).
+    Function(String),
 }
 
 /// What the answer says about the number of matches. FHIR R4 search.html, "Paging and totals".
@@ -105,24 +241,37 @@ pub enum Total {
     Counted,
 }
 
+/// `_summary` but for `count`, which asks for no resource at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Summary {
+    /// `true`: the elements marked as summary.
+    True,
+    /// `text`: narrative, id, meta and mandatory elements.
+    Text,
+    /// `data`: all but the narrative.
+    Data,
+}
+
 /// What has to hold of a resource to be found. All parts have to hold together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
-    /// The type.
-    pub resource_type: String,
+    /// One of these types; empty: any (a search of the whole system without `_type`).
+    pub types: Vec<ResourceType>,
     /// One of these ids; `None`: any.
     pub ids: Option<Vec<String>>,
-    /// It is in the record of one of these patients; `None`: not asked. The terms ask the same more precisely, so a
-    /// store that finds by patient begins here.
+    /// It is in the record of one of these patients; `None`: not asked. The clauses ask the same more precisely, so a
+    /// store that finds by patient may begin here.
     pub patients: Option<Vec<String>>,
     /// Each of these holds.
-    pub terms: Vec<Term>,
+    pub clauses: Vec<Clause>,
     /// `_lastUpdated` is in one stretch of each of these.
-    updated: Vec<Vec<Span>>,
+    pub(crate) updated: Vec<Vec<Stretch>>,
+    /// Numbers of the reference parameters that were used: rows that may name a patient.
+    pub(crate) references: Vec<u32>,
     /// Entries of a page.
     pub count: usize,
-    /// The order.
-    pub sort: Sort,
+    /// The order: the first key counts most; empty: newest first.
+    pub sort: Vec<SortKey>,
     /// `_include`: what the matches refer to.
     pub includes: Vec<Include>,
     /// `_revinclude`: what refers to the matches.
@@ -131,62 +280,16 @@ pub struct Query {
     pub total: Total,
     /// `_summary=count` or `_count=0`: the number of matches alone.
     pub only_count: bool,
-    /// The page that is asked for, as it came: whoever makes the links reads it.
+    /// `_summary`
+    pub summary: Option<Summary>,
+    /// `_elements`: names of elements at the top; empty: all.
+    pub elements: Vec<String>,
+    /// The page that is asked for, as it came.
     pub page: Option<String>,
     /// The parameters that were used, for the self link; without the page.
     pub used: Vec<(String, String)>,
     /// The names of parameters that were left out.
     pub ignored: Vec<String>,
-}
-
-/// Parameters about the answer, not about what is found; whoever writes the answer reads them.
-const ABOUT_THE_ANSWER: [&str; 2] = ["_format", "_pretty"];
-
-/// Reads the parameters of a search, already split and percent-decoded.
-///
-/// # Errors
-/// [`SearchError`], naming the parameter: unknown ones (unless lenient), modifiers, values that cannot be read.
-pub fn parse(resource_type: &str, pairs: &[(String, String)], options: &Options<'_>) -> Result<Query, SearchError> {
-    let mut query = Query { resource_type: resource_type.to_owned(), count: options.default_count, ..Query::default() };
-    let known = parameters(resource_type);
-    for (name, value) in pairs {
-        if ABOUT_THE_ANSWER.contains(&name.as_str()) {
-            continue;
-        }
-        if name == "_page" {
-            query.page = Some(value.clone());
-            continue;
-        }
-        let (plain, modifier) = name.split_once(':').map_or((name.as_str(), None), |(plain, it)| (plain, Some(it)));
-        let kind = known.iter().find(|parameter| parameter.name == plain).map(|parameter| parameter.kind);
-        let result = match (plain, kind) {
-            ("_count", _) => modifier_free(plain, modifier).and_then(|()| query.take_count(value, options)),
-            ("_sort", _) => modifier_free(plain, modifier).and_then(|()| query.take_sort(value)),
-            ("_include" | "_revinclude", _) => {
-                modifier_free(plain, modifier).and_then(|()| query.take_include(plain, value))
-            }
-            ("_total", _) => modifier_free(plain, modifier).and_then(|()| query.take_total(value)),
-            ("_summary", _) => modifier_free(plain, modifier).and_then(|()| query.take_summary(value)),
-            ("_id", _) => modifier_free(plain, modifier).and_then(|()| query.take_ids(value)),
-            (_, Some(Kind::Date)) => modifier_free(plain, modifier).and_then(|()| query.take_updated(value)),
-            (_, Some(Kind::Token)) => modifier_free(plain, modifier).and_then(|()| query.take_identifier(value)),
-            (_, Some(Kind::Reference)) => query.take_reference(plain, modifier, value, options.base),
-            (_, None) => Err(unknown(name, resource_type)),
-        };
-        match result {
-            Ok(()) => query.used.push((name.clone(), value.clone())),
-            Err(SearchError::Unknown { .. } | SearchError::Modifier { .. })
-                if options.handling == Handling::Lenient =>
-            {
-                query.ignored.push(shortened(name));
-            }
-            Err(SearchError::Word { name, word, .. }) if options.handling == Handling::Lenient => {
-                query.ignored.push(format!("{name}={word}"));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(query)
 }
 
 impl Query {
@@ -202,6 +305,14 @@ impl Query {
         self.updated.iter().all(|any| any.iter().any(|span| span.from <= at && at <= span.to))
     }
 
+    /// The terms over rows that have to hold, without the clauses that need more than the rows of one resource.
+    pub fn terms(&self) -> impl Iterator<Item = &Term> {
+        self.clauses.iter().filter_map(|clause| match clause {
+            Clause::Rows(term) => Some(term),
+            _ => None,
+        })
+    }
+
     /// Has whoever asks for a patient find what stands under other records of the same person too: `others` names them.
     ///
     /// # Errors
@@ -214,22 +325,23 @@ impl Query {
             patients.sort();
             patients.dedup();
         }
-        for term in &mut self.terms {
+        let mut terms = Vec::new();
+        self.clauses.iter_mut().for_each(|clause| collect(clause, &mut terms));
+        for term in terms {
+            let (Term::AnyOf(list) | Term::NoneOf(list)) = term else { continue };
             let mut more = Vec::new();
-            for one in &term.any_of {
+            for one in list.iter().filter(|one| self.references.contains(&one.param)) {
                 let Test::Equals(value) = &one.test else { continue };
-                let text = std::str::from_utf8(value).unwrap_or_default();
-                let prefix = match one.param {
-                    PATIENT => "",
-                    SUBJECT if text.starts_with("Patient/") => "Patient/",
-                    _ => continue,
+                let Some(patient) = std::str::from_utf8(value).ok().and_then(|text| text.strip_prefix("Patient/"))
+                else {
+                    continue;
                 };
-                for other in others(text.strip_prefix(prefix).unwrap_or(text))? {
-                    let value = format!("{prefix}{other}").into_bytes();
+                for other in others(patient)? {
+                    let value = format!("Patient/{other}").into_bytes();
                     more.push(Match { param: one.param, test: Test::Equals(value), kind: one.kind });
                 }
             }
-            term.any_of.extend(more);
+            list.extend(more);
         }
         Ok(())
     }
@@ -238,223 +350,84 @@ impl Query {
     pub fn is_empty(&self) -> bool {
         self.ids.as_ref().is_some_and(Vec::is_empty)
             || self.patients.as_ref().is_some_and(Vec::is_empty)
-            || self.terms.iter().any(|term| term.any_of.is_empty())
+            || self.terms().any(Term::is_empty)
     }
 
-    /// Whether a resource is found: its type, id, rows and the time of its last change.
-    pub fn matches(&self, resource_type: &str, id: &str, rows: &[IndexRow], updated: Instant) -> bool {
-        resource_type == self.resource_type
+    /// Whether a resource is found, as far as its type, id, rows and the time of its last change say; clauses that need
+    /// more are taken to hold.
+    pub fn matches(&self, resource_type: ResourceType, id: &str, rows: &[IndexRow], updated: Instant) -> bool {
+        (self.types.is_empty() || self.types.contains(&resource_type))
             && self.ids.as_ref().is_none_or(|ids| ids.iter().any(|it| it == id))
-            && self.terms.iter().all(|term| term.holds(rows))
+            && self.clauses.iter().all(|clause| clause.matches(resource_type, id, rows, updated).unwrap_or(true))
             && self.passes_updated(updated)
     }
+}
 
-    fn take_count(&mut self, value: &str, options: &Options<'_>) -> Result<(), SearchError> {
-        let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits {
-            return Err(SearchError::Value { name: "_count".to_owned(), expected: "a whole number" });
+/// All terms in a clause but those of targets and sources.
+fn collect<'c>(clause: &'c mut Clause, terms: &mut Vec<&'c mut Term>) {
+    match clause {
+        Clause::Rows(term) => flat(term, terms),
+        Clause::All(clauses) | Clause::Any(clauses) => clauses.iter_mut().for_each(|clause| collect(clause, terms)),
+        Clause::Not(clause) => collect(clause, terms),
+        Clause::Chain(chain) => {
+            chain.links.iter_mut().flat_map(|link| &mut link.wanted).for_each(|clause| collect(clause, terms));
         }
-        // More digits than a number holds is more than the limit.
-        self.count = value.parse().unwrap_or(usize::MAX).min(options.max_count);
-        self.only_count |= self.count == 0;
-        Ok(())
-    }
-
-    fn take_sort(&mut self, value: &str) -> Result<(), SearchError> {
-        self.sort = match value {
-            "-_lastUpdated" => Sort::NewestFirst,
-            "_lastUpdated" => Sort::OldestFirst,
-            _ => return Err(word("_sort", value, "_lastUpdated, -_lastUpdated")),
-        };
-        Ok(())
-    }
-
-    fn take_include(&mut self, name: &str, value: &str) -> Result<(), SearchError> {
-        let refused = || word(name, value, include::FORM);
-        let include = Include::parse(value).ok_or_else(refused)?;
-        let own = ResourceType::parse(&self.resource_type).map_err(|_| refused())?;
-        // Only the matches themselves are followed: an include of another type would never give anything.
-        let (list, follows_matches) = match name {
-            "_include" => (&mut self.includes, include.source == own),
-            _ => {
-                let targets = include.target.is_none_or(|target| target == own);
-                (&mut self.reverse_includes, targets && include.may_point_to(own))
-            }
-        };
-        if !follows_matches {
-            return Err(refused());
-        }
-        if !list.contains(&include) {
-            list.push(include);
-        }
-        Ok(())
-    }
-
-    fn take_total(&mut self, value: &str) -> Result<(), SearchError> {
-        self.total = match value {
-            "none" => Total::Silent,
-            "estimate" | "accurate" => Total::Counted,
-            _ => return Err(word("_total", value, "none, estimate, accurate")),
-        };
-        Ok(())
-    }
-
-    fn take_summary(&mut self, value: &str) -> Result<(), SearchError> {
-        match value {
-            "count" => self.only_count = true,
-            "false" => {}
-            _ => return Err(word("_summary", value, "count, false")),
-        }
-        Ok(())
-    }
-
-    fn take_ids(&mut self, value: &str) -> Result<(), SearchError> {
-        let fail = SearchError::Value { name: "_id".to_owned(), expected: "ids of 1 to 64 letters, digits, - and ." };
-        let ids: Option<Vec<String>> = split(value, ',', usize::MAX)
-            .iter()
-            .map(|id| ResourceId::parse(id).ok().map(|id| id.to_string()))
-            .collect();
-        let ids = ids.ok_or(fail)?;
-        self.ids = Some(match self.ids.take() {
-            None => ids,
-            Some(before) => before.into_iter().filter(|id| ids.contains(id)).collect(),
-        });
-        Ok(())
-    }
-
-    fn take_updated(&mut self, value: &str) -> Result<(), SearchError> {
-        let fail = || SearchError::Value {
-            name: "_lastUpdated".to_owned(),
-            expected: "a date, with eq, ne, gt, lt, ge, le, sa or eb before it",
-        };
-        let mut any = Vec::new();
-        for date in split(value, ',', usize::MAX) {
-            any.extend(date::allowed(date).ok_or_else(fail)?);
-        }
-        self.updated.push(any);
-        Ok(())
-    }
-
-    fn take_identifier(&mut self, value: &str) -> Result<(), SearchError> {
-        let fail =
-            || SearchError::Value { name: "identifier".to_owned(), expected: "system|value, |value, value or system|" };
-        let mut term = Term::default();
-        for token in split(value, ',', usize::MAX) {
-            let mut parts = Vec::new();
-            for part in split(token, '|', 2) {
-                parts.push(unescaped(part).ok_or_else(fail)?);
-            }
-            let (param, kind, test) = match parts.as_slice() {
-                [value] if !value.is_empty() => (IDENTIFIER, RowKind::Key, identifier_key("", value).map(Test::Prefix)),
-                [system, value] if !value.is_empty() => {
-                    (IDENTIFIER, RowKind::Key, identifier_key(system, value).map(Test::Equals))
-                }
-                [system, _] if !system.is_empty() => {
-                    (IDENTIFIER_SYSTEM, RowKind::Detail, Some(Test::Equals(system.clone().into_bytes())))
-                }
-                _ => return Err(fail()),
-            };
-            // A value that is never indexed is never found.
-            term.any_of.extend(test.map(|test| Match { param, test, kind }));
-        }
-        self.terms.push(term);
-        Ok(())
-    }
-
-    fn take_reference(
-        &mut self,
-        name: &str,
-        modifier: Option<&str>,
-        value: &str,
-        base: &str,
-    ) -> Result<(), SearchError> {
-        let fail = || SearchError::Value {
-            name: name.to_owned(),
-            expected: "id, Type/id or the URL of a resource of this server",
-        };
-        let param = match name {
-            "patient" => PATIENT,
-            "subject" => SUBJECT,
-            _ => TARGET,
-        };
-        let typed = match modifier {
-            None if param == PATIENT => Some("Patient"),
-            None => None,
-            Some(modifier) if ResourceType::parse(modifier).is_ok() => Some(modifier),
-            Some(modifier) => {
-                return Err(SearchError::Modifier { name: name.to_owned(), modifier: shortened(modifier) });
-            }
-        };
-        let mut term = Term::default();
-        let mut patients = Some(Vec::new());
-        for text in split(value, ',', usize::MAX) {
-            let text = unescaped(text).ok_or_else(fail)?;
-            let own = text.strip_prefix(base).filter(|_| !base.is_empty()).map(|rest| rest.trim_start_matches('/'));
-            if own.is_none() && text.contains("://") {
-                // A resource of another server: none of ours refers to it by a relative reference.
-                continue;
-            }
-            let text = own.unwrap_or(&text);
-            let mut references = Vec::new();
-            if text.contains('/') {
-                let reference = Reference::parse(text).map_err(|_| fail())?;
-                references
-                    .extend(Some(reference).filter(|it| typed.is_none_or(|typed| it.resource_type.as_str() == typed)));
-            } else {
-                let id = ResourceId::parse(text).map_err(|_| fail())?;
-                let types = typed
-                    .map_or(&["Patient", "Group", "Device", "Location", "Practitioner", "Organization"][..], |_| &[]);
-                for name in types.iter().copied().chain(typed) {
-                    references.extend(ResourceType::parse(name).ok().map(|it| Reference::new(it, id.clone())));
-                }
-            }
-            for reference in references {
-                match (&mut patients, reference.resource_type.as_str()) {
-                    (Some(patients), "Patient") if param != TARGET => patients.push(reference.id.to_string()),
-                    (narrow, _) => *narrow = None,
-                }
-                let row = reference_row(param, &reference);
-                term.any_of.extend(row.map(|row| Match { param, test: Test::Equals(row.value), kind: row.kind }));
-            }
-        }
-        self.terms.push(term);
-        if let Some(patients) = patients {
-            self.patients = Some(match self.patients.take() {
-                None => patients,
-                Some(before) => {
-                    // Both terms have to hold; a resource may belong to two patients, so the shorter list narrows.
-                    if before.len() <= patients.len() { before } else { patients }
-                }
-            });
-        }
-        Ok(())
+        Clause::Has(has) => has.wanted.iter_mut().for_each(|clause| collect(clause, terms)),
+        _ => {}
     }
 }
 
-fn modifier_free(name: &str, modifier: Option<&str>) -> Result<(), SearchError> {
-    match modifier {
-        None => Ok(()),
-        Some(modifier) => Err(SearchError::Modifier { name: name.to_owned(), modifier: shortened(modifier) }),
+fn flat<'c>(term: &'c mut Term, terms: &mut Vec<&'c mut Term>) {
+    match term {
+        Term::Either(alternatives) => alternatives.iter_mut().flatten().for_each(|term| flat(term, terms)),
+        term => terms.push(term),
     }
 }
 
-fn word(name: &str, word: &str, supported: &'static str) -> SearchError {
-    SearchError::Word { name: name.to_owned(), word: shortened(word), supported }
-}
-
-fn unknown(name: &str, resource_type: &str) -> SearchError {
-    let mut supported: Vec<&str> = parameters(resource_type).iter().map(|parameter| parameter.name).collect();
-    supported.extend(["_count", "_sort", "_include", "_revinclude", "_total", "_summary"]);
-    SearchError::Unknown {
-        name: shortened(name),
-        resource_type: resource_type.to_owned(),
-        supported: supported.join(", "),
+impl Clause {
+    /// Whether it holds, as far as type, id, rows and time say; `None` if it takes more than those.
+    pub fn matches(&self, resource_type: ResourceType, id: &str, rows: &[IndexRow], updated: Instant) -> Option<bool> {
+        let one = |clause: &Self| clause.matches(resource_type, id, rows, updated);
+        match self {
+            Self::Rows(term) => Some(term.holds(rows)),
+            Self::Ids(ids) => Some(ids.iter().any(|it| it == id)),
+            Self::Types(types) => Some(types.contains(&resource_type)),
+            Self::Updated(any) => Some(any.iter().any(|span| span.from <= updated && updated <= span.to)),
+            Self::Near(near) => Some(near.holds(rows)),
+            Self::Not(clause) => one(clause).map(|holds| !holds),
+            // One that fails, or one that holds, decides; else what is not known stays so.
+            Self::All(clauses) => decided(clauses.iter().map(one), false),
+            Self::Any(clauses) => decided(clauses.iter().map(one), true),
+            Self::Chain(_) | Self::Has(_) | Self::Text(_) | Self::List(_) => None,
+        }
     }
 }
 
-/// A name is the client's own text: shortened, so that an answer carries no more than a name.
-fn shortened(name: &str) -> String {
-    name.chars().filter(char::is_ascii_graphic).take(64).collect()
+fn decided(mut answers: impl Iterator<Item = Option<bool>>, by: bool) -> Option<bool> {
+    let mut known = Some(!by);
+    loop {
+        match answers.next() {
+            Some(Some(answer)) if answer == by => return Some(by),
+            Some(Some(_)) => {}
+            Some(None) => known = None,
+            None => return known,
+        }
+    }
+}
+
+/// How a kind of value is called in messages.
+pub(crate) fn expected(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Number => "a number, with eq, ne, gt, lt, ge, le, sa, eb or ap before it",
+        Kind::Date => "a date, with eq, ne, gt, lt, ge, le, sa, eb or ap before it",
+        Kind::String => "text",
+        Kind::Token => "system|code, |code, code or system|",
+        Kind::Reference => "id, Type/id or a URL",
+        Kind::Composite => "values of its parts with $ between them",
+        Kind::Quantity => "number, number|system|code or number||code, with a prefix before it",
+        Kind::Uri => "a URI",
+        Kind::Special => "latitude|longitude|distance|unit",
+    }
 }
 
 #[cfg(test)]

@@ -113,18 +113,8 @@ fn candidates(store: &Store, known: &Known) -> Result<Vec<(f64, Json)>, Failure>
     let mut found: Vec<(f64, Json)> = Vec::new();
     match known {
         Known::Identifier { system, value } => {
-            let token = match system {
-                Some(system) => format!("{}|{}", escaped(system), escaped(value)),
-                None => escaped(value),
-            };
-            let pairs = [("identifier".to_owned(), token)];
-            let query = search::parse("Patient", &pairs, &search::Options::default())
-                .map_err(|_| Failure::bad("the identifier cannot be looked for"))?;
-            if !query.is_empty() {
-                for term in &query.terms {
-                    found.extend(patients(store, index::condition(term))?.into_iter().map(|patient| (1.0, patient)));
-                }
-            }
+            let term = index::condition(&search::identified(system.as_deref(), value));
+            found.extend(patients(store, term)?.into_iter().map(|patient| (1.0, patient)));
         }
         Known::Demographics(demographics) => {
             let mut looked_at = patients(store, index::born(&demographics.birth_date))?;
@@ -152,11 +142,6 @@ fn candidates(store: &Store, known: &Known) -> Result<Vec<(f64, Json)>, Failure>
     });
     found.truncate(MOST);
     Ok(found)
-}
-
-/// A text as one piece of a token (FHIR R4 search.html, "Escaping Search Parameters").
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace(',', "\\,").replace('$', "\\$")
 }
 
 fn id(patient: &Json) -> &str {

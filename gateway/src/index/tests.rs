@@ -26,11 +26,23 @@ fn finds_a_patient_by_day_of_birth_and_family_name() {
 
 #[test]
 fn finds_by_the_parameters_of_a_search() {
-    let pairs = [("identifier".to_owned(), "4711".to_owned())];
-    let query = search::parse("Patient", &pairs, &search::Options::default()).unwrap();
-    let rows =
-        rows(&resource(r#"{"resourceType":"Patient","id":"p","identifier":[{"system":"urn:x","value":"4711"}]}"#));
-    assert!(query.terms.iter().all(|term| has(&rows, &condition(term))));
+    let pairs = [("identifier".to_owned(), "4711".to_owned()), ("name".to_owned(), "muller".to_owned())];
+    let patient = model::id::ResourceType::parse("Patient").unwrap();
+    let query = search::parse(&[patient], &pairs, &search::Options::new(&parameters::current())).unwrap();
+    let rows = rows(&resource(
+        r#"{"resourceType":"Patient","id":"p","identifier":[{"system":"urn:x","value":"4711"}],"name":[{"family":"Müller"}]}"#,
+    ));
+    assert_eq!(query.terms().count(), 2);
+    assert!(query.terms().all(|term| has(&rows, &condition(term)) && term.holds(&read(&rows))));
+}
+
+#[test]
+fn identifiers_of_an_earlier_release_stay() {
+    use store::Derive;
+    let row = |param| IndexRow { param, value: b"7\0urn:mrn".to_vec(), kind: RowKind::Key };
+    let kept = Derivation.kept("Patient", &row(IDENTIFIER_BEFORE)).unwrap();
+    assert!(has(&[kept], &condition(&search::identified(Some("urn:mrn"), "7"))));
+    assert_eq!(Derivation.kept("Observation", &row(IDENTIFIER_BEFORE)), None);
 }
 
 #[test]

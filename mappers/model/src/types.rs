@@ -136,6 +136,11 @@ impl ValueSet {
     pub fn has(&self, system: &str, code: &str) -> bool {
         self.systems.iter().any(|(name, codes)| *name == system && codes.binary_search(&code).is_ok())
     }
+
+    /// The systems that have the code in this value set.
+    pub fn systems_of(&self, code: &str) -> impl Iterator<Item = &'static str> {
+        self.systems.iter().filter(move |(_, codes)| codes.binary_search(&code).is_ok()).map(|(name, _)| *name)
+    }
 }
 
 impl Shape {

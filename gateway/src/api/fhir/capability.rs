@@ -44,20 +44,20 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
     // A type's own, and what is asked of every type.
     let of_type = |own: &str| operations(|segment| segment == Some(own) || segment == Some("{type}"));
     let whole = operations(|segment| segment.is_some_and(|text| text.starts_with('$')));
+    let registry = call.app.parameters.registry();
     let names: Vec<&str> = ResourceType::all().map(ResourceType::as_str).collect();
-    let parameters: Vec<Vec<SearchParameter<'_>>> = names
-        .iter()
+    let parameters: Vec<Vec<SearchParameter<'_>>> = ResourceType::all()
         .map(|name| {
-            let known = search::parameters(name);
+            let known = registry.parameters(name).iter();
             known
-                .into_iter()
-                .map(|it| SearchParameter { name: it.name, kind: it.kind.as_str(), definition: None })
+                .map(|it| SearchParameter { name: &it.code, kind: it.kind.as_str(), definition: Some(&it.url) })
                 .collect()
         })
         .collect();
     let offered: Vec<Vec<Operation<'_>>> = names.iter().map(|name| of_type(name)).collect();
-    let includes: Vec<Vec<String>> = names.iter().map(|name| search::includes(name)).collect();
-    let reverse_includes: Vec<Vec<String>> = names.iter().map(|name| search::reverse_includes(name)).collect();
+    let includes: Vec<Vec<String>> = ResourceType::all().map(|name| search::includes(&registry, name)).collect();
+    let reverse_includes: Vec<Vec<String>> =
+        ResourceType::all().map(|name| search::reverse_includes(&registry, name)).collect();
     let types: Vec<ServedType<'_>> = names
         .iter()
         .enumerate()

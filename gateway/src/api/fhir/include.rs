@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
-use model::id::Reference;
+use model::id::{Reference, ResourceType};
 use search::{Include, Query};
 use store::{Search, Term};
 
@@ -75,7 +75,7 @@ fn forward(
     // In one order whatever the order of the page: what is there may be cut.
     let mut targets: BTreeMap<Reference, ()> = BTreeMap::new();
     for one in matches {
-        targets.extend(include.targets(&one.json()?, base).into_iter().map(|target| (target, ())));
+        targets.extend(referred(include, one, base)?.into_iter().map(|target| (target, ())));
     }
     for target in targets.into_keys() {
         if included.seen.contains(&target.to_string()) {
@@ -91,6 +91,13 @@ fn forward(
         }
     }
     Ok(())
+}
+
+fn referred(include: &Include, released: &Released, base: &str) -> Result<Vec<Reference>, Failure> {
+    let json = released.json()?;
+    let name = model::resource::resource_type(&json).and_then(|name| ResourceType::parse(name).ok());
+    let registry = crate::parameters::current();
+    Ok(name.map_or_else(Vec::new, |name| include.targets(&registry, name, &json, base)))
 }
 
 fn backward(
@@ -109,7 +116,7 @@ fn backward(
         }
         let Some(held) = held else { return ControlFlow::Continue(()) };
         let refers = |released: &Released| -> Result<bool, Failure> {
-            let targets = include.targets(&released.json()?, base);
+            let targets = referred(include, released, base)?;
             Ok(targets.iter().any(|target| wanted.contains(&target.to_string().as_str())))
         };
         let found = asking.release(&held).and_then(|released| match released {
@@ -136,8 +143,10 @@ fn backward(
 /// Where to look for what refers to these: by the index of Provenance, in the records of the patients of the matches, and
 /// over the whole type where a match belongs to nobody.
 fn places(include: &Include, matches: &[Released]) -> Search {
-    let mut search = Search { types: vec![include.source.to_string()], ..Search::default() };
-    if include.source.as_str() == "Provenance" && include.parameter == "target" {
+    let source = include.source.map_or_else(Vec::new, |source| vec![source.to_string()]);
+    let mut search = Search { types: source, ..Search::default() };
+    let of = |name: &str| include.source.is_some_and(|source| source.as_str() == name);
+    if of("Provenance") && include.parameter.as_deref() == Some("target") {
         let references = matches.iter().filter_map(|one| Reference::parse(one.reference()).ok());
         let matches = references.flat_map(|reference| match index::condition(&search::referring(&reference)) {
             Term::AnyOf(matches) => matches,

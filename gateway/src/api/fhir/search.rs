@@ -4,8 +4,9 @@
 use auth::Action;
 use consent::Interaction;
 use http::StatusCode;
+use model::id::ResourceType;
 use model::outcome::Issue;
-use search::{Handling, Options, Query, Sort, Total};
+use search::{Handling, Options, Query, SortBy, Total};
 use store::Order;
 
 use super::include::{self, Included};
@@ -98,9 +99,11 @@ fn shown(asking: &Asking<'_>, query: &Query, base: &str, part: &Part) -> Result<
         shown.total = walk::counted(&matches)?;
         return if shown.total.is_some() { Ok(shown) } else { Err(walk::too_costly("count them")) };
     }
-    let order = match query.sort {
-        Sort::NewestFirst => Order::NewestFirst,
-        Sort::OldestFirst => Order::OldestFirst,
+    let order = match query.sort.as_slice() {
+        [] => Order::NewestFirst,
+        [key] if key.by == SortBy::LastUpdated && key.descending => Order::NewestFirst,
+        [key] if key.by == SortBy::LastUpdated => Order::OldestFirst,
+        _ => return Err(not_yet("_sort")),
     };
     shown.found = walk::page(&matches, order, part, query.count)?;
     // Without further work a total is known only where the page holds everything.
@@ -128,7 +131,21 @@ pub(super) fn parse(
 ) -> Result<Query, Failure> {
     let lenient = call.prefers("handling=lenient");
     let handling = if lenient { Handling::Lenient } else { Handling::Strict };
-    search::parse(resource_type, pairs, &Options { base, handling, ..Options::default() }).map_err(refused)
+    let registry = call.app.parameters.registry();
+    let options = Options { base, handling, now: call.app.clock.now(), ..Options::new(&registry) };
+    let types = [ResourceType::parse(resource_type).map_err(|_| Failure::bad("expected a resource type"))?];
+    let query = search::parse(&types, pairs, &options).map_err(|errors| refused(&errors))?;
+    if !query.clauses.iter().all(|clause| matches!(clause, search::Clause::Rows(_))) {
+        return Err(not_yet("a chain, _has, _filter, _text, _content, _list or near"));
+    }
+    if query.summary.is_some() || !query.elements.is_empty() {
+        return Err(not_yet("_summary or _elements"));
+    }
+    Ok(query)
+}
+
+fn not_yet(what: &str) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, "not-supported", format!("parameter '{what}' is not supported"))
 }
 
 /// What a link is bound to: what is asked, by whom, for what purpose. It is of no use to anybody else, nor for another
@@ -152,10 +169,7 @@ fn part(seal: &Seal, page: Option<&str>, binding: &[u8]) -> Result<Part, Failure
     })
 }
 
-fn refused(error: search::SearchError) -> Failure {
-    let code = match error {
-        search::SearchError::Value { .. } => "value",
-        _ => "not-supported",
-    };
-    Failure::new(StatusCode::BAD_REQUEST, code, error.to_string())
+fn refused(errors: &[search::SearchError]) -> Failure {
+    let issues = errors.iter().map(|error| Issue::error(error.code(), error.to_string())).collect();
+    Failure::of(StatusCode::BAD_REQUEST, issues)
 }

@@ -30,10 +30,9 @@ impl<'a> Matches<'a> {
     pub(in crate::api::fhir) fn new(asking: &'a Asking<'a>, query: &'a Query) -> Self {
         let (since, until) = query.updated_between();
         let plan = Search {
-            types: vec![query.resource_type.clone()],
+            types: query.types.iter().map(ToString::to_string).collect(),
             ids: query.ids.clone().unwrap_or_default(),
-            patients: query.patients.clone().unwrap_or_default(),
-            terms: query.terms.iter().map(index::condition).collect(),
+            terms: query.terms().map(index::condition).collect(),
             updated_since: since,
             // The latest instant itself still counts; the store's bound does not.
             updated_until: until.map(|until| until.after(Duration::from_millis(1))),
@@ -96,7 +95,8 @@ impl<'a> Matches<'a> {
         }
         if scanned == 0 {
             // Nothing there costs what one match costs that is withheld.
-            self.asking.release_nothing(&self.query.resource_type, NOBODY)?;
+            let nothing = self.query.types.first().map_or("Basic", |first| first.as_str());
+            self.asking.release_nothing(nothing, NOBODY)?;
         }
         Ok(looked)
     }

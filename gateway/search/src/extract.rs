@@ -1,0 +1,94 @@
+//! From a resource to its rows.
+
+use fhirpath::{AsRule, Context, Item, Limits, Node};
+use model::json::Json;
+
+use crate::parameter::{Kind, Parameter};
+use crate::row::{IndexRow, RowKind};
+use crate::values::reference::ByType;
+use crate::values::{self, Sink, composite};
+
+/// Work for one expression: those of R4 take some tens of steps; an operator's own may not hold up a write.
+const STEPS: u64 = 200_000;
+
+/// Rows of one parameter; a resource that would have more is found by the first of them.
+const ROWS_MOST: usize = 2_000;
+
+/// Rows of one composite and element: every code with every value.
+const PAIRS_MOST: usize = 256;
+
+/// The rows of a resource by these parameters, sorted, each once.
+pub(crate) fn rows<'p>(
+    resource_type: &str,
+    resource: &Json,
+    parameters: impl Iterator<Item = &'p Parameter>,
+) -> Vec<IndexRow> {
+    let host = ByType;
+    let root = Node::resource(resource);
+    let limits = Limits { steps: STEPS, items: 50_000, text_bytes: 1 << 20 };
+    let context = Context::new(root).with_as(AsRule::Each).with_host(&host).with_limits(limits);
+    let focus = [Item::Node(root)];
+    let mut rows = Vec::with_capacity(64);
+    for parameter in parameters {
+        let Some(expression) = parameter.source.expression() else { continue };
+        // An expression that fails on this resource finds nothing in it.
+        let Ok(items) = expression.evaluate(&context, &focus) else { continue };
+        if items.is_empty() {
+            continue;
+        }
+        let from = rows.len();
+        let kind = kind(resource_type, parameter);
+        let mut sink = Sink { parameter, kind, rows: &mut rows };
+        match parameter.kind {
+            Kind::Composite => items.iter().for_each(|item| composed(&context, item, &mut sink)),
+            _ => items.iter().for_each(|item| values::each(item, &mut |value| values::rows(value, &mut sink))),
+        }
+        rows.truncate(from.saturating_add(ROWS_MOST));
+        if parameter.kind != Kind::Composite && !rows.iter().skip(from).any(|row| row.param == parameter.param) {
+            // There is a value, if none that can be found by: `:missing` tells the two apart.
+            rows.push(IndexRow { param: parameter.param, value: Vec::new(), kind });
+        }
+    }
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
+/// Which rows get an entry of their own. Composites are found by their parts, and of an audit event, of which there are
+/// more than of all else, only what people ask by is.
+pub(crate) fn kind(resource_type: &str, parameter: &Parameter) -> RowKind {
+    let asked_by = ["patient", "entity", "agent"];
+    let is_detail = match parameter.kind {
+        Kind::Composite => true,
+        _ => resource_type == "AuditEvent" && !asked_by.contains(&parameter.code.as_str()),
+    };
+    if is_detail { RowKind::Detail } else { RowKind::Key }
+}
+
+fn composed<'a>(context: &Context<'a>, item: &Item<'a>, sink: &mut Sink<'_>) {
+    let mut frames: Vec<Vec<u8>> = vec![Vec::new()];
+    let parameter = sink.parameter;
+    for (place, component) in parameter.components.iter().enumerate() {
+        let is_last = place.saturating_add(1) == parameter.components.len();
+        let Some(expression) = component.source.expression() else { return };
+        let Ok(items) = expression.evaluate(context, std::slice::from_ref(item)) else { return };
+        let mut found = Vec::new();
+        let mut part = Sink { parameter: component, kind: sink.kind, rows: &mut found };
+        items.iter().for_each(|item| values::each(item, &mut |value| values::rows(value, &mut part)));
+        found.retain(|row| row.param == component.param);
+        let mut next = Vec::new();
+        for frame in &frames {
+            for row in &found {
+                if is_last {
+                    next.push([frame.as_slice(), &row.value].concat());
+                } else {
+                    let forms = composite::forms(component.kind, &row.value);
+                    next.extend(forms.iter().map(|form| [frame.as_slice(), &composite::framed(form, &[])].concat()));
+                }
+            }
+        }
+        next.truncate(PAIRS_MOST);
+        frames = next;
+    }
+    frames.into_iter().for_each(|value| sink.put(value));
+}
