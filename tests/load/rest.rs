@@ -4,8 +4,10 @@
 //! `cargo run --release -p tests --bin rest`
 //!
 //! Options: `--requests N` of each kind and round, `--rounds N`, `--connections N`, `--kinds read,search,...`,
-//! `--patients N`, `--program PATH`. Prints one JSON object: for each kind the server's CPU time a request, beside that of
-//! the floor, and the latencies seen by the client, which shares the machine. Everything stays on loopback.
+//! `--patients N` (of 63 resources each), `--program PATH`. With `--rate N` so many searches a second arrive for
+//! `--seconds N`, whether or not the one before was answered, and the store is closed and opened again. Prints one JSON
+//! object: for each kind the server's CPU time a request, beside that of the floor, and the latencies seen by the client,
+//! which shares the machine. Everything stays on loopback.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,17 +15,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::tests::http::Http;
 use serde_json::{Map, Value, json};
 
 #[path = "rest/floor.rs"]
 mod floor;
+#[path = "rest/records.rs"]
+mod records;
 
-/// Observations of each patient, and how many codes they have.
-const OBSERVATIONS: usize = 60;
-const CODES: usize = 12;
+use records::{CODES, EACH, OBSERVATIONS, observed, seed, transaction};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -54,6 +56,8 @@ struct Options {
     rounds: usize,
     connections: usize,
     patients: usize,
+    rate: u64,
+    seconds: u64,
     kinds: Vec<String>,
     program: PathBuf,
 }
@@ -82,6 +86,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         rounds: 3,
         connections: 8,
         patients: 200,
+        rate: 0,
+        seconds: 30,
         kinds: KINDS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         program: target.join("release/anchorline"),
     };
@@ -93,6 +99,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--rounds" => options.rounds = number()?.max(1),
             "--connections" => options.connections = number()?.max(1),
             "--patients" => options.patients = number()?.max(1),
+            "--rate" => options.rate = number()? as u64,
+            "--seconds" => options.seconds = number()?.max(1) as u64,
             "--kinds" => options.kinds = value.split(',').map(str::to_owned).collect(),
             "--program" => options.program = value.into(),
             _ => return Err(format!("unknown option {name}")),
@@ -121,9 +129,12 @@ fn run(options: &Options) -> Result<Value, String> {
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
     let (program, folder) = (&options.program, scratch.path());
     let begun = Instant::now();
-    let gateway = start(program, folder)?;
+    let mut gateway = start(program, folder)?;
     let first_start = begun.elapsed();
-    seed(options, &Http::to(gateway.address).with(&token(program, folder, &["administrator", "HOPERAT"])?))?;
+    let administrator = Http::to(gateway.address).with(&token(program, folder, &["administrator", "HOPERAT"])?);
+    let seeded = Instant::now();
+    seed(options.patients, &administrator)?;
+    let (seeded, seeding) = (seeded.elapsed(), cpu_seconds(gateway.child.id()));
     let token = token(program, folder, &["clinician", "TREAT"])?;
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let floor = spawn(Command::new(own).arg("--floor"))?;
@@ -138,8 +149,85 @@ fn run(options: &Options) -> Result<Value, String> {
         report.insert((*name).to_owned(), json!({ "gateway": summed(&ours), "floor": summed(&least) }));
         eprintln!("{name}: {}", report.get(*name).unwrap_or(&Value::Null));
     }
+    let resources = options.patients * EACH;
+    report.insert(
+        "seeded".into(),
+        json!({ "resources": resources, "seconds": seeded.as_secs(),
+            "cpu_us_each": seeding.map(|cpu| (cpu * 1e6 / resources as f64).round()) }),
+    );
     report.insert("rss_mib".into(), json!(resident_mib(gateway.child.id())));
+    if options.rate > 0 {
+        report.insert("at_rate".into(), at_rate(options, &gateway, &token)?);
+        end(&mut gateway);
+        let begun = Instant::now();
+        gateway = start(program, folder)?;
+        report.insert("reopen_ms".into(), json!(begun.elapsed().as_millis() as u64));
+        report.insert("at_rate_reopened".into(), at_rate(options, &gateway, &token)?);
+        report.insert("disk_mib".into(), json!(bytes_under(&folder.join("data")) >> 20));
+    }
     Ok(Value::Object(report))
+}
+
+/// Searches that arrive at a fixed rate: latencies count from when each was due.
+fn at_rate(options: &Options, server: &Server, token: &str) -> Result<Value, String> {
+    let total = options.rate * options.seconds;
+    let next = Arc::new(AtomicU64::new(0));
+    let (address, patients) = (server.address, options.patients);
+    let before = cpu_seconds(server.child.id()).ok_or("no CPU time")?;
+    let begun = Instant::now();
+    let gap = Duration::from_secs(1) / u32::try_from(options.rate).unwrap_or(u32::MAX);
+    let threads: Vec<_> = (0..options.connections)
+        .map(|_| {
+            let (next, token) = (Arc::clone(&next), token.to_owned());
+            std::thread::spawn(move || -> std::io::Result<Vec<u64>> {
+                let mut stream = TcpStream::connect(address)?;
+                stream.set_nodelay(true)?;
+                let mut latencies = Vec::new();
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= total {
+                        return Ok(latencies);
+                    }
+                    let due = begun + gap * u32::try_from(number).unwrap_or(u32::MAX);
+                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    let request =
+                        request(Kind::Search, address, &token, patients, (number as usize).wrapping_mul(7_919));
+                    stream.write_all(&request)?;
+                    let status = read_answer(&mut stream)?;
+                    latencies.push(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));
+                    if status != 200 {
+                        return Err(std::io::Error::other(format!("search: status {status}")));
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for thread in threads {
+        latencies.extend(thread.join().map_err(|_| "a connection failed")?.map_err(|error| error.to_string())?);
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let cpu = cpu_seconds(server.child.id()).ok_or("no CPU time")? - before;
+    let rss = resident_mib(server.child.id());
+    let round = summed(&[Round { cpu, seconds, latencies }]);
+    Ok(json!({ "search": round, "rss_mib": rss }))
+}
+
+/// SIGTERM, and the end.
+fn end(server: &mut Server) {
+    let _ = Command::new("kill").arg("-TERM").arg(server.child.id().to_string()).status();
+    let _ = server.child.wait();
+}
+
+fn bytes_under(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(found) if found.is_dir() => bytes_under(&entry.path()),
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        })
+        .sum()
 }
 
 /// One round: CPU time of the server, wall time, latencies.
@@ -267,88 +355,6 @@ fn request(kind: Kind, address: SocketAddr, token: &str, patients: usize, number
         head.push_str(&format!("Content-Type: application/fhir+json\r\nContent-Length: {}\r\n", body.len()));
     }
     format!("{head}\r\n{body}").into_bytes()
-}
-
-/// A synthetic vital sign of about 1.1 KB.
-fn observed(id: Option<&str>, patient: usize, number: usize) -> Value {
-    let code = (8_000 + number % CODES).to_string();
-    let mut made = json!({
-        "resourceType": "Observation",
-        "meta": { "profile": ["http://example.org/StructureDefinition/vital-sign"] },
-        "identifier": [{ "system": "urn:example:lab", "value": format!("R{patient}-{number}") }],
-        "status": "final",
-        "category": [{ "coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs",
-            "display": "Vital Signs" }] }],
-        "code": { "coding": [{ "system": "http://loinc.org", "code": code, "display": "Invented measurement" }],
-            "text": "Invented measurement" },
-        "subject": { "reference": format!("Patient/p-{patient}"), "display": "P" },
-        "encounter": { "reference": format!("Encounter/e-{patient}") },
-        "effectiveDateTime": format!("2026-01-{:02}T08:{:02}:00+01:00", number % 28 + 1, number % 60),
-        "issued": "2026-02-01T09:00:00.000+01:00",
-        "performer": [{ "reference": "Practitioner/d" }],
-        "valueQuantity": { "value": 60 + number % 40, "unit": "mm[Hg]", "system": "http://unitsofmeasure.org",
-            "code": "mm[Hg]" },
-        "referenceRange": [{ "low": { "value": 50 }, "high": { "value": 90 }, "text": "50 to 90" }]
-    });
-    if let (Some(id), Some(object)) = (id, made.as_object_mut()) {
-        object.insert("id".into(), json!(id));
-    }
-    made
-}
-
-fn transaction(entries: usize, patient: usize, number: usize) -> Value {
-    let entry = |index: usize| {
-        json!({
-            "fullUrl": format!("urn:uuid:00000000-0000-4000-8000-{index:012}"),
-            "resource": observed(None, patient, number + index),
-            "request": { "method": "POST", "url": "Observation" }
-        })
-    };
-    json!({ "resourceType": "Bundle", "type": "transaction", "entry": (0..entries).map(entry).collect::<Vec<_>>() })
-}
-
-/// Patients who permit treatment, each with a record.
-fn seed(options: &Options, administrator: &Http) -> Result<(), String> {
-    for patient in 0..options.patients {
-        let own = json!({ "reference": format!("Patient/p-{patient}") });
-        let put = |resource: Value| {
-            let url = format!(
-                "{}/{}",
-                resource.get("resourceType").and_then(Value::as_str).unwrap_or_default(),
-                resource.get("id").and_then(Value::as_str).unwrap_or_default()
-            );
-            json!({ "resource": resource, "request": { "method": "PUT", "url": url } })
-        };
-        let mut entries = vec![
-            put(json!({ "resourceType": "Patient", "id": format!("p-{patient}"), "birthDate": "1980-01-01",
-                "gender": "female", "name": [{ "family": format!("Invented{patient}"), "given": ["A"] }] })),
-            put(json!({ "resourceType": "Encounter", "id": format!("e-{patient}"), "status": "finished",
-                "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB" },
-                "subject": own })),
-            put(json!({
-                "resourceType": "Consent", "id": format!("c-{patient}"), "status": "active",
-                "scope": { "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy" }] },
-                "category": [{ "coding": [{ "system": "http://loinc.org", "code": "59284-0" }] }],
-                "patient": own, "dateTime": "2026-01-01T00:00:00Z",
-                "policyRule": { "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN" }] },
-                "provision": { "type": "permit", "provision": [
-                    { "type": "deny", "purpose": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HMARKT" }] },
-                    { "type": "deny", "securityLabel": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY" }] }
-                ] }
-            })),
-        ];
-        entries.extend((0..OBSERVATIONS).map(|number| {
-            let id = format!("o-{patient}-{number}");
-            put(observed(Some(&id), patient, number))
-        }));
-        let bundle = json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries });
-        let answer = administrator.post("/fhir", &bundle);
-        if answer.status != 200 {
-            return Err(format!("the record of a patient: {} {}", answer.status, answer.text()));
-        }
-    }
-    Ok(())
 }
 
 /// Reads one answer with a Content-Length to its end: its status.
