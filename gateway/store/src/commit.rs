@@ -6,7 +6,7 @@ use crate::exchange::ExchangeChange;
 use crate::grant::GrantChange;
 use crate::ledger_queue::NewLedgerRecord;
 use crate::outbox::DeliveryChange;
-use crate::resource::{NewVersion, PatientLink, VersionWritten};
+use crate::resource::{IndexRow, NewVersion, PatientLink, VersionWritten};
 
 /// Everything that becomes durable together, or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +27,18 @@ pub struct Commit {
     pub unlinks: Vec<PatientLink>,
     /// Patient records merged.
     pub links: Vec<PatientLink>,
+    /// Rows made anew, by the store itself.
+    pub anew: Vec<RowsAnew>,
+}
+
+/// The rows of one version under other rules than it was written by. Made only by a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowsAnew {
+    pub(crate) resource_type: String,
+    pub(crate) id: String,
+    pub(crate) version: u64,
+    pub(crate) rules: u32,
+    pub(crate) rows: Vec<IndexRow>,
 }
 
 /// What became durable.

@@ -43,27 +43,23 @@ impl Rules {
     }
 
     /// The digest with which a version of this type is written now.
-    pub(crate) fn digest(&self, resource_type: &str) -> Option<u32> {
-        self.0.as_ref().map(|derive| derive.rules(resource_type))
+    pub(crate) fn digest(&self, resource_type: &str) -> u32 {
+        self.0.as_ref().map_or(0, |derive| derive.rules(resource_type))
     }
 
-    /// Rows of a version under the rules of now; `None` where those it was written with are.
-    pub(crate) fn anew(
-        &self,
-        resource_type: &str,
-        body: &[u8],
-        written: Option<u32>,
-        known: &[IndexRow],
-    ) -> Option<Vec<IndexRow>> {
-        let derive = self.0.as_ref()?;
-        if written == Some(derive.rules(resource_type)) {
-            return None;
-        }
+    /// Whether rows made under this digest are those of now.
+    pub(crate) fn hold(&self, resource_type: &str, written: Option<u32>) -> bool {
+        self.0.is_none() || written == Some(self.digest(resource_type))
+    }
+
+    /// Rows of a version under the rules of now; without rules those it has.
+    pub(crate) fn anew(&self, resource_type: &str, body: &[u8], known: &[IndexRow]) -> Vec<IndexRow> {
+        let Some(derive) = &self.0 else { return known.to_vec() };
         let mut rows = derive.rows(resource_type, body);
         rows.extend(known.iter().filter_map(|row| derive.kept(resource_type, row)));
         rows.sort_unstable();
         rows.dedup();
-        Some(rows)
+        rows
     }
 }
 

@@ -3,10 +3,12 @@
 pub(crate) mod group;
 mod lock;
 mod outbox;
+mod plan;
 mod read;
 pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod rows;
+mod sketch;
 mod space;
 mod writer;
 
@@ -106,7 +108,11 @@ impl DiskStore {
             spawn("store-seen", Box::new(move || filler.index.fill_seen()))?,
         ];
         let open = Open { shared, queue: Some(queue), writer: Some(writer), indexers, _lock: lock };
-        Ok(Self { open: Arc::new(open) })
+        let store = Self { open: Arc::new(open) };
+        // On a thread of its own: this may be called on a runtime, where waiting for a commit is not allowed.
+        let brought_up = std::thread::scope(|scope| scope.spawn(|| store.bring_up()).join());
+        brought_up.map_err(|_| Error::Closed)??;
+        Ok(store)
     }
 
     pub(crate) fn shared(&self) -> &Shared {

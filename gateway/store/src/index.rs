@@ -11,6 +11,7 @@ pub(crate) mod keys;
 mod seen;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(crate) struct Index {
     /// Rows in the overlay, in bytes, at which they are moved without waiting.
     full_bytes: usize,
     rules: Rules,
+    /// Behind the last position of which rows are seen.
+    end: AtomicU64,
 }
 
 #[derive(Default)]
@@ -84,16 +87,25 @@ impl Index {
             moving: Mutex::default(),
             full_bytes,
             rules,
+            end: AtomicU64::new(0),
         }
+    }
+
+    /// Behind the last position of which rows are seen.
+    pub(crate) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Where an index stands that is opened.
+    pub(crate) fn stands_at(&self, position: u64) {
+        self.end.store(position, Ordering::Release);
     }
 
     /// A version with its rows as the rules of now make them.
     pub(crate) fn with_derived(&self, mut item: VersionItem) -> VersionItem {
-        if !item.deleted
-            && let Some(rows) = self.rules.anew(&item.resource_type, &item.body, item.rules, &item.index)
-        {
-            item.rules = self.rules.digest(&item.resource_type);
-            item.index = rows;
+        if !item.deleted && !self.rules.hold(&item.resource_type, item.rules) {
+            item.index = self.rules.anew(&item.resource_type, &item.body, &item.index);
+            item.rules = Some(self.rules.digest(&item.resource_type));
         }
         item
     }
@@ -233,6 +245,7 @@ impl Index {
             overlay.active_applied = Some(applied);
             overlay.active_bytes
         };
+        self.stands_at(applied.position);
         if bytes >= self.full_bytes {
             self.signal().full = true;
             self.changed.notify_all();

@@ -20,13 +20,14 @@ mod memory;
 mod open;
 mod outbox;
 mod portable;
+mod reindex;
 mod resource;
 mod revisions;
 #[cfg(test)]
 mod suite;
 mod traits;
 
-pub use commit::{Commit, Committed};
+pub use commit::{Commit, Committed, RowsAnew};
 pub use config::{Backend, Config, Derive, Rules};
 pub use emergency::{EmergencyJournal, Mark};
 pub use error::{Conflict, Error};
@@ -40,8 +41,9 @@ pub use maintain::{CheckReport, CompactReport, check, compact};
 pub use open::Store;
 pub use outbox::{Claim, Delivery, DeliveryChange, DeliveryState};
 pub use portable::{PortableReport, export, import};
+pub use reindex::Reindexed;
 pub use resource::{
     Author, Bounds, Cursor, Effect, Expect, IndexRow, KeyRow, Match, Method, NewVersion, Order, Page, PatientLink,
-    RowKind, Search, Step, Stored, Term, Test, VersionWritten,
+    RowKind, Search, Span, Step, Stored, Term, Test, VersionWritten,
 };
 pub use traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};

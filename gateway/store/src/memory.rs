@@ -8,18 +8,20 @@ use bytes::Bytes;
 use model::time::{Clock, Instant};
 use tokio::sync::watch;
 
-use crate::commit::{Commit, Committed};
+use crate::commit::{Commit, Committed, RowsAnew};
+use crate::config::Rules;
 use crate::error::{Conflict, Error};
 use crate::exchange::{
     Exchange, ExchangeDetail, ExchangeId, ExchangePage, ExchangeQuery, ExchangeState, ExchangeSummary, Opening, Repeat,
     RepeatKey,
 };
 use crate::grant::{Grant, GrantChange};
-use crate::index::keys;
 use crate::ledger_queue::{LedgerRecord, Salt};
 use crate::outbox::{Claim, Delivery, DeliveryState};
+use crate::reindex::{Reindex, Stale};
 use crate::resource::{
-    Current, Cursor, Effect, KeyRow, NewVersion, Order, PatientLink, RowKind, Search, Step, Stored, VersionWritten,
+    Current, Cursor, Effect, IndexRow, KeyRow, NewVersion, Order, PatientLink, RowKind, Search, Span, Step, Stored,
+    VersionWritten,
 };
 use crate::revisions::{Revisions, Written};
 use crate::traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};
@@ -35,10 +37,15 @@ struct Shared {
     state: Mutex<State>,
     ledger: watch::Sender<u64>,
     revisions: Revisions,
+    rules: Rules,
 }
 
 #[derive(Default)]
 struct State {
+    /// Digest of the rules that each version was written by, by its cursor.
+    digests: HashMap<u64, u32>,
+    /// Rows that took the place of a version's own, by its cursor.
+    anew: HashMap<u64, RowsAnew>,
     versions: BTreeMap<(String, String), Vec<Stored>>,
     exchanges: Vec<Kept>,
     by_id: HashMap<ExchangeId, usize>,
@@ -58,9 +65,9 @@ struct Kept {
 
 impl MemoryStore {
     /// An empty store.
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, rules: Rules) -> Self {
         let (state, ledger, revisions) = (Mutex::default(), watch::Sender::new(0), Revisions::default());
-        Self { shared: Arc::new(Shared { clock, state, ledger, revisions }) }
+        Self { shared: Arc::new(Shared { clock, state, ledger, revisions, rules }) }
     }
 
     /// A panic under the lock cannot leave half a commit: everything is staged first.
@@ -81,7 +88,17 @@ impl Commits for MemoryStore {
         let mut state = self.state();
         let at = state.at.map_or(now, |last| last.max(now));
         let staged = Staged::of(&state, &commit, at)?;
+        for stored in &staged.versions {
+            state.digests.insert(stored.cursor.0, self.shared.rules.digest(&stored.resource_type));
+        }
         let committed = staged.apply(&mut state, at);
+        for anew in commit.anew {
+            let newest = state.newest(&anew.resource_type, &anew.id);
+            let current = newest.filter(|newest| newest.version == anew.version && !newest.deleted);
+            if let Some(Cursor(cursor)) = current.map(|current| current.cursor) {
+                state.anew.insert(cursor, anew);
+            }
+        }
         let size = state.ledger.len() as u64;
         drop(state);
         self.shared.revisions.raise(written);
@@ -239,6 +256,24 @@ impl Staged {
 }
 
 impl State {
+    /// A version with the rows that the rules of now make of it.
+    fn shown(&self, stored: &Stored, rules: &Rules) -> Stored {
+        let mut stored = stored.clone();
+        let name = &stored.resource_type;
+        if !stored.deleted && !rules.hold(name, self.digests.get(&stored.cursor.0).copied()) {
+            stored.index = match self.anew.get(&stored.cursor.0) {
+                Some(anew) if rules.hold(name, Some(anew.rules)) => anew.rows.clone(),
+                _ => rules.anew(name, &stored.body, &stored.index),
+            };
+        }
+        stored
+    }
+
+    /// The rows by which a version is found without being read.
+    fn posted<'s>(&'s self, stored: &'s Stored) -> &'s [IndexRow] {
+        self.anew.get(&stored.cursor.0).map_or(&stored.index, |anew| &anew.rows)
+    }
+
     fn kept(&self, id: &ExchangeId) -> Option<&Kept> {
         self.by_id.get(id).and_then(|place| self.exchanges.get(*place))
     }
@@ -262,7 +297,8 @@ impl State {
 
 impl Resources for MemoryStore {
     fn read(&self, resource_type: &str, id: &str) -> Result<Option<Stored>, Error> {
-        Ok(self.state().newest(resource_type, id).cloned())
+        let state = self.state();
+        Ok(state.newest(resource_type, id).map(|stored| state.shown(stored, &self.shared.rules)))
     }
 
     fn vread(&self, resource_type: &str, id: &str, version: u64) -> Result<Option<Stored>, Error> {
@@ -284,7 +320,8 @@ impl Resources for MemoryStore {
         let mut matches: Vec<Stored> = {
             let state = self.state();
             let newest = state.versions.values().filter_map(|versions| versions.last());
-            newest.filter(|stored| search.passes(stored)).cloned().collect()
+            let shown = newest.map(|stored| state.shown(stored, &self.shared.rules));
+            shown.filter(|stored| search.passes(stored)).collect()
         };
         matches.sort_by_key(|stored| stored.cursor);
         if search.order == Order::NewestFirst {
@@ -303,6 +340,33 @@ impl Resources for MemoryStore {
         Ok(())
     }
 
+    fn history_of(
+        &self,
+        types: &[&str],
+        span: &Span,
+        visitor: &mut dyn FnMut(Stored) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut versions: Vec<Stored> = {
+            let state = self.state();
+            let all = state.versions.values().flatten();
+            all.filter(|stored| {
+                (types.is_empty() || types.contains(&stored.resource_type.as_str()))
+                    && span.since.is_none_or(|since| stored.last_updated >= since)
+                    && span.until.is_none_or(|until| stored.last_updated < until)
+                    && span.after.is_none_or(|after| stored.cursor < after)
+            })
+            .cloned()
+            .collect()
+        };
+        versions.sort_by_key(|stored| std::cmp::Reverse(stored.cursor));
+        for stored in versions {
+            if visitor(stored).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn descend(
         &self,
         resource_type: &str,
@@ -311,14 +375,16 @@ impl Resources for MemoryStore {
         visitor: &mut dyn FnMut(KeyRow) -> Step,
     ) -> Result<(), Error> {
         let mut rows: Vec<KeyRow> = Vec::new();
-        for stored in self.state().versions.values().filter_map(|versions| versions.last()) {
-            let own = stored.index.iter().filter(|row| {
+        let state = self.state();
+        for stored in state.versions.values().filter_map(|versions| versions.last()) {
+            let own = state.posted(stored).iter().filter(|row| {
                 let live = stored.resource_type == resource_type && !stored.deleted;
                 live && row.kind == RowKind::Key && row.param == param && row.value.starts_with(prefix)
             });
-            let resource = keys::hash(&[&stored.resource_type, &stored.id]);
-            rows.extend(own.map(|row| KeyRow { value: row.value.clone(), resource }));
+            let position = stored.cursor.0;
+            rows.extend(own.map(|row| KeyRow { value: row.value.clone(), position, length: 0 }));
         }
+        drop(state);
         rows.sort();
         let mut behind: Option<Vec<u8>> = None;
         for row in rows.into_iter().rev() {
@@ -337,8 +403,8 @@ impl Resources for MemoryStore {
     fn follow(&self, row: &KeyRow) -> Result<Option<Stored>, Error> {
         let state = self.state();
         let mut newest = state.versions.values().filter_map(|versions| versions.last());
-        let found = newest.find(|stored| keys::hash(&[&stored.resource_type, &stored.id]) == row.resource);
-        Ok(found.filter(|stored| !stored.deleted).cloned())
+        let found = newest.find(|stored| stored.cursor.0 == row.position && !stored.deleted);
+        Ok(found.map(|stored| state.shown(stored, &self.shared.rules)))
     }
 
     fn links(&self, patient: &str) -> Result<Vec<PatientLink>, Error> {
@@ -358,6 +424,37 @@ impl Resources for MemoryStore {
 
     fn link_revision(&self) -> u64 {
         self.shared.revisions.of_links()
+    }
+}
+
+impl Reindex for MemoryStore {
+    fn types(&self) -> Result<Vec<String>, Error> {
+        let mut types: Vec<String> = self.state().versions.keys().map(|(name, _)| name.clone()).collect();
+        types.dedup();
+        Ok(types)
+    }
+
+    fn stale(&self, resource_type: &str, after: Option<Cursor>) -> Result<Option<Stale>, Error> {
+        let state = self.state();
+        let rules = &self.shared.rules;
+        let mut live: Vec<&Stored> = state.versions.values().filter_map(|versions| versions.last()).collect();
+        live.retain(|stored| {
+            !stored.deleted && stored.resource_type == resource_type && after.is_none_or(|after| stored.cursor > after)
+        });
+        live.sort_by_key(|stored| stored.cursor);
+        let Some(last) = live.last() else { return Ok(None) };
+        let mut part = Stale::to(last.cursor);
+        for stored in live {
+            part.looked_at += 1;
+            let digest = match state.anew.get(&stored.cursor.0) {
+                Some(anew) => Some(anew.rules),
+                None => state.digests.get(&stored.cursor.0).copied(),
+            };
+            if !rules.hold(resource_type, digest) {
+                part.anew.push(RowsAnew::of(stored, rules));
+            }
+        }
+        Ok(Some(part))
     }
 }
 

@@ -19,7 +19,8 @@ use crate::grant::Grant;
 use crate::ledger_queue::LedgerRecord;
 use crate::memory::MemoryStore;
 use crate::outbox::{Claim, Delivery};
-use crate::resource::{KeyRow, PatientLink, Search, Step, Stored};
+use crate::reindex::Reindex;
+use crate::resource::{KeyRow, PatientLink, Search, Span, Step, Stored};
 use crate::traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};
 
 /// An open store of either backend. Clones share it; the last one dropped closes it.
@@ -42,7 +43,7 @@ impl Store {
     /// end. A torn end is what a power cut leaves and no error; a damaged index is rebuilt.
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let engine = match config.backend {
-            Backend::Memory => Engine::Memory(MemoryStore::new(clock)),
+            Backend::Memory => Engine::Memory(MemoryStore::new(clock, config.derive.clone())),
             Backend::Sled => Engine::Disk(DiskStore::open(config, clock)?),
         };
         Ok(Self { engine })
@@ -50,6 +51,13 @@ impl Store {
 }
 
 impl Store {
+    pub(crate) fn reindexer(&self) -> &dyn Reindex {
+        match &self.engine {
+            Engine::Memory(engine) => engine,
+            Engine::Disk(engine) => engine,
+        }
+    }
+
     /// Why commits are refused at present, `None` while they are taken: for readiness. Never older than some seconds.
     pub fn refusal(&self) -> Option<String> {
         match &self.engine {
@@ -94,6 +102,15 @@ impl Resources for Store {
 
     fn visit(&self, search: &Search, visitor: &mut dyn FnMut(Stored) -> ControlFlow<()>) -> Result<(), Error> {
         engine!(self, engine => engine.visit(search, visitor))
+    }
+
+    fn history_of(
+        &self,
+        types: &[&str],
+        span: &Span,
+        visitor: &mut dyn FnMut(Stored) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        engine!(self, engine => engine.history_of(types, span, visitor))
     }
 
     fn descend(

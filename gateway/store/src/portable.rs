@@ -174,7 +174,7 @@ fn commits_of(journal: &Journal, frame: &Frame) -> Result<Vec<Portable>, Error> 
         match kind {
             kind::VERSION | kind::VERSION_1 => {
                 let item = VersionItem::of_kind(kind, payload).unwrap_or(Err(Malformed)).map_err(unreadable)?;
-                commit.versions.push(VersionItem { previous: None, ..item });
+                commit.versions.push(VersionItem { previous: None, previous_anew: None, ..item });
             }
             kind::LEDGER => commit.ledger.push(LedgerItem::decoded(payload).map_err(unreadable)?),
             kind::GRANT => commit.grants.push(Grant::decoded(payload).map_err(unreadable)?),
@@ -265,8 +265,8 @@ pub fn import(config: &Config, from: &mut dyn Read, progress: &mut dyn FnMut(u64
             }
         }
         let last = tail.place().0;
-        tail.append(&journal, group.buffer())?;
-        let (rows, counters, used) = group.finish();
+        let (rows, counters, mut used) = group.finish()?;
+        tail.append(&journal, &mut used)?;
         (next, buffer) = (counters, used);
         let (position, sequence) = tail.place();
         applied = Applied { position, sequence, last, at: applied.at };

@@ -192,12 +192,13 @@ impl Stored {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub u64);
 
-/// A key row: a value, and the resource that has or had it.
+/// A key row: a value, and the version that has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyRow {
     /// The value, cut to its first 128 bytes.
     pub value: Vec<u8>,
-    pub(crate) resource: [u8; 16],
+    pub(crate) position: u64,
+    pub(crate) length: u32,
 }
 
 /// How a walk over key rows goes on.
@@ -345,6 +346,17 @@ pub struct Search {
     pub updated_until: Option<Instant>,
     /// The order.
     pub order: Order,
+    /// Only what comes after this in the order.
+    pub after: Option<Cursor>,
+}
+
+/// A part of a history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    /// `meta.lastUpdated` at or after.
+    pub since: Option<Instant>,
+    /// `meta.lastUpdated` before.
+    pub until: Option<Instant>,
     /// Only what comes after this in the order.
     pub after: Option<Cursor>,
 }

@@ -18,7 +18,7 @@ use crate::exchange::{
 use crate::grant::Grant;
 use crate::ledger_queue::LedgerRecord;
 use crate::outbox::{Claim, Delivery};
-use crate::resource::{KeyRow, Page, PatientLink, Search, Step, Stored};
+use crate::resource::{KeyRow, Page, PatientLink, Search, Span, Step, Stored};
 
 /// The one transaction.
 pub trait Commits {
@@ -53,6 +53,15 @@ pub trait Resources {
     /// A match is a current, live version. What is committed meanwhile may or may not be seen; nothing is seen twice.
     fn visit(&self, search: &Search, visitor: &mut dyn FnMut(Stored) -> ControlFlow<()>) -> Result<(), Error>;
 
+    /// Shows every version of these types, of all where none is named, the newest first, superseded ones and deletions
+    /// among them, until the visitor breaks. Rows of superseded versions are those they were written with.
+    fn history_of(
+        &self,
+        types: &[&str],
+        span: &Span,
+        visitor: &mut dyn FnMut(Stored) -> ControlFlow<()>,
+    ) -> Result<(), Error>;
+
     /// One page of at most `limit` matches.
     fn search(&self, search: &Search, limit: usize) -> Result<Page, Error> {
         let mut page = Page::default();
@@ -73,8 +82,8 @@ pub trait Resources {
 
     /// Shows the key rows of one parameter whose value begins with `prefix`, the highest value first.
     ///
-    /// Rows of superseded versions may be among them: what a row leads to is to be tested against its value. Nothing but
-    /// the index is read, so that a few out of very many are found in the time of the few.
+    /// Rows of live versions only; a value longer than 128 bytes is cut. Nothing but the index is read, so that a few out of
+    /// very many are found in the time of the few.
     fn descend(
         &self,
         resource_type: &str,
@@ -83,7 +92,7 @@ pub trait Resources {
         visitor: &mut dyn FnMut(KeyRow) -> Step,
     ) -> Result<(), Error>;
 
-    /// The current version that a row leads to, if it is live.
+    /// The version that a row leads to, if it is still the current one.
     fn follow(&self, row: &KeyRow) -> Result<Option<Stored>, Error>;
 
     /// Every current, live version in the compartment of `patient`, newest first: for `$everything` and summaries.

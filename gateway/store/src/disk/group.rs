@@ -4,8 +4,8 @@ use bytes::Bytes;
 use model::time::Instant;
 
 use crate::codec::Codec;
-use crate::commit::{Commit, Committed};
-use crate::disk::record::{CommitItem, CurrentRow, ExchangeItem, LedgerItem, Line, VersionItem, kind};
+use crate::commit::{Commit, Committed, RowsAnew};
+use crate::disk::record::{CommitItem, CurrentRow, ExchangeItem, LedgerItem, Line, RowsItem, VersionItem, kind};
 use crate::disk::rows::{Before, GroupRows};
 use crate::error::{Conflict, Error};
 use crate::exchange::{Exchange, ExchangeChange, ExchangeId, ResourceRef};
@@ -65,13 +65,17 @@ impl<'a> Group<'a> {
         self.buffer.len() - FRAME_HEADER as usize
     }
 
-    pub(crate) fn buffer(&mut self) -> &mut [u8] {
-        &mut self.buffer
+    /// The rows to apply once the frame is durable, the numbers that come next, and the buffer to use again.
+    ///
+    /// # Errors
+    /// [`Error::Index`] if the index cannot be read; asked before the frame is written.
+    pub(crate) fn finish(self) -> Result<(Rows, Counters, Vec<u8>), Error> {
+        Ok((self.rows.finish(self.base - FRAME_HEADER, self.index)?, self.next, self.buffer))
     }
 
-    /// The rows to apply once the frame is durable, the numbers that come next, and the buffer to use again.
-    pub(crate) fn finish(self) -> (Rows, Counters, Vec<u8>) {
-        (self.rows.finish(self.base - FRAME_HEADER), self.next, self.buffer)
+    /// The buffer of a group of which nothing is written.
+    pub(crate) fn dropped(self) -> Vec<u8> {
+        self.buffer
     }
 
     /// Takes a commit, unless a precondition fails or the payload would grow over `limit`; the group is then as before.
@@ -96,6 +100,7 @@ impl<'a> Group<'a> {
         let mut touched: Vec<Touched> = Vec::with_capacity(commit.exchanges.len());
         let mut deliveries = Vec::with_capacity(commit.deliveries.len());
         self.item(kind::COMMIT, |out| CommitItem { at }.put(out));
+        self.rows.at(at);
         for change in &commit.exchanges {
             self.open_exchange(&mut touched, change, at)?;
         }
@@ -133,6 +138,9 @@ impl<'a> Group<'a> {
         for change in &commit.grants {
             self.grant(change)?;
         }
+        for anew in &commit.anew {
+            self.anew(anew)?;
+        }
         for link in &commit.unlinks {
             self.item(kind::UNLINK, |out| link.put(out));
             self.rows.unlink(link);
@@ -163,16 +171,22 @@ impl<'a> Group<'a> {
     fn stage_import(&mut self, commit: &Portable) -> Result<(), Error> {
         let refused = |what| Error::Damaged { file: "import".to_owned(), offset: 0, what };
         self.item(kind::COMMIT, |out| CommitItem { at: commit.at }.put(out));
+        self.rows.at(commit.at);
         for version in &commit.versions {
             let row = self.get(&keys::current(&version.resource_type, &version.id))?;
             let row: Option<CurrentRow> = row.map(|row| self.decoded(row)).transpose()?;
             if version.version != row.map_or(0, |row| row.version) + 1 {
                 return Err(refused("version number is not the next one"));
             }
-            let item = VersionItem { previous: row.map(|row| row.pointer), ..version.clone() };
+            let (previous, previous_anew) = (row.map(|row| row.pointer), row.and_then(|row| row.anew));
+            let item = VersionItem { previous, previous_anew, ..version.clone() };
             let item = self.index.with_derived(item);
+            let before = match row {
+                Some(row) => Some((self.posted(row.pointer, row.anew)?, row.pointer)),
+                None => None,
+            };
             let pointer = self.item(kind::VERSION, |out| item.put(out));
-            self.rows.version(&item, pointer, None);
+            self.rows.version(&item, pointer, before.as_ref().map(|(before, pointer)| (before, *pointer)));
         }
         let mut ledger = Vec::with_capacity(commit.ledger.len());
         for item in &commit.ledger {
@@ -326,7 +340,7 @@ impl<'a> Group<'a> {
         };
         // The version itself is needed for its author, its content and its rows.
         let before: Option<VersionItem> = match row {
-            Some(row) => Some(self.read_version(row.pointer)?),
+            Some(row) => Some(self.posted(row.pointer, row.anew)?),
             None => None,
         };
         let current = before.as_ref().map(|before| Current {
@@ -341,15 +355,10 @@ impl<'a> Group<'a> {
             }
             _ => {
                 let version = before.as_ref().map_or(0, |before| before.version) + 1;
-                let item = VersionItem::new(
-                    new,
-                    version,
-                    at,
-                    self.index.rules().digest(&new.resource_type),
-                    row.map(|row| row.pointer),
-                );
+                let rules = self.index.rules().digest(&new.resource_type);
+                let item = VersionItem::new(new, version, at, rules, row);
                 let pointer = self.item(kind::VERSION, |out| item.put(out));
-                self.rows.version(&item, pointer, before.as_ref().map(|before| before.index.as_slice()));
+                self.rows.version(&item, pointer, before.as_ref().zip(row.map(|row| row.pointer)));
                 let effect = new.effect(before.is_some_and(|before| !before.deleted));
                 VersionWritten { version, last_updated: at, effect }
             }
@@ -358,6 +367,33 @@ impl<'a> Group<'a> {
             self.touch(touched, &id, at)?.resources.push(new.reference(written.version));
         }
         Ok(written)
+    }
+
+    /// Gives a version the postings of other rows, unless it is superseded by now.
+    fn anew(&mut self, anew: &RowsAnew) -> Result<(), Error> {
+        let Some(row) = self.get(&keys::current(&anew.resource_type, &anew.id))? else { return Ok(()) };
+        let current: CurrentRow = self.decoded(row)?;
+        if current.version != anew.version || current.deleted {
+            return Ok(());
+        }
+        let own = self.read_version(current.pointer)?;
+        let item = RowsItem::between(current, anew.rules, &own.index, &anew.rows);
+        let pointer = self.item(kind::ROWS, |out| item.put(out));
+        let was = self.posted(current.pointer, current.anew)?.index;
+        let current = CurrentRow { anew: Some(pointer), ..current };
+        self.rows.anew(&own, current, &was, &anew.rows);
+        Ok(())
+    }
+
+    /// A version with the rows that it has postings for.
+    fn posted(&self, pointer: Pointer, anew: Option<Pointer>) -> Result<VersionItem, Error> {
+        let mut item = self.read_version(pointer)?;
+        match anew {
+            Some(anew) => item.index = self.read::<RowsItem>(anew, kind::ROWS)?.of(item.index),
+            None if item.rules.is_none() => item.index.clear(),
+            None => {}
+        }
+        Ok(item)
     }
 
     fn grant(&mut self, change: &GrantChange) -> Result<(), Error> {

@@ -9,7 +9,13 @@ use model::time::Instant;
 use tokio::sync::watch;
 
 use crate::codec::Codec;
-use crate::disk::record::{CurrentRow, ExchangeItem, GrantRow, LedgerItem, Line, PatientRow, VersionItem, kind};
+use crate::commit::{Commit, RowsAnew};
+use crate::config::Rules;
+use crate::disk::plan::{self, Sorted, Source, Walk};
+use crate::disk::record::{
+    CurrentRow, ExchangeItem, GrantRow, LedgerItem, Line, PatientRow, RowsItem, VersionItem, kind,
+};
+use crate::disk::rows::minute_of;
 use crate::disk::{DiskStore, Shared};
 use crate::error::Error;
 use crate::exchange::{
@@ -20,8 +26,9 @@ use crate::grant::Grant;
 use crate::index::{Direction, Flow, keys};
 use crate::journal::Pointer;
 use crate::ledger_queue::LedgerRecord;
-use crate::resource::{KeyRow, Match, Order, PatientLink, RowKind, Search, Step, Stored, Term, Test};
-use crate::traits::{Exchanges, Grants, LedgerQueue, Resources};
+use crate::reindex::{PART, Reindex, Stale};
+use crate::resource::{Cursor, KeyRow, Order, PatientLink, Search, Span, Step, Stored};
+use crate::traits::{Commits, Exchanges, Grants, LedgerQueue, Resources};
 
 /// Rows read at a time by a walk that may skip: few where groups are large, more where they are passed by.
 const FEW: usize = 4;
@@ -66,118 +73,114 @@ impl Shared {
         pointer.map(|pointer| self.journal.payload(pointer, kind::BLOB)).transpose()
     }
 
-    /// Shows the versions that may match, in the search's order, to `visit`.
-    fn candidates(&self, search: &Search, visit: &mut dyn FnMut(Pointer) -> Result<Flow, Error>) -> Result<(), Error> {
-        let mut found: BTreeSet<Pointer> = BTreeSet::new();
-        let keyed = search.terms.iter().find_map(|term| match term {
-            Term::AnyOf(matches) if matches.iter().all(|wanted| wanted.kind == RowKind::Key) => Some(matches),
-            _ => None,
-        });
-        if !search.ids.is_empty() && !search.types.is_empty() {
-            for (resource_type, id) in search.types.iter().flat_map(|name| search.ids.iter().map(move |id| (name, id)))
-            {
-                found.extend(self.current_row(&keys::current(resource_type, id))?.map(|row| row.pointer));
-            }
-        } else if let (Some(matches), false) = (keyed, search.types.is_empty()) {
-            for (resource_type, wanted) in search.types.iter().flat_map(|t| matches.iter().map(move |m| (t, m))) {
-                self.with_term(resource_type, wanted, &mut found)?;
-            }
-        } else if !search.patients.is_empty() {
-            let tags: Vec<[u8; 2]> = search.types.iter().map(|name| keys::type_tag(name)).collect();
-            for patient in &search.patients {
-                self.index.walk(&keys::patient(patient), None, Direction::Up, &mut |_, value| {
-                    let entries = row::<PatientRow>(value)?.entries.into_iter();
-                    found.extend(
-                        entries.filter(|(tag, _)| tags.is_empty() || tags.contains(tag)).map(|(_, pointer)| pointer),
-                    );
-                    Ok(Flow::On)
-                })?;
-            }
-        } else if let [resource_type] = search.types.as_slice() {
-            return self.of_type(resource_type, search, visit);
-        } else {
-            let prefixes = search.types.iter().map(|name| keys::of_type(name)).collect::<Vec<_>>();
-            for prefix in if prefixes.is_empty() { vec![b"t".to_vec()] } else { prefixes } {
-                self.index.walk(&prefix, None, Direction::Up, &mut |_, value| {
-                    found.extend(row::<Vec<Pointer>>(value)?);
-                    Ok(Flow::On)
-                })?;
-            }
+    /// A version as it is shown: with the rows that the rules of now make of it.
+    fn shown(&self, mut item: VersionItem, pointer: Pointer) -> Result<Stored, Error> {
+        let rules = self.index.rules();
+        if !item.deleted && !rules.hold(&item.resource_type, item.rules) {
+            let current = self.current_row(&keys::current(&item.resource_type, &item.id))?;
+            let anew = current.filter(|current| current.pointer == pointer).and_then(|current| current.anew);
+            let anew = anew.map(|anew| self.journal.decoded::<RowsItem>(anew, kind::ROWS)).transpose()?;
+            item.index = match anew {
+                Some(anew) if rules.hold(&item.resource_type, Some(anew.rules)) => anew.of(item.index),
+                _ => rules.anew(&item.resource_type, &item.body, &item.index),
+            };
         }
-        let mut each = |pointer: &Pointer| visit(*pointer);
-        let pointers: &mut dyn Iterator<Item = &Pointer> = match search.order {
-            Order::NewestFirst => &mut found.iter().rev(),
-            Order::OldestFirst => &mut found.iter(),
-        };
-        for pointer in pointers {
-            if each(pointer)? == Flow::Stop {
-                break;
-            }
-        }
-        Ok(())
+        Ok(item.stored(pointer.position))
     }
 
-    /// All versions of one type in order, without holding their pointers.
-    fn of_type(
-        &self,
-        resource_type: &str,
-        search: &Search,
-        visit: &mut dyn FnMut(Pointer) -> Result<Flow, Error>,
-    ) -> Result<(), Error> {
-        let direction = match search.order {
-            Order::NewestFirst => Direction::Down,
-            Order::OldestFirst => Direction::Up,
+    /// Where a walk may begin that wants nothing newer, or older, than a time: by the minutes' first commits.
+    fn place_of(&self, time: Instant, direction: Direction) -> Result<Option<u64>, Error> {
+        let minute = minute_of(time);
+        let mut place = None;
+        let mut first = |_: &[u8], value: &[u8]| {
+            place = Some(row::<u64>(value)?);
+            Ok(Flow::Stop)
         };
-        // The row that holds the place to go on from begins at or before it, so only the walk down can be cut.
-        let after = search.after.filter(|_| direction == Direction::Down);
-        let after = after.map(|cursor| keys::type_at(resource_type, cursor.0));
-        self.index.walk(&keys::of_type(resource_type), after.as_deref(), direction, &mut |_, value| {
-            let mut pointers: Vec<Pointer> = row(value)?;
-            if direction == Direction::Down {
-                pointers.reverse();
+        match direction {
+            // The first commit of a later minute: everything wanted is before it.
+            Direction::Down => {
+                self.index.walk_in(1, keys::MINUTES, Some(&keys::minute(minute)), Direction::Up, &mut first)?;
             }
-            for pointer in pointers {
-                if visit(pointer)? == Flow::Stop {
-                    return Ok(Flow::Stop);
-                }
+            Direction::Up => {
+                let after = minute.checked_add(1).map(keys::minute);
+                self.index.walk_in(1, keys::MINUTES, after.as_deref(), Direction::Down, &mut first)?;
             }
-            Ok(Flow::On)
+        }
+        Ok(place)
+    }
+
+    /// The walk of a search or a history.
+    fn walk(
+        &self,
+        order: Order,
+        after: Option<Cursor>,
+        since: Option<Instant>,
+        until: Option<Instant>,
+    ) -> Result<Walk<'_>, Error> {
+        let index = &self.index;
+        let after = after.map(|after| after.0);
+        Ok(match order {
+            Order::NewestFirst => {
+                let place = until.map(|until| self.place_of(until, Direction::Down)).transpose()?.flatten();
+                let after = after.into_iter().chain(place).min();
+                Walk { index, direction: Direction::Down, after }
+            }
+            Order::OldestFirst => {
+                let place = since.map(|since| self.place_of(since, Direction::Up)).transpose()?.flatten();
+                let after = after.into_iter().chain(place).max();
+                Walk { index, direction: Direction::Up, after }
+            }
         })
     }
 
-    /// Current versions that once had a key row passing the test.
-    fn with_term(&self, resource_type: &str, wanted: &Match, found: &mut BTreeSet<Pointer>) -> Result<(), Error> {
-        let prefix_of = |value: &[u8]| keys::term(resource_type, wanted.param, value);
-        let (prefix, after, high) = match &wanted.test {
-            Test::Equals(value) => (keys::term_is(resource_type, wanted.param, value), None, None),
-            Test::Prefix(value) => (prefix_of(value), None, None),
-            Test::Between(low, high) => {
-                let high = high.as_ref().map(|high| keys::term_is(resource_type, wanted.param, high));
-                (prefix_of(b""), low.as_ref().map(|low| prefix_of(low)), high)
-            }
-            Test::Span { prefix, .. } => (prefix_of(prefix), None, None),
-            Test::Suffix(_) | Test::Contains(_) | Test::Present => (prefix_of(b""), None, None),
-        };
-        let mut resources: BTreeSet<[u8; 16]> = BTreeSet::new();
-        self.index.walk(&prefix, after.as_deref(), Direction::Up, &mut |key, _| {
-            let Some((value, resource)) = key.split_last_chunk::<16>() else { return Ok(Flow::On) };
-            if high.as_deref().is_some_and(|high| value > high) {
-                return Ok(Flow::Stop);
-            }
-            resources.insert(*resource);
-            Ok(Flow::On)
-        })?;
-        for resource in resources {
-            found.extend(self.current_row(&keys::current_of(&resource))?.map(|row| row.pointer));
+    /// The versions that may match, in the search's order.
+    fn candidates(&self, search: &Search) -> Result<Box<dyn Source + '_>, Error> {
+        let walk = self.walk(search.order, search.after, search.updated_since, search.updated_until)?;
+        if search.types.is_empty() && search.ids.is_empty() && search.terms.is_empty() && !search.patients.is_empty() {
+            return Ok(walk.patients(&search.patients, None));
         }
-        Ok(())
+        let types = if search.types.is_empty() { self.types()? } else { search.types.clone() };
+        if !search.ids.is_empty() {
+            let mut found = Vec::new();
+            for (resource_type, id) in types.iter().flat_map(|name| search.ids.iter().map(move |id| (name, id))) {
+                found.extend(self.current_row(&keys::current(resource_type, id))?.map(|row| row.pointer));
+            }
+            found.retain(|pointer| {
+                walk.after.is_none_or(|after| match walk.direction {
+                    Direction::Down => pointer.position < after,
+                    Direction::Up => pointer.position > after,
+                })
+            });
+            found.sort_unstable();
+            found.dedup();
+            return Ok(Box::new(Sorted::of(walk, found)));
+        }
+        let sources = types.iter().map(|name| walk.matching(name, &search.terms, &search.patients));
+        Ok(plan::any_of(walk, sources.collect::<Result<_, _>>()?))
+    }
+
+    /// The types of which anything was ever written.
+    pub(super) fn types(&self) -> Result<Vec<String>, Error> {
+        let mut types: Vec<String> = Vec::new();
+        loop {
+            let after = types.last().map(|name| [&keys::of_type(name)[..], &[0xff; 9]].concat());
+            let mut next = None;
+            self.index.walk_in(1, b"t", after.as_deref(), Direction::Up, &mut |key, _| {
+                next = keys::type_of(key);
+                Ok(Flow::Stop)
+            })?;
+            match next {
+                Some(name) => types.push(name),
+                None => return Ok(types),
+            }
+        }
     }
 }
 
 impl Resources for DiskStore {
     fn read(&self, resource_type: &str, id: &str) -> Result<Option<Stored>, Error> {
         let newest = self.shared().newest(resource_type, id)?;
-        Ok(newest.map(|(item, pointer)| item.stored(pointer.position)))
+        newest.map(|(item, pointer)| self.shared().shown(item, pointer)).transpose()
     }
 
     fn vread(&self, resource_type: &str, id: &str, version: u64) -> Result<Option<Stored>, Error> {
@@ -211,13 +214,16 @@ impl Resources for DiskStore {
 
     fn visit(&self, search: &Search, visitor: &mut dyn FnMut(Stored) -> ControlFlow<()>) -> Result<(), Error> {
         let shared = self.shared();
-        shared.candidates(search, &mut |pointer| {
-            let due = search.after.is_none_or(|after| match search.order {
-                Order::NewestFirst => pointer.position < after.0,
-                Order::OldestFirst => pointer.position > after.0,
-            });
-            if !due {
-                return Ok(Flow::On);
+        // Upwards a resource that is written anew meanwhile would be met again.
+        let end = shared.index.end();
+        let mut candidates = shared.candidates(search)?;
+        while let Some(pointer) = candidates.peek()? {
+            candidates.pass();
+            if pointer.position >= end {
+                match search.order {
+                    Order::NewestFirst => continue,
+                    Order::OldestFirst => break,
+                }
             }
             let item = shared.version(pointer)?;
             // Times rise with positions: beyond the range nothing in this order is inside it.
@@ -226,18 +232,44 @@ impl Resources for DiskStore {
                 Order::OldestFirst => search.updated_until.is_some_and(|until| item.last_updated >= until),
             };
             if beyond {
-                return Ok(Flow::Stop);
+                break;
             }
-            let current = shared.current_row(&keys::current(&item.resource_type, &item.id))?;
-            if current.is_none_or(|current| current.pointer != pointer) {
-                return Ok(Flow::On);
-            }
-            let stored = item.stored(pointer.position);
+            let stored = shared.shown(item, pointer)?;
             if search.passes(&stored) && visitor(stored).is_break() {
-                return Ok(Flow::Stop);
+                break;
             }
-            Ok(Flow::On)
-        })
+        }
+        Ok(())
+    }
+
+    fn history_of(
+        &self,
+        types: &[&str],
+        span: &Span,
+        visitor: &mut dyn FnMut(Stored) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let shared = self.shared();
+        let walk = shared.walk(Order::NewestFirst, span.after, span.since, span.until)?;
+        let mut types: Vec<String> = match types {
+            [] => shared.types()?,
+            types => types.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        types.sort();
+        types.dedup();
+        let mut versions = plan::any_of(walk, types.iter().map(|name| walk.history(name)).collect());
+        while let Some(pointer) = versions.peek()? {
+            versions.pass();
+            let item = shared.version(pointer)?;
+            if span.since.is_some_and(|since| item.last_updated < since) {
+                break;
+            }
+            if span.until.is_none_or(|until| item.last_updated < until)
+                && visitor(item.stored(pointer.position)).is_break()
+            {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn descend(
@@ -255,7 +287,7 @@ impl Resources for DiskStore {
             let mut groups = 0;
             let (mut behind, mut passed) = (None::<Vec<u8>>, 0);
             let mut next = None;
-            index.walk_in(chunk, &all, after.as_deref(), Direction::Down, &mut |key, _| {
+            index.walk_in(chunk, &all, after.as_deref(), Direction::Down, &mut |key, value| {
                 if let Some(skipped) = &behind
                     && key.starts_with(skipped)
                 {
@@ -267,7 +299,9 @@ impl Resources for DiskStore {
                     next = behind.take();
                     return Ok(Flow::Stop);
                 }
-                let Some(row) = keys::key_row(resource_type, key) else { return Ok(Flow::On) };
+                let posted = keys::posted_value(resource_type, key).zip(plan::pointer(key, value));
+                let Some((value, Pointer { position, length })) = posted else { return Ok(Flow::On) };
+                let row = KeyRow { value, position, length };
                 (behind, passed) = (None, 0);
                 groups += 1;
                 Ok(match visitor(row) {
@@ -289,8 +323,11 @@ impl Resources for DiskStore {
 
     fn follow(&self, row: &KeyRow) -> Result<Option<Stored>, Error> {
         let shared = self.shared();
-        let current = shared.current_row(&keys::current_of(&row.resource))?.filter(|current| !current.deleted);
-        current.map(|current| Ok(shared.version(current.pointer)?.stored(current.pointer.position))).transpose()
+        let pointer = Pointer { position: row.position, length: row.length };
+        let item = shared.version(pointer)?;
+        let current = shared.current_row(&keys::current(&item.resource_type, &item.id))?;
+        let current = current.filter(|current| current.pointer == pointer && !current.deleted);
+        current.map(|_| shared.shown(item, pointer)).transpose()
     }
 
     fn links(&self, patient: &str) -> Result<Vec<PatientLink>, Error> {
@@ -312,6 +349,82 @@ impl Resources for DiskStore {
 
     fn link_revision(&self) -> u64 {
         self.shared().revisions.of_links()
+    }
+}
+
+impl Reindex for DiskStore {
+    fn types(&self) -> Result<Vec<String>, Error> {
+        self.shared().types()
+    }
+
+    fn stale(&self, resource_type: &str, after: Option<Cursor>) -> Result<Option<Stale>, Error> {
+        let shared = self.shared();
+        let rules = shared.index.rules();
+        let mut live = shared.walk(Order::OldestFirst, after, None, None)?.matching(resource_type, &[], &[])?;
+        let mut part: Option<Stale> = None;
+        while let Some(pointer) = live.peek()? {
+            live.pass();
+            let part = part.get_or_insert_with(|| Stale::to(Cursor(pointer.position)));
+            part.last = Cursor(pointer.position);
+            part.looked_at += 1;
+            match shared.anew(pointer, rules) {
+                Ok(anew) => part.anew.extend(anew),
+                Err(error) => {
+                    tracing::warn!(%error, %resource_type, "a version keeps its rows");
+                    part.failed += 1;
+                }
+            }
+            if part.looked_at >= PART as u64 {
+                break;
+            }
+        }
+        Ok(part)
+    }
+}
+
+impl Shared {
+    /// Rows of now for the version that stands there, unless it has them or is superseded.
+    fn anew(&self, pointer: Pointer, rules: &Rules) -> Result<Option<RowsAnew>, Error> {
+        let item = self.version(pointer)?;
+        let current = self.current_row(&keys::current(&item.resource_type, &item.id))?;
+        let Some(current) = current.filter(|current| current.pointer == pointer) else { return Ok(None) };
+        let digest = match current.anew {
+            Some(anew) => Some(self.journal.decoded::<RowsItem>(anew, kind::ROWS)?.rules),
+            None => item.rules,
+        };
+        let older = item.rules.is_none() && current.anew.is_none();
+        if rules.hold(&item.resource_type, digest) && !older {
+            return Ok(None);
+        }
+        Ok(Some(RowsAnew::of(&item.stored(pointer.position), rules)))
+    }
+}
+
+impl DiskStore {
+    /// Gives the versions of earlier releases postings, all of them before anything is asked: a consent must be found.
+    pub(super) fn bring_up(&self) -> Result<(), Error> {
+        let shared = self.shared();
+        let mut done: u64 = 0;
+        loop {
+            let mut pointers = Vec::new();
+            shared.index.walk_in(PART, keys::OLDER, None, Direction::Up, &mut |_, value| {
+                pointers.push(row::<CurrentRow>(value)?.pointer);
+                Ok(if pointers.len() < PART { Flow::On } else { Flow::Stop })
+            })?;
+            if pointers.is_empty() {
+                return Ok(());
+            }
+            let anew = pointers.iter().map(|pointer| shared.anew(*pointer, shared.index.rules()));
+            let anew: Vec<RowsAnew> = anew.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+            if anew.is_empty() {
+                return Err(Error::unreadable_row());
+            }
+            done += anew.len() as u64;
+            if done.is_multiple_of(64 * PART as u64) || pointers.len() < PART {
+                tracing::info!(resources = done, "made rows for what an earlier release wrote");
+            }
+            self.commit_blocking(Commit { anew, ..Commit::default() })?;
+        }
     }
 }
 

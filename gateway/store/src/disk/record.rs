@@ -37,6 +37,8 @@ pub(crate) mod kind {
     pub(crate) const UNLINK: u8 = 10;
     /// [`super::VersionItem`].
     pub(crate) const VERSION: u8 = 11;
+    /// [`super::RowsItem`].
+    pub(crate) const ROWS: u8 = 12;
 }
 
 pub(crate) struct CommitItem {
@@ -53,10 +55,13 @@ pub(crate) struct VersionItem {
     pub(crate) deleted: bool,
     pub(crate) author: Author,
     pub(crate) patients: Vec<String>,
-    /// Digest of the rules that made `index`; `None`: they are older than digests.
+    /// Digest of the rules that made `index`; `None`: they are older than digests, and the version has no postings but
+    /// those of a [`RowsItem`].
     pub(crate) rules: Option<u32>,
     pub(crate) index: Vec<IndexRow>,
     pub(crate) previous: Option<Pointer>,
+    /// The [`RowsItem`] that the previous version had last: tells its postings without asking the index.
+    pub(crate) previous_anew: Option<Pointer>,
     pub(crate) method: Method,
     pub(crate) body: Bytes,
 }
@@ -71,6 +76,7 @@ codec!(VersionItem {
     rules,
     index,
     previous,
+    previous_anew,
     method,
     body
 });
@@ -111,6 +117,7 @@ impl From<VersionItem1> for VersionItem {
             rules: None,
             index: old.index.into_iter().map(row).collect(),
             previous: old.previous,
+            previous_anew: None,
             method: if old.deleted { Method::Delete } else { Method::Put },
             body: old.body,
         }
@@ -136,8 +143,8 @@ impl VersionItem {
         new: &NewVersion,
         version: u64,
         last_updated: Instant,
-        rules: Option<u32>,
-        previous: Option<Pointer>,
+        rules: u32,
+        current: Option<CurrentRow>,
     ) -> Self {
         Self {
             resource_type: new.resource_type.clone(),
@@ -147,9 +154,10 @@ impl VersionItem {
             deleted: new.deleted,
             author: new.author.clone(),
             patients: new.patients.clone(),
-            rules,
+            rules: Some(rules),
             index: new.index.clone(),
-            previous,
+            previous: current.map(|row| row.pointer),
+            previous_anew: current.and_then(|row| row.anew),
             method: new.method,
             body: new.body.clone(),
         }
@@ -388,8 +396,44 @@ pub(crate) struct CurrentRow {
     pub(crate) version: u64,
     pub(crate) deleted: bool,
     pub(crate) pointer: Pointer,
+    /// The [`RowsItem`] that says which postings the version has; `None`: those of its own rows.
+    pub(crate) anew: Option<Pointer>,
 }
-codec!(CurrentRow { version, deleted, pointer });
+codec!(CurrentRow { version, deleted, pointer, anew });
+
+/// The rows of a live version under later rules than it was written by: they take the place of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct RowsItem {
+    pub(crate) version: Pointer,
+    /// The item of this kind that held before.
+    pub(crate) before: Option<Pointer>,
+    pub(crate) rules: u32,
+    /// Of the version's own rows those that hold no longer, by their place.
+    pub(crate) removed: Vec<u32>,
+    pub(crate) added: Vec<IndexRow>,
+}
+codec!(RowsItem { version, before, rules, removed, added });
+
+impl RowsItem {
+    /// What changes `own` into `anew`.
+    pub(crate) fn between(current: CurrentRow, rules: u32, own: &[IndexRow], anew: &[IndexRow]) -> Self {
+        let places = (0_u32..).zip(own).filter(|(_, row)| !anew.contains(row));
+        Self {
+            version: current.pointer,
+            before: current.anew,
+            rules,
+            removed: places.map(|(place, _)| place).collect(),
+            added: anew.iter().filter(|row| !own.contains(row)).cloned().collect(),
+        }
+    }
+
+    pub(crate) fn of(self, own: Vec<IndexRow>) -> Vec<IndexRow> {
+        let kept = (0_u32..).zip(own).filter(|(place, _)| !self.removed.contains(place)).map(|(_, row)| row);
+        let mut rows: Vec<IndexRow> = kept.collect();
+        rows.extend(self.added);
+        rows
+    }
+}
 
 /// Value of a patient's row: what one group of commits wrote about the patient.
 #[derive(Debug, Default, PartialEq, Eq)]

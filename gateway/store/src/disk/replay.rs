@@ -5,7 +5,7 @@ use model::time::Instant;
 
 use crate::codec::{Codec, Malformed};
 use crate::disk::group::Counters;
-use crate::disk::record::{CommitItem, ExchangeItem, LedgerItem, Line, VersionItem, kind};
+use crate::disk::record::{CommitItem, CurrentRow, ExchangeItem, LedgerItem, Line, RowsItem, VersionItem, kind};
 use crate::disk::rows::{Before, GroupRows};
 use crate::error::Error;
 use crate::index::{Applied, Direction, Flow, Index, Rows, keys};
@@ -42,6 +42,7 @@ pub(crate) fn replay(journal: &Journal, index: &Index, applied: Option<Applied>)
             tracing::info!(frames = count, position, "catching the index up from the journal");
         }
     }
+    index.stands_at(applied.position);
     Ok(Replayed { applied, next: counters(index)? })
 }
 
@@ -110,12 +111,18 @@ fn rows_of(
         match kind {
             kind::COMMIT => {
                 rows.accept();
-                at = Some(CommitItem::decoded(payload).map_err(unreadable)?.at);
+                let time = CommitItem::decoded(payload).map_err(unreadable)?.at;
+                rows.at(time);
+                at = Some(time);
             }
             kind::VERSION | kind::VERSION_1 => {
                 let read = VersionItem::of_kind(kind, payload).unwrap_or(Err(Malformed));
-                let item = index.with_derived(read.map_err(unreadable)?);
-                rows.version(&item, pointer, None);
+                let item = read.map_err(unreadable)?;
+                let before = match item.previous {
+                    Some(previous) => Some((posted(journal, previous, item.previous_anew)?, previous)),
+                    None => None,
+                };
+                rows.version(&item, pointer, before.as_ref().map(|(before, pointer)| (before, *pointer)));
             }
             kind::EXCHANGE => {
                 let item = ExchangeItem::decoded(payload).map_err(unreadable)?;
@@ -129,12 +136,31 @@ fn rows_of(
             kind::GRANT => rows.grant(&Codec::decoded(payload).map_err(unreadable)?, pointer),
             kind::LINK => rows.link(&Codec::decoded(payload).map_err(unreadable)?, pointer),
             kind::UNLINK => rows.unlink(&Codec::decoded(payload).map_err(unreadable)?),
+            kind::ROWS => {
+                let anew = RowsItem::decoded(payload).map_err(unreadable)?;
+                let item = journal.version(anew.version)?;
+                let was = posted(journal, anew.version, anew.before)?.index;
+                let version = item.version;
+                let current = CurrentRow { version, deleted: false, pointer: anew.version, anew: Some(pointer) };
+                rows.anew(&item, current, &was, &anew.of(item.index.clone()));
+            }
             kind::BLOB | kind::ISSUES | kind::RESOURCES => {}
             _ => return Err(journal.damaged(pointer.position, "item is of an unknown kind")),
         }
     }
     rows.accept();
-    Ok((rows.finish(frame.position), at))
+    Ok((rows.finish(frame.position, index)?, at))
+}
+
+/// A version with the rows that it had postings for.
+pub(crate) fn posted(journal: &Journal, pointer: Pointer, anew: Option<Pointer>) -> Result<VersionItem, Error> {
+    let mut item = journal.version(pointer)?;
+    match anew {
+        Some(anew) => item.index = journal.decoded::<RowsItem>(anew, kind::ROWS)?.of(item.index),
+        None if item.rules.is_none() => item.index.clear(),
+        None => {}
+    }
+    Ok(item)
 }
 
 /// The items of a frame in order; `None` for what is not readable, after which it ends.

@@ -2,16 +2,21 @@
 //! what the journal says.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
+use bytes::Bytes;
+use model::time::Instant;
 use sled::IVec;
 
 use crate::codec::Codec;
 use crate::disk::record::{
     CurrentRow, ExchangeItem, GrantRow, LedgerItem, Line, LineDelivery, PatientRow, VersionItem,
 };
+use crate::disk::sketch;
+use crate::error::Error;
 use crate::exchange::ExchangeState;
 use crate::grant::Grant;
-use crate::index::{Rows, keys};
+use crate::index::{Direction, Flow, Index, Rows, keys};
 use crate::journal::Pointer;
 use crate::outbox::DeliveryState;
 use crate::resource::{IndexRow, PatientLink, RowKind};
@@ -26,10 +31,17 @@ pub(crate) struct GroupRows {
     /// What rows were before the commit in hand, newest last: taken back if the commit is refused.
     undo: Vec<(IVec, Option<Option<IVec>>)>,
     patients: BTreeMap<String, PatientRow>,
+    superseded: Vec<(String, Pointer)>,
+    minutes: Vec<u64>,
     types: BTreeMap<String, Vec<Pointer>>,
     /// Of the commit in hand.
     commit_patients: Vec<(String, PatientEntry)>,
     commit_types: Vec<(String, Pointer)>,
+}
+
+/// The minute of a time: by it walks find the place of a time.
+pub(crate) fn minute_of(at: Instant) -> u64 {
+    u64::try_from(at.millis() / 60_000).unwrap_or(0)
 }
 
 /// What the index holds of an exchange before a change.
@@ -53,7 +65,14 @@ impl Before {
     }
 }
 
+fn each_once(patients: &[String]) -> impl Iterator<Item = &String> {
+    let first = |(place, patient): &(usize, &String)| !patients.iter().take(*place).any(|before| before == *patient);
+    patients.iter().enumerate().filter(first).map(|(_, patient)| patient)
+}
+
 enum PatientEntry {
+    /// The version that stood there is current no longer.
+    Superseded(Pointer),
     Exchange(u64),
     Version([u8; 2], Pointer),
 }
@@ -64,21 +83,66 @@ impl GroupRows {
         self.rows.get(key)
     }
 
-    pub(crate) fn version(&mut self, item: &VersionItem, pointer: Pointer, previous: Option<&[IndexRow]>) {
-        let resource: [u8; 16] = keys::hash(&[&item.resource_type, &item.id]);
-        let row = CurrentRow { version: item.version, deleted: item.deleted, pointer };
-        self.put(keys::current_of(&resource), Some(row.encoded()));
-        for row in item.index.iter().filter(|row| row.kind == RowKind::Key) {
-            // Rows of superseded versions stay: what they lead to is tested against the version itself.
-            if !previous.is_some_and(|previous| previous.contains(row)) {
-                self.put(keys::term_of(&item.resource_type, row.param, &row.value, &resource), Some(Vec::new()));
+    /// A new version, in the place of `previous`, the one that was current: its pointer and the rows that have postings.
+    pub(crate) fn version(&mut self, item: &VersionItem, pointer: Pointer, previous: Option<(&VersionItem, Pointer)>) {
+        let row = CurrentRow { version: item.version, deleted: item.deleted, pointer, anew: None };
+        self.put(keys::current(&item.resource_type, &item.id), Some(row.encoded()));
+        let tag = keys::type_tag(&item.resource_type);
+        if let Some((previous, old)) = previous.filter(|(previous, _)| !previous.deleted) {
+            for row in previous.index.iter().filter(|row| row.kind == RowKind::Key) {
+                self.put(keys::posting(&item.resource_type, row.param, &row.value, old.position), None);
+            }
+            self.put(keys::posting(&item.resource_type, keys::LIVE, b"", old.position), None);
+            for patient in each_once(&previous.patients) {
+                self.commit_patients.push((patient.clone(), PatientEntry::Superseded(old)));
             }
         }
         self.commit_types.push((item.resource_type.clone(), pointer));
-        let tag = keys::type_tag(&item.resource_type);
-        for patient in &item.patients {
+        // Until it is given rows of now, a version of an earlier release is on the list of those to do.
+        let older = keys::older(&item.resource_type, &item.id);
+        match previous {
+            _ if item.rules.is_none() && !item.deleted => self.put(older, Some(row.encoded())),
+            Some((previous, _)) if previous.rules.is_none() => self.put(older, None),
+            _ => {}
+        }
+        if item.deleted {
+            return;
+        }
+        if item.rules.is_some() {
+            self.postings(item, pointer, &item.index);
+        }
+        self.put(keys::posting(&item.resource_type, keys::LIVE, b"", pointer.position), Some(pointer.length.encoded()));
+        for patient in each_once(&item.patients) {
             self.commit_patients.push((patient.clone(), PatientEntry::Version(tag, pointer)));
         }
+    }
+
+    fn postings(&mut self, item: &VersionItem, pointer: Pointer, rows: &[IndexRow]) {
+        let sketch = sketch::of(rows);
+        for row in rows.iter().filter(|row| row.kind == RowKind::Key) {
+            let mut value = pointer.length.encoded();
+            if item.patients.iter().any(|patient| row.value.ends_with(patient.as_bytes())) {
+                value.extend_from_slice(&sketch);
+            }
+            self.put(keys::posting(&item.resource_type, row.param, &row.value, pointer.position), Some(value));
+        }
+    }
+
+    /// The rows of a live version, made anew: `was` are those that had postings.
+    pub(crate) fn anew(&mut self, item: &VersionItem, current: CurrentRow, was: &[IndexRow], rows: &[IndexRow]) {
+        for row in was.iter().filter(|row| row.kind == RowKind::Key) {
+            self.put(keys::posting(&item.resource_type, row.param, &row.value, current.pointer.position), None);
+        }
+        self.postings(item, current.pointer, rows);
+        if item.rules.is_none() {
+            self.put(keys::older(&item.resource_type, &item.id), None);
+        }
+        self.put(keys::current(&item.resource_type, &item.id), Some(current.encoded()));
+    }
+
+    /// The time of the group's commits.
+    pub(crate) fn at(&mut self, at: Instant) {
+        self.minutes.push(minute_of(at));
     }
 
     pub(crate) fn exchange(&mut self, item: &ExchangeItem, pointer: Pointer, before: &Before) {
@@ -156,10 +220,12 @@ impl GroupRows {
     pub(crate) fn accept(&mut self) {
         self.undo.clear();
         for (patient, entry) in self.commit_patients.drain(..) {
-            let row = self.patients.entry(patient).or_default();
             match entry {
-                PatientEntry::Exchange(number) => row.exchanges.push(number),
-                PatientEntry::Version(tag, pointer) => row.entries.push((tag, pointer)),
+                PatientEntry::Exchange(number) => self.patients.entry(patient).or_default().exchanges.push(number),
+                PatientEntry::Version(tag, pointer) => {
+                    self.patients.entry(patient).or_default().entries.push((tag, pointer));
+                }
+                PatientEntry::Superseded(old) => self.superseded.push((patient, old)),
             }
         }
         for (resource_type, pointer) in self.commit_types.drain(..) {
@@ -179,8 +245,8 @@ impl GroupRows {
         self.commit_types.clear();
     }
 
-    /// All rows of the group, whose frame stands at `position`.
-    pub(crate) fn finish(mut self, position: u64) -> Rows {
+    /// All rows of the group, whose frame stands at `position`, over those of the index.
+    pub(crate) fn finish(mut self, position: u64, index: &Index) -> Result<Rows, Error> {
         for (resource_type, pointers) in std::mem::take(&mut self.types) {
             for chunk in pointers.chunks(ENTRIES) {
                 let first = chunk.first().map_or(position, |pointer| pointer.position);
@@ -200,7 +266,38 @@ impl GroupRows {
                 self.rows.insert(keys::patient_at(&patient, first).into(), Some(part.encoded().into()));
             }
         }
-        self.rows
+        self.minutes.dedup();
+        for minute in std::mem::take(&mut self.minutes) {
+            let key = keys::minute(minute);
+            // The first commit of a minute stays it, also when a later one is replayed.
+            if index.get(&key)?.is_none() {
+                self.rows.entry(key.into()).or_insert_with(|| Some(position.encoded().into()));
+            }
+        }
+        for (patient, old) in std::mem::take(&mut self.superseded) {
+            self.take_out(&patient, old, index)?;
+        }
+        Ok(self.rows)
+    }
+
+    /// Takes a version out of its patient's row: the last one that begins at or before it.
+    fn take_out(&mut self, patient: &str, old: Pointer, index: &Index) -> Result<(), Error> {
+        let prefix = keys::patient(patient);
+        let behind = keys::patient_at(patient, old.position + 1);
+        let own = self.rows.range::<[u8], _>((Bound::Included(&prefix[..]), Bound::Excluded(&behind[..]))).next_back();
+        let mut found = own.and_then(|(key, value)| Some((key.clone(), value.clone()?)));
+        index.walk_in(1, &prefix, Some(&behind), Direction::Down, &mut |key, value| {
+            if found.as_ref().is_none_or(|(own, _)| key > own.as_ref()) && !self.rows.contains_key(key) {
+                found = Some((key.into(), value.into()));
+            }
+            Ok(Flow::Stop)
+        })?;
+        let Some((key, value)) = found else { return Ok(()) };
+        let mut row = PatientRow::decoded(Bytes::copy_from_slice(&value)).map_err(|_| Error::unreadable_row())?;
+        row.entries.retain(|(_, pointer)| *pointer != old);
+        let empty = row.entries.is_empty() && row.exchanges.is_empty();
+        self.rows.insert(key, (!empty).then(|| row.encoded().into()));
+        Ok(())
     }
 
     fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {

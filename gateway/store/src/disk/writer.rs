@@ -139,7 +139,7 @@ impl Writer {
                 }
                 Ok(None) => {
                     // Alone and too long for the rest of this segment: it opens the next one, or is too long for any.
-                    let (_, _, buffer) = group.finish();
+                    let buffer = group.dropped();
                     let limit = shared.journal.frame_limit();
                     let fits_next = room < limit;
                     let moved = self.tail.payload_position(&shared.journal, if fits_next { limit } else { 1 });
@@ -169,26 +169,33 @@ impl Writer {
         waiting
     }
 
-    fn write(&mut self, mut group: Group<'_>, mut answers: Vec<Answer>, written: Written, at: model::time::Instant) {
+    fn write(&mut self, group: Group<'_>, mut answers: Vec<Answer>, written: Written, at: model::time::Instant) {
         if group.commits() == 0 {
-            self.buffer = group.finish().2;
+            self.buffer = group.dropped();
             return self.answer(answers);
         }
         let last = self.tail.place().0;
-        if let Err(error) = self.tail.append(&self.shared.journal, group.buffer()) {
-            tracing::error!(%error, commits = group.commits(), "a group of commits could not be written");
-            for (_, answer) in &mut answers {
-                *answer = Err(match &error {
-                    Error::Full { .. } => Error::Full { free: 0, needed: self.shared.config.min_free_bytes },
-                    error => Error::Io {
-                        doing: "write a group of commits",
-                        source: std::io::Error::other(error.to_string()),
-                    },
-                });
+        let commits = group.commits();
+        let appended = group.finish().and_then(|(rows, next, mut buffer)| {
+            self.tail.append(&self.shared.journal, &mut buffer)?;
+            Ok((rows, next, buffer))
+        });
+        let (rows, next, buffer) = match appended {
+            Ok(appended) => appended,
+            Err(error) => {
+                tracing::error!(%error, commits, "a group of commits could not be written");
+                for (_, answer) in &mut answers {
+                    *answer = Err(match &error {
+                        Error::Full { .. } => Error::Full { free: 0, needed: self.shared.config.min_free_bytes },
+                        error => Error::Io {
+                            doing: "write a group of commits",
+                            source: std::io::Error::other(error.to_string()),
+                        },
+                    });
+                }
+                return self.answer(answers);
             }
-            return self.answer(answers);
-        }
-        let (rows, next, buffer) = group.finish();
+        };
         let (position, sequence) = self.tail.place();
         self.applied = Applied { position, sequence, last, at };
         self.next = next;

@@ -3,10 +3,13 @@
 //! | row | key | value |
 //! | --- | --- | --- |
 //! | meta | `0` | format, journal id, applied position, sequence, last commit time |
-//! | current version | `r` hash16(type, id) | version, deleted, pointer |
+//! | current version | `r` hash16(type, id) | version, deleted, pointer, rows made anew |
 //! | of a patient | `p` hash8(patient) position | exchange number, entries (type tag, pointer) |
 //! | of a type | `t` type 0 position | pointers |
-//! | key term | `x` type 0 param4 value 0 0 hash16(type, id) | – |
+//! | posting | `x` type 0 param4 value 0 0 position8 | length of the version's item, sketch of its other rows |
+//! | live version | `x` type 0 0000 0 0 position8 | length of the version's item |
+//! | version without postings | `o` hash16(type, id) | as its current version |
+//! | minute | `c` minute8 | position of the first commit in it |
 //! | exchange id | `e` id16 | number |
 //! | exchange line | `E` number8 | line with pointer to the newest state |
 //! | control id | `k` hash8(control id) hash8(source, application, facility) number8 | – |
@@ -24,7 +27,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::Direction;
 use crate::exchange::{ExchangeId, ExchangeState, RepeatKey};
-use crate::resource::KeyRow;
 
 /// Sorts before every other row.
 pub(crate) const META: &[u8] = b"0";
@@ -33,7 +35,7 @@ pub(crate) const LEDGER: &[u8] = b"l";
 pub(crate) const GRANTS: &[u8] = b"g";
 
 /// Longest value kept in a key; longer ones share their first bytes and are told apart by the version's own rows.
-const VALUE_LIMIT: usize = 128;
+pub(crate) const VALUE_LIMIT: usize = 128;
 
 /// SHA-256 over parts with their lengths, cut to `N` bytes.
 pub(crate) fn hash<const N: usize>(parts: &[&str]) -> [u8; N] {
@@ -75,6 +77,12 @@ pub(crate) fn of_type(resource_type: &str) -> Vec<u8> {
     [b"t", resource_type.as_bytes(), b"\0"].concat()
 }
 
+/// The type of a row of a type.
+pub(crate) fn type_of(key: &[u8]) -> Option<String> {
+    let name = key.strip_prefix(b"t")?.split(|byte| *byte == 0).next()?;
+    std::str::from_utf8(name).ok().map(str::to_owned)
+}
+
 pub(crate) fn type_at(resource_type: &str, position: u64) -> Vec<u8> {
     [&of_type(resource_type)[..], &position.to_be_bytes()].concat()
 }
@@ -98,15 +106,19 @@ pub(crate) fn term_is(resource_type: &str, param: u32, value: &[u8]) -> Vec<u8> 
     [&term(resource_type, param, value)[..], &TERM_END].concat()
 }
 
-pub(crate) fn term_of(resource_type: &str, param: u32, value: &[u8], resource: &[u8; 16]) -> Vec<u8> {
-    [&term_is(resource_type, param, value)[..], resource].concat()
+/// The posting of a version that stands at `position`.
+pub(crate) fn posting(resource_type: &str, param: u32, value: &[u8], position: u64) -> Vec<u8> {
+    [&term_is(resource_type, param, value)[..], &position.to_be_bytes()].concat()
 }
 
-const TERM_END: [u8; 2] = [0, 0];
+/// Whether a value stands in its posting whole.
+pub(crate) fn is_whole(value: &[u8]) -> bool {
+    value.len() < VALUE_LIMIT
+}
 
-/// What a key term of this type says; `None` if the key is none.
-pub(crate) fn key_row(resource_type: &str, key: &[u8]) -> Option<KeyRow> {
-    let (rest, resource) = key.split_last_chunk::<16>()?;
+/// The value of a posting whose key this is; `None` if the key is none.
+pub(crate) fn posted_value(resource_type: &str, key: &[u8]) -> Option<Vec<u8>> {
+    let (rest, _) = key.split_last_chunk::<8>()?;
     // Kind, type, its end and the parameter stand before the value.
     let mut escaped = rest.strip_suffix(&TERM_END)?.get(resource_type.len() + 6..)?.iter();
     let mut value = Vec::with_capacity(escaped.len());
@@ -116,8 +128,26 @@ pub(crate) fn key_row(resource_type: &str, key: &[u8]) -> Option<KeyRow> {
             escaped.next();
         }
     }
-    Some(KeyRow { value, resource: *resource })
+    Some(value)
 }
+
+/// Versions of earlier releases that have no postings yet.
+pub(crate) const OLDER: &[u8] = b"o";
+
+pub(crate) fn older(resource_type: &str, id: &str) -> Vec<u8> {
+    [OLDER, &hash::<16>(&[resource_type, id])[..]].concat()
+}
+
+pub(crate) const MINUTES: &[u8] = b"c";
+
+pub(crate) fn minute(number: u64) -> Vec<u8> {
+    [MINUTES, &number.to_be_bytes()].concat()
+}
+
+const TERM_END: [u8; 2] = [0, 0];
+
+/// The parameter under which every live version has a posting, its value empty: what a type is walked by.
+pub(crate) const LIVE: u32 = 0;
 
 pub(crate) fn exchange(id: &ExchangeId) -> Vec<u8> {
     [b"e", &id.bits()[..]].concat()
