@@ -249,11 +249,12 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::Create => fhir::write::create(call, who).await,
         Endpoint::Update => fhir::write::update(call, who).await,
         Endpoint::ConditionalUpdate => fhir::write::conditional_update(call, who).await,
-        Endpoint::Search => {
-            let query = call.query.clone();
-            fhir::search::search(call, who, &query).await
+        Endpoint::Search | Endpoint::SystemSearch | Endpoint::CompartmentSearch => {
+            fhir::search::search(call, who).await
         }
-        Endpoint::SearchByForm => fhir::search::by_form(call, who).await,
+        Endpoint::SearchByForm | Endpoint::SystemSearchByForm | Endpoint::CompartmentSearchByForm => {
+            fhir::search::by_form(call, who).await
+        }
         Endpoint::Read => fhir::read::read(call, who).await,
         Endpoint::VersionRead => fhir::read::vread(call, who).await,
         Endpoint::History => fhir::read::history(call, who).await,
@@ -263,11 +264,7 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         | Endpoint::Delete
         | Endpoint::ConditionalDelete
         | Endpoint::Patch
-        | Endpoint::ConditionalPatch
-        | Endpoint::SystemSearch
-        | Endpoint::SystemSearchByForm
-        | Endpoint::CompartmentSearch
-        | Endpoint::CompartmentSearchByForm => Err(Failure::unknown("this address")),
+        | Endpoint::ConditionalPatch => Err(Failure::unknown("this address")),
         Endpoint::Summary => fhir::operation::summary(call, who).await,
         Endpoint::Everything => fhir::operation::everything(call, who).await,
         Endpoint::Document => fhir::document::document(call, who).await,

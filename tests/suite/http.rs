@@ -218,7 +218,7 @@ fn searches_by_every_parameter_it_names_and_refuses_others() {
 
     let unknown = refused(&http.get("/fhir/Patient?colour=red"), 400, "not-supported");
     assert!(unknown["issue"][0]["diagnostics"].as_str().unwrap().contains("colour"));
-    refused(&http.get("/fhir/Patient?_sort=name"), 400, "not-supported");
+    refused(&http.get("/fhir/Patient?_sort=colour"), 400, "not-supported");
     refused(&http.get("/fhir/Patient?_include=Patient:name"), 400, "not-supported");
     let lenient = http.send("GET", "/fhir/Patient?colour=red&_id=p1", &[("Prefer", "handling=lenient")], b"");
     assert_eq!(lenient.status, 200);

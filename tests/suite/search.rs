@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 use tests::http::Http;
 use tests::process::{Gateway, configuration};
 
+mod along;
+mod withheld;
+
 const LABELS: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 
 struct Site {

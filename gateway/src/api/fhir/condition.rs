@@ -4,6 +4,7 @@
 
 use std::ops::ControlFlow;
 
+use ::search::Query;
 use consent::Interaction;
 use http::StatusCode;
 use model::id::{Reference, ResourceType};
@@ -11,7 +12,8 @@ use model::time::Instant;
 use store::Order;
 
 use super::search;
-use super::search::matches::Matches;
+use super::search::evaluate::Evaluation;
+use super::search::matches::{Judged, Matches};
 use crate::api::outcome::Failure;
 use crate::api::query::pairs;
 use crate::api::release::{Asking, Released};
@@ -46,30 +48,14 @@ pub(super) async fn find(
 ) -> Result<Found, Failure> {
     let condition = condition.strip_prefix(resource_type.as_str()).unwrap_or(condition).trim_start_matches('?');
     let pairs = pairs(condition)?;
-    if pairs.iter().all(|(name, _)| name.starts_with('_') && name != "_id" && name != "_lastUpdated") {
+    let base = call.base();
+    let asking = Asking::new(&call.app, who, Interaction::Search)?;
+    let query = search::parse(call, &asking, &[resource_type], &pairs, &base)?;
+    // Left out or about the answer alone: it would hold for everything.
+    if query.clauses.is_empty() && query.ids.is_none() && query.updated_between() == (None, None) {
         return Err(Failure::bad("a condition: expected search parameters"));
     }
-    let base = call.base();
-    let query = search::parse(call, resource_type.as_str(), &pairs, &base)?;
-    let asking = Asking::new(&call.app, who, Interaction::Search)?;
-    let mut found: Vec<Known> = Vec::new();
-    let mut failed = None;
-    let matches = Matches::new(&asking, &query);
-    matches.visit(Order::NewestFirst, None, &mut |held| {
-        let known = matches.released(held).map(|released| {
-            let is_known = released.is_some() || asking.has_written(held);
-            let reference = Reference::parse(&held.reference()).ok().filter(|_| is_known)?;
-            Some(Known { reference, version: held.version(), last_updated: held.last_updated(), released })
-        });
-        match known {
-            Ok(known) => found.extend(known),
-            Err(failure) => failed = Some(failure),
-        }
-        if failed.is_none() && found.len() < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    if let Some(failure) = failed {
-        return Err(failure);
-    }
+    let found = known(call, &asking, &query, &base)?;
     let released: Vec<Released> = found.iter().filter_map(|known| known.released.clone()).collect();
     let event = who.event(Kind::Search, call.app.clock.now()).query(condition);
     asking.record(event, &released).await?;
@@ -79,6 +65,30 @@ pub(super) async fn find(
         (None, _) => Found::Nothing,
         (Some(_), Some(_)) => Found::Several,
     })
+}
+
+/// The first two that are found.
+fn known(call: &Call, asking: &Asking<'_>, query: &Query, base: &str) -> Result<Vec<Known>, Failure> {
+    let registry = call.app.parameters.registry();
+    let evaluation = Evaluation::new(asking, &registry, base);
+    let matches = Matches::new(&evaluation, query)?;
+    let (mut found, mut failed) = (Vec::new(), None);
+    matches.visit(Order::NewestFirst, None, &mut |held| {
+        let released = match matches.judged(held) {
+            Ok(Judged::Nothing) => return ControlFlow::Continue(()),
+            Ok(Judged::Match(released)) => Some(released),
+            Ok(Judged::Own) => None,
+            Err(failure) => {
+                failed = Some(failure);
+                return ControlFlow::Break(());
+            }
+        };
+        let reference = Reference::parse(&held.reference()).ok();
+        let (version, last_updated) = (held.version(), held.last_updated());
+        found.extend(reference.map(|reference| Known { reference, version, last_updated, released }));
+        if found.len() < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    failed.map_or(Ok(found), Err)
 }
 
 /// 412, as FHIR has it for a condition that finds more than one.

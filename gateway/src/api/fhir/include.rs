@@ -1,17 +1,18 @@
-//! `_include` and `_revinclude`: what the matches refer to and what refers to them, each decided by itself.
+//! `_include` and `_revinclude`: what the matches refer to and what refers to them, each decided by itself; with `:iterate`
+//! also what that refers to in its turn.
 //!
 //! Only what leaves is followed: a match that is withheld brings nothing, and an element that was taken out neither.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use model::id::{Reference, ResourceType};
-use search::{Include, Query};
-use store::{Search, Term};
+use search::{Chain, Include, Query, Registry, Term};
+use store::Search;
 
 use super::search::SCAN_MOST;
 use crate::api::outcome::Failure;
-use crate::api::release::{Asking, Held, Released};
+use crate::api::release::{Asking, Released};
 use crate::index;
 
 /// Resources that come along with one page.
@@ -42,124 +43,152 @@ impl Included {
     }
 }
 
+/// What is followed from, and how.
+struct Following<'a> {
+    asking: &'a Asking<'a>,
+    registry: &'a Registry,
+    base: &'a str,
+}
+
 /// Follows the references of a page's matches.
 pub(super) fn follow(
     asking: &Asking<'_>,
+    registry: &Registry,
     query: &Query,
     base: &str,
     matches: &[Released],
 ) -> Result<Included, Failure> {
+    let following = Following { asking, registry, base };
     let mut included = Included {
         seen: matches.iter().map(|released| released.reference().to_owned()).collect(),
         ..Included::default()
     };
-    if matches.is_empty() {
-        return Ok(included);
-    }
-    for include in &query.includes {
-        forward(asking, include, base, matches, &mut included)?;
-    }
-    for include in &query.reverse_includes {
-        backward(asking, include, base, matches, &mut included)?;
+    let mut begin = 0;
+    let mut is_first = true;
+    // Each round follows what the one before has brought. It ends as nothing comes twice.
+    while !included.cut {
+        let round: Vec<Released> = match is_first {
+            true => matches.to_vec(),
+            false => included.released.get(begin..).unwrap_or_default().to_vec(),
+        };
+        begin = included.released.len();
+        if round.is_empty() {
+            break;
+        }
+        for include in query.includes.iter().filter(|it| is_first || it.iterate) {
+            following.forward(include, &round, &mut included)?;
+        }
+        for include in query.reverse_includes.iter().filter(|it| is_first || it.iterate) {
+            following.backward(include, &round, &mut included)?;
+        }
+        is_first = false;
     }
     Ok(included)
 }
 
-fn forward(
-    asking: &Asking<'_>,
-    include: &Include,
-    base: &str,
-    matches: &[Released],
-    included: &mut Included,
-) -> Result<(), Failure> {
-    // In one order whatever the order of the page: what is there may be cut.
-    let mut targets: BTreeMap<Reference, ()> = BTreeMap::new();
-    for one in matches {
-        targets.extend(referred(include, one, base)?.into_iter().map(|target| (target, ())));
-    }
-    for target in targets.into_keys() {
-        if included.seen.contains(&target.to_string()) {
-            continue;
+impl Following<'_> {
+    fn forward(&self, include: &Include, round: &[Released], included: &mut Included) -> Result<(), Failure> {
+        // In one order whatever the order of the page: what is there may be cut.
+        let mut targets: BTreeSet<Reference> = BTreeSet::new();
+        for one in round {
+            let Some(of) = type_of(one).filter(|of| include.parameters(self.registry, *of).next().is_some()) else {
+                continue;
+            };
+            targets.extend(include.targets(self.registry, of, &one.json()?, self.base));
         }
-        if !included.goes_on() {
-            break;
-        }
-        if let Some(held) = asking.live(&target)?
-            && let Some(released) = asking.release(&held)?
-        {
-            included.take(released);
-        }
-    }
-    Ok(())
-}
-
-fn referred(include: &Include, released: &Released, base: &str) -> Result<Vec<Reference>, Failure> {
-    let json = released.json()?;
-    let name = model::resource::resource_type(&json).and_then(|name| ResourceType::parse(name).ok());
-    let registry = crate::parameters::current();
-    Ok(name.map_or_else(Vec::new, |name| include.targets(&registry, name, &json, base)))
-}
-
-fn backward(
-    asking: &Asking<'_>,
-    include: &Include,
-    base: &str,
-    matches: &[Released],
-    included: &mut Included,
-) -> Result<(), Failure> {
-    let wanted: Vec<&str> = matches.iter().map(Released::reference).collect();
-    let ids: Vec<String> = wanted.iter().filter_map(|name| name.split_once('/')).map(|(_, id)| id.to_owned()).collect();
-    let mut failed = None;
-    let mut visitor = |held: Option<Held>| {
-        if !included.goes_on() {
-            return ControlFlow::Break(());
-        }
-        let Some(held) = held else { return ControlFlow::Continue(()) };
-        let refers = |released: &Released| -> Result<bool, Failure> {
-            let targets = referred(include, released, base)?;
-            Ok(targets.iter().any(|target| wanted.contains(&target.to_string().as_str())))
-        };
-        let found = asking.release(&held).and_then(|released| match released {
-            Some(released) if refers(&released)? => Ok(Some(released)),
-            _ => Ok(None),
-        });
-        match found {
-            Ok(Some(released)) => included.take(released),
-            Ok(None) => {}
-            Err(failure) => {
-                failed = Some(failure);
-                return ControlFlow::Break(());
+        for target in targets {
+            if included.seen.contains(&target.to_string()) {
+                continue;
+            }
+            if !included.goes_on() {
+                break;
+            }
+            if let Some(held) = self.asking.live(&target)?
+                && let Some(released) = self.asking.release(&held)?
+            {
+                included.take(released);
             }
         }
-        ControlFlow::Continue(())
-    };
-    asking.visit_mentioning(&places(include, matches), &ids, &mut visitor)?;
-    match failed {
-        Some(failure) => Err(failure),
-        None => Ok(()),
+        Ok(())
+    }
+
+    fn backward(&self, include: &Include, round: &[Released], included: &mut Included) -> Result<(), Failure> {
+        let mut wanted: BTreeMap<ResourceType, Vec<Reference>> = BTreeMap::new();
+        for one in round {
+            if let Ok(reference) = Reference::parse(one.reference())
+                && include.target.is_none_or(|target| target == reference.resource_type)
+            {
+                wanted.entry(reference.resource_type).or_default().push(reference);
+            }
+        }
+        let sources: Vec<ResourceType> = include.source.map_or_else(|| ResourceType::all().collect(), |it| vec![it]);
+        for source in sources {
+            let mut any = Vec::new();
+            for parameter in include.parameters(self.registry, source) {
+                let targets: Vec<Reference> = wanted
+                    .iter()
+                    .filter(|(of, _)| parameter.may_point_to(**of))
+                    .flat_map(|(_, references)| references.iter().cloned())
+                    .collect();
+                let chain = Chain { code: parameter.code.clone(), param: parameter.param, links: Vec::new() };
+                if let Term::AnyOf(more) = chain.term(&targets, self.base) {
+                    any.extend(more);
+                }
+            }
+            if any.is_empty() {
+                continue;
+            }
+            if included.cut {
+                break;
+            }
+            self.referring(include, (source, Term::AnyOf(any)), &wanted, included)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the store finds to refer to what is wanted, if that is still so in what leaves of it.
+    fn referring(
+        &self,
+        include: &Include,
+        (source, term): (ResourceType, Term),
+        wanted: &BTreeMap<ResourceType, Vec<Reference>>,
+        included: &mut Included,
+    ) -> Result<(), Failure> {
+        let places =
+            Search { types: vec![source.to_string()], terms: vec![index::condition(&term)], ..Search::default() };
+        let refers = |released: &Released| -> Result<bool, Failure> {
+            if released.is_whole() {
+                return Ok(true);
+            }
+            let targets = include.targets(self.registry, source, &released.json()?, self.base);
+            Ok(targets.iter().any(|it| wanted.get(&it.resource_type).is_some_and(|list| list.contains(it))))
+        };
+        let mut failed = None;
+        self.asking.visit(&places, &mut |held| {
+            if included.seen.contains(&held.reference()) {
+                return ControlFlow::Continue(());
+            }
+            if !included.goes_on() {
+                return ControlFlow::Break(());
+            }
+            let found = self.asking.release(&held).and_then(|released| match released {
+                Some(released) if refers(&released)? => Ok(Some(released)),
+                _ => Ok(None),
+            });
+            match found {
+                Ok(Some(released)) => included.take(released),
+                Ok(None) => {}
+                Err(failure) => {
+                    failed = Some(failure);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 }
 
-/// Where to look for what refers to these: by the index of Provenance, in the records of the patients of the matches, and
-/// over the whole type where a match belongs to nobody.
-fn places(include: &Include, matches: &[Released]) -> Search {
-    let source = include.source.map_or_else(Vec::new, |source| vec![source.to_string()]);
-    let mut search = Search { types: source, ..Search::default() };
-    let of = |name: &str| include.source.is_some_and(|source| source.as_str() == name);
-    if of("Provenance") && include.parameter.as_deref() == Some("target") {
-        let references = matches.iter().filter_map(|one| Reference::parse(one.reference()).ok());
-        let matches = references.flat_map(|reference| match index::condition(&search::referring(&reference)) {
-            Term::AnyOf(matches) => matches,
-            Term::NoneOf(_) | Term::Either(_) => Vec::new(),
-        });
-        search.terms.push(Term::AnyOf(matches.collect()));
-        return search;
-    }
-    if matches.iter().all(|one| !one.patients().is_empty()) {
-        let mut patients: Vec<String> = matches.iter().flat_map(|one| one.patients().iter().cloned()).collect();
-        patients.sort();
-        patients.dedup();
-        search.patients = patients;
-    }
-    search
+fn type_of(released: &Released) -> Option<ResourceType> {
+    Reference::parse(released.reference()).ok().map(|reference| reference.resource_type)
 }

@@ -1,16 +1,13 @@
-//! search (FHIR R4 search.html): each match is decided by itself, pages are refilled, and no number tells of what was
-//! left out.
+//! search (FHIR R4 search.html): each match is decided by itself, pages are refilled, and no number, order, chain or word
+//! tells of what was left out.
 
-use auth::Action;
 use consent::Interaction;
 use http::StatusCode;
 use model::id::ResourceType;
 use model::outcome::Issue;
-use search::{Handling, Options, Query, SortBy, Total};
-use store::Order;
+use search::{Handling, Options, Query, Total};
 
 use super::include::{self, Included};
-use super::resource_type;
 use crate::api::outcome::Failure;
 use crate::api::query::pairs;
 use crate::api::release::Asking;
@@ -18,16 +15,23 @@ use crate::api::{Call, Who, answer};
 use crate::audit::Kind;
 use crate::emergency::summary::name_exchange;
 use crate::layers::Response;
-use crate::merges;
 
 mod bundle;
+mod codes;
 mod cursor;
+pub(super) mod evaluate;
 pub(super) mod matches;
+mod place;
+mod sort;
 mod walk;
+mod words;
 
 use bundle::{Links, Shown, bundle};
+use codes::Codes;
 use cursor::Part;
+use evaluate::Evaluation;
 use matches::Matches;
+use place::Place;
 
 pub use cursor::Seal;
 
@@ -37,7 +41,7 @@ pub(super) const SCAN_MOST: usize = 20_000;
 /// An id of nobody.
 const NOBODY: &str = "nobody";
 
-/// `POST /fhir/{type}/_search`
+/// `POST …/_search`
 pub(in crate::api) async fn by_form(call: &mut Call, who: &Who) -> Result<Response, Failure> {
     if call.content_type().as_deref() != Some("application/x-www-form-urlencoded") {
         let text = "a search by POST takes application/x-www-form-urlencoded";
@@ -48,30 +52,26 @@ pub(in crate::api) async fn by_form(call: &mut Call, who: &Who) -> Result<Respon
     let joined = if call.query.is_empty() { form.to_owned() } else { format!("{}&{form}", call.query) };
     // What the form asks for holds for the answer as if it stood in the address.
     call.query.clone_from(&joined);
-    search(call, who, &joined).await
+    search(call, who).await
 }
 
-/// `GET /fhir/{type}?…`
-pub(in crate::api) async fn search(call: &Call, who: &Who, text: &str) -> Result<Response, Failure> {
-    let resource_type = resource_type(call)?;
-    who.must(Action::Read(resource_type.as_str()))?;
-    let pairs = pairs(text)?;
+/// `GET /fhir/{type}?…`, `GET /fhir?…`, `GET /fhir/{compartment}/{id}/{type}?…`
+pub(in crate::api) async fn search(call: &Call, who: &Who) -> Result<Response, Failure> {
+    let place = Place::of(call)?;
+    let pairs = pairs(&call.query)?;
     crate::api::format::acceptable(call)?;
     let base = call.base();
-    let mut query = parse(call, resource_type.as_str(), &pairs, &base)?;
-    // Who asks by one number of a person finds what stands under the others.
-    query.widen(|patient| merges::person(&call.app.store, patient))?;
     let asking = Asking::new(&call.app, who, Interaction::Search)?;
-    let address = format!("{base}/{resource_type}");
+    let mut query = parse(call, &asking, &place.types(), &pairs, &base)?;
+    place.reached(who, &mut query)?;
+    let address = place.address(&base);
     let binding = binding(who, &address, &query.used);
     let part = part(&call.app.pages, query.page.as_deref(), &binding)?;
-    let shown = shown(&asking, &query, &base, &part)?;
+    let shown = shown(call, &asking, &place, &query, &base, &part)?;
 
-    let event = who
-        .event(Kind::Search, call.app.clock.now())
-        .query(text)
-        .detail("type", resource_type.as_str())
-        .asked(query.patients.iter().flatten().map(String::as_str));
+    let asked = query.patients.iter().flatten().map(String::as_str).chain(place.patient());
+    let event =
+        who.event(Kind::Search, call.app.clock.now()).query(&call.query).detail("type", place.named()).asked(asked);
     let leaving = [&shown.found.released[..], &shown.included[..]].concat();
     let exchange = asking.record(event, &leaving).await?;
     if leaving.is_empty() {
@@ -80,7 +80,7 @@ pub(in crate::api) async fn search(call: &Call, who: &Who, text: &str) -> Result
     }
 
     let links = Links { address: &address, used: &query.used, part: &part, seal: &call.app.pages, binding: &binding };
-    let mut response = answer::fhir(StatusCode::OK, bundle(&base, &links, &shown)?.to_bytes());
+    let mut response = answer::fhir(StatusCode::OK, bundle(&base, &links, &shown)?);
     if let Some(exchange) = exchange {
         name_exchange(&mut response, exchange);
     }
@@ -88,64 +88,74 @@ pub(in crate::api) async fn search(call: &Call, who: &Who, text: &str) -> Result
 }
 
 /// Finds the matches of a page, what comes along with them, and how many there are.
-fn shown(asking: &Asking<'_>, query: &Query, base: &str, part: &Part) -> Result<Shown, Failure> {
-    let matches = Matches::new(asking, query);
+fn shown(
+    call: &Call,
+    asking: &Asking<'_>,
+    place: &Place,
+    query: &Query,
+    base: &str,
+    part: &Part,
+) -> Result<Shown, Failure> {
+    let registry = call.app.parameters.registry();
+    let evaluation = Evaluation::new(asking, &registry, base);
+    let queries = place.searches(query.clone(), &evaluation)?;
+    let searches = queries.iter().map(|query| Matches::new(&evaluation, query)).collect::<Result<Vec<_>, Failure>>()?;
     let mut shown = Shown::default();
     if !query.ignored.is_empty() {
         let text = format!("not known here and left out: {}", query.ignored.join(", "));
         shown.said.push(Issue::warning("not-supported", text));
     }
+    let counted = || walk::counted(&searches)?.ok_or_else(|| walk::too_costly("count them"));
     if query.only_count {
-        shown.total = walk::counted(&matches)?;
-        return if shown.total.is_some() { Ok(shown) } else { Err(walk::too_costly("count them")) };
+        shown.total = Some(counted()?);
+        return Ok(shown);
     }
-    let order = match query.sort.as_slice() {
-        [] => Order::NewestFirst,
-        [key] if key.by == SortBy::LastUpdated && key.descending => Order::NewestFirst,
-        [key] if key.by == SortBy::LastUpdated => Order::OldestFirst,
-        _ => return Err(not_yet("_sort")),
+    shown.found = match (searches.as_slice(), sort::own_order(&query.sort)) {
+        ([matches], Some(order)) => walk::page(matches, order, part, query.count)?,
+        _ => sort::page(&searches, &query.sort, part, query.count)?,
     };
-    shown.found = walk::page(&matches, order, part, query.count)?;
-    // Without further work a total is known only where the page holds everything.
+    // Without further work a total is known only where everything was looked at anyway.
     shown.total = match (query.total, shown.found.total) {
-        (Total::Silent, _) => None,
+        (Total::Silent, _) | (Total::AsKnown, None) => None,
         (_, Some(known)) => Some(known),
-        (Total::AsKnown, None) => None,
-        (Total::Counted, None) => Some(walk::counted(&matches)?.ok_or_else(|| walk::too_costly("count them"))?),
+        (Total::Counted, None) => Some(counted()?),
     };
-    let Included { released, cut, .. } = include::follow(asking, query, base, &shown.found.released)?;
-    shown.included = released;
-    if cut {
-        let text = "not everything that _include and _revinclude name is on this page";
-        shown.said.push(Issue::warning("too-costly", text));
+    if !(query.includes.is_empty() && query.reverse_includes.is_empty()) {
+        let Included { released, cut, .. } = include::follow(asking, &registry, query, base, &shown.found.released)?;
+        shown.included = released;
+        if cut {
+            let text = "not everything that _include and _revinclude name is on this page";
+            shown.said.push(Issue::warning("too-costly", text));
+        }
     }
     Ok(shown)
 }
 
-/// Reads a query under what the request prefers.
+/// Reads a query under what the request prefers. Who asks by one number of a person finds what stands under the others.
 pub(super) fn parse(
     call: &Call,
-    resource_type: &str,
+    asking: &Asking<'_>,
+    types: &[ResourceType],
     pairs: &[(String, String)],
     base: &str,
 ) -> Result<Query, Failure> {
-    let lenient = call.prefers("handling=lenient");
-    let handling = if lenient { Handling::Lenient } else { Handling::Strict };
+    let handling = if call.prefers("handling=lenient") { Handling::Lenient } else { Handling::Strict };
     let registry = call.app.parameters.registry();
-    let options = Options { base, handling, now: call.app.clock.now(), ..Options::new(&registry) };
-    let types = [ResourceType::parse(resource_type).map_err(|_| Failure::bad("expected a resource type"))?];
-    let query = search::parse(&types, pairs, &options).map_err(|errors| refused(&errors))?;
-    if !query.clauses.iter().all(|clause| matches!(clause, search::Clause::Rows(_))) {
-        return Err(not_yet("a chain, _has, _filter, _text, _content, _list or near"));
-    }
-    if query.summary.is_some() || !query.elements.is_empty() {
-        return Err(not_yet("_summary or _elements"));
-    }
+    let host = Codes { asking, terminology: call.app.validation.validator().terminology(), base };
+    let options = Options { base, handling, host: &host, now: call.app.clock.now(), ..Options::new(&registry) };
+    let read = || search::parse(types, pairs, &options);
+    let in_codes = |name: &str| [":in", ":not-in", ":above", ":below"].iter().any(|it| name.ends_with(it));
+    // Codes may be asked of another server, which is waited for; a `_filter` may ask for them too.
+    let waits = pairs.iter().any(|(name, _)| in_codes(name) || name == "_filter");
+    let read = if waits { tokio::task::block_in_place(read) } else { read() };
+    let mut query = read.map_err(|errors| {
+        let issue = |error: &search::SearchError| {
+            Issue::error(error.code(), error.to_string()).at(error.parameter().to_owned())
+        };
+        Failure::of(StatusCode::BAD_REQUEST, errors.iter().map(issue).collect())
+    })?;
+    query.widen(|patient| asking.person(patient))?;
     Ok(query)
-}
-
-fn not_yet(what: &str) -> Failure {
-    Failure::new(StatusCode::BAD_REQUEST, "not-supported", format!("parameter '{what}' is not supported"))
 }
 
 /// What a link is bound to: what is asked, by whom, for what purpose. It is of no use to anybody else, nor for another
@@ -167,9 +177,4 @@ fn part(seal: &Seal, page: Option<&str>, binding: &[u8]) -> Result<Part, Failure
         let text = "parameter '_page': expected the link of a page of this search";
         Failure::new(StatusCode::BAD_REQUEST, "value", text)
     })
-}
-
-fn refused(errors: &[search::SearchError]) -> Failure {
-    let issues = errors.iter().map(|error| Issue::error(error.code(), error.to_string())).collect();
-    Failure::of(StatusCode::BAD_REQUEST, issues)
 }

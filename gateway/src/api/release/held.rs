@@ -71,26 +71,6 @@ impl Held {
         let requester = [task.text_at(&["requester", "reference"]), task.text_at(&["requester", "display"])];
         crate::index::is_review(&task) && requester.contains(&Some(person))
     }
-
-    /// Whether the text may name one of these ids. Saves deciding on what cannot be part of the answer; it is no proof.
-    fn may_mention(&self, ids: &[String]) -> bool {
-        let body = &self.0.body;
-        // Behind an escape a name may be written in other bytes.
-        body.contains(&b'\\') || ids.iter().any(|id| contains(body, id.as_bytes()))
-    }
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    let Some(first) = part.first() else { return true };
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| byte == first) {
-        rest = rest.get(at..).unwrap_or_default();
-        if rest.starts_with(part) {
-            return true;
-        }
-        rest = rest.get(1..).unwrap_or_default();
-    }
-    false
 }
 
 /// Looking things up, undecided.
@@ -152,6 +132,24 @@ impl Asking<'_> {
         Ok(Cow::Owned(merges::rows(&self.app.store, &released.json()?)?))
     }
 
+    /// What a version is found by that a source has written itself: see [`Asking::has_written`].
+    pub(crate) fn own_rows<'h>(&self, held: &'h Held) -> &'h [IndexRow] {
+        if self.has_written(held) { &held.0.index } else { &[] }
+    }
+
+    /// Whether nothing of this type is decided for this caller, and so nothing is taken out of it.
+    pub(crate) fn sees_all(&self, resource_type: &str) -> bool {
+        self.reaches(resource_type) == auth::Access::Direct
+    }
+
+    /// Every record of a patient, this one first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn person(&self, patient: &str) -> Result<Vec<String>, Failure> {
+        Ok(merges::person(&self.app.store, patient)?)
+    }
+
     /// Shows each match of a search until the visitor breaks.
     ///
     /// # Errors
@@ -162,19 +160,6 @@ impl Asking<'_> {
         visitor: &mut dyn FnMut(Held) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
         Ok(self.app.store.visit(search, &mut |stored| visitor(Held(stored)))?)
-    }
-
-    /// The same for matches whose text may name one of these ids.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub(crate) fn visit_mentioning(
-        &self,
-        search: &Search,
-        ids: &[String],
-        visitor: &mut dyn FnMut(Option<Held>) -> ControlFlow<()>,
-    ) -> Result<(), Failure> {
-        self.visit(search, &mut |held| visitor(Some(held).filter(|held| held.may_mention(ids))))
     }
 
     /// Everything stored about a person under any of their numbers, each once.

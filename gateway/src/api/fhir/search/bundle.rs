@@ -1,6 +1,8 @@
 //! The answer of a search: its entries, its links, and what was not done.
 
-use model::bundle::{Hit, SearchMode, searchset};
+use std::borrow::Cow;
+
+use model::bundle::searchset;
 use model::json::Json;
 use model::outcome::{Issue, operation_outcome};
 
@@ -65,18 +67,37 @@ impl Links<'_> {
     }
 }
 
-/// The Bundle.
-pub(super) fn bundle(base: &str, links: &Links<'_>, shown: &Shown) -> Result<Json, Failure> {
-    let matches = shown.found.released.iter().map(|one| (one, SearchMode::Match));
-    let included = shown.included.iter().map(|one| (one, SearchMode::Include));
-    let mut hits = Vec::with_capacity(shown.found.released.len().saturating_add(shown.included.len()));
-    for (released, mode) in matches.chain(included) {
-        let full_url = format!("{base}/{}", released.reference());
-        hits.push(Hit { full_url, resource: released.json()?, mode });
+/// The Bundle. Resources stand in it as they leave, byte for byte: reading and writing them once more would be most of what
+/// a search costs.
+pub(super) fn bundle(base: &str, links: &Links<'_>, shown: &Shown) -> Result<Vec<u8>, Failure> {
+    let mut text = searchset(shown.total, links.all(&shown.found)?, []).to_bytes();
+    let matches = shown.found.released.iter().map(|one| (one, "match"));
+    let included = shown.included.iter().map(|one| (one, "include"));
+    let entries = matches
+        .chain(included)
+        .map(|(one, mode)| (format!("{base}/{}", one.reference()), Cow::Borrowed(one.bytes().as_ref()), mode));
+    let outcome = (!shown.said.is_empty()).then(|| {
+        let outcome = operation_outcome(&shown.said).to_bytes();
+        (format!("urn:uuid:{}", crate::audit::random_id()), Cow::Owned(outcome), "outcome")
+    });
+    let mut separator: &[u8] = b",\"entry\":[{";
+    for (full_url, resource, mode) in entries.chain(outcome) {
+        if separator.starts_with(b",\"") {
+            // The Bundle is closed again behind its entries.
+            text.pop();
+        }
+        text.extend(separator);
+        text.extend(b"\"fullUrl\":");
+        text.extend(Json::from(full_url).to_bytes());
+        text.extend(b",\"resource\":");
+        text.extend(resource.as_ref());
+        text.extend(b",\"search\":{\"mode\":\"");
+        text.extend(mode.as_bytes());
+        text.extend(b"\"}}");
+        separator = b",{";
     }
-    if !shown.said.is_empty() {
-        let full_url = format!("urn:uuid:{}", crate::audit::random_id());
-        hits.push(Hit { full_url, resource: operation_outcome(&shown.said), mode: SearchMode::Outcome });
+    if separator == b",{" {
+        text.extend(b"]}");
     }
-    Ok(searchset(shown.total, links.all(&shown.found)?, hits))
+    Ok(text)
 }

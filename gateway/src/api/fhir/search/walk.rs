@@ -1,6 +1,6 @@
 //! From matches to one page of them, in either direction.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ops::ControlFlow;
 
 use store::Order;
@@ -35,7 +35,8 @@ pub(super) fn page(matches: &Matches<'_>, order: Order, part: &Part, count: usiz
     let way = if backwards { turned(order) } else { order };
     let mut shown: VecDeque<(Released, u64)> = VecDeque::new();
     let (mut last, mut more) = (None, false);
-    let looked = matches.each(way, from, &mut |released, position| {
+    let looked = matches.each(way, from, &mut |held, released| {
+        let position = held.cursor().0;
         match released {
             Some(_) if shown.len() >= count => {
                 // One more that may leave: there is a page behind, and it begins after the last one shown.
@@ -74,13 +75,20 @@ fn turned(order: Order) -> Order {
 }
 
 /// How many matches may be seen: each is decided, none is shown. `None` if there are too many to look at.
-pub(super) fn counted(matches: &Matches<'_>) -> Result<Option<u64>, Failure> {
-    let mut counted = 0_u64;
-    let looked = matches.each(Order::NewestFirst, None, &mut |released, _| {
-        counted += u64::from(released.is_some());
-        ControlFlow::Continue(())
-    })?;
-    Ok((looked == Looked::AtAll).then_some(counted))
+pub(super) fn counted(searches: &[Matches<'_>]) -> Result<Option<u64>, Failure> {
+    let (mut counted, mut seen) = (0_u64, HashSet::new());
+    for matches in searches {
+        let looked = matches.each(Order::NewestFirst, None, &mut |held, released| {
+            // Two searches may find the same.
+            let is_new = released.is_some() && (searches.len() == 1 || seen.insert(held.cursor()));
+            counted += u64::from(is_new);
+            ControlFlow::Continue(())
+        })?;
+        if looked == Looked::AtMost {
+            return Ok(None);
+        }
+    }
+    Ok(Some(counted))
 }
 
 /// What is answered where more would have to be looked at than is done for one request.
