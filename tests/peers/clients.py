@@ -4,7 +4,8 @@
     tests/peers/clients.py [--program target/release/anchorline] [--work DIR] [--only NAME...] [--out FILE]
 
 The clients: sekmet-fhir (its whole hospital: 14 scenarios in JSON, in XML, and with a token), fhirpy and fhirclient of
-PyPI, fhir-kit-client and fhirclient of npm. Versions are pinned below; they are installed once into DIR. A client that
+PyPI, fhir-kit-client and fhirclient of npm; and, for our own client side, the server of sekmet-fhir as a partner that is
+forwarded to. Versions are pinned below; they are installed once into DIR. A client that
 cannot be installed here is reported as skipped, by name. A step that waits for work of a later time, or that speaks a
 dialect which is not FHIR, is named with its reason and is neither passed nor failed.
 
@@ -241,6 +242,13 @@ def main():
                     "--role", "source", "--role", "administrator", "--role", "clinician", "--purpose", "TREAT",
                     "--actor", "Practitioner/tester")
                 sekmet(report, tool, run / f"{number}-sekmet", program.base, form, token)
+    label = "sekmet-fhir as our partner"
+    if wanted(label):
+        if why_not:
+            report.add(label, "all steps", "skipped", why_not)
+        else:
+            command = [sys.executable, HERE / "forwarding.py", binary, tool.with_name("sekmet"), run / "forwarding"]
+            script(report, label, command, {})
     if options.out:
         options.out.write_text(json.dumps(report.rows, indent=1))
     sys.exit(1 if report.print() else 0)

@@ -9,6 +9,7 @@
 
 mod abuse;
 mod architecture;
+mod bad_bodies;
 mod bad_input;
 mod consent;
 mod consent_corpus;
@@ -24,6 +25,7 @@ mod labelling;
 mod merges;
 mod mllp;
 mod packages;
+mod partners;
 mod patients;
 mod privacy;
 mod search;

@@ -38,6 +38,7 @@ pub(super) fn parts(
         Posted::Transaction => transaction(requests).to_bytes(),
         Posted::Batch => batch(requests).to_bytes(),
     };
+    let resources = latest(resources)?;
     let names = Names::new(namespace, &resources, fhir.writes)?;
     let everything: HashSet<String> = names.order.iter().cloned().collect();
     let whole: Vec<Request> = resources.iter().map(|resource| names.request(resource, &everything)).collect();
@@ -74,6 +75,23 @@ pub(super) fn parts(
         parts.push(bundled(names.requests(&part)));
     }
     Ok(parts)
+}
+
+/// Each resource once: an exchange that was replayed has several versions of it, and no transaction may write one twice.
+fn latest(resources: Vec<Json>) -> Result<Vec<Json>, &'static str> {
+    let mut at: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<Json> = Vec::with_capacity(resources.len());
+    for resource in resources {
+        let reference = reference_to(&resource).ok_or("a resource without type or id")?.to_string();
+        match at.get(&reference).and_then(|index| kept.get_mut(*index)) {
+            Some(earlier) => *earlier = resource,
+            None => {
+                at.insert(reference, kept.len());
+                kept.push(resource);
+            }
+        }
+    }
+    Ok(kept)
 }
 
 /// How each resource is known: to us, within a Bundle, and to the partner.

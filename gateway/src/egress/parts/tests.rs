@@ -41,6 +41,18 @@ fn updates_keep_our_ids_and_every_digit() {
 }
 
 #[test]
+fn of_several_versions_the_last_is_sent() {
+    let mut twice = resources();
+    twice.push(json(r#"{"resourceType":"Patient","id":"p1","active":true,"identifier":[{"system":"urn:mrn","value":"A|1,2"}]}"#));
+    let fhir = DestinationFhir { writes: Writes::Conditional, ..Default::default() };
+    let parts = parts(&NAMESPACE, twice, &fhir, usize::MAX).unwrap();
+    let bundle = parse(&parts[0], &Limits::default()).unwrap();
+    assert_eq!(urls(&bundle).len(), 4);
+    assert_eq!(urls(&bundle)[3], "Patient?identifier=urn:mrn%7CA%5C%7C1%5C%2C2");
+    assert!(bundle.to_text().contains(r#""active":true"#));
+}
+
+#[test]
 fn creates_find_what_is_there_by_identifier_or_by_a_tag_of_ours() {
     let [bundle] =
         written(DestinationFhir { writes: Writes::Create, ..Default::default() }, usize::MAX).try_into().unwrap();
