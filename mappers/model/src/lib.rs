@@ -10,6 +10,7 @@ pub mod id;
 pub mod ips;
 pub mod json;
 pub mod outcome;
+pub mod patch;
 pub mod resource;
 pub mod time;
 pub mod types;

@@ -13,6 +13,7 @@
 mod lexer;
 mod locate;
 mod narrative;
+mod patch;
 mod read;
 mod write;
 
@@ -20,6 +21,7 @@ use crate::json::{Json, Limits};
 use crate::outcome::Issue;
 
 pub use locate::locate;
+pub use patch::XmlPatch;
 pub use write::{Layout, WriteError, WriteErrorKind, write};
 
 /// The namespace of FHIR.
