@@ -23,6 +23,7 @@ mod exchanges;
 mod fhir;
 pub(crate) mod format;
 mod ingest;
+mod inner;
 pub mod ips;
 mod ledger;
 mod noted;
@@ -68,6 +69,8 @@ pub struct Call {
     /// The client's address, where known.
     pub peer: Option<server::Peer>,
     body: Option<Limited<Incoming>>,
+    /// The body of a request that came inside another.
+    ready: Option<Bytes>,
     limit: usize,
 }
 
@@ -77,6 +80,9 @@ impl Call {
     /// # Errors
     /// 413 over the limit, 415 for an encoding that is not undone here, 400 if the client broke off.
     pub async fn body(&mut self) -> Result<Bytes, Failure> {
+        if let Some(ready) = self.ready.take() {
+            return Ok(ready);
+        }
         if self.headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
             let text = "a body with Content-Encoding is not read; send it as it is";
             return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
@@ -159,6 +165,7 @@ impl Service<Request<Limited<Incoming>>> for Routes {
                 headers: head.headers,
                 peer,
                 body: Some(body),
+                ready: None,
                 limit,
             };
             let request = head.extensions.get::<layers::request_id::RequestId>().map(|id| id.0.clone());
@@ -245,10 +252,14 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::ChangeChoices => crate::patient::filing::change(call, who).await,
         Endpoint::RevokeChoices => crate::patient::filing::revoke(call, who).await,
         Endpoint::Metadata => fhir::capability::metadata(call),
-        Endpoint::Transaction => fhir::transaction::transaction(call, who).await,
+        Endpoint::Transaction => fhir::bundle::process(call, who).await,
         Endpoint::Create => fhir::write::create(call, who).await,
         Endpoint::Update => fhir::write::update(call, who).await,
         Endpoint::ConditionalUpdate => fhir::write::conditional_update(call, who).await,
+        Endpoint::Delete => fhir::delete::delete(call, who).await,
+        Endpoint::ConditionalDelete => fhir::delete::conditional_delete(call, who).await,
+        Endpoint::Patch => fhir::patch::patch(call, who).await,
+        Endpoint::ConditionalPatch => fhir::patch::conditional_patch(call, who).await,
         Endpoint::Search | Endpoint::SystemSearch | Endpoint::CompartmentSearch => {
             fhir::search::search(call, who).await
         }
@@ -259,12 +270,7 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::VersionRead => fhir::read::vread(call, who).await,
         Endpoint::History => fhir::read::history(call, who).await,
         // In no route yet.
-        Endpoint::TypeHistory
-        | Endpoint::SystemHistory
-        | Endpoint::Delete
-        | Endpoint::ConditionalDelete
-        | Endpoint::Patch
-        | Endpoint::ConditionalPatch => Err(Failure::unknown("this address")),
+        Endpoint::TypeHistory | Endpoint::SystemHistory => Err(Failure::unknown("this address")),
         Endpoint::Summary => fhir::operation::summary(call, who).await,
         Endpoint::Everything => fhir::operation::everything(call, who).await,
         Endpoint::Document => fhir::document::document(call, who).await,

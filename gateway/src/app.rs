@@ -72,6 +72,8 @@ pub struct Parts {
     pub pages: Seal,
     /// Keeps equal messages from being processed side by side.
     pub lanes: Lanes,
+    /// Keeps writes under the same condition from being done side by side: both would find nothing, and both create.
+    pub conditions: Lanes,
     /// What senders say that the mappings have no home for.
     pub unmapped: Unmapped,
     /// Held alone while records are merged, shared by every other write that reads the links of records.
@@ -161,6 +163,7 @@ impl App {
             outbox: watch::Sender::new(0),
             pages: Seal::new(&keys.page).ok_or(KeyError::Random)?,
             lanes: Lanes::default(),
+            conditions: Lanes::default(),
             merging: tokio::sync::RwLock::default(),
             data,
         };

@@ -40,7 +40,7 @@ pub use lanes::Lanes;
 pub use refusal::{Cause, Refusal};
 pub use replay::{replay, resume};
 pub use validate::Validated;
-pub use write::{FhirChange, FhirWrite, Written, write};
+pub use write::{Content, FhirChange, FhirWrite, Written, write};
 
 use arrive::Arrival;
 

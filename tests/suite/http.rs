@@ -175,7 +175,7 @@ fn refuses_what_is_no_fhir_and_says_where() {
     if let Ok(answer) = large {
         refused(&answer, 413, "too-long");
     }
-    let wrong_method = http.send("DELETE", "/fhir/Patient/p", &[], b"");
+    let wrong_method = http.send("POST", "/fhir/Patient/p", &[], b"");
     refused(&wrong_method, 405, "not-supported");
     assert!(wrong_method.header("allow").unwrap().contains("PUT"));
 }
@@ -304,14 +304,22 @@ fn says_of_itself_what_it_does() {
         ("history-instance", "GET", "/fhir/Basic/b/_history"),
         ("update", "PUT", "/fhir/Basic/b"),
         ("search-type", "GET", "/fhir/Basic"),
+        ("patch", "PATCH", "/fhir/Basic/b"),
+        ("delete", "DELETE", "/fhir/Basic/b"),
     ] {
         assert!(claimed.contains(&code), "{code}");
-        let body = json!({"resourceType": "Basic", "id": "b", "code": {"text": "x"}}).to_string();
-        let body = if method == "GET" { String::new() } else { body };
-        let answer = http.send(method, path, &[("Content-Type", "application/fhir+json")], body.as_bytes());
+        let (kind, body) = match method {
+            "GET" | "DELETE" => ("application/fhir+json", String::new()),
+            "PATCH" => ("application/json-patch+json", "[]".to_owned()),
+            _ => {
+                let basic = json!({"resourceType": "Basic", "id": "b", "code": {"text": "x"}});
+                ("application/fhir+json", basic.to_string())
+            }
+        };
+        let answer = http.send(method, path, &[("Content-Type", kind)], body.as_bytes());
         assert!(answer.status < 300, "{method} {path}: {}", answer.text());
     }
-    assert_eq!(claimed.len(), 6, "{claimed:?}");
+    assert_eq!(claimed.len(), 8, "{claimed:?}");
 }
 
 #[test]

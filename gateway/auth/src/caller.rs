@@ -164,9 +164,11 @@ impl Caller {
         let scopes = |permission, resource_type| self.scopes.reach(permission, resource_type, self.holder());
         let every = |permissions: &[Permission]| permissions.iter().all(|permission| scopes(*permission, None));
         let within = match action {
-            // Which of the two it is, the interaction says: `covers`.
+            // Which of them it is, the interaction says: `covers`.
             Action::Read(name) => scopes(Permission::Read, Some(name)) || scopes(Permission::Search, Some(name)),
-            Action::Write(name) => scopes(Permission::Create, Some(name)) || scopes(Permission::Update, Some(name)),
+            Action::Write(name) => [Permission::Create, Permission::Update, Permission::Delete]
+                .into_iter()
+                .any(|permission| scopes(permission, Some(name))),
             Action::Choices => scopes(Permission::Read, Some("Consent")) && scopes(Permission::Search, Some("Consent")),
             Action::WriteAdminPolicy => scopes(Permission::Create, Some("Consent")),
             Action::ChooseId => true,

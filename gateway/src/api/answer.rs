@@ -68,5 +68,18 @@ pub fn http_date(at: Instant) -> String {
     format!("{week}, {day:02} {name} {year:04} {time} GMT")
 }
 
+/// Reads such an instant; the two older forms that HTTP had are not taken.
+pub fn read_http_date(text: &str) -> Option<Instant> {
+    let (_, rest) = text.trim().split_once(", ")?;
+    let mut parts = rest.strip_suffix(" GMT")?.split(' ');
+    let (day, month, year, time) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = names.iter().position(|name| *name == month)? + 1;
+    if parts.next().is_some() || day.len() != 2 || year.len() != 4 || time.len() != 8 {
+        return None;
+    }
+    Instant::parse(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
+}
+
 #[cfg(test)]
 mod tests;

@@ -8,14 +8,18 @@ use super::outcome::Failure;
 use super::query::{pairs, unknown_parameter};
 
 mod binary;
+pub(super) mod bundle;
 pub(super) mod capability;
 mod condition;
+mod decide;
+pub(super) mod delete;
 pub(super) mod document;
 mod include;
 pub(super) mod operation;
+pub(super) mod patch;
+mod precondition;
 pub(super) mod read;
 pub(super) mod search;
-pub(super) mod transaction;
 pub(super) mod validate;
 pub(super) mod write;
 

@@ -22,7 +22,7 @@ use crate::emergency::AuditWritten;
 mod held;
 mod placed;
 
-pub(crate) use held::{Held, just_written};
+pub(crate) use held::{Held, Seen, just_written};
 
 /// What is refused is answered in steps of this, and a random part of a step later: what is left of the difference between
 /// withheld and unknown (microseconds, in caches and in what is still written behind the answer) is lost in it.
@@ -436,6 +436,32 @@ impl<'a> Asking<'a> {
         }
     }
 
+    /// What goes on record about an answer, for who puts it into a commit of its own; `None` if that is a use of a grant,
+    /// which [`Asking::record`] alone records.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn to_record(
+        &self,
+        event: &crate::audit::Event,
+        released: &[Released],
+    ) -> Result<Option<crate::audit::Event>, Failure> {
+        if released.iter().any(|one| self.grant_for(&one.patients).is_some()) {
+            return Ok(None);
+        }
+        self.completed(event.clone(), released).map(Some)
+    }
+
+    fn completed(&self, mut event: crate::audit::Event, released: &[Released]) -> Result<crate::audit::Event, Failure> {
+        for patient in event.asked_for() {
+            // Who was never here has no log that could be looked at.
+            if self.noted.has(&patient) || self.app.store.read("Patient", &patient)?.is_some() {
+                event = event.patient(patient);
+            }
+        }
+        Ok(crate::audit::with_map(self.noted.complete(event, released), self.app))
+    }
+
     /// Puts an answer on record before its first byte leaves: an ordinary audit event, and a use of each grant that
     /// let something out. Gives the exchange of the last use.
     ///
@@ -446,14 +472,7 @@ impl<'a> Asking<'a> {
         event: crate::audit::Event,
         released: &[Released],
     ) -> Result<Option<ExchangeId>, Failure> {
-        let mut event = event;
-        for patient in event.asked_for() {
-            // Who was never here has no log that could be looked at.
-            if self.noted.has(&patient) || self.app.store.read("Patient", &patient)?.is_some() {
-                event = event.patient(patient);
-            }
-        }
-        let event = crate::audit::with_map(self.noted.complete(event, released), self.app);
+        let event = self.completed(event, released)?;
         let mut used: Vec<&Grant> = Vec::new();
         // Whether or not it was needed for this one: what is seen while a grant is open is a use of it.
         for one in released {

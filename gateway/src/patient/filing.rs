@@ -226,7 +226,7 @@ async fn write(
         content_type: "application/json".to_owned(),
         received_at: now,
         source: who.person(),
-        changes: vec![FhirChange { resource: consent, body, expect }],
+        changes: vec![FhirChange::write(consent, body, expect)],
         audit: event.exchange(exchange).versions(),
     };
     let written = pipeline::write(&call.app, exchange, write).await;

@@ -1,6 +1,7 @@
 //! Locks by content: two equal messages on two connections must not both be new.
 
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use store::RepeatKey;
 use tokio::sync::{Mutex, MutexGuard};
@@ -23,10 +24,24 @@ impl Default for Lanes {
 impl Lanes {
     /// Holds the lane of a key until the guard is dropped.
     pub(super) async fn hold(&self, key: &RepeatKey) -> Option<MutexGuard<'_, ()>> {
-        let hash = usize::try_from(self.hasher.hash_one(key) % LANES as u64).unwrap_or(0);
-        match self.locks.get(hash) {
+        match self.locks.get(self.lane(key)) {
             Some(lock) => Some(lock.lock().await),
             None => None,
         }
+    }
+
+    /// Holds the lanes of all these keys. They are taken in one order, so that two who want the same do not wait for each
+    /// other for ever.
+    pub(crate) async fn hold_all<K: Hash>(&self, keys: impl IntoIterator<Item = K>) -> Vec<MutexGuard<'_, ()>> {
+        let lanes: BTreeSet<usize> = keys.into_iter().map(|key| self.lane(&key)).collect();
+        let mut held = Vec::with_capacity(lanes.len());
+        for lock in lanes.into_iter().filter_map(|lane| self.locks.get(lane)) {
+            held.push(lock.lock().await);
+        }
+        held
+    }
+
+    fn lane(&self, key: &impl Hash) -> usize {
+        usize::try_from(self.hasher.hash_one(key) % LANES as u64).unwrap_or(0)
     }
 }

@@ -8,7 +8,6 @@ mod element;
 mod json;
 mod pointer;
 
-
 pub use element::{ElementPatch, Paths};
 pub use json::JsonPatch;
 

@@ -1,9 +1,13 @@
 //! What every resource has: type, id, meta, references, the patients it is about.
 
+mod links;
+
 use crate::generated::PATIENT_PATHS;
 use crate::id::{Reference, ResourceId};
 use crate::json::{Json, member_span, skip_space, write_string};
 use crate::time::Instant;
+
+pub use links::rewrite_links;
 
 /// The `resourceType`, as it stands there.
 pub fn resource_type(resource: &Json) -> Option<&str> {

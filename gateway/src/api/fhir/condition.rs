@@ -1,7 +1,8 @@
-//! Conditions of writes: conditional create and update, conditional references (FHIR R4 http.html, "Conditional create",
-//! "Conditional update", "Transaction Processing Rules"). They find what the caller may read, and nothing else: a match
-//! that is withheld is no match.
+//! Conditions of writes: conditional create, update, patch and delete, conditional references (FHIR R4 http.html,
+//! "Conditional create", "Conditional update", "Conditional delete", "Transaction Processing Rules"). They find what the
+//! caller may read, and nothing else: a match that is withheld is no match.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use ::search::Query;
@@ -9,18 +10,36 @@ use consent::Interaction;
 use http::StatusCode;
 use model::id::{Reference, ResourceType};
 use model::time::Instant;
-use store::Order;
+use store::{Commit, Commits, NewVersion, Order};
 
 use super::search;
 use super::search::evaluate::Evaluation;
 use super::search::matches::{Judged, Matches};
 use crate::api::outcome::Failure;
-use crate::api::query::pairs;
+use crate::api::query::{escaped, pairs};
 use crate::api::release::{Asking, Released};
 use crate::api::{Call, Who};
 use crate::audit::Kind;
 
+/// Parameters that say how an answer looks and choose nothing (FHIR R4 search.html, "Search result parameters").
+const OF_RESULTS: [&str; 13] = [
+    "_sort",
+    "_count",
+    "_include",
+    "_revinclude",
+    "_include:iterate",
+    "_revinclude:iterate",
+    "_summary",
+    "_total",
+    "_elements",
+    "_contained",
+    "_containedType",
+    "_format",
+    "_pretty",
+];
+
 /// The one resource that a condition finds.
+#[derive(Clone)]
 pub(super) struct Known {
     pub(super) reference: Reference,
     pub(super) version: u64,
@@ -30,41 +49,101 @@ pub(super) struct Known {
 }
 
 /// What a condition finds.
+#[derive(Clone)]
 pub(super) enum Found {
     Nothing,
     One(Box<Known>),
     Several,
 }
 
-/// Looks a condition up, `Type?parameter=value` or what stands behind the question mark, and puts that on record.
+/// What a condition is known by: two that say the same are one, in whatever order they say it.
+pub(super) type Key = (ResourceType, String);
+
+/// Looks conditions up for one request. What goes on record about them rides in the commit of what they are for.
+pub(super) struct Conditions<'a> {
+    call: &'a Call,
+    who: &'a Who,
+    asking: Asking<'a>,
+    known: HashMap<Key, Found>,
+    trail: Vec<NewVersion>,
+}
+
+/// The key of `Type?parameter=value`, or of what stands behind the question mark.
 ///
 /// # Errors
 /// 400 for a condition that cannot be read, or that holds for everything.
-pub(super) async fn find(
-    call: &Call,
-    who: &Who,
-    resource_type: ResourceType,
-    condition: &str,
-) -> Result<Found, Failure> {
+pub(super) fn key(resource_type: ResourceType, condition: &str) -> Result<Key, Failure> {
     let condition = condition.strip_prefix(resource_type.as_str()).unwrap_or(condition).trim_start_matches('?');
-    let pairs = pairs(condition)?;
-    let base = call.base();
-    let asking = Asking::new(&call.app, who, Interaction::Search)?;
-    let query = search::parse(call, &asking, &[resource_type], &pairs, &base)?;
-    // Left out or about the answer alone: it would hold for everything.
-    if query.clauses.is_empty() && query.ids.is_none() && query.updated_between() == (None, None) {
+    let mut pairs = pairs(condition)?;
+    if pairs.iter().all(|(name, _)| OF_RESULTS.contains(&name.as_str())) {
         return Err(Failure::bad("a condition: expected search parameters"));
     }
-    let found = known(call, &asking, &query, &base)?;
-    let released: Vec<Released> = found.iter().filter_map(|known| known.released.clone()).collect();
-    let event = who.event(Kind::Search, call.app.clock.now()).query(condition);
-    asking.record(event, &released).await?;
-    let mut found = found.into_iter();
-    Ok(match (found.next(), found.next()) {
-        (Some(one), None) => Found::One(Box::new(one)),
-        (None, _) => Found::Nothing,
-        (Some(_), Some(_)) => Found::Several,
-    })
+    pairs.sort_unstable();
+    let parts: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    Ok((resource_type, parts.join("&")))
+}
+
+impl<'a> Conditions<'a> {
+    pub(super) fn new(call: &'a Call, who: &'a Who) -> Result<Self, Failure> {
+        let asking = Asking::new(&call.app, who, Interaction::Search)?;
+        Ok(Self { call, who, asking, known: HashMap::new(), trail: Vec::new() })
+    }
+
+    /// What a condition finds; each is looked up once.
+    ///
+    /// # Errors
+    /// 400 for a parameter that is not known: to leave one out would let the condition hold for something else.
+    pub(super) async fn find(&mut self, key: &Key) -> Result<Found, Failure> {
+        if let Some(found) = self.known.get(key) {
+            return Ok(found.clone());
+        }
+        let (resource_type, text) = key;
+        let found = self.look_up(*resource_type, text)?;
+        let released: Vec<Released> = found.iter().filter_map(|known| known.released.clone()).collect();
+        let event = self.who.event(Kind::Search, self.call.app.clock.now()).query(text);
+        match self.asking.to_record(&event, &released)? {
+            Some(event) => self.trail.extend(event.versions()),
+            None => drop(self.asking.record(event, &released).await?),
+        }
+        let mut found = found.into_iter();
+        let found = match (found.next(), found.next()) {
+            (Some(one), None) => Found::One(Box::new(one)),
+            (None, _) => Found::Nothing,
+            (Some(_), Some(_)) => Found::Several,
+        };
+        self.known.insert(key.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// At most two.
+    fn look_up(&self, resource_type: ResourceType, text: &str) -> Result<Vec<Known>, Failure> {
+        let base = self.call.base();
+        let query = search::parse(self.call, &self.asking, &[resource_type], &pairs(text)?, &base)?;
+        if let Some(name) = query.ignored.first() {
+            let name: String = name.chars().filter(|letter| letter.is_ascii_graphic()).take(64).collect();
+            let text = format!("a condition is never read leniently, and '{name}' is not known here");
+            return Err(Failure::new(StatusCode::BAD_REQUEST, "not-supported", text));
+        }
+        // About the answer alone: it would hold for everything.
+        if query.clauses.is_empty() && query.ids.is_none() && query.updated_between() == (None, None) {
+            return Err(Failure::bad("a condition: expected search parameters"));
+        }
+        known(self.call, &self.asking, &query, &base)
+    }
+
+    /// What is to go on record with what the conditions were for.
+    pub(super) fn into_trail(self) -> Vec<NewVersion> {
+        self.trail
+    }
+
+    /// Puts the look-ups on record where nothing else is written. Nothing is answered before.
+    pub(super) async fn record(self) -> Result<(), Failure> {
+        if !self.trail.is_empty() {
+            self.call.app.store.commit(Commit { resources: self.trail, ..Commit::default() }).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The first two that are found.

@@ -3,11 +3,11 @@
 use auth::Action;
 use consent::Interaction;
 use http::StatusCode;
-use http::header::IF_NONE_MATCH;
 use model::id::Reference;
 use model::json::{Json, Object};
 use store::ExchangeId;
 
+use super::precondition::is_known;
 use super::{binary, format_only, only_format, target};
 use crate::api::outcome::Failure;
 use crate::api::release::{Asking, Held, Released};
@@ -48,9 +48,7 @@ async fn one(call: &Call, who: &Who, version: Version) -> Result<Response, Failu
     }
     who.must(Action::Read(resource_type.as_str()))?;
     let (released, exchange) = released(call, who, version, &Reference::new(resource_type, id)).await?;
-    let etag = format!("W/\"{}\"", released.version());
-    let unchanged = call.header(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == etag));
-    let mut response = match unchanged {
+    let mut response = match is_known(call, released.version(), released.last_updated()) {
         true => answer::empty(StatusCode::NOT_MODIFIED),
         false if is_binary && format::wanted(call).is_none() => binary::content(&released)?,
         false => answer::fhir(StatusCode::OK, released.bytes().clone()),
@@ -173,17 +171,24 @@ pub(in crate::api) async fn history(call: &Call, who: &Who) -> Result<Response, 
 /// One version as an entry; a deletion has no resource.
 fn history_entry(call: &Call, held: &Held, released: Option<&Released>) -> Result<Json, Failure> {
     let reference = held.reference();
-    let (method, status) = match (released, held.version()) {
-        (None, _) => ("DELETE", "204"),
-        (Some(_), 1) => ("PUT", "201"),
-        (Some(_), _) => ("PUT", "200"),
+    let method = match (released, held.method()) {
+        (None, _) | (_, store::Method::Delete) => "DELETE",
+        (Some(_), store::Method::Post) => "POST",
+        (Some(_), store::Method::Patch) => "PATCH",
+        (Some(_), store::Method::Put) => "PUT",
     };
+    let status = match (released, held.version()) {
+        (None, _) => "204 No Content",
+        (Some(_), 1) => "201 Created",
+        (Some(_), _) => "200 OK",
+    };
+    let url = if method == "POST" { held.resource_type() } else { reference.as_str() };
     let mut entry = Object::new();
     entry.insert("fullUrl", format!("{}/{reference}", call.base()));
     if let Some(released) = released {
         entry.insert("resource", released.json()?);
     }
-    entry.insert("request", Json::object([("method", Json::from(method)), ("url", Json::from(reference.as_str()))]));
+    entry.insert("request", Json::object([("method", Json::from(method)), ("url", Json::from(url))]));
     entry.insert(
         "response",
         Json::object([

@@ -200,9 +200,7 @@ fn fits(resource: &Json, address: &Address, mode: Option<Mode>) -> Result<Vec<Is
             let at = format!("{}.id", name.unwrap_or("Resource"));
             issues.push(Issue::error("invalid", "expected the id of the address").at(at));
         }
-        (Some(Mode::Delete), Some(_)) => {
-            issues.push(Issue::error("not-supported", "nothing is deleted over this interface"));
-        }
+        // Nothing that refers to a resource keeps it from being deleted.
         _ => {}
     }
     Ok(issues)

@@ -42,6 +42,11 @@ impl Held {
         self.0.version
     }
 
+    /// By which interaction it was written.
+    pub(crate) fn method(&self) -> store::Method {
+        self.0.method
+    }
+
     /// When it was written.
     pub(crate) fn last_updated(&self) -> Instant {
         self.0.last_updated
@@ -71,6 +76,22 @@ impl Held {
         let requester = [task.text_at(&["requester", "reference"]), task.text_at(&["requester", "display"])];
         crate::index::is_review(&task) && requester.contains(&Some(person))
     }
+
+    /// Whether it is the review of an emergency access.
+    pub(crate) fn is_review(&self) -> bool {
+        self.0.resource_type == "Task"
+            && parse(&self.0.body, &Limits::default()).is_ok_and(|task| crate::index::is_review(&task))
+    }
+}
+
+/// How much of a version a caller sees.
+pub(crate) enum Seen {
+    /// All of it, with its version and time.
+    Whole(Json),
+    /// Something was taken out.
+    Part,
+    /// For this caller it is not there.
+    Nothing,
 }
 
 /// Looking things up, undecided.
@@ -184,6 +205,20 @@ impl Asking<'_> {
     pub(crate) fn permits_change(&self, held: &Held) -> Result<bool, Failure> {
         let before: Json = parse(&held.0.body, &Limits::default()).map_err(|_| damaged())?;
         Ok(self.release(held)?.is_some() && self.permits_write(&before, Action::Correct)?)
+    }
+
+    /// How much of a version the caller sees, for changes by parts.
+    ///
+    /// # Errors
+    /// As [`Asking::release`].
+    pub(crate) fn seen(&self, held: &Held) -> Result<Seen, Failure> {
+        let text = held.0.json();
+        let released = self.release(held)?;
+        let is_whole = released.as_ref().is_some_and(|released| released.bytes() == text.as_slice());
+        if is_whole || self.has_written(held) {
+            return Ok(Seen::Whole(parse(&text, &Limits::default()).map_err(|_| damaged())?));
+        }
+        Ok(if released.is_some() { Seen::Part } else { Seen::Nothing })
     }
 
     /// Whether a source has written this version itself: what it sent it may ask for by a condition, unread.

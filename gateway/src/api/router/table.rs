@@ -52,12 +52,14 @@ pub(super) fn interactions() -> Vec<Route> {
 
 /// FHIR R4 http.html, "Style Guide", one line an interaction.
 fn fhir_interactions() -> Vec<Route> {
-    use Capability::{ConditionalUpdate, Interaction, System};
+    use Capability::{ConditionalDelete, ConditionalPatch, ConditionalUpdate, Interaction, System};
     vec![
-        fhir(Method::POST, "/fhir", Endpoint::Transaction, &[System("transaction")]),
+        fhir(Method::POST, "/fhir", Endpoint::Transaction, &[System("transaction"), System("batch")]),
         fhir(Method::POST, "/fhir/{type}", Endpoint::Create, &[Interaction("create")]),
         fhir(Method::GET, "/fhir/{type}", Endpoint::Search, &[Interaction("search-type")]),
         fhir(Method::PUT, "/fhir/{type}", Endpoint::ConditionalUpdate, &[ConditionalUpdate]),
+        fhir(Method::DELETE, "/fhir/{type}", Endpoint::ConditionalDelete, &[ConditionalDelete]),
+        fhir(Method::PATCH, "/fhir/{type}", Endpoint::ConditionalPatch, &[ConditionalPatch]),
         fhir(Method::POST, "/fhir/{type}/_search", Endpoint::SearchByForm, &[]),
         fhir(Method::GET, "/fhir", Endpoint::SystemSearch, &[System("search-system")]),
         fhir(Method::POST, "/fhir/_search", Endpoint::SystemSearchByForm, &[]),
@@ -65,6 +67,8 @@ fn fhir_interactions() -> Vec<Route> {
         fhir(Method::POST, "/fhir/{compartment}/{id}/{type}/_search", Endpoint::CompartmentSearchByForm, &[]),
         fhir(Method::GET, "/fhir/{type}/{id}", Endpoint::Read, &[Interaction("read")]),
         fhir(Method::PUT, "/fhir/{type}/{id}", Endpoint::Update, &[Interaction("update")]),
+        fhir(Method::PATCH, "/fhir/{type}/{id}", Endpoint::Patch, &[Interaction("patch")]),
+        fhir(Method::DELETE, "/fhir/{type}/{id}", Endpoint::Delete, &[Interaction("delete")]),
         fhir(Method::GET, "/fhir/{type}/{id}/_history", Endpoint::History, &[Interaction("history-instance")]),
         fhir(Method::GET, "/fhir/{type}/{id}/_history/{version}", Endpoint::VersionRead, &[Interaction("vread")]),
     ]

@@ -43,7 +43,9 @@ fn updates_keep_our_ids_and_every_digit() {
 #[test]
 fn of_several_versions_the_last_is_sent() {
     let mut twice = resources();
-    twice.push(json(r#"{"resourceType":"Patient","id":"p1","active":true,"identifier":[{"system":"urn:mrn","value":"A|1,2"}]}"#));
+    twice.push(json(
+        r#"{"resourceType":"Patient","id":"p1","active":true,"identifier":[{"system":"urn:mrn","value":"A|1,2"}]}"#,
+    ));
     let fhir = DestinationFhir { writes: Writes::Conditional, ..Default::default() };
     let parts = parts(&NAMESPACE, twice, &fhir, usize::MAX).unwrap();
     let bundle = parse(&parts[0], &Limits::default()).unwrap();

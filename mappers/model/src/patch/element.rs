@@ -181,8 +181,7 @@ impl Operation {
                 }
                 // A list that is empty is not there: what would hold it is.
                 None if found.is_empty() && *index == 0 => {
-                    let (above, name) =
-                        self.path.rsplit_once('.').ok_or_else(|| unfit("the path leads to no list"))?;
+                    let (above, name) = self.path.rsplit_once('.').ok_or_else(|| unfit("the path leads to no list"))?;
                     let place = single(self.places(resource, paths, above)?)?;
                     fits(&place, value)?;
                     let (object, shape) = place.holder(resource).ok_or_else(lost)?;

@@ -126,9 +126,7 @@ fn add(root: &mut Json, path: &Pointer, value: Json, at: usize) -> Result<(), Pa
         return Err(missing(at, "path"));
     };
     match holder {
-        Json::Object(object) if object.len() >= Limits::MAX_MEMBERS && !object.contains_key(last) => {
-            Err(too_large(at))
-        }
+        Json::Object(object) if object.len() >= Limits::MAX_MEMBERS && !object.contains_key(last) => Err(too_large(at)),
         Json::Object(object) => {
             object.insert(last, value);
             Ok(())

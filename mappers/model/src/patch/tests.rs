@@ -32,7 +32,11 @@ fn adds_removes_replaces_moves_and_copies() {
     check(r#"{"a":1}"#, r#"[{"op":"replace","path":"/a","value":null}]"#, r#"{"a":null}"#);
     check(r#"{"a":{"b":1},"c":{"d":2}}"#, r#"[{"op":"move","from":"/a/b","path":"/c/b"}]"#, r#"{"c":{"d":2,"b":1}}"#);
     check(r#"{"a":[1]}"#, r#"[{"op":"copy","from":"/a","path":"/b"}]"#, r#"{"a":[1],"b":[1]}"#);
-    check(r#"{"a/b":1,"m~n":2}"#, r#"[{"op":"remove","path":"/a~1b"},{"op":"test","path":"/m~0n","value":2}]"#, r#"{"m~n":2}"#);
+    check(
+        r#"{"a/b":1,"m~n":2}"#,
+        r#"[{"op":"remove","path":"/a~1b"},{"op":"test","path":"/m~0n","value":2}]"#,
+        r#"{"m~n":2}"#,
+    );
 }
 
 #[test]
@@ -46,7 +50,12 @@ fn compares_numbers_by_value_and_objects_without_order() {
         {"op":"test","path":"/z","value":-0.0}]"#;
     check(r#"{"v":72.50,"o":{"a":1,"b":2},"z":0}"#, tests, r#"{"v":72.50,"o":{"a":1,"b":2},"z":0}"#);
     refuses(r#"{"v":1}"#, r#"[{"op":"test","path":"/v","value":"1"}]"#, PatchErrorKind::TestFailed, "[0].value");
-    refuses(r#"{"v":1e99999999999999999999}"#, r#"[{"op":"test","path":"/v","value":1}]"#, PatchErrorKind::TestFailed, "[0].value");
+    refuses(
+        r#"{"v":1e99999999999999999999}"#,
+        r#"[{"op":"test","path":"/v","value":1}]"#,
+        PatchErrorKind::TestFailed,
+        "[0].value",
+    );
 }
 
 #[test]
@@ -69,7 +78,9 @@ fn refuses_what_does_not_fit() {
 
 #[test]
 fn names_every_operation_that_is_malformed() {
-    let patch = read(r#"[{"op":"add","path":"a","value":1},{"op":"spam","path":""},{"op":"add","path":"/a"},7,{"op":"test","path":"/~2","value":1}]"#);
+    let patch = read(
+        r#"[{"op":"add","path":"a","value":1},{"op":"spam","path":""},{"op":"add","path":"/a"},7,{"op":"test","path":"/~2","value":1}]"#,
+    );
     let places: Vec<_> = JsonPatch::read(&patch).unwrap_err().into_iter().map(|error| error.at).collect();
     assert_eq!(places, ["[0].path", "[1].op", "[2].value", "[3]", "[4].path"]);
     assert!(JsonPatch::read(&read("{}")).is_err());
@@ -92,18 +103,21 @@ impl Paths for Plain {
     fn places(&self, resource: &Json, expression: &str) -> Result<Vec<String>, String> {
         let mut found = vec![(resource.text_at(&["resourceType"]).unwrap_or_default().to_owned(), resource)];
         for step in expression.split('.').skip(1) {
-            let (name, index) = step.split_once('[').map_or((step, None), |(name, index)| {
-                (name, index.trim_end_matches(']').parse::<usize>().ok())
-            });
+            let (name, index) = step
+                .split_once('[')
+                .map_or((step, None), |(name, index)| (name, index.trim_end_matches(']').parse::<usize>().ok()));
             let mut next = Vec::new();
             for (path, value) in found {
                 let key = value.as_object().and_then(|object| {
-                    object.iter().map(|(key, _)| key).find(|key| *key == name || key.starts_with(name) && name == "value")
+                    object
+                        .iter()
+                        .map(|(key, _)| key)
+                        .find(|key| *key == name || key.starts_with(name) && name == "value")
                 });
                 match key.and_then(|key| value.get(key)) {
-                    Some(Json::Array(items)) => next.extend(
-                        items.iter().enumerate().map(|(at, item)| (format!("{path}.{name}[{at}]"), item)),
-                    ),
+                    Some(Json::Array(items)) => {
+                        next.extend(items.iter().enumerate().map(|(at, item)| (format!("{path}.{name}[{at}]"), item)))
+                    }
                     Some(one) => next.push((format!("{path}.{name}"), one)),
                     None => {}
                 }
@@ -191,7 +205,12 @@ fn changes_choices_extensions_of_primitives_and_elements_of_no_type() {
     );
     element(
         r#"{"resourceType":"Observation"}"#,
-        &[&[("type", "add"), ("path", "Observation"), ("name", "value"), ("value", r#""valueQuantity":{"value":1.50}"#)]],
+        &[&[
+            ("type", "add"),
+            ("path", "Observation"),
+            ("name", "value"),
+            ("value", r#""valueQuantity":{"value":1.50}"#),
+        ]],
         r#"{"resourceType":"Observation","valueQuantity":{"value":1.50}}"#,
     );
     element(
@@ -225,7 +244,11 @@ fn refuses_element_operations_that_do_not_fit() {
     element_refuses(patient, &[&[("type", "delete"), ("path", "Patient.name")]], "more than one");
     element_refuses(patient, &[&[("type", "delete"), ("path", "Patient")]], "whole resource");
     let value = ("value", r#""valueHumanName":{"text":"c"}"#);
-    element_refuses(patient, &[&[("type", "insert"), ("path", "Patient.name"), ("index", "3"), value]], "behind the end");
+    element_refuses(
+        patient,
+        &[&[("type", "insert"), ("path", "Patient.name"), ("index", "3"), value]],
+        "behind the end",
+    );
     element_refuses(patient, &[&[("type", "insert"), ("path", "Patient.birthDate"), ("index", "0"), value]], "no list");
     element_refuses(patient, &[&[("type", "replace"), ("path", "Patient.photo"), value]], "no element");
     let far = [("type", "move"), ("path", "Patient.name"), ("source", "0"), ("destination", "2")];
@@ -258,7 +281,8 @@ fn xml_check(resource: &str, operations: &str, expect: &str) {
 
 #[test]
 fn patches_the_xml_form() {
-    let patient = r#"{"resourceType":"Patient","active":true,"name":[{"family":"a"},{"family":"b"}],"birthDate":"1920"}"#;
+    let patient =
+        r#"{"resourceType":"Patient","active":true,"name":[{"family":"a"},{"family":"b"}],"birthDate":"1920"}"#;
     xml_check(
         patient,
         r#"<replace sel="f:Patient/f:birthDate/@value">1930-01</replace>"#,

@@ -90,3 +90,38 @@ fn resources_belong_to_the_patients_of_the_compartment() {
     belongs(r#"{"resourceType":"Condition","subject":["x",{"reference":7}]}"#, &[]);
     belongs("[]", &[]);
 }
+
+#[track_caller]
+fn links(resource: &str, expect: &str) {
+    let mut tree = parse(resource.as_bytes(), &Limits::default()).unwrap();
+    rewrite_links(&mut tree, &mut |target| (target == "urn:uuid:a").then(|| "Patient/1".to_owned()));
+    assert_eq!(tree.to_text(), expect);
+}
+
+#[test]
+fn follows_links_wherever_a_resource_has_them() {
+    links(
+        r#"{"resourceType":"Observation","subject":{"reference":"urn:uuid:a"},"focus":[{"reference":"urn:uuid:b"}]}"#,
+        r#"{"resourceType":"Observation","subject":{"reference":"Patient/1"},"focus":[{"reference":"urn:uuid:b"}]}"#,
+    );
+    links(
+        r#"{"resourceType":"DocumentReference","content":[{"attachment":{"url":"urn:uuid:a","title":"urn:uuid:a"}}]}"#,
+        r#"{"resourceType":"DocumentReference","content":[{"attachment":{"url":"Patient/1","title":"urn:uuid:a"}}]}"#,
+    );
+    links(
+        r#"{"resourceType":"Patient","extension":[{"url":"urn:x","valueUri":"urn:uuid:a"}],"_birthDate":{"extension":[{"url":"urn:x","valueReference":{"reference":"urn:uuid:a"}}]}}"#,
+        r#"{"resourceType":"Patient","extension":[{"url":"urn:x","valueUri":"Patient/1"}],"_birthDate":{"extension":[{"url":"urn:x","valueReference":{"reference":"Patient/1"}}]}}"#,
+    );
+    links(
+        r#"{"resourceType":"Basic","text":{"status":"generated","div":"<div><a href=\"urn:uuid:a\">urn:uuid:a</a><img src='urn:uuid:a' alt=\"href=\"/></div>"}}"#,
+        r#"{"resourceType":"Basic","text":{"status":"generated","div":"<div><a href=\"Patient/1\">urn:uuid:a</a><img src='Patient/1' alt=\"href=\"/></div>"}}"#,
+    );
+}
+
+#[test]
+fn leaves_what_is_no_link() {
+    let patient = r#"{"resourceType":"Patient","identifier":[{"system":"urn:ietf:rfc:3986","value":"urn:uuid:a"}],"name":[{"text":"urn:uuid:a"}]}"#;
+    links(patient, patient);
+    let measure = r#"{"resourceType":"MeasureReport","measure":"urn:uuid:a"}"#;
+    links(measure, measure);
+}

@@ -56,11 +56,10 @@ impl XmlPatch {
         let (mut operations, mut errors) = (Vec::new(), Vec::new());
         loop {
             match lexer.next().map_err(broken)? {
-                Token::Start(tag) if lexer.depth() == 1 => {
-                    if tag.name != "diff" {
-                        return Err(vec![PatchError::malformed("", "expected a diff element")]);
-                    }
+                Token::Start(tag) if lexer.depth() == 1 && tag.name != "diff" => {
+                    return Err(vec![PatchError::malformed("", "expected a diff element")]);
                 }
+                Token::Start(_) if lexer.depth() == 1 => {}
                 Token::Start(tag) => {
                     let place = format!("diff/*[{}]", operations.len() + errors.len() + 1);
                     let name = tag.name;
@@ -130,7 +129,10 @@ fn operation(
         "add" => match (said("type"), said("pos")) {
             (Some(kind), None) => {
                 let Some(name) = kind.strip_prefix('@').filter(|name| super::lexer::is_name(name)) else {
-                    return Err(PatchError::malformed(format!("{place}/@type"), "expected @ and the name of an attribute"));
+                    return Err(PatchError::malformed(
+                        format!("{place}/@type"),
+                        "expected @ and the name of an attribute",
+                    ));
                 };
                 What::AddAttribute(name.to_owned(), tree::text_of(&content))
             }

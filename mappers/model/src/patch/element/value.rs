@@ -92,12 +92,7 @@ fn slot(shape: Option<&'static Shape>, name: &str, value: &Value) -> Result<Slot
 }
 
 /// Adds an element: behind the others of a list, or where none is yet.
-pub(super) fn add(
-    object: &mut Object,
-    shape: Option<&'static Shape>,
-    name: &str,
-    value: &Value,
-) -> Result<(), String> {
+pub(super) fn add(object: &mut Object, shape: Option<&'static Shape>, name: &str, value: &Value) -> Result<(), String> {
     let slot = slot(shape, name, value)?;
     // Another type of the same choice is the same element.
     let there = key_of(object, shape, slot.element.map_or(name, |element| element.name));

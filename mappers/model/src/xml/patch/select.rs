@@ -94,8 +94,7 @@ impl Selector {
             Last::Itself => Some(Found::Node(way)),
             Last::Attribute(name) => element.attribute(name).map(|_| Found::Attribute(way, name.clone())),
             Last::Text(number) => {
-                let mut texts =
-                    element.children.iter().enumerate().filter(|(_, node)| matches!(node, Node::Text(_)));
+                let mut texts = element.children.iter().enumerate().filter(|(_, node)| matches!(node, Node::Text(_)));
                 texts.nth(number - 1).map(|(at, _)| Found::Node(way.into_iter().chain([at]).collect()))
             }
         });
