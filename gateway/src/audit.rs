@@ -417,6 +417,7 @@ impl Event {
             author: Author { source: "anchorline".to_owned(), exchange: self.exchange },
             skip_unchanged: false,
             method: store::Method::Put,
+            lean: false,
         };
         let mut versions = Vec::with_capacity(self.patients.len().max(1));
         for (id, patient, resource) in self.resources() {

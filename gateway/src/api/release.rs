@@ -524,6 +524,7 @@ fn made_up((resource_type, id): (&str, &str), patient: &str, body: String, now: 
         index: Vec::new(),
         body: Bytes::from(body),
         method: store::Method::Put,
+        lean: false,
         cursor: store::Cursor(0),
     }
 }

@@ -346,6 +346,7 @@ fn version(resource: &Json, grant: &Grant) -> NewVersion {
         author: Author { source: "anchorline".to_owned(), exchange: Some(grant.exchange) },
         skip_unchanged: false,
         method: store::Method::Put,
+        lean: false,
     }
 }
 

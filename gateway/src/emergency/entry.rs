@@ -69,6 +69,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Commit> {
             },
             skip_unchanged: false,
             method: store::Method::Put,
+            lean: false,
         });
     }
     if let Some(item) = entry.get("exchange") {

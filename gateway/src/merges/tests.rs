@@ -200,6 +200,7 @@ fn a_survivor_is_found_by_the_identifiers_of_those_it_stands_for() {
             author: Author { source: "test".into(), exchange: None },
             skip_unchanged: true,
             method: store::Method::Put,
+            lean: false,
         }
     };
     let put = |version: NewVersion| {

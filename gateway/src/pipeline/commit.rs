@@ -336,6 +336,7 @@ pub(super) fn version(resource: &Json, author: Author, expect: Expect) -> NewVer
         // The same message content again adds no version: history shows changes, not deliveries.
         skip_unchanged: true,
         method: store::Method::Put,
+        lean: false,
     }
 }
 

@@ -108,6 +108,7 @@ pub(super) fn index(
                 author,
                 skip_unchanged: true,
                 method: store::Method::Put,
+                lean: false,
             });
         }
     }

@@ -126,6 +126,7 @@ impl FhirChange {
             author: author.clone(),
             skip_unchanged: false,
             method: self.method,
+            lean: false,
         })
     }
 }

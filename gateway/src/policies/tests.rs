@@ -29,6 +29,7 @@ fn consent(id: &str, members: &str) -> NewVersion {
         author: Author { source: "test".into(), exchange: None },
         skip_unchanged: false,
         method: store::Method::Put,
+        lean: false,
     }
 }
 

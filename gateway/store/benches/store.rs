@@ -69,6 +69,7 @@ fn commit() -> Commit {
             author: Author { source: "lab".to_owned(), exchange: Some(id) },
             skip_unchanged: true,
             method: store::Method::Put,
+            lean: false,
         }
     });
     let arrival = Arrival {

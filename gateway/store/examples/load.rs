@@ -131,6 +131,7 @@ fn exchange(message: u64) -> Commit {
             author: author.clone(),
             skip_unchanged: true,
             method: store::Method::Put,
+            lean: false,
         });
     }
     let raw = Bytes::from(vec![b'x'; 1500]);

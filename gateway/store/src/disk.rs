@@ -36,8 +36,8 @@ use replay::Replayed;
 pub(crate) use space::Space;
 use writer::{Request, Writer};
 
-/// How long rows stay in memory before they go to sled.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How long rows stay in memory before they go to disk: each time costs some syncs and a table to merge.
+const INTERVAL: Duration = Duration::from_secs(5);
 
 /// A store on disk. Clones share it; dropping the last one waits for the writer and closes the files.
 #[derive(Clone)]

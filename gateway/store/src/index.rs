@@ -8,6 +8,7 @@
 mod block;
 mod engine;
 pub(crate) mod keys;
+mod lsm;
 mod seen;
 
 use std::collections::BTreeMap;
@@ -76,8 +77,8 @@ const ROW_OVERHEAD: usize = 144;
 
 impl Index {
     pub(crate) fn new(engine: Engine, cache_bytes: u64, rules: Rules) -> Self {
-        // Rows that wait longer meet more of their neighbours: fewer blocks are written for the same rows.
-        let full_bytes = usize::try_from(cache_bytes / 32).unwrap_or(usize::MAX).clamp(64 << 10, 16 << 20);
+        // Rows that wait longer meet more of their neighbours: fewer blocks and fewer, longer tables are written.
+        let full_bytes = usize::try_from(cache_bytes / 8).unwrap_or(usize::MAX).clamp(64 << 10, 16 << 20);
         Self {
             engine,
             overlay: RwLock::default(),

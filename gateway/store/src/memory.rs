@@ -257,14 +257,20 @@ impl Staged {
 
 impl State {
     /// A version with the rows that the rules of now make of it.
-    fn shown(&self, stored: &Stored, rules: &Rules) -> Stored {
+    fn shown(&self, stored: &Stored, rules: &Rules, whole: bool) -> Stored {
         let mut stored = stored.clone();
         let name = &stored.resource_type;
-        if !stored.deleted && !rules.hold(name, self.digests.get(&stored.cursor.0).copied()) {
-            stored.index = match self.anew.get(&stored.cursor.0) {
-                Some(anew) if rules.hold(name, Some(anew.rules)) => anew.rows.clone(),
-                _ => rules.anew(name, &stored.body, &stored.index),
-            };
+        if !stored.deleted && stored.lean && whole {
+            stored.index = rules.anew(name, &stored.body, &stored.index);
+            stored.lean = false;
+        } else if !stored.deleted && !rules.hold(name, self.digests.get(&stored.cursor.0).copied()) {
+            match self.anew.get(&stored.cursor.0) {
+                Some(anew) if rules.hold(name, Some(anew.rules)) => stored.index = anew.rows.clone(),
+                _ => {
+                    stored.index = rules.anew(name, &stored.body, &stored.index);
+                    stored.lean = false;
+                }
+            }
         }
         stored
     }
@@ -298,7 +304,7 @@ impl State {
 impl Resources for MemoryStore {
     fn read(&self, resource_type: &str, id: &str) -> Result<Option<Stored>, Error> {
         let state = self.state();
-        Ok(state.newest(resource_type, id).map(|stored| state.shown(stored, &self.shared.rules)))
+        Ok(state.newest(resource_type, id).map(|stored| state.shown(stored, &self.shared.rules, false)))
     }
 
     fn vread(&self, resource_type: &str, id: &str, version: u64) -> Result<Option<Stored>, Error> {
@@ -320,7 +326,7 @@ impl Resources for MemoryStore {
         let mut matches: Vec<Stored> = {
             let state = self.state();
             let newest = state.versions.values().filter_map(|versions| versions.last());
-            let shown = newest.map(|stored| state.shown(stored, &self.shared.rules));
+            let shown = newest.map(|stored| state.shown(stored, &self.shared.rules, search.asks_details()));
             shown.filter(|stored| search.passes(stored)).collect()
         };
         matches.sort_by_key(|stored| stored.cursor);
@@ -404,7 +410,7 @@ impl Resources for MemoryStore {
         let state = self.state();
         let mut newest = state.versions.values().filter_map(|versions| versions.last());
         let found = newest.find(|stored| stored.cursor.0 == row.position && !stored.deleted);
-        Ok(found.map(|stored| state.shown(stored, &self.shared.rules)))
+        Ok(found.map(|stored| state.shown(stored, &self.shared.rules, false)))
     }
 
     fn links(&self, patient: &str) -> Result<Vec<PatientLink>, Error> {
@@ -432,6 +438,10 @@ impl Reindex for MemoryStore {
         let mut types: Vec<String> = self.state().versions.keys().map(|(name, _)| name.clone()).collect();
         types.dedup();
         Ok(types)
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.shared.rules
     }
 
     fn stale(&self, resource_type: &str, after: Option<Cursor>) -> Result<Option<Stale>, Error> {

@@ -6,7 +6,7 @@ use crate::commit::{Commit, RowsAnew};
 use crate::config::Rules;
 use crate::error::Error;
 use crate::open::Store;
-use crate::resource::{Cursor, Stored};
+use crate::resource::{Cursor, IndexRow, RowKind, Stored};
 use crate::traits::Commits;
 
 /// Live versions looked at between two commits of a reindex.
@@ -28,6 +28,9 @@ pub struct Reindexed {
 pub(crate) trait Reindex {
     /// The types of which anything was ever written, in order.
     fn types(&self) -> Result<Vec<String>, Error>;
+
+    /// The rules of now.
+    fn rules(&self) -> &Rules;
 
     /// The next live versions behind a place, oldest first, and rows for those that need them; `None` behind the last.
     fn stale(&self, resource_type: &str, after: Option<Cursor>) -> Result<Option<Stale>, Error>;
@@ -51,12 +54,16 @@ impl Stale {
 impl RowsAnew {
     /// A live version's rows by the rules of now.
     pub(crate) fn of(stored: &Stored, rules: &Rules) -> Self {
+        let mut rows = rules.anew(&stored.resource_type, &stored.body, &stored.index);
+        if stored.lean {
+            rows.retain(|row| row.kind == RowKind::Key);
+        }
         Self {
             resource_type: stored.resource_type.clone(),
             id: stored.id.clone(),
             version: stored.version,
             rules: rules.digest(&stored.resource_type),
-            rows: rules.anew(&stored.resource_type, &stored.body, &stored.index),
+            rows,
         }
     }
 }
@@ -68,6 +75,14 @@ impl Store {
     /// [`Error::Index`] and [`Error::Io`] if the index cannot be read.
     pub fn types(&self) -> Result<Vec<String>, Error> {
         self.reindexer().types()
+    }
+
+    /// All rows of a version, those too that a lean one is kept without.
+    pub fn rows_of(&self, stored: &Stored) -> Vec<IndexRow> {
+        if stored.lean && !stored.deleted {
+            return self.reindexer().rules().anew(&stored.resource_type, &stored.body, &stored.index);
+        }
+        stored.index.clone()
     }
 
     /// Gives every live version of a type that was written under other rules the postings of those of now, while

@@ -71,6 +71,8 @@ pub struct NewVersion {
     pub skip_unchanged: bool,
     /// By which interaction it is written: a history tells it.
     pub method: Method,
+    /// Whether `index` holds the [`RowKind::Key`] rows alone: the others are made when something asks for them.
+    pub lean: bool,
 }
 
 /// The interaction that wrote a version (FHIR R4 http, "history": `Bundle.entry.request.method`).
@@ -120,6 +122,7 @@ impl NewVersion {
             index: self.index.clone(),
             body: self.body.clone(),
             method: self.method,
+            lean: self.lean,
             cursor,
         }
     }
@@ -177,6 +180,8 @@ pub struct Stored {
     pub body: Bytes,
     /// The interaction that wrote it.
     pub method: Method,
+    /// Whether `index` holds the [`RowKind::Key`] rows alone; `Store::rows_of` has all.
+    pub lean: bool,
     /// Place in the order of all versions: what paging goes by.
     pub cursor: Cursor,
 }
@@ -309,6 +314,13 @@ pub enum Term {
 }
 
 impl Term {
+    fn asks_details(&self) -> bool {
+        match self {
+            Term::AnyOf(matches) | Term::NoneOf(matches) => matches.iter().any(|wanted| wanted.kind == RowKind::Detail),
+            Term::Either(alternatives) => alternatives.iter().flatten().any(Term::asks_details),
+        }
+    }
+
     /// Whether a version with these rows is meant.
     pub fn passes(&self, rows: &[IndexRow]) -> bool {
         match self {
@@ -419,6 +431,11 @@ pub(crate) struct Current<'a> {
 }
 
 impl Search {
+    /// Whether a condition looks at rows that a lean version is written without.
+    pub(crate) fn asks_details(&self) -> bool {
+        self.terms.iter().any(Term::asks_details)
+    }
+
     /// Whether a current, live version is a match; `after` is not looked at.
     pub(crate) fn passes(&self, stored: &Stored) -> bool {
         let any = |wanted: &[String], value: &str| wanted.is_empty() || wanted.iter().any(|name| name == value);

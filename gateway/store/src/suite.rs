@@ -2,6 +2,7 @@
 
 mod random;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -32,14 +33,19 @@ pub(crate) struct Both {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) memory: Store,
     pub(crate) disk: Option<Store>,
+    pub(crate) rules: Rules,
 }
 
 impl Both {
     pub(crate) fn new() -> Self {
+        Self::with(Rules::default())
+    }
+
+    pub(crate) fn with(rules: Rules) -> Self {
         let clock = Arc::new(Hand::default());
         let directory = tempfile::tempdir().unwrap();
-        let memory = Store::open(&Config::memory(), clock.clone()).unwrap();
-        let mut both = Self { clock, directory, memory, disk: None };
+        let memory = Store::open(&Config { derive: rules.clone(), ..Config::memory() }, clock.clone()).unwrap();
+        let mut both = Self { clock, directory, memory, disk: None, rules };
         both.reopen();
         both
     }
@@ -49,6 +55,7 @@ impl Both {
             segment_bytes: 64 << 10,
             min_free_bytes: 0,
             cache_bytes: 8 << 20,
+            derive: self.rules.clone(),
             ..Config::sled(self.directory.path())
         }
     }
@@ -114,6 +121,7 @@ pub(crate) fn version(resource_type: &str, id: &str, text: &str) -> NewVersion {
         author: Author { source: "lab".to_owned(), exchange: None },
         skip_unchanged: false,
         method: crate::Method::Put,
+        lean: false,
     }
 }
 
@@ -610,6 +618,260 @@ fn key_rows_are_walked_from_the_highest_and_passed_over_in_groups() {
         });
         assert_eq!(latest.len(), 40);
         assert_eq!((latest[0].as_slice(), latest[39].as_slice()), (&b"p|a\x00299"[..], &b"p|a\x00260"[..]));
+        both.reopen();
+    }
+}
+
+/// Rows made of a version's text, under rules that the test may change.
+pub(crate) struct Changing(AtomicI64);
+
+impl Derive for Changing {
+    fn rules(&self, _: &str) -> u32 {
+        self.0.load(Ordering::Relaxed) as u32
+    }
+
+    fn rows(&self, _: &str, body: &[u8]) -> Vec<IndexRow> {
+        let json = String::from_utf8_lossy(body);
+        let text = json.split(r#""text":""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        let mut rows = vec![row(1, text, RowKind::Key), row(2, text, RowKind::Detail)];
+        rows.push(row(30 + self.rules(""), text, RowKind::Key));
+        rows
+    }
+}
+
+pub(crate) fn one(param: u32, test: Test, kind: RowKind) -> Term {
+    Term::AnyOf(vec![Match { param, test, kind }])
+}
+
+#[test]
+fn terms_are_combined_over_types_patients_and_orders() {
+    let mut both = Both::new();
+    let texts = ["final", "amended", "final", "preliminary"];
+    let types = ["Observation", "Condition", "Basic"];
+    for number in 0_u8..120 {
+        both.clock.set(i64::from(number) * 40_000);
+        let name = types[usize::from(number) % 3];
+        let (text, code) = (texts[usize::from(number) % 4], format!("c{}\0urn:{}", number % 5, number % 2));
+        let patients = vec![["p", "q"][usize::from(number) % 2].to_owned()];
+        let span = [&b"u\0"[..], &u64::from(number).to_be_bytes(), &(u64::from(number) + 3).to_be_bytes()].concat();
+        let mut new = version(name, &format!("r{}", number % 90), text);
+        new.index.push(row(3, &code, RowKind::Key));
+        new.index.push(row(5, &format!("Patient/{}", patients[0]), RowKind::Key));
+        new.index.push(IndexRow { param: 4, value: span, kind: RowKind::Key });
+        if number % 7 == 0 {
+            new.index.push(row(6, "", RowKind::Key));
+        }
+        both.commit(write([NewVersion { patients, ..new }])).unwrap();
+    }
+    let code = |code: &str| one(3, Test::Prefix(format!("{code}\0").into_bytes()), RowKind::Key);
+    let key = |param: u32, value: &str| one(param, Test::Equals(value.as_bytes().to_vec()), RowKind::Key);
+    let bounds = |from: u64, to: u64| Bounds { from: Some(from.to_be_bytes()), to: Some(to.to_be_bytes()) };
+    let none = |term: Term| match term {
+        Term::AnyOf(matches) => Term::NoneOf(matches),
+        other => other,
+    };
+    let span = Test::Span { prefix: b"u\0".to_vec(), low: bounds(20, 70), high: bounds(0, 60) };
+    let cases: Vec<Vec<Term>> = vec![
+        vec![key(1, "final"), code("c1")],
+        vec![key(5, "Patient/p"), code("c2")],
+        vec![key(5, "Patient/p"), key(1, "final"), none(code("c0"))],
+        vec![none(key(1, "final"))],
+        vec![none(one(6, Test::Present, RowKind::Key))],
+        vec![one(6, Test::Present, RowKind::Key)],
+        vec![one(4, span.clone(), RowKind::Key)],
+        vec![one(4, span.clone(), RowKind::Key), key(1, "final")],
+        vec![one(3, Test::Suffix(b"\0urn:1".to_vec()), RowKind::Key)],
+        vec![one(1, Test::Contains(b"mend".to_vec()), RowKind::Key)],
+        vec![Term::Either(vec![vec![key(1, "amended"), code("c3")], vec![key(5, "Patient/q"), code("c4")]])],
+        vec![Term::Either(vec![vec![key(1, "amended")], vec![none(code("c3"))]]), key(1, "final")],
+        vec![Term::AnyOf(Vec::new())],
+        vec![key(9, "nothing has this")],
+        vec![one(2, Test::Equals(b"final".to_vec()), RowKind::Detail), key(5, "Patient/q")],
+    ];
+    let mut found = 0;
+    for _ in 0..2 {
+        for terms in &cases {
+            for types in [vec!["Observation"], vec!["Observation", "Basic"], vec![]] {
+                for (patients, order) in [
+                    (vec![], Order::NewestFirst),
+                    (vec!["p"], Order::OldestFirst),
+                    (vec!["p", "q"], Order::NewestFirst),
+                ] {
+                    let search = Search {
+                        types: types.iter().map(|name| (*name).to_owned()).collect(),
+                        patients: patients.iter().map(|name| (*name).to_owned()).collect(),
+                        terms: terms.clone(),
+                        order,
+                        updated_since: (order == Order::OldestFirst).then(|| Instant::from_millis(900_000)),
+                        updated_until: Some(Instant::from_millis(4_500_000)),
+                        ..Search::default()
+                    };
+                    let all = both.ask(|store| Ok(plain(store.search(&search, 100)?.entries)));
+                    let paged = both.ask(|store| {
+                        let (mut all, mut search) = (Vec::new(), search.clone());
+                        loop {
+                            let page = store.search(&search, 7)?;
+                            all.extend(page.entries);
+                            match page.next {
+                                Some(next) => search.after = Some(next),
+                                None => return Ok(plain(all)),
+                            }
+                        }
+                    });
+                    assert_eq!(all, paged);
+                    found += all.len();
+                }
+            }
+        }
+        both.reopen();
+    }
+    assert!(found > 1_000, "{found}");
+    both.disk = None;
+    assert_eq!(crate::check(&both.config(), &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn postings_of_superseded_versions_are_gone() {
+    let mut both = Both::new();
+    let long = "x".repeat(300);
+    let texts = ["one", "two\0urn:x", long.as_str(), "two\0urn:x", "three"];
+    let mut first = NewVersion { patients: vec!["p".to_owned(), "p".to_owned()], ..version("Patient", "a", "zero") };
+    first.index = vec![row(1, "zero", RowKind::Key)];
+    // Superseded within one commit, within one group and after the rows went to disk.
+    both.commit(write(texts.map(|text| {
+        let index = vec![row(1, text, RowKind::Key)];
+        NewVersion { index, patients: vec!["p".to_owned()], ..version("Patient", "a", "x") }
+    })))
+    .unwrap();
+    both.reopen();
+    both.commit(write([first])).unwrap();
+    both.reopen();
+    let values = |both: &Both| {
+        both.ask(|store| {
+            let mut values = Vec::new();
+            store.descend("Patient", 1, b"", &mut |row| {
+                values.push(String::from_utf8(row.value).unwrap());
+                Step::Next
+            })?;
+            Ok(values)
+        })
+    };
+    assert_eq!(values(&both), ["zero"]);
+    assert_eq!(both.ask(|store| store.of_patient("p", &[]).map(plain)).len(), 1);
+    both.commit(write([NewVersion { deleted: true, body: Bytes::new(), ..version("Patient", "a", "") }])).unwrap();
+    both.reopen();
+    assert!(values(&both).is_empty());
+    assert!(both.ask(|store| store.of_patient("p", &[]).map(plain)).is_empty());
+    both.disk = None;
+    assert_eq!(crate::check(&both.config(), &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_history_of_types_and_of_everything_has_every_version_in_order() {
+    let mut both = Both::new();
+    for number in 0_u8..60 {
+        both.clock.set(i64::from(number / 2) * 25_000);
+        let name = ["Patient", "Basic", "Observation"][usize::from(number) % 3];
+        let new = version(name, &format!("r{}", number % 6), &number.to_string());
+        let deleted =
+            NewVersion { deleted: true, body: Bytes::new(), index: Vec::new(), method: Method::Delete, ..new.clone() };
+        both.commit(write([if number % 5 == 4 { deleted } else { new }])).unwrap();
+    }
+    let at = |millis| Some(Instant::from_millis(millis));
+    for _ in 0..2 {
+        for types in [vec![], vec!["Basic"], vec!["Patient", "Basic", "Patient"], vec!["Nothing"]] {
+            for (since, until) in [(None, None), (at(200_000), None), (None, at(300_000)), (at(100_001), at(500_000))] {
+                let whole = both.ask(|store| {
+                    let mut all = Vec::new();
+                    store.history_of(&types, &Span { since, until, after: None }, &mut |stored| {
+                        all.push(stored);
+                        ControlFlow::Continue(())
+                    })?;
+                    Ok(plain(all))
+                });
+                let paged = both.ask(|store| {
+                    let (mut all, mut after) = (Vec::new(), None);
+                    loop {
+                        let before = all.len();
+                        store.history_of(&types, &Span { since, until, after }, &mut |stored| {
+                            after = Some(stored.cursor);
+                            all.push(stored);
+                            if all.len() < before + 4 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                        })?;
+                        if all.len() == before {
+                            return Ok(plain(all));
+                        }
+                    }
+                });
+                assert_eq!(whole, paged);
+                assert!(whole.windows(2).all(|pair| pair[0].last_updated >= pair[1].last_updated));
+                if types.is_empty() && since.is_none() && until.is_none() {
+                    assert_eq!((whole.len(), whole.iter().filter(|version| version.deleted).count()), (60, 12));
+                }
+            }
+        }
+        both.reopen();
+    }
+    assert_eq!(both.ask(Store::types), ["Basic", "Observation", "Patient"]);
+}
+
+#[test]
+fn a_reindex_brings_every_version_up_and_says_what_it_did() {
+    let rules = Arc::new(Changing(AtomicI64::new(0)));
+    let mut both = Both::with(Rules::of(rules.clone()));
+    let made = |id: &str, text: &str| {
+        let new = version("Basic", id, text);
+        NewVersion { index: rules.rows("Basic", &new.body), ..new }
+    };
+    for part in 0..7 {
+        let numbers = part * 100..(part + 1) * 100;
+        both.commit(write(numbers.map(|number| made(&format!("r{number}"), ["a", "b"][number % 2])))).unwrap();
+    }
+    both.commit(write([NewVersion { deleted: true, body: Bytes::new(), index: Vec::new(), ..made("r0", "") }]))
+        .unwrap();
+    let by = |param: u32| Search {
+        types: vec!["Basic".to_owned()],
+        terms: vec![one(param, Test::Equals(b"a".to_vec()), RowKind::Key)],
+        ..Search::default()
+    };
+    let count = |both: &Both, param: u32| both.ask(|store| Ok(plain(store.search(&by(param), 1000)?.entries))).len();
+    assert_eq!((count(&both, 30), count(&both, 31)), (349, 0));
+    for (now, reopened) in [(1, false), (2, true), (0, false), (3, true)] {
+        rules.0.store(now, Ordering::Relaxed);
+        // Read, a version has the rows of now; to be found by them, it has to be brought up.
+        let read = both.ask(|store| Ok(store.read("Basic", "r2")?.map(|stored| stored.index)));
+        assert_eq!(read.unwrap()[2].param, 30 + now as u32);
+        both.commit(write([made("r2", "a"), made("r4", "a")])).unwrap();
+        let report = both.ask(|store| store.reindex("Basic", &mut |_| ControlFlow::Continue(())));
+        assert_eq!((report.looked_at, report.rewritten, report.failed), (699, 697, 0));
+        if reopened {
+            both.reopen();
+        }
+        assert_eq!(count(&both, 30 + now as u32), 349);
+        assert_eq!(count(&both, 30 + (now as u32 + 1) % 4), 0);
+        both.commit(write([made("r6", "b"), made("r6", "a")])).unwrap();
+        assert_eq!(count(&both, 30 + now as u32), 349);
+    }
+    both.disk = None;
+    assert_eq!(crate::check(&both.config(), &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_lean_version_is_found_by_rows_it_is_kept_without() {
+    let mut both = Both::with(Rules::of(Arc::new(Changing(AtomicI64::new(0)))));
+    let mut new = NewVersion { lean: true, ..version("AuditEvent", "a", "seen") };
+    new.index = vec![row(1, "seen", RowKind::Key), row(30, "seen", RowKind::Key)];
+    both.commit(write([new])).unwrap();
+    for _ in 0..2 {
+        for (param, kind, lean) in [(1, RowKind::Key, true), (2, RowKind::Detail, false)] {
+            let terms = vec![one(param, Test::Equals(b"seen".to_vec()), kind)];
+            let search = Search { types: vec!["AuditEvent".to_owned()], terms, ..Search::default() };
+            let found = both.ask(|store| Ok(plain(store.search(&search, 5)?.entries)));
+            assert_eq!((found.len(), found[0].lean, found[0].index.len()), (1, lean, if lean { 2 } else { 3 }));
+            assert_eq!(both.ask(|store| Ok(store.rows_of(&found[0]))).len(), 3);
+        }
+        let report = both.ask(|store| store.reindex("AuditEvent", &mut |_| ControlFlow::Continue(())));
+        assert_eq!((report.looked_at, report.rewritten), (1, 0));
         both.reopen();
     }
 }

@@ -54,6 +54,7 @@ mod kill {
             author: author.clone(),
             skip_unchanged: false,
             method: store::Method::Put,
+            lean: false,
         };
         let resources = vec![resource("Patient", format!("p{caller}")), resource("Observation", id.to_string())];
         let ledger = vec![NewLedgerRecord { exchange: id, bytes: Bytes::from(id.to_string()), salts: Vec::new() }];

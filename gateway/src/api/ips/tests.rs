@@ -45,6 +45,7 @@ fn version(text: &str) -> NewVersion {
         author: Author { source: "lab".into(), exchange: None },
         skip_unchanged: false,
         method: store::Method::Put,
+        lean: false,
     }
 }
 

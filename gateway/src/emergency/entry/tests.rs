@@ -37,6 +37,7 @@ fn reads_back_the_whole_commit() {
             author: Author { source: "anchorline".into(), exchange: Some(exchange) },
             skip_unchanged: false,
             method: store::Method::Put,
+            lean: false,
         }],
         exchanges: vec![change],
         ledger: vec![NewLedgerRecord {

@@ -24,6 +24,7 @@ fn patient(id: &str, family: &str, given: &str, birth: &str, number: &str) -> Ne
         author: Author { source: "lab".into(), exchange: None },
         skip_unchanged: false,
         method: store::Method::Put,
+        lean: false,
     }
 }
 

@@ -25,6 +25,7 @@ async fn stored(contents: &[Json]) -> Store {
             author: Author { source: "registry".to_owned(), exchange: None },
             skip_unchanged: false,
             method: store::Method::Put,
+            lean: false,
         };
         store.commit(Commit { resources: vec![version], ..Commit::default() }).await.unwrap();
     }

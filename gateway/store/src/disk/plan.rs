@@ -101,7 +101,20 @@ impl<'a> Walk<'a> {
         if !patients.is_empty() {
             sources.push(self.patients(patients, Some(keys::type_tag(resource_type))));
         }
-        for term in terms {
+        // What names a patient is tried first: few versions have it, and their sketches tell the rest.
+        let (first, rest): (Vec<&Term>, Vec<&Term>) = terms.iter().partition(|term| names_patients(term));
+        for term in &first {
+            if let Term::AnyOf(matches) = term
+                && let Some(mut source) = self.equal(resource_type, matches, &demand)?
+            {
+                let few = source.few()?.is_some_and(|few| few <= FEW);
+                if few || source.sketched() {
+                    return Ok(Some(source));
+                }
+                sources.push(source);
+            }
+        }
+        for term in rest {
             match term {
                 Term::AnyOf(matches) => sources.extend(self.equal(resource_type, matches, &demand)?),
                 Term::NoneOf(matches) => {
@@ -239,6 +252,12 @@ impl<'a> Walk<'a> {
         found.dedup();
         Ok(Some(found))
     }
+}
+
+/// Whether it asks for references to patients.
+fn names_patients(term: &Term) -> bool {
+    let names = |wanted: &Match| matches!(&wanted.test, Test::Equals(value) if value.starts_with(b"Patient/"));
+    matches!(term, Term::AnyOf(matches) if !matches.is_empty() && matches.iter().all(names))
 }
 
 /// Whether no value from here on passes.

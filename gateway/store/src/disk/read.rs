@@ -73,17 +73,28 @@ impl Shared {
         pointer.map(|pointer| self.journal.payload(pointer, kind::BLOB)).transpose()
     }
 
-    /// A version as it is shown: with the rows that the rules of now make of it.
-    fn shown(&self, mut item: VersionItem, pointer: Pointer) -> Result<Stored, Error> {
+    /// A version as it is shown: with the rows that the rules of now make of it. Of a lean one all are made where
+    /// `whole` is asked.
+    fn shown(&self, mut item: VersionItem, pointer: Pointer, whole: bool) -> Result<Stored, Error> {
         let rules = self.index.rules();
-        if !item.deleted && !rules.hold(&item.resource_type, item.rules) {
+        if item.deleted {
+            return Ok(item.stored(pointer.position));
+        }
+        let hold = rules.hold(&item.resource_type, item.rules);
+        if item.lean && whole {
+            item.index = rules.anew(&item.resource_type, &item.body, &item.index);
+            item.lean = false;
+        } else if !hold {
             let current = self.current_row(&keys::current(&item.resource_type, &item.id))?;
             let anew = current.filter(|current| current.pointer == pointer).and_then(|current| current.anew);
             let anew = anew.map(|anew| self.journal.decoded::<RowsItem>(anew, kind::ROWS)).transpose()?;
-            item.index = match anew {
-                Some(anew) if rules.hold(&item.resource_type, Some(anew.rules)) => anew.of(item.index),
-                _ => rules.anew(&item.resource_type, &item.body, &item.index),
-            };
+            match anew {
+                Some(anew) if rules.hold(&item.resource_type, Some(anew.rules)) => item.index = anew.of(item.index),
+                _ => {
+                    item.index = rules.anew(&item.resource_type, &item.body, &item.index);
+                    item.lean = false;
+                }
+            }
         }
         Ok(item.stored(pointer.position))
     }
@@ -180,7 +191,7 @@ impl Shared {
 impl Resources for DiskStore {
     fn read(&self, resource_type: &str, id: &str) -> Result<Option<Stored>, Error> {
         let newest = self.shared().newest(resource_type, id)?;
-        newest.map(|(item, pointer)| self.shared().shown(item, pointer)).transpose()
+        newest.map(|(item, pointer)| self.shared().shown(item, pointer, false)).transpose()
     }
 
     fn vread(&self, resource_type: &str, id: &str, version: u64) -> Result<Option<Stored>, Error> {
@@ -216,6 +227,7 @@ impl Resources for DiskStore {
         let shared = self.shared();
         // Upwards a resource that is written anew meanwhile would be met again.
         let end = shared.index.end();
+        let whole = search.asks_details();
         let mut candidates = shared.candidates(search)?;
         while let Some(pointer) = candidates.peek()? {
             candidates.pass();
@@ -234,7 +246,7 @@ impl Resources for DiskStore {
             if beyond {
                 break;
             }
-            let stored = shared.shown(item, pointer)?;
+            let stored = shared.shown(item, pointer, whole)?;
             if search.passes(&stored) && visitor(stored).is_break() {
                 break;
             }
@@ -327,7 +339,7 @@ impl Resources for DiskStore {
         let item = shared.version(pointer)?;
         let current = shared.current_row(&keys::current(&item.resource_type, &item.id))?;
         let current = current.filter(|current| current.pointer == pointer && !current.deleted);
-        current.map(|_| shared.shown(item, pointer)).transpose()
+        current.map(|_| shared.shown(item, pointer, false)).transpose()
     }
 
     fn links(&self, patient: &str) -> Result<Vec<PatientLink>, Error> {
@@ -355,6 +367,10 @@ impl Resources for DiskStore {
 impl Reindex for DiskStore {
     fn types(&self) -> Result<Vec<String>, Error> {
         self.shared().types()
+    }
+
+    fn rules(&self) -> &Rules {
+        self.shared().index.rules()
     }
 
     fn stale(&self, resource_type: &str, after: Option<Cursor>) -> Result<Option<Stale>, Error> {

@@ -63,6 +63,8 @@ pub(crate) struct VersionItem {
     /// The [`RowsItem`] that the previous version had last: tells its postings without asking the index.
     pub(crate) previous_anew: Option<Pointer>,
     pub(crate) method: Method,
+    /// Whether `index` holds the rows with postings alone.
+    pub(crate) lean: bool,
     pub(crate) body: Bytes,
 }
 codec!(VersionItem {
@@ -78,6 +80,7 @@ codec!(VersionItem {
     previous,
     previous_anew,
     method,
+    lean,
     body
 });
 
@@ -119,6 +122,7 @@ impl From<VersionItem1> for VersionItem {
             previous: old.previous,
             previous_anew: None,
             method: if old.deleted { Method::Delete } else { Method::Put },
+            lean: false,
             body: old.body,
         }
     }
@@ -159,6 +163,7 @@ impl VersionItem {
             previous: current.map(|row| row.pointer),
             previous_anew: current.and_then(|row| row.anew),
             method: new.method,
+            lean: new.lean,
             body: new.body.clone(),
         }
     }
@@ -175,6 +180,7 @@ impl VersionItem {
             index: self.index,
             body: self.body,
             method: self.method,
+            lean: self.lean,
             cursor: Cursor(position),
         }
     }

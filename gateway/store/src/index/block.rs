@@ -7,7 +7,6 @@
 
 use sled::IVec;
 
-use super::Rows;
 use crate::codec::{Codec, Malformed};
 
 /// A block that grows beyond this many bytes is split.
@@ -158,14 +157,18 @@ pub(super) fn merge<'a>(block: Block, changes: impl Iterator<Item = (&'a IVec, &
     merged
 }
 
+/// A key and its new value; none deletes.
+type Change<'a> = (&'a IVec, &'a Option<IVec>);
+
 /// The changes of `rows` in order, for walking them block by block.
 pub(super) struct Changes<'a> {
-    rest: std::iter::Peekable<std::collections::btree_map::Iter<'a, IVec, Option<IVec>>>,
+    rest: std::iter::Peekable<Box<dyn Iterator<Item = Change<'a>> + 'a>>,
 }
 
 impl<'a> Changes<'a> {
-    pub(super) fn of(rows: &'a Rows) -> Self {
-        Self { rest: rows.iter().peekable() }
+    pub(super) fn of(rows: impl Iterator<Item = Change<'a>> + 'a) -> Self {
+        let rows: Box<dyn Iterator<Item = Change<'a>> + 'a> = Box::new(rows);
+        Self { rest: rows.peekable() }
     }
 
     /// The next change without taking it.

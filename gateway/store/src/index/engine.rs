@@ -1,4 +1,5 @@
-//! sled, held at arm's length: opened under a watch, closed and opened again after an error, made anew when damaged.
+//! The two trees of the index, sled for what is updated in place and [`super::lsm`] for the many rows of resources, held at
+//! arm's length: opened under a watch, closed and opened again after an error, made anew together when one is damaged.
 
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -11,12 +12,13 @@ use model::time::Instant;
 use sled::{Batch, Db, IVec};
 
 use super::block::{self, Changes};
+use super::lsm::{self, Lsm};
 use super::{Direction, Rows, keys};
 use crate::codec::{Codec, codec};
 use crate::error::Error;
 
 /// Version of the rows' layout: an index of another version is made anew.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What a read is told while the engine is closed to be opened again.
 pub(super) const REOPENING: &str = "is being opened again";
@@ -60,6 +62,7 @@ pub(crate) struct Engine {
 /// A database that was opened and found to belong to the journal.
 pub(crate) struct OpenIndex {
     db: Db,
+    lsm: Lsm,
     directory: PathBuf,
     /// `None`: new and empty.
     pub(crate) applied: Option<Applied>,
@@ -80,6 +83,9 @@ impl Engine {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
+        if lsm::holds(key) {
+            return self.with_lsm(|lsm| lsm.get(key));
+        }
         match self.with(|db| block_of(db, key))? {
             Some((_, block)) => block::find(&block, key).map_err(|_| Error::unreadable_row()),
             None => Ok(None),
@@ -94,6 +100,11 @@ impl Engine {
         most: usize,
     ) -> Result<Vec<(IVec, Option<IVec>)>, Error> {
         let (low, high) = range.bounds();
+        if let Bound::Included(low) | Bound::Excluded(low) = low
+            && lsm::holds(low)
+        {
+            return self.with_lsm(|lsm| lsm.range(range, direction, most));
+        }
         let end = match low {
             Bound::Included(low) | Bound::Excluded(low) => Some(low),
             Bound::Unbounded => None,
@@ -134,7 +145,11 @@ impl Engine {
     /// Applies rows, then the position they reach. sled holds off readers while a batch is applied, so it is done in
     /// small ones; each leaves whole blocks, and what a crash cuts off is replayed.
     pub(crate) fn apply(&self, rows: &Rows, applied: Applied) -> Result<(), Error> {
-        let mut changes = Changes::of(rows);
+        let Applied { position, sequence, last, at } = applied;
+        let meta = Meta { format: FORMAT, journal: self.journal, position, sequence, last, at }.encoded();
+        // First, so that sled never says that more was applied than both hold.
+        self.with_lsm(|lsm| lsm.apply(rows.iter().filter(|(key, _)| lsm::holds(key)), &meta))?;
+        let mut changes = Changes::of(rows.iter().filter(|(key, _)| !lsm::holds(key)));
         let mut batch = Batch::default();
         let (mut batched, mut unwritten) = (0, 0);
         while let Some(first) = changes.first() {
@@ -168,9 +183,7 @@ impl Engine {
             }
         }
         self.with(|db| db.apply_batch(batch))?;
-        let Applied { position, sequence, last, at } = applied;
-        let meta = Meta { format: FORMAT, journal: self.journal, position, sequence, last, at };
-        self.with(|db| db.insert(keys::META, meta.encoded()).and_then(|_| db.flush()).map(drop))
+        self.with(|db| db.insert(keys::META, meta).and_then(|_| db.flush()).map(drop))
     }
 
     /// Writes what sled holds in memory and syncs its file: `flush` alone is no fsync on Linux.
@@ -180,6 +193,14 @@ impl Engine {
         let Some(opened) = guard.as_ref() else { return Ok(()) };
         let file = std::fs::File::open(opened.directory.join("db"));
         file.and_then(|file| file.sync_data()).map_err(|error| Error::io("sync the index", error))
+    }
+
+    fn with_lsm<T>(&self, call: impl FnOnce(&Lsm) -> fjall::Result<T>) -> Result<T, Error> {
+        let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(opened) = guard.as_ref() else {
+            return Err(Error::Index(REOPENING.to_owned()));
+        };
+        call(&opened.lsm).map_err(|error| Error::Index(error.to_string()))
     }
 
     fn with<T>(&self, call: impl FnOnce(&Db) -> sled::Result<T>) -> Result<T, Error> {
@@ -214,7 +235,7 @@ impl OpenIndex {
         }
         if let Some((_, path)) = &newest {
             let wait = timeout + Duration::from_secs(disk_bytes(path) / (16 << 20));
-            match open_watched(path, cache_bytes, wait).and_then(|db| Self::check(db, path, journal)) {
+            match open_watched(path, cache_bytes, wait).and_then(|trees| Self::check(trees, path, journal)) {
                 Ok(opened) => return Ok(opened),
                 Err(reason) => {
                     let path = path.display();
@@ -224,7 +245,7 @@ impl OpenIndex {
         }
         let next = newest.map_or(1, |(generation, _)| generation + 1);
         let path = directory.join(next.to_string());
-        let opened = open_watched(&path, cache_bytes, timeout).and_then(|db| Self::check(db, &path, journal));
+        let opened = open_watched(&path, cache_bytes, timeout).and_then(|trees| Self::check(trees, &path, journal));
         opened.map_err(Error::Index)
     }
 
@@ -232,8 +253,8 @@ impl OpenIndex {
     pub(crate) fn begin(directory: &Path, cache_bytes: u64, timeout: Duration) -> Result<Self, Error> {
         let newest = generations(directory)?.last().map_or(0, |(generation, _)| *generation);
         let path = directory.join((newest + 1).to_string());
-        let db = open_watched(&path, cache_bytes, timeout).map_err(Error::Index)?;
-        Ok(Self { db, directory: path, applied: None })
+        let (db, lsm) = open_watched(&path, cache_bytes, timeout).map_err(Error::Index)?;
+        Ok(Self { db, lsm, directory: path, applied: None })
     }
 
     /// Bytes that the index takes on disk.
@@ -241,23 +262,29 @@ impl OpenIndex {
         disk_bytes(&self.directory)
     }
 
-    fn check(db: Db, path: &Path, journal: [u8; 16]) -> Result<Self, String> {
-        let meta = db.get(keys::META).map_err(|error| error.to_string())?;
-        let applied = match meta {
-            None if db.is_empty() => None,
-            None => return Err("it has rows but no position".to_owned()),
-            Some(bytes) => {
-                let meta = Meta::decoded(Bytes::copy_from_slice(&bytes)).map_err(|_| "its position is unreadable")?;
-                if meta.format != FORMAT {
-                    return Err(format!("it has format {}, expected {FORMAT}", meta.format));
-                }
-                if meta.journal != journal {
-                    return Err("it belongs to another journal".to_owned());
-                }
-                Some(Applied { position: meta.position, sequence: meta.sequence, last: meta.last, at: meta.at })
-            }
-        };
-        Ok(Self { db, directory: path.to_owned(), applied })
+    fn check((db, lsm): (Db, Lsm), path: &Path, journal: [u8; 16]) -> Result<Self, String> {
+        let applied = Self::applied(db.get(keys::META).map_err(|error| error.to_string())?, journal)?;
+        let written = Self::applied(lsm.meta().map_err(|error| error.to_string())?, journal)?;
+        if applied.is_none() && !db.is_empty() {
+            return Err("it has rows but no position".to_owned());
+        }
+        // What the one has beyond the other is written again by the replay; what it lacks would be missing.
+        if applied.map(|applied| applied.position) > written.map(|written| written.position) {
+            return Err("its trees do not belong together".to_owned());
+        }
+        Ok(Self { db, lsm, directory: path.to_owned(), applied })
+    }
+
+    fn applied(meta: Option<IVec>, journal: [u8; 16]) -> Result<Option<Applied>, String> {
+        let Some(bytes) = meta else { return Ok(None) };
+        let meta = Meta::decoded(Bytes::copy_from_slice(&bytes)).map_err(|_| "its position is unreadable")?;
+        if meta.format != FORMAT {
+            return Err(format!("it has format {}, expected {FORMAT}", meta.format));
+        }
+        if meta.journal != journal {
+            return Err("it belongs to another journal".to_owned());
+        }
+        Ok(Some(Applied { position: meta.position, sequence: meta.sequence, last: meta.last, at: meta.at }))
     }
 }
 
@@ -276,12 +303,13 @@ fn generations(directory: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
     Ok(generations)
 }
 
-/// Opens sled on a thread of its own: a damaged file can keep it busy for minutes without an error, or make it panic.
-fn open_watched(path: &Path, cache_bytes: u64, timeout: Duration) -> Result<Db, String> {
+/// Opens both trees on a thread of its own: a damaged file can keep it busy for minutes without an error, or make it panic.
+fn open_watched(path: &Path, cache_bytes: u64, timeout: Duration) -> Result<(Db, Lsm), String> {
+    let (rows, rows_cache) = (path.join("rows"), cache_bytes / 2);
     let config = sled::Config::new()
         .path(path)
         // sled counts serialised pages, and holds each as decoded nodes several times that size.
-        .cache_capacity((cache_bytes / 8).max(1 << 20))
+        .cache_capacity((cache_bytes / 16).max(1 << 20))
         .mode(sled::Mode::LowSpace)
         .flush_every_ms(Some(500));
     let (sender, receiver) = sync_channel(1);
@@ -296,7 +324,11 @@ fn open_watched(path: &Path, cache_bytes: u64, timeout: Duration) -> Result<Db, 
             std::thread::sleep(Duration::from_millis(100));
             opened = config.open();
         }
-        let _ = sender.send(opened.map_err(|error| error.to_string()));
+        let opened = opened.map_err(|error| error.to_string());
+        let _ = sender.send(opened.and_then(|db| {
+            let lsm = Lsm::open(&rows, rows_cache).map_err(|error| error.to_string())?;
+            Ok((db, lsm))
+        }));
     });
     spawned.map_err(|error| error.to_string())?;
     match receiver.recv_timeout(timeout) {
@@ -308,5 +340,10 @@ fn open_watched(path: &Path, cache_bytes: u64, timeout: Duration) -> Result<Db, 
 
 fn disk_bytes(directory: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
-    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+    let of = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => disk_bytes(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(of).sum()
 }

@@ -37,11 +37,18 @@ fn new_version() -> impl Strategy<Value = NewVersion> {
     (names, rest).prop_map(|((kind, id, text, source), (expect, skip_unchanged, exchange, fate, patients))| {
         let exchange = exchange.map(exchange_id);
         let deleted = fate == 0;
+        let mut index = version(&kind, &id, &text).index;
+        index.extend(patients.iter().map(|patient: &String| row(5, &format!("Patient/{patient}"), RowKind::Key)));
+        index.push(row(3, &format!("c{}\0urn:{}", fate % 3, fate % 2), RowKind::Key));
+        if fate > 6 {
+            index.push(row(6, "", RowKind::Key));
+        }
         NewVersion {
             expect,
             skip_unchanged,
             patients,
             deleted,
+            index,
             author: Author { source, exchange },
             ..version(&kind, &id, &text)
         }
@@ -134,6 +141,33 @@ fn compare(both: &Both, now: i64) {
             both.ask(|store| Ok(plain(store.search(&search, 100)?.entries)));
         }
     }
+    let key = |param: u32, test: Test| Match { param, test, kind: RowKind::Key };
+    let equals = |param: u32, value: &str| key(param, Test::Equals(value.as_bytes().to_vec()));
+    let code = || key(3, Test::Prefix(b"c1\0".to_vec()));
+    for terms in [
+        vec![Term::AnyOf(vec![equals(5, "Patient/p")]), Term::AnyOf(vec![code()])],
+        vec![Term::AnyOf(vec![equals(1, "x"), equals(1, "z")]), Term::NoneOf(vec![code(), equals(5, "Patient/q")])],
+        vec![Term::NoneOf(vec![key(6, Test::Present)])],
+        vec![Term::Either(vec![vec![Term::AnyOf(vec![code()])], vec![Term::AnyOf(vec![key(6, Test::Present)])]])],
+        vec![Term::AnyOf(vec![key(3, Test::Suffix(b"urn:1".to_vec()))]), Term::AnyOf(vec![equals(1, "xy")])],
+    ] {
+        for types in [vec!["Patient".to_owned()], Vec::new()] {
+            for order in [Order::NewestFirst, Order::OldestFirst] {
+                let search = Search { types: types.clone(), terms: terms.clone(), order, ..Search::default() };
+                both.ask(|store| Ok(plain(store.search(&search, 100)?.entries)));
+                let search = Search { patients: vec!["q".to_owned()], ..search };
+                both.ask(|store| Ok(plain(store.search(&search, 100)?.entries)));
+            }
+        }
+    }
+    both.ask(|store| {
+        let mut all = Vec::new();
+        store.history_of(&[], &Span::default(), &mut |stored| {
+            all.push(stored);
+            ControlFlow::Continue(())
+        })?;
+        Ok(plain(all))
+    });
     for patient in ["p", "q"] {
         both.ask(|store| store.of_patient(patient, &[]).map(plain));
         both.ask(|store| store.links(patient));
@@ -182,5 +216,7 @@ proptest! {
         compare(&both, now);
         both.reopen();
         compare(&both, now);
+        both.disk = None;
+        prop_assert_eq!(crate::check(&both.config(), &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
     }
 }
