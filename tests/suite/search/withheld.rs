@@ -66,6 +66,15 @@ fn what_refers_counts_if_it_may_be_read() {
     check(&site, &format!("/fhir/Patient?_id=p,q&_has:Observation:patient:code={LOINC}|44249-1"), &[]);
     check(&site, "/fhir/Encounter?_has:Observation:encounter:status=final", &["e-open"]);
     check(&site, "/fhir/Encounter?_has:Observation:encounter:value-quantity=lt30", &[]);
+    // What it refers to has the id, and not the type.
+    site.put(
+        json!({"resourceType": "Encounter", "id": "p", "status": "finished", "subject": {"reference": "Patient/p"},
+        "class": {"system": LABELS, "code": "AMB"}}),
+    );
+    site.put(json!({"resourceType": "Composition", "id": "c", "status": "final", "date": "2026-01-01", "title": "Letter",
+        "type": {"text": "letter"}, "subject": {"reference": "Patient/p"}, "author": [{"display": "somebody"}]}));
+    check(&site, "/fhir/Encounter?_has:Composition:subject:status=final", &[]);
+    check(&site, "/fhir/Patient?_has:Composition:subject:status=final", &["p"]);
     // In one another: an Encounter with an Observation is named by a Patient's Observation.
     check(&site, "/fhir/Patient?_has:Encounter:patient:_has:Observation:encounter:status=final", &["p"]);
     check(&site, "/fhir/Patient?_has:Encounter:patient:_has:Observation:encounter:value-quantity=80", &[]);

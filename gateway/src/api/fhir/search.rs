@@ -21,7 +21,7 @@ mod codes;
 mod cursor;
 pub(super) mod evaluate;
 pub(super) mod matches;
-mod place;
+mod scope;
 mod sort;
 mod walk;
 mod words;
@@ -31,7 +31,7 @@ use codes::Codes;
 use cursor::Part;
 use evaluate::Evaluation;
 use matches::Matches;
-use place::Place;
+use scope::Scope;
 
 pub use cursor::Seal;
 
@@ -57,21 +57,21 @@ pub(in crate::api) async fn by_form(call: &mut Call, who: &Who) -> Result<Respon
 
 /// `GET /fhir/{type}?…`, `GET /fhir?…`, `GET /fhir/{compartment}/{id}/{type}?…`
 pub(in crate::api) async fn search(call: &Call, who: &Who) -> Result<Response, Failure> {
-    let place = Place::of(call)?;
+    let scope = Scope::of(call)?;
     let pairs = pairs(&call.query)?;
     crate::api::format::acceptable(call)?;
     let base = call.base();
     let asking = Asking::new(&call.app, who, Interaction::Search)?;
-    let mut query = parse(call, &asking, &place.types(), &pairs, &base)?;
-    place.reached(who, &mut query)?;
-    let address = place.address(&base);
+    let mut query = parse(call, &asking, &scope.types(), &pairs, &base)?;
+    scope.reached(who, &mut query)?;
+    let address = scope.address(&base);
     let binding = binding(who, &address, &query.used);
     let part = part(&call.app.pages, query.page.as_deref(), &binding)?;
-    let shown = shown(call, &asking, &place, &query, &base, &part)?;
+    let shown = shown(call, &asking, &scope, &query, &base, &part)?;
 
-    let asked = query.patients.iter().flatten().map(String::as_str).chain(place.patient());
+    let asked = query.patients.iter().flatten().map(String::as_str).chain(scope.patient());
     let event =
-        who.event(Kind::Search, call.app.clock.now()).query(&call.query).detail("type", place.named()).asked(asked);
+        who.event(Kind::Search, call.app.clock.now()).query(&call.query).detail("type", scope.named()).asked(asked);
     let leaving = [&shown.found.released[..], &shown.included[..]].concat();
     let exchange = asking.record(event, &leaving).await?;
     if leaving.is_empty() {
@@ -91,14 +91,14 @@ pub(in crate::api) async fn search(call: &Call, who: &Who) -> Result<Response, F
 fn shown(
     call: &Call,
     asking: &Asking<'_>,
-    place: &Place,
+    scope: &Scope,
     query: &Query,
     base: &str,
     part: &Part,
 ) -> Result<Shown, Failure> {
     let registry = call.app.parameters.registry();
     let evaluation = Evaluation::new(asking, &registry, base);
-    let queries = place.searches(query.clone(), &evaluation)?;
+    let queries = scope.searches(query.clone(), &evaluation)?;
     let searches = queries.iter().map(|query| Matches::new(&evaluation, query)).collect::<Result<Vec<_>, Failure>>()?;
     let mut shown = Shown::default();
     if !query.ignored.is_empty() {
@@ -160,7 +160,7 @@ pub(super) fn parse(
 
 /// What a link is bound to: what is asked, by whom, for what purpose. It is of no use to anybody else, nor for another
 /// search. It is no proof: what is on the page is decided anew.
-fn binding(who: &Who, address: &str, used: &[(String, String)]) -> Vec<u8> {
+pub(super) fn binding(who: &Who, address: &str, used: &[(String, String)]) -> Vec<u8> {
     let mut binding = Vec::new();
     let purposes: Vec<String> = who.purposes().iter().map(|it| format!("{}|{}", it.system(), it.code())).collect();
     let texts = [who.person(), purposes.join(" "), address.to_owned()];

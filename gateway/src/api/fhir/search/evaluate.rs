@@ -50,7 +50,8 @@ pub(super) struct Plan {
 pub(super) struct Start<'q> {
     pub(super) types: &'q [ResourceType],
     pub(super) ids: Option<&'q [String]>,
-    pub(super) patients: Option<&'q [String]>,
+    /// What is asked of some patients is little enough to be followed one by one.
+    pub(super) of_patients: bool,
     pub(super) besides: Vec<Term>,
 }
 
@@ -73,9 +74,9 @@ impl<'a> Evaluation<'a> {
     pub(super) fn plan(&self, start: Start<'_>, clauses: &[Clause]) -> Result<Plan, Failure> {
         let sees_all = !start.types.is_empty() && start.types.iter().all(|it| self.asking.sees_all(it.as_str()));
         let ids = start.ids.map(<[String]>::to_vec);
-        let patients = start.patients.map(<[String]>::to_vec).unwrap_or_default();
-        let nothing = ids.as_ref().is_some_and(Vec::is_empty) || start.patients.is_some_and(<[String]>::is_empty);
-        let mut narrow = Narrow { sees_all, narrowed: ids.is_some() || !patients.is_empty(), ids, terms: Vec::new() };
+        let nothing = ids.as_ref().is_some_and(Vec::is_empty);
+        let narrowed = ids.is_some() || start.of_patients;
+        let mut narrow = Narrow { types: start.types, sees_all, narrowed, ids, terms: Vec::new() };
         for term in &start.besides {
             narrow.terms.push(term.clone());
         }
@@ -88,7 +89,6 @@ impl<'a> Evaluation<'a> {
         let search = Search {
             types: start.types.iter().map(ToString::to_string).collect(),
             ids: narrow.ids.unwrap_or_default(),
-            patients,
             terms: narrow.terms.iter().map(index::condition).collect(),
             ..Search::default()
         };
@@ -96,7 +96,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Has the store look for less. Whether it then finds nothing but what the clause means.
-    fn narrow(&self, clause: &Clause, narrow: &mut Narrow) -> Result<bool, Failure> {
+    fn narrow(&self, clause: &Clause, narrow: &mut Narrow<'_>) -> Result<bool, Failure> {
         Ok(match clause {
             Clause::Ids(ids) => {
                 narrow.only(ids);
@@ -109,10 +109,11 @@ impl<'a> Evaluation<'a> {
                 }
                 exact
             }
-            Clause::Has(has) if !narrow.narrowed => match self.referred_by(has)? {
+            Clause::Has(has) if !narrow.narrowed => match self.referred_by(has, narrow.types)? {
                 Some(ids) => {
                     narrow.only(&ids);
-                    true
+                    // An id alone says no type.
+                    narrow.types.len() == 1
                 }
                 None => false,
             },
@@ -138,7 +139,7 @@ impl<'a> Evaluation<'a> {
 
     /// A clause as terms over rows, where it can be told by them of what nobody has decided yet. That something is not
     /// there cannot: it may have been taken out, and a resource that is left out would tell that it had it.
-    fn terms(&self, clause: &Clause, narrow: &Narrow) -> Result<Option<Vec<Term>>, Failure> {
+    fn terms(&self, clause: &Clause, narrow: &Narrow<'_>) -> Result<Option<Vec<Term>>, Failure> {
         Ok(match clause {
             Clause::Rows(term) => (narrow.sees_all || is_positive(term)).then(|| vec![term.clone()]),
             Clause::Not(clause) => match &**clause {
@@ -184,8 +185,8 @@ impl<'a> Evaluation<'a> {
         self.persons(&found).map(Some)
     }
 
-    /// The ids of what a `_has` finds to be referred to; `None` if that is too much.
-    fn referred_by(&self, has: &Has) -> Result<Option<Vec<String>>, Failure> {
+    /// The ids of what a `_has` finds to be referred to of these types; `None` if that is too much.
+    fn referred_by(&self, has: &Has, types: &[ResourceType]) -> Result<Option<Vec<String>>, Failure> {
         let (mut found, mut failed) = (Vec::new(), None);
         let complete = self.each_of(has.source, &has.wanted, Vec::new(), &mut |held, released| {
             match self.rows(held, released) {
@@ -200,9 +201,9 @@ impl<'a> Evaluation<'a> {
         if !complete {
             return Ok(None);
         }
+        found.retain(|reference| types.contains(&reference.resource_type));
         found.sort_unstable();
         found.dedup();
-        // An id alone says no type: a resource of another type that has it by chance is tested by its own reference.
         let ids = self.persons(&found)?.into_iter().map(|reference| reference.id.to_string()).collect();
         Ok(Some(ids))
     }
@@ -414,7 +415,8 @@ impl<'a> Evaluation<'a> {
 }
 
 /// What of the clauses the store is asked.
-struct Narrow {
+struct Narrow<'q> {
+    types: &'q [ResourceType],
     /// Nothing is decided for this caller, so nothing can have been taken out.
     sees_all: bool,
     /// Few are left before any chain is followed: each is followed by itself.
@@ -423,7 +425,7 @@ struct Narrow {
     terms: Vec<Term>,
 }
 
-impl Narrow {
+impl Narrow<'_> {
     fn only(&mut self, ids: &[String]) {
         self.ids = Some(match self.ids.take() {
             None => ids.to_vec(),

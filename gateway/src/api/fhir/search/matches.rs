@@ -44,7 +44,7 @@ impl<'a> Matches<'a> {
         let start = Start {
             types: &query.types,
             ids: query.ids.as_deref(),
-            patients: query.patients.as_deref(),
+            of_patients: query.patients.is_some(),
             ..Start::default()
         };
         let mut plan = evaluation.plan(start, &query.clauses)?;

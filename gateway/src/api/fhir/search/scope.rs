@@ -11,14 +11,14 @@ use crate::api::{Call, Who};
 
 /// Where a search is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Scope {
     System,
     Type(ResourceType),
     /// Of one type, or of all that the compartment has.
     Compartment(Reference, Option<ResourceType>),
 }
 
-impl Place {
+impl Scope {
     /// Of the path.
     pub(super) fn of(call: &Call) -> Result<Self, Failure> {
         let (compartment, name) = (call.params.text("compartment"), call.params.text("type"));
