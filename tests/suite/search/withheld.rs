@@ -71,8 +71,10 @@ fn what_refers_counts_if_it_may_be_read() {
         json!({"resourceType": "Encounter", "id": "p", "status": "finished", "subject": {"reference": "Patient/p"},
         "class": {"system": LABELS, "code": "AMB"}}),
     );
-    site.put(json!({"resourceType": "Composition", "id": "c", "status": "final", "date": "2026-01-01", "title": "Letter",
-        "type": {"text": "letter"}, "subject": {"reference": "Patient/p"}, "author": [{"display": "somebody"}]}));
+    site.put(
+        json!({"resourceType": "Composition", "id": "c", "status": "final", "date": "2026-01-01", "title": "Letter",
+        "type": {"text": "letter"}, "subject": {"reference": "Patient/p"}, "author": [{"display": "somebody"}]}),
+    );
     check(&site, "/fhir/Encounter?_has:Composition:subject:status=final", &[]);
     check(&site, "/fhir/Patient?_has:Composition:subject:status=final", &["p"]);
     // In one another: an Encounter with an Observation is named by a Patient's Observation.

@@ -11,6 +11,7 @@ use search::{Chain, Include, Query, Registry, Term};
 use store::Search;
 
 use super::search::SCAN_MOST;
+use super::search::evaluate::patients;
 use crate::api::outcome::Failure;
 use crate::api::release::{Asking, Released};
 use crate::index;
@@ -154,8 +155,13 @@ impl Following<'_> {
         wanted: &BTreeMap<ResourceType, Vec<Reference>>,
         included: &mut Included,
     ) -> Result<(), Failure> {
-        let places =
-            Search { types: vec![source.to_string()], terms: vec![index::condition(&term)], ..Search::default() };
+        let terms = [term];
+        let places = Search {
+            types: vec![source.to_string()],
+            patients: patients(&terms, self.base),
+            terms: terms.iter().map(index::condition).collect(),
+            ..Search::default()
+        };
         let refers = |released: &Released| -> Result<bool, Failure> {
             if released.is_whole() {
                 return Ok(true);

@@ -5,7 +5,7 @@ use consent::Interaction;
 use http::StatusCode;
 use model::id::ResourceType;
 use model::outcome::Issue;
-use search::{Handling, Options, Query, Total};
+use search::{Clause, Handling, Options, Query, Term, Total};
 
 use super::include::{self, Included};
 use crate::api::outcome::Failure;
@@ -67,7 +67,9 @@ pub(in crate::api) async fn search(call: &Call, who: &Who) -> Result<Response, F
     let address = scope.address(&base);
     let binding = binding(who, &address, &query.used);
     let part = part(&call.app.pages, query.page.as_deref(), &binding)?;
-    let shown = shown(call, &asking, &scope, &query, &base, &part)?;
+    let find = || shown(call, &asking, &scope, &query, &base, &part);
+    // What may take long must not keep others waiting for this thread.
+    let shown = if is_quick(&query) { find()? } else { tokio::task::block_in_place(find)? };
 
     let asked = query.patients.iter().flatten().map(String::as_str).chain(scope.patient());
     let event =
@@ -85,6 +87,18 @@ pub(in crate::api) async fn search(call: &Call, who: &Who) -> Result<Response, F
         name_exchange(&mut response, exchange);
     }
     Ok(response)
+}
+
+/// Whether the store finds what is asked at once: by values, in its own order, and no more than a page.
+fn is_quick(query: &Query) -> bool {
+    let is_keyed = |clause: &Clause| matches!(clause, Clause::Rows(Term::AnyOf(_)));
+    let found_at_once = query.ids.is_some() || query.clauses.iter().any(is_keyed);
+    let follows = !(query.includes.is_empty() && query.reverse_includes.is_empty());
+    let counts = query.only_count || query.total == Total::Counted;
+    found_at_once
+        && query.clauses.iter().all(is_keyed)
+        && sort::own_order(&query.sort).is_some()
+        && !(follows || counts)
 }
 
 /// Finds the matches of a page, what comes along with them, and how many there are.

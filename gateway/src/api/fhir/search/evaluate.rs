@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use http::StatusCode;
 use model::id::{Reference, ResourceType};
 use model::json::Json;
-use search::{Chain, Clause, Has, IndexRow, Link, ListOf, Registry, Term, TextSearch};
+use search::{Chain, Clause, Has, IndexRow, Link, ListOf, Match, Registry, RowKind, Term, Test, TextSearch};
 use store::Search;
 
 use super::{SCAN_MOST, walk, words};
@@ -89,6 +89,7 @@ impl<'a> Evaluation<'a> {
         let search = Search {
             types: start.types.iter().map(ToString::to_string).collect(),
             ids: narrow.ids.unwrap_or_default(),
+            patients: patients(&narrow.terms, self.base),
             terms: narrow.terms.iter().map(index::condition).collect(),
             ..Search::default()
         };
@@ -432,6 +433,29 @@ impl Narrow<'_> {
             Some(before) => before.into_iter().filter(|id| ids.contains(id)).collect(),
         });
     }
+}
+
+/// In whose records the store shall look: those of the shortest list of patients that one of the terms asks for. Rows that
+/// name a patient need no entry of their own in the index, as the record is one.
+pub(in crate::api::fhir) fn patients(terms: &[Term], base: &str) -> Vec<String> {
+    let of = |one: &Match| match &one.test {
+        Test::Equals(value) => {
+            let text = std::str::from_utf8(value).ok()?;
+            let own = text.strip_prefix(base).filter(|_| !base.is_empty()).and_then(|rest| rest.strip_prefix('/'));
+            own.unwrap_or(text).strip_prefix("Patient/").map(str::to_owned)
+        }
+        _ => None,
+    };
+    let named = terms.iter().filter_map(|term| match term {
+        Term::AnyOf(any) if any.iter().any(|one| one.kind == RowKind::Detail) => {
+            let mut all = any.iter().map(of).collect::<Option<Vec<String>>>()?;
+            all.sort_unstable();
+            all.dedup();
+            Some(all)
+        }
+        _ => None,
+    });
+    named.min_by_key(Vec::len).unwrap_or_default()
 }
 
 /// Whether a term asks for what is there alone.
