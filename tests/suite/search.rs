@@ -5,6 +5,7 @@ use tests::http::Http;
 use tests::process::{Gateway, configuration};
 
 mod along;
+mod kinds;
 mod withheld;
 
 const LABELS: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";

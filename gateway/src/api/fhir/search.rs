@@ -43,11 +43,13 @@ const NOBODY: &str = "nobody";
 
 /// `POST …/_search`
 pub(in crate::api) async fn by_form(call: &mut Call, who: &Who) -> Result<Response, Failure> {
-    if call.content_type().as_deref() != Some("application/x-www-form-urlencoded") {
+    let kind = call.content_type();
+    let body = call.body().await?;
+    // Everything may stand in the address.
+    if kind.as_deref() != Some("application/x-www-form-urlencoded") && !(kind.is_none() && body.is_empty()) {
         let text = "a search by POST takes application/x-www-form-urlencoded";
         return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
     }
-    let body = call.body().await?;
     let form = std::str::from_utf8(&body).map_err(|_| Failure::bad("the form is no UTF-8"))?;
     let joined = if call.query.is_empty() { form.to_owned() } else { format!("{}&{form}", call.query) };
     // What the form asks for holds for the answer as if it stood in the address.

@@ -148,14 +148,19 @@ impl Asking<'_> {
     /// What the store says.
     pub(crate) fn rows_of<'h>(&self, held: &'h Held, released: &Released) -> Result<Cow<'h, [IndexRow]>, Failure> {
         if released.is_whole() {
-            return Ok(Cow::Borrowed(&held.0.index));
+            return Ok(self.all_rows(&held.0));
         }
         Ok(Cow::Owned(merges::rows(&self.app.store, &released.json()?)?))
     }
 
     /// What a version is found by that a source has written itself: see [`Asking::has_written`].
-    pub(crate) fn own_rows<'h>(&self, held: &'h Held) -> &'h [IndexRow] {
-        if self.has_written(held) { &held.0.index } else { &[] }
+    pub(crate) fn own_rows<'h>(&self, held: &'h Held) -> Cow<'h, [IndexRow]> {
+        if self.has_written(held) { self.all_rows(&held.0) } else { Cow::Borrowed(&[]) }
+    }
+
+    /// Also those that a version may be kept without.
+    fn all_rows<'s>(&self, stored: &'s Stored) -> Cow<'s, [IndexRow]> {
+        if stored.lean { Cow::Owned(self.app.store.rows_of(stored)) } else { Cow::Borrowed(&stored.index) }
     }
 
     /// Whether nothing of this type is decided for this caller, and so nothing is taken out of it.

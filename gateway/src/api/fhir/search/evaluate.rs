@@ -75,7 +75,7 @@ impl<'a> Evaluation<'a> {
         let sees_all = !start.types.is_empty() && start.types.iter().all(|it| self.asking.sees_all(it.as_str()));
         let ids = start.ids.map(<[String]>::to_vec);
         let nothing = ids.as_ref().is_some_and(Vec::is_empty);
-        let narrowed = ids.is_some() || start.of_patients;
+        let narrowed = ids.is_some() || start.of_patients || !start.besides.is_empty();
         let mut narrow = Narrow { types: start.types, sees_all, narrowed, ids, terms: Vec::new() };
         for term in &start.besides {
             narrow.terms.push(term.clone());
@@ -174,7 +174,7 @@ impl<'a> Evaluation<'a> {
     fn targets(&self, chain: &Chain) -> Result<Option<Vec<Reference>>, Failure> {
         let mut found = Vec::new();
         for link in &chain.links {
-            let complete = self.each_of(link.target, &link.wanted, Vec::new(), &mut |_, released| {
+            let complete = self.each_of(link.target, &link.wanted, Few::All, &mut |_, released| {
                 found.push(Reference::parse(released.reference()).ok());
                 found.len() <= TARGETS_MOST
             })?;
@@ -189,7 +189,7 @@ impl<'a> Evaluation<'a> {
     /// The ids of what a `_has` finds to be referred to of these types; `None` if that is too much.
     fn referred_by(&self, has: &Has, types: &[ResourceType]) -> Result<Option<Vec<String>>, Failure> {
         let (mut found, mut failed) = (Vec::new(), None);
-        let complete = self.each_of(has.source, &has.wanted, Vec::new(), &mut |held, released| {
+        let complete = self.each_of(has.source, &has.wanted, Few::All, &mut |held, released| {
             match self.rows(held, released) {
                 Ok(rows) => found.extend(has.referred(&rows, self.base)),
                 Err(failure) => failed = Some(failure),
@@ -215,10 +215,14 @@ impl<'a> Evaluation<'a> {
         &self,
         of: ResourceType,
         clauses: &[Clause],
-        besides: Vec<Term>,
+        few: Few,
         visitor: &mut dyn FnMut(&Held, &Released) -> bool,
     ) -> Result<bool, Failure> {
         let types = [of];
+        let (besides, most) = match few {
+            Few::All => (Vec::new(), LOOKED_MOST),
+            Few::That(term) => (vec![term], SCAN_MOST),
+        };
         let plan = self.plan(Start { types: &types, besides, ..Start::default() }, clauses)?;
         if plan.nothing {
             return Ok(true);
@@ -234,7 +238,7 @@ impl<'a> Evaluation<'a> {
                     failed = Some(failure);
                     false
                 }
-            } && seen <= LOOKED_MOST;
+            } && seen <= most;
             if complete { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         failed.map_or(Ok(complete), Err)
@@ -261,7 +265,7 @@ impl<'a> Evaluation<'a> {
         if !self.asking.has_written(held) {
             return Ok(false);
         }
-        let rows = index::read(self.asking.own_rows(held));
+        let rows = index::read(&self.asking.own_rows(held));
         self.holds(held, &rows, None, plan, clauses)
     }
 
@@ -344,7 +348,7 @@ impl<'a> Evaluation<'a> {
             let records = self.persons(std::slice::from_ref(own))?;
             let mut found = false;
             let complete =
-                self.each_of(has.source, &has.wanted, vec![has.term(&records, self.base)], &mut |_, _| {
+                self.each_of(has.source, &has.wanted, Few::That(has.term(&records, self.base)), &mut |_, _| {
                     found = true;
                     false
                 })?;
@@ -413,6 +417,14 @@ impl<'a> Evaluation<'a> {
         self.lists.borrow_mut().insert(id.clone(), entries.clone());
         Ok(entries)
     }
+}
+
+/// Which resources of a type are looked at.
+enum Few {
+    /// All that fit: only where these are few.
+    All,
+    /// Those of which this holds besides.
+    That(Term),
 }
 
 /// What of the clauses the store is asked.
