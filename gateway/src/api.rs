@@ -268,9 +268,9 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         }
         Endpoint::Read => fhir::read::read(call, who).await,
         Endpoint::VersionRead => fhir::read::vread(call, who).await,
-        Endpoint::History => fhir::read::history(call, who).await,
-        // In no route yet.
-        Endpoint::TypeHistory | Endpoint::SystemHistory => Err(Failure::unknown("this address")),
+        Endpoint::History => fhir::history::instance(call, who).await,
+        Endpoint::TypeHistory => fhir::history::of_type(call, who).await,
+        Endpoint::SystemHistory => fhir::history::system(call, who).await,
         Endpoint::Summary => fhir::operation::summary(call, who).await,
         Endpoint::Everything => fhir::operation::everything(call, who).await,
         Endpoint::Document => fhir::document::document(call, who).await,

@@ -304,6 +304,7 @@ fn says_of_itself_what_it_does() {
         ("history-instance", "GET", "/fhir/Basic/b/_history"),
         ("update", "PUT", "/fhir/Basic/b"),
         ("search-type", "GET", "/fhir/Basic"),
+        ("history-type", "GET", "/fhir/Basic/_history"),
         ("patch", "PATCH", "/fhir/Basic/b"),
         ("delete", "DELETE", "/fhir/Basic/b"),
     ] {
@@ -319,7 +320,7 @@ fn says_of_itself_what_it_does() {
         let answer = http.send(method, path, &[("Content-Type", kind)], body.as_bytes());
         assert!(answer.status < 300, "{method} {path}: {}", answer.text());
     }
-    assert_eq!(claimed.len(), 8, "{claimed:?}");
+    assert_eq!(claimed.len(), 9, "{claimed:?}");
 }
 
 #[test]

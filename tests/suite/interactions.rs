@@ -423,3 +423,103 @@ fn audit_events_and_reviews_are_never_deleted() {
     let patch = br#"[{"op":"replace","path":"/action","value":"C"}]"#;
     is(&administrator.send("PATCH", &format!("/fhir/AuditEvent/{id}"), &[JSON_PATCH], patch), 403);
 }
+
+fn versions(history: &Value) -> Vec<String> {
+    let entries = history["entry"].as_array().into_iter().flatten();
+    entries
+        .map(|entry| {
+            let etag = entry["response"]["etag"].as_str().unwrap().replace(['W', '/', '"'], "");
+            let (_, path) = entry["fullUrl"].as_str().unwrap().split_once("/fhir/").unwrap();
+            format!("{} {path} {etag}", entry["request"]["method"].as_str().unwrap())
+        })
+        .collect()
+}
+
+fn link(bundle: &Value, relation: &str) -> Option<String> {
+    let links = bundle["link"].as_array().unwrap();
+    let found = links.iter().find(|link| link["relation"] == relation)?;
+    Some(found["url"].as_str().unwrap().split_once("/fhir").map(|(_, path)| format!("/fhir{path}")).unwrap())
+}
+
+#[test]
+fn tells_the_history_of_a_resource_a_type_and_everything() {
+    let (_gateway, http) = open();
+    let created = is(&http.post("/fhir/Basic", &json!({"resourceType": "Basic", "code": {"text": "x"}})), 201);
+    let basic = created["id"].as_str().unwrap();
+    put(&http, &patient("a", "Ash"));
+    put(&http, &patient("b", "Birch"));
+    put(&http, &patient("a", "Cedar"));
+    is(&http.send("DELETE", "/fhir/Patient/b", &[], b""), 204);
+    let all = is(&http.get("/fhir/_history"), 200);
+    let expected = ["DELETE Patient/b 2", "PUT Patient/a 2", "PUT Patient/b 1", "PUT Patient/a 1"];
+    assert_eq!(versions(&all)[..4], expected);
+    assert_eq!(versions(&all)[4], format!("POST Basic/{basic} 1"));
+    assert_eq!(all["entry"][4]["request"]["url"], "Basic");
+    assert_eq!(all["entry"][0].get("resource"), None);
+    assert_eq!(all["entry"][2]["resource"]["meta"]["versionId"], "1");
+    assert_eq!(versions(&is(&http.get("/fhir/Patient/_history"), 200)), expected);
+    assert_eq!(is(&http.get("/fhir/Patient/a/_history"), 200)["total"], 2);
+    is(&http.get("/fhir/Patient/nobody/_history"), 404);
+    is(&http.get("/fhir/Nonsense/_history"), 404);
+
+    // Page by page, each version once; a link is bound to what was asked.
+    for address in ["/fhir/Patient/_history", "/fhir/Patient/a/_history"] {
+        let whole = versions(&is(&http.get(address), 200));
+        let (mut path, mut seen) = (format!("{address}?_count=1"), Vec::new());
+        loop {
+            let page = is(&http.get(&path), 200);
+            seen.extend(versions(&page));
+            match link(&page, "next") {
+                Some(next) => path = next,
+                None => break,
+            }
+        }
+        assert_eq!(seen, whole, "{address}");
+        let next = link(&is(&http.get(&format!("{address}?_count=1")), 200), "next").unwrap();
+        is(&http.get(&next.replace("_count=1", "_count=2")), 400);
+    }
+
+    let time = |index: usize| all["entry"][index]["response"]["lastModified"].as_str().unwrap().replace('+', "%2B");
+    let since = is(&http.get(&format!("/fhir/Patient/_history?_since={}", time(1))), 200);
+    assert_eq!(versions(&since), expected[..2]);
+    // What was current then: the versions before it that no other had followed.
+    let at = is(&http.get(&format!("/fhir/Patient/_history?_at={}", time(2))), 200);
+    assert_eq!(versions(&at), expected[2..]);
+    assert_eq!(versions(&is(&http.get(&format!("/fhir/Patient/a/_history?_at={}", time(2))), 200)), expected[3..]);
+    assert_eq!(versions(&is(&http.get("/fhir/Patient/_history?_at=2001"), 200)), [""; 0]);
+    for query in ["_list=List/1", "_sort=_lastUpdated", "_since=soon", "_count=-1", "_at=2020&_since=2020"] {
+        is(&http.get(&format!("/fhir/Patient/_history?{query}")), 400);
+    }
+}
+
+#[test]
+fn a_history_shows_what_may_be_read_and_nothing_of_the_rest() {
+    let (gateway, administrator, clinician) = consents();
+    let secret =
+        |history: &Value| versions(history).iter().any(|version| version.contains("secret") || version.contains("p2"));
+    let of_type = is(&clinician.get("/fhir/Condition/_history"), 200);
+    assert_eq!(versions(&of_type), ["PUT Condition/seen 1"]);
+    assert_eq!(of_type["total"], 1);
+    let all = is(&clinician.get("/fhir/_history"), 200);
+    assert!(versions(&all).contains(&"PUT Patient/p1 1".to_owned()) && !secret(&all), "{all:#}");
+    // A version that was labelled later and one that was not: each by itself.
+    let mut condition = is(&clinician.get("/fhir/Condition/seen"), 200);
+    condition["meta"] = json!({"security": [{"system": ACT_CODE, "code": "PSY"}]});
+    put(&administrator, &condition);
+    assert_eq!(versions(&is(&clinician.get("/fhir/Condition/seen/_history"), 200)), ["PUT Condition/seen 1"]);
+    // A page link of one caller is of no use to another.
+    let next = link(&is(&clinician.get("/fhir/Patient/_history?_count=0"), 200), "next");
+    assert_eq!(next, None);
+    let first = is(&clinician.get("/fhir/_history?_count=1"), 200);
+    let next = link(&first, "next").unwrap();
+    let other = Http::to(gateway.http.unwrap()).with(&gateway.token(&[
+        "--role",
+        "clinician",
+        "--purpose",
+        "TREAT",
+        "--actor",
+        "Practitioner/other",
+    ]));
+    is(&other.get(&next), 400);
+    assert_eq!(versions(&is(&other.get("/fhir/Condition/_history"), 200)), [""; 0]);
+}

@@ -29,6 +29,7 @@ mod packages;
 mod partners;
 mod patients;
 mod privacy;
+mod races;
 mod search;
 mod suites;
 mod transactions;

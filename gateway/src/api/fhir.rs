@@ -14,6 +14,7 @@ mod condition;
 mod decide;
 pub(super) mod delete;
 pub(super) mod document;
+pub(super) mod history;
 mod include;
 pub(super) mod operation;
 pub(super) mod patch;

@@ -139,11 +139,16 @@ impl<'a> Conditions<'a> {
 
     /// Puts the look-ups on record where nothing else is written. Nothing is answered before.
     pub(super) async fn record(self) -> Result<(), Failure> {
-        if !self.trail.is_empty() {
-            self.call.app.store.commit(Commit { resources: self.trail, ..Commit::default() }).await?;
-        }
-        Ok(())
+        record(self.call, self.trail).await
     }
+}
+
+/// Puts look-ups on record by themselves.
+pub(super) async fn record(call: &Call, trail: Vec<NewVersion>) -> Result<(), Failure> {
+    if !trail.is_empty() {
+        call.app.store.commit(Commit { resources: trail, ..Commit::default() }).await?;
+    }
+    Ok(())
 }
 
 /// The first two that are found.

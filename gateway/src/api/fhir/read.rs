@@ -1,10 +1,9 @@
-//! read, vread and history (FHIR R4 http.html, "read", "vread", "history").
+//! read and vread (FHIR R4 http.html, "read", "vread").
 
 use auth::Action;
 use consent::Interaction;
 use http::StatusCode;
 use model::id::Reference;
-use model::json::{Json, Object};
 use store::ExchangeId;
 
 use super::precondition::is_known;
@@ -15,9 +14,6 @@ use crate::api::{Call, Who, answer, format};
 use crate::audit::{Event, Kind, Outcome};
 use crate::emergency::summary::name_exchange;
 use crate::layers::Response;
-
-/// Versions of a history.
-const HISTORY: usize = 200;
 
 /// `GET /fhir/{type}/{id}`
 pub(in crate::api) async fn read(call: &Call, who: &Who) -> Result<Response, Failure> {
@@ -117,85 +113,4 @@ pub(super) fn about(mut event: Event, held: &[Held]) -> Event {
 pub(super) fn refused(event: Event, held: &[Held], reference: &str) -> Event {
     let event = if held.is_empty() { event.detail("known", "no") } else { event };
     event.entity(reference).outcome(Outcome::Refused, "not released")
-}
-
-/// `GET /fhir/{type}/{id}/_history`
-pub(in crate::api) async fn history(call: &Call, who: &Who) -> Result<Response, Failure> {
-    format_only(call)?;
-    let (resource_type, id) = target(call)?;
-    who.must(Action::Read(resource_type.as_str()))?;
-    let reference = format!("{resource_type}/{id}");
-    let asking = Asking::new(&call.app, who, Interaction::History)?;
-    let versions = asking.history(resource_type.as_str(), id.as_str(), HISTORY)?;
-    let (mut entries, mut released) = (Vec::new(), Vec::new());
-    let event = about(who.event(Kind::History, call.app.clock.now()), &versions);
-    for held in &versions {
-        if held.is_deleted() {
-            if asking.could_have_read(held)? {
-                entries.push(history_entry(call, held, None)?);
-            }
-        } else if let Some(one) = asking.release(held)? {
-            entries.push(history_entry(call, held, Some(&one))?);
-            released.push(one);
-        }
-    }
-    if versions.is_empty() {
-        asking.release_nothing(resource_type.as_str(), id.as_str())?;
-    }
-    let event = match entries.is_empty() {
-        true => refused(event, &versions, &reference),
-        false => event.entity(reference.as_str()),
-    };
-    let exchange = asking.record(event, &released).await?;
-    if entries.is_empty() {
-        asking.settle().await;
-        return Err(Failure::unknown(&reference));
-    }
-    let mut bundle = Object::new();
-    bundle.insert("resourceType", "Bundle");
-    bundle.insert("type", "history");
-    bundle.insert("total", entries.len() as u64);
-    let own = Json::object([
-        ("relation", Json::from("self")),
-        ("url", Json::from(format!("{}/{reference}/_history", call.base()).as_str())),
-    ]);
-    bundle.insert("link", Json::array([own]));
-    bundle.insert("entry", Json::Array(entries));
-    let mut response = answer::fhir(StatusCode::OK, Json::from(bundle).to_bytes());
-    if let Some(exchange) = exchange {
-        name_exchange(&mut response, exchange);
-    }
-    Ok(response)
-}
-
-/// One version as an entry; a deletion has no resource.
-fn history_entry(call: &Call, held: &Held, released: Option<&Released>) -> Result<Json, Failure> {
-    let reference = held.reference();
-    let method = match (released, held.method()) {
-        (None, _) | (_, store::Method::Delete) => "DELETE",
-        (Some(_), store::Method::Post) => "POST",
-        (Some(_), store::Method::Patch) => "PATCH",
-        (Some(_), store::Method::Put) => "PUT",
-    };
-    let status = match (released, held.version()) {
-        (None, _) => "204 No Content",
-        (Some(_), 1) => "201 Created",
-        (Some(_), _) => "200 OK",
-    };
-    let url = if method == "POST" { held.resource_type() } else { reference.as_str() };
-    let mut entry = Object::new();
-    entry.insert("fullUrl", format!("{}/{reference}", call.base()));
-    if let Some(released) = released {
-        entry.insert("resource", released.json()?);
-    }
-    entry.insert("request", Json::object([("method", Json::from(method)), ("url", Json::from(url))]));
-    entry.insert(
-        "response",
-        Json::object([
-            ("status", Json::from(status)),
-            ("etag", Json::from(format!("W/\"{}\"", held.version()).as_str())),
-            ("lastModified", Json::from(held.last_updated().to_rfc3339().as_str())),
-        ]),
-    );
-    Ok(entry.into())
 }

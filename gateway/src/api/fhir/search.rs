@@ -18,7 +18,7 @@ use crate::layers::Response;
 
 mod bundle;
 mod codes;
-mod cursor;
+pub(super) mod cursor;
 pub(super) mod evaluate;
 pub(super) mod matches;
 mod scope;
@@ -187,7 +187,7 @@ pub(super) fn binding(who: &Who, address: &str, used: &[(String, String)]) -> Ve
     binding
 }
 
-fn part(seal: &Seal, page: Option<&str>, binding: &[u8]) -> Result<Part, Failure> {
+pub(super) fn part(seal: &Seal, page: Option<&str>, binding: &[u8]) -> Result<Part, Failure> {
     let Some(page) = page else { return Ok(Part::First) };
     seal.opened(page, binding).ok_or_else(|| {
         let text = "parameter '_page': expected the link of a page of this search";

@@ -273,7 +273,7 @@ pub(super) async fn write(
             }
         }
     }
-    let mut audit = trail;
+    let mut audit = trail.clone();
     audit.extend(event.versions());
     let write = FhirWrite {
         raw,
@@ -283,11 +283,16 @@ pub(super) async fn write(
         changes: vec![change],
         audit,
     };
-    pipeline::write(&call.app, exchange, write).await.map_err(|refusal| {
-        let invalid = refusal.cause() == Cause::Invalid;
-        let failure = Failure::from(refusal);
-        if invalid { failure } else { failure.without_location() }
-    })
+    match pipeline::write(&call.app, exchange, write).await {
+        Ok(written) => Ok(written),
+        Err(refusal) => {
+            // The refusal tells that the condition was looked up: that is on record all the same.
+            condition::record(call, trail).await?;
+            let invalid = refusal.cause() == Cause::Invalid;
+            let failure = Failure::from(refusal);
+            Err(if invalid { failure } else { failure.without_location() })
+        }
+    }
 }
 
 /// As whom a caller writes.

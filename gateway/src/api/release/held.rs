@@ -120,12 +120,26 @@ impl Asking<'_> {
         Ok(self.app.store.vread(resource_type, id, version)?.map(Held))
     }
 
-    /// Versions, newest first, deletions included.
+    /// Versions under this one, newest first, deletions included.
     ///
     /// # Errors
     /// What the store says.
-    pub(crate) fn history(&self, resource_type: &str, id: &str, most: usize) -> Result<Vec<Held>, Failure> {
-        Ok(self.app.store.history(resource_type, id, None, most)?.into_iter().map(Held).collect())
+    pub(crate) fn history(&self, of: &Reference, before: Option<u64>, most: usize) -> Result<Vec<Held>, Failure> {
+        let (resource_type, id) = (of.resource_type.as_str(), of.id.as_str());
+        Ok(self.app.store.history(resource_type, id, before, most)?.into_iter().map(Held).collect())
+    }
+
+    /// Shows every version of these types, newest first, deletions included, until the visitor breaks.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn history_of(
+        &self,
+        types: &[&str],
+        span: &store::Span,
+        visitor: &mut dyn FnMut(Held) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        Ok(self.app.store.history_of(types, span, &mut |stored| visitor(Held(stored)))?)
     }
 
     /// Whether the caller could have read what was there before a deletion: 410 and the deletion's entry in a history are

@@ -67,6 +67,8 @@ fn fhir_interactions() -> Vec<Route> {
         fhir(Method::POST, "/fhir/{compartment}/{id}/{type}/_search", Endpoint::CompartmentSearchByForm, &[]),
         fhir(Method::GET, "/fhir/{type}/{id}", Endpoint::Read, &[Interaction("read")]),
         fhir(Method::PUT, "/fhir/{type}/{id}", Endpoint::Update, &[Interaction("update")]),
+        fhir(Method::GET, "/fhir/_history", Endpoint::SystemHistory, &[System("history-system")]),
+        fhir(Method::GET, "/fhir/{type}/_history", Endpoint::TypeHistory, &[Interaction("history-type")]),
         fhir(Method::PATCH, "/fhir/{type}/{id}", Endpoint::Patch, &[Interaction("patch")]),
         fhir(Method::DELETE, "/fhir/{type}/{id}", Endpoint::Delete, &[Interaction("delete")]),
         fhir(Method::GET, "/fhir/{type}/{id}/_history", Endpoint::History, &[Interaction("history-instance")]),

@@ -67,7 +67,9 @@ impl Entry {
             refuse("required", "request.url", "expected an address below the base of this server");
         }
         let (path, query) = match below.split_once('?') {
-            Some((path, query)) => (path.trim_end_matches('/'), Some(query.to_owned())),
+            Some((path, query)) => {
+                (path.trim_end_matches('/'), Some(query.to_owned()).filter(|query| !query.is_empty()))
+            }
             None => (below.trim_end_matches('/'), None),
         };
         let path = path.to_owned();

@@ -169,7 +169,8 @@ async fn commit(
             }
         };
     }
-    let mut audit = conditions.into_trail();
+    let trail = conditions.into_trail();
+    let mut audit = trail.clone();
     audit.extend(event.versions());
     let (places, changes): (Vec<usize>, Vec<FhirChange>) =
         order.into_iter().map(|(_, index, change)| (index, change)).unzip();
@@ -181,7 +182,13 @@ async fn commit(
         changes,
         audit,
     };
-    let written = pipeline::write(&call.app, exchange, write).await.map_err(|refusal| lost(refusal, planned))?;
+    let written = match pipeline::write(&call.app, exchange, write).await {
+        Ok(written) => written,
+        Err(refusal) => {
+            crate::api::fhir::condition::record(call, trail).await?;
+            return Err(lost(refusal, planned));
+        }
+    };
     for (index, version) in places.into_iter().zip(written.versions) {
         if let Some(slot) = versions.get_mut(index) {
             *slot = Some(version);
