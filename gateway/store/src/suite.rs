@@ -821,7 +821,7 @@ fn a_reindex_brings_every_version_up_and_says_what_it_did() {
     let mut both = Both::with(Rules::of(rules.clone()));
     let made = |id: &str, text: &str| {
         let new = version("Basic", id, text);
-        NewVersion { index: rules.rows("Basic", &new.body), ..new }
+        NewVersion { index: rules.rows("Basic", &new.body), patients: vec!["p".to_owned()], ..new }
     };
     for part in 0..7 {
         let numbers = part * 100..(part + 1) * 100;
@@ -834,7 +834,13 @@ fn a_reindex_brings_every_version_up_and_says_what_it_did() {
         terms: vec![one(param, Test::Equals(b"a".to_vec()), RowKind::Key)],
         ..Search::default()
     };
-    let count = |both: &Both, param: u32| both.ask(|store| Ok(plain(store.search(&by(param), 1000)?.entries))).len();
+    let count = |both: &Both, param: u32| {
+        let of_patient = Search { patients: vec!["p".to_owned()], ..by(param) };
+        let within = both.ask(|store| Ok(plain(store.search(&of_patient, 1000)?.entries)));
+        let all = both.ask(|store| Ok(plain(store.search(&by(param), 1000)?.entries)));
+        assert_eq!(all, within);
+        all.len()
+    };
     assert_eq!((count(&both, 30), count(&both, 31)), (349, 0));
     for (now, reopened) in [(1, false), (2, true), (0, false), (3, true)] {
         rules.0.store(now, Ordering::Relaxed);

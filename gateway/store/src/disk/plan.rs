@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::codec::Codec;
-use crate::disk::record::PatientRow;
+use crate::disk::record::{PatientEntry, PatientRow};
 use crate::disk::sketch::Demand;
 use crate::error::Error;
 use crate::index::{Direction, Flow, Index, keys};
@@ -98,9 +98,6 @@ impl<'a> Walk<'a> {
     fn narrow(self, resource_type: &str, terms: &[Term], patients: &[String]) -> Result<Option<Boxed<'a>>, Error> {
         let demand = Demand::of(terms);
         let (mut sources, mut without): (Vec<Boxed<'a>>, Vec<Boxed<'a>>) = (Vec::new(), Vec::new());
-        if !patients.is_empty() {
-            sources.push(self.patients(patients, Some(keys::type_tag(resource_type))));
-        }
         // What names a patient is tried first: few versions have it, and their sketches tell the rest.
         let (first, rest): (Vec<&Term>, Vec<&Term>) = terms.iter().partition(|term| names_patients(term));
         for term in &first {
@@ -113,6 +110,10 @@ impl<'a> Walk<'a> {
                 }
                 sources.push(source);
             }
+        }
+        if !patients.is_empty() {
+            // Their entries were asked for the rest as far as sketches tell: other lists would cost more than they spare.
+            return Ok(Some(self.patients(patients, Some(keys::type_tag(resource_type)), &demand)));
         }
         for term in rest {
             match term {
@@ -142,12 +143,15 @@ impl<'a> Walk<'a> {
         if sources.is_empty() { Ok(None) } else { All::of(self, sources, without).map(Some) }
     }
 
-    pub(super) fn patients(self, patients: &[String], tag: Option<[u8; 2]>) -> Boxed<'a> {
+    /// The versions about these patients that may have what is demanded.
+    pub(super) fn patients(self, patients: &[String], tag: Option<[u8; 2]>, demand: &Demand) -> Boxed<'a> {
         let one = |patient: &String| -> Boxed<'a> {
+            let demand = demand.clone();
             let decode = move |value: &[u8]| {
                 let row = PatientRow::decoded(Bytes::copy_from_slice(value)).map_err(|_| Error::unreadable_row())?;
-                let entries = row.entries.into_iter().filter(|(own, _)| tag.is_none_or(|tag| tag == *own));
-                Ok(entries.map(|(_, pointer)| pointer).collect())
+                let wanted =
+                    |entry: &PatientEntry| tag.is_none_or(|tag| tag == entry.tag) && demand.may_pass(&entry.sketch);
+                Ok(row.entries.into_iter().filter(wanted).map(|entry| entry.pointer).collect())
             };
             Box::new(Rows::of(self, keys::patient(patient), Box::new(decode)))
         };

@@ -16,6 +16,7 @@ use crate::disk::record::{
     CurrentRow, ExchangeItem, GrantRow, LedgerItem, Line, PatientRow, RowsItem, VersionItem, kind,
 };
 use crate::disk::rows::minute_of;
+use crate::disk::sketch::Demand;
 use crate::disk::{DiskStore, Shared};
 use crate::error::Error;
 use crate::exchange::{
@@ -148,7 +149,7 @@ impl Shared {
     fn candidates(&self, search: &Search) -> Result<Box<dyn Source + '_>, Error> {
         let walk = self.walk(search.order, search.after, search.updated_since, search.updated_until)?;
         if search.types.is_empty() && search.ids.is_empty() && search.terms.is_empty() && !search.patients.is_empty() {
-            return Ok(walk.patients(&search.patients, None));
+            return Ok(walk.patients(&search.patients, None, &Demand::default()));
         }
         let types = if search.types.is_empty() { self.types()? } else { search.types.clone() };
         if !search.ids.is_empty() {

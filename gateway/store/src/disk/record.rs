@@ -445,9 +445,19 @@ impl RowsItem {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct PatientRow {
     pub(crate) exchanges: Vec<u64>,
-    pub(crate) entries: Vec<([u8; 2], Pointer)>,
+    pub(crate) entries: Vec<PatientEntry>,
 }
 codec!(PatientRow { exchanges, entries });
+
+/// A live version about a patient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PatientEntry {
+    pub(crate) tag: [u8; 2],
+    pub(crate) pointer: Pointer,
+    /// See `disk::sketch`.
+    pub(crate) sketch: Bytes,
+}
+codec!(PatientEntry { tag, pointer, sketch });
 
 /// Value of a grant's row.
 pub(crate) struct GrantRow {

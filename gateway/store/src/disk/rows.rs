@@ -10,7 +10,7 @@ use sled::IVec;
 
 use crate::codec::Codec;
 use crate::disk::record::{
-    CurrentRow, ExchangeItem, GrantRow, LedgerItem, Line, LineDelivery, PatientRow, VersionItem,
+    CurrentRow, ExchangeItem, GrantRow, LedgerItem, Line, LineDelivery, PatientEntry, PatientRow, VersionItem,
 };
 use crate::disk::sketch;
 use crate::error::Error;
@@ -31,11 +31,12 @@ pub(crate) struct GroupRows {
     /// What rows were before the commit in hand, newest last: taken back if the commit is refused.
     undo: Vec<(IVec, Option<Option<IVec>>)>,
     patients: BTreeMap<String, PatientRow>,
-    superseded: Vec<(String, Pointer)>,
+    /// Entries of earlier rows that go, or get another sketch.
+    amended: Vec<(String, Pointer, Option<Bytes>)>,
     minutes: Vec<u64>,
     types: BTreeMap<String, Vec<Pointer>>,
     /// Of the commit in hand.
-    commit_patients: Vec<(String, PatientEntry)>,
+    commit_patients: Vec<(String, Noted)>,
     commit_types: Vec<(String, Pointer)>,
 }
 
@@ -70,11 +71,13 @@ fn each_once(patients: &[String]) -> impl Iterator<Item = &String> {
     patients.iter().enumerate().filter(first).map(|(_, patient)| patient)
 }
 
-enum PatientEntry {
+enum Noted {
     /// The version that stood there is current no longer.
     Superseded(Pointer),
+    /// The version that stands there has other rows now.
+    Anew(Pointer, Bytes),
     Exchange(u64),
-    Version([u8; 2], Pointer),
+    Version(PatientEntry),
 }
 
 impl GroupRows {
@@ -94,7 +97,7 @@ impl GroupRows {
             }
             self.put(keys::posting(&item.resource_type, keys::LIVE, b"", old.position), None);
             for patient in each_once(&previous.patients) {
-                self.commit_patients.push((patient.clone(), PatientEntry::Superseded(old)));
+                self.commit_patients.push((patient.clone(), Noted::Superseded(old)));
             }
         }
         self.commit_types.push((item.resource_type.clone(), pointer));
@@ -112,8 +115,11 @@ impl GroupRows {
             self.postings(item, pointer, &item.index);
         }
         self.put(keys::posting(&item.resource_type, keys::LIVE, b"", pointer.position), Some(pointer.length.encoded()));
+        // Without postings of its own there is nothing to tell: an empty sketch lets everything through.
+        let sketch = if item.rules.is_some() { Bytes::from(sketch::of(&item.index)) } else { Bytes::new() };
         for patient in each_once(&item.patients) {
-            self.commit_patients.push((patient.clone(), PatientEntry::Version(tag, pointer)));
+            let entry = PatientEntry { tag, pointer, sketch: sketch.clone() };
+            self.commit_patients.push((patient.clone(), Noted::Version(entry)));
         }
     }
 
@@ -134,6 +140,10 @@ impl GroupRows {
             self.put(keys::posting(&item.resource_type, row.param, &row.value, current.pointer.position), None);
         }
         self.postings(item, current.pointer, rows);
+        let sketch = Bytes::from(sketch::of(rows));
+        for patient in each_once(&item.patients) {
+            self.commit_patients.push((patient.clone(), Noted::Anew(current.pointer, sketch.clone())));
+        }
         if item.rules.is_none() {
             self.put(keys::older(&item.resource_type, &item.id), None);
         }
@@ -157,7 +167,7 @@ impl GroupRows {
         if let Some(patient) = &item.patient
             && !matches!(before, Before::Was(old) if old.patient.as_ref() == Some(patient))
         {
-            self.commit_patients.push((patient.clone(), PatientEntry::Exchange(number)));
+            self.commit_patients.push((patient.clone(), Noted::Exchange(number)));
         }
         for state in ExchangeState::ALL.into_iter().filter(|state| state.is_open()) {
             self.flag(
@@ -221,11 +231,10 @@ impl GroupRows {
         self.undo.clear();
         for (patient, entry) in self.commit_patients.drain(..) {
             match entry {
-                PatientEntry::Exchange(number) => self.patients.entry(patient).or_default().exchanges.push(number),
-                PatientEntry::Version(tag, pointer) => {
-                    self.patients.entry(patient).or_default().entries.push((tag, pointer));
-                }
-                PatientEntry::Superseded(old) => self.superseded.push((patient, old)),
+                Noted::Exchange(number) => self.patients.entry(patient).or_default().exchanges.push(number),
+                Noted::Version(entry) => self.patients.entry(patient).or_default().entries.push(entry),
+                Noted::Superseded(old) => self.amended.push((patient, old, None)),
+                Noted::Anew(pointer, sketch) => self.amended.push((patient, pointer, Some(sketch))),
             }
         }
         for (resource_type, pointer) in self.commit_types.drain(..) {
@@ -261,7 +270,7 @@ impl GroupRows {
                 if entries.is_empty() && exchanges.is_empty() {
                     break;
                 }
-                let first = entries.first().map_or(position + place, |(_, pointer)| pointer.position);
+                let first = entries.first().map_or(position + place, |entry| entry.pointer.position);
                 let part = PatientRow { exchanges, entries };
                 self.rows.insert(keys::patient_at(&patient, first).into(), Some(part.encoded().into()));
             }
@@ -274,16 +283,16 @@ impl GroupRows {
                 self.rows.entry(key.into()).or_insert_with(|| Some(position.encoded().into()));
             }
         }
-        for (patient, old) in std::mem::take(&mut self.superseded) {
-            self.take_out(&patient, old, index)?;
+        for (patient, version, sketch) in std::mem::take(&mut self.amended) {
+            self.amend(&patient, version, sketch, index)?;
         }
         Ok(self.rows)
     }
 
-    /// Takes a version out of its patient's row: the last one that begins at or before it.
-    fn take_out(&mut self, patient: &str, old: Pointer, index: &Index) -> Result<(), Error> {
+    /// Takes a version out of its patient's row, or gives it another sketch there: the last row that begins at or before it.
+    fn amend(&mut self, patient: &str, version: Pointer, sketch: Option<Bytes>, index: &Index) -> Result<(), Error> {
         let prefix = keys::patient(patient);
-        let behind = keys::patient_at(patient, old.position + 1);
+        let behind = keys::patient_at(patient, version.position + 1);
         let own = self.rows.range::<[u8], _>((Bound::Included(&prefix[..]), Bound::Excluded(&behind[..]))).next_back();
         let mut found = own.and_then(|(key, value)| Some((key.clone(), value.clone()?)));
         index.walk_in(1, &prefix, Some(&behind), Direction::Down, &mut |key, value| {
@@ -294,7 +303,13 @@ impl GroupRows {
         })?;
         let Some((key, value)) = found else { return Ok(()) };
         let mut row = PatientRow::decoded(Bytes::copy_from_slice(&value)).map_err(|_| Error::unreadable_row())?;
-        row.entries.retain(|(_, pointer)| *pointer != old);
+        match sketch {
+            None => row.entries.retain(|entry| entry.pointer != version),
+            Some(sketch) => {
+                let own = row.entries.iter_mut().filter(|entry| entry.pointer == version);
+                own.for_each(|entry| entry.sketch = sketch.clone());
+            }
+        }
         let empty = row.entries.is_empty() && row.exchanges.is_empty();
         self.rows.insert(key, (!empty).then(|| row.encoded().into()));
         Ok(())

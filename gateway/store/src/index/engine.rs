@@ -18,7 +18,7 @@ use crate::codec::{Codec, codec};
 use crate::error::Error;
 
 /// Version of the rows' layout: an index of another version is made anew.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// What a read is told while the engine is closed to be opened again.
 pub(super) const REOPENING: &str = "is being opened again";

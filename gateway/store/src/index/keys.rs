@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | meta | `0` | format, journal id, applied position, sequence, last commit time |
 //! | current version | `r` hash16(type, id) | version, deleted, pointer, rows made anew |
-//! | of a patient | `p` hash8(patient) position | exchange number, entries (type tag, pointer) |
+//! | of a patient | `p` hash8(patient) position | exchange number, entries (type tag, pointer, sketch) |
 //! | of a type | `t` type 0 position | pointers |
 //! | posting | `x` type 0 param4 value 0 0 position8 | length of the version's item, sketch of its other rows |
 //! | live version | `x` type 0 0000 0 0 position8 | length of the version's item |
