@@ -13,8 +13,8 @@ mod kill {
     use model::time::{Clock as _, SystemClock};
     use store::{
         Arrival, Author, Commit, Commits as _, Config, DeliveryChange, DeliveryState, ExchangeChange, ExchangeId,
-        ExchangeKind, Exchanges as _, Expect, LedgerQueue as _, NewLedgerRecord, NewVersion, Outbox as _,
-        Resources as _, Store,
+        ExchangeKind, Exchanges as _, Expect, IndexRow, LedgerQueue as _, Match, NewLedgerRecord, NewVersion,
+        Outbox as _, Resources as _, RowKind, Search, Store, Stored, Term, Test,
     };
 
     const DIRECTORY: &str = "STORE_KILL_TEST_DIRECTORY";
@@ -48,7 +48,7 @@ mod kill {
             body: Bytes::from(format!(r#"{{"resourceType":"{kind}","id":"{own}","text":"{id} {}"}}"#, "x".repeat(700))),
             id: own,
             expect: Expect::Any,
-            index: Vec::new(),
+            index: vec![key(1, format!("{caller}")), key(2, id.to_string())],
             patients: vec!["p".to_owned()],
             deleted: false,
             author: author.clone(),
@@ -61,6 +61,17 @@ mod kill {
         let deliveries = vec![DeliveryChange::new(id, "north", DeliveryState::Pending)];
         let exchanges = vec![ExchangeChange::open(id, arrival)];
         (id, Commit { resources, exchanges, deliveries, ledger, ..Commit::default() })
+    }
+
+    fn key(param: u32, value: String) -> IndexRow {
+        IndexRow { param, value: value.into_bytes(), kind: RowKind::Key }
+    }
+
+    fn found(store: &Store, resource_type: &str, param: u32, value: &str) -> Vec<Stored> {
+        let wanted = Match { param, test: Test::Equals(value.as_bytes().to_vec()), kind: RowKind::Key };
+        let terms = vec![Term::AnyOf(vec![wanted])];
+        let search = Search { types: vec![resource_type.to_owned()], terms, ..Search::default() };
+        store.search(&search, 10_000).unwrap().entries
     }
 
     /// The victim: runs only when the test below starts it.
@@ -143,6 +154,13 @@ mod kill {
             assert_eq!(store.raw(id).unwrap().unwrap(), id.to_string());
             let observation = store.read("Observation", &id.to_string()).unwrap().unwrap();
             assert!(String::from_utf8_lossy(&observation.body).contains(&id.to_string()));
+            assert_eq!(found(store, "Observation", 2, &id.to_string()).len(), 1);
+        }
+        // Each caller writes its Patient anew again and again: one version has postings, and it is the current one.
+        for caller in 0..8 {
+            let patients = found(store, "Patient", 1, &caller.to_string());
+            let current = store.read("Patient", &format!("p{caller}")).unwrap();
+            assert_eq!(patients, current.into_iter().collect::<Vec<_>>());
         }
         assert_eq!(store.pending("north").unwrap(), records.len() as u64);
     }
