@@ -3,6 +3,7 @@
 //!
 //! `cargo run --release -p store --example resources -- load DIRECTORY RESOURCES PER_COMMIT CALLERS`
 //! `cargo run --release -p store --example resources -- search DIRECTORY RATE SECONDS`
+//! `cargo run --release -p store --example resources -- check DIRECTORY`
 //! `cargo run --release -p store --example resources -- update DIRECTORY COUNT CALLERS`
 
 use std::ops::ControlFlow;
@@ -27,7 +28,13 @@ fn main() -> Result<(), Failure> {
         }
         ["update", directory, count, callers] => load(directory, count.parse()?, 1, callers.parse()?, true),
         ["search", directory, rate, seconds] => search(directory, rate.parse()?, seconds.parse()?),
-        _ => Err("usage: resources load DIRECTORY RESOURCES PER_COMMIT CALLERS | search DIRECTORY RATE SECONDS | update DIRECTORY COUNT CALLERS".into()),
+        ["check", directory] => {
+            let began = Instant::now();
+            let report = store::check(&Config::sled(directory), &mut |_, _| {})?;
+            eprintln!("{report:?} after {:.1} s, RSS {} MiB", began.elapsed().as_secs_f64(), rss() >> 20);
+            Ok(())
+        }
+        _ => Err("usage: resources load DIRECTORY RESOURCES PER_COMMIT CALLERS | search DIRECTORY RATE SECONDS | update DIRECTORY COUNT CALLERS | check DIRECTORY".into()),
     }
 }
 

@@ -233,3 +233,40 @@ fn rows_that_an_earlier_release_did_not_write_are_made_by_a_reindex() {
     let store = Store::open(&config, both.clock.clone()).unwrap();
     assert_eq!(found(&store), 41);
 }
+
+#[test]
+fn a_check_tells_of_postings_that_are_missing_or_too_many() {
+    let mut both = filled();
+    both.disk = None;
+    let config = both.config();
+    let directory = store_directory(&config.directory);
+    for added in [false, true] {
+        let journal = Journal::open(&directory.join("journal"), config.segment_bytes).unwrap();
+        let opened = OpenIndex::open(&directory.join("index"), journal.id(), config.cache_bytes, config.open_timeout);
+        let opened = opened.unwrap();
+        let applied = opened.applied.unwrap();
+        let index = Index::new(Engine::new(journal.id(), opened), config.cache_bytes, Rules::default());
+        let mut first = None;
+        let prefix = crate::index::keys::term("Observation", 1, b"");
+        index
+            .walk(&prefix, None, crate::index::Direction::Up, &mut |key, value| {
+                first = Some((key.to_vec(), value.to_vec()));
+                Ok(crate::index::Flow::Stop)
+            })
+            .unwrap();
+        let (mut key, value) = first.unwrap();
+        if added {
+            *key.last_mut().unwrap() ^= 1;
+        }
+        let row = added.then(|| sled::IVec::from(value));
+        index.put(crate::index::Rows::from([(sled::IVec::from(key), row)]), applied);
+        index.move_down().unwrap();
+        drop(index);
+        let problems = check(&config, &mut |_, _| {}).unwrap().problems;
+        assert!(problems.contains(&"index: row of kind x is missing".to_owned()), "{problems:?}");
+        let too_many = problems.contains(&"index: row of kind x is not in the journal".to_owned());
+        assert_eq!(too_many, added, "{problems:?}");
+    }
+    compact(&config).unwrap();
+    assert_eq!(check(&config, &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
+}
