@@ -150,6 +150,18 @@ fn every_problem_is_named_with_its_place() {
     }
 }
 
+#[test]
+fn every_repeated_member_is_named() {
+    let (_gateway, http) = open();
+    let body = r#"{"resourceType":"Patient","gender":"male","gender":"female","name":[{"family":"a","family":"b"}]}"#;
+    let answer = http.send("POST", "/fhir/Patient", &[("Content-Type", JSON)], body.as_bytes());
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    let outcome = answer.json();
+    let said: Vec<&str> =
+        outcome["issue"].as_array().unwrap().iter().filter_map(|issue| issue["expression"][0].as_str()).collect();
+    assert_eq!(said, ["Patient.gender", "Patient.name[0].family"], "{outcome}");
+}
+
 /// Same numbers each time, so that a failure can be repeated.
 struct Draw(u64);
 

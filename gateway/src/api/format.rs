@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Full};
-use model::json::{Json, Limits, parse};
+use model::json::{ErrorKind, Json, Limits, Repeated, parse, repeated};
 use model::outcome::Issue;
 use model::xml;
 
@@ -20,6 +20,8 @@ use crate::layers::Response;
 const FHIR_XML: &str = "application/fhir+xml; charset=utf-8";
 /// Larger answers are rewritten on the blocking pool: they would hold a worker for longer than a millisecond.
 const LARGE_BYTES: usize = 128 * 1024;
+/// Repeated members that a refusal names.
+const MOST_REPEATS: usize = 50;
 
 /// How FHIR is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,8 +155,9 @@ pub(crate) async fn body(call: &mut Call) -> Result<Sent, Failure> {
         Failure::of(StatusCode::BAD_REQUEST, vec![Issue::error("structure", kind).at(place)])
     };
     let tree = match format {
-        Format::Json => parse(&raw, &limits).map_err(|error| {
-            unreadable(format!("line {}, column {}", error.line, error.column), error.kind.to_string())
+        Format::Json => parse(&raw, &limits).map_err(|error| match error.kind {
+            ErrorKind::DuplicateKey => repeats(&raw),
+            kind => unreadable(format!("line {}, column {}", error.line, error.column), kind.to_string()),
         })?,
         Format::Xml => {
             let document = xml::parse(&raw, &limits).map_err(|error| {
@@ -167,6 +170,16 @@ pub(crate) async fn body(call: &mut Call) -> Result<Sent, Failure> {
         }
     };
     Ok(Sent { raw, format, tree })
+}
+
+/// Every member that a JSON text has twice, not the first alone.
+fn repeats(raw: &[u8]) -> Failure {
+    let issue = |one: Repeated| Issue::error("structure", ErrorKind::DuplicateKey.to_string()).at(one.path);
+    let mut issues: Vec<Issue> = repeated(raw, MOST_REPEATS).into_iter().map(issue).collect();
+    if issues.is_empty() {
+        issues.push(Issue::error("structure", ErrorKind::DuplicateKey.to_string()));
+    }
+    Failure::of(StatusCode::BAD_REQUEST, issues)
 }
 
 /// The answer in XML, if it is FHIR in JSON.

@@ -6,6 +6,7 @@
 
 mod locate;
 mod parse;
+mod repeated;
 mod write;
 mod writer;
 
@@ -16,6 +17,7 @@ use smol_str::{SmolStr, format_smolstr};
 pub use locate::{Position, locate, member_span, position_of};
 pub(crate) use locate::{path_steps, skip_space};
 pub use parse::{ErrorKind, JsonError, Limits, parse};
+pub use repeated::{Repeated, repeated};
 pub(crate) use write::scalar as write_scalar;
 pub use write::string as write_string;
 pub use writer::Writer;
