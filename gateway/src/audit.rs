@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use model::json::{Limits, parse};
 use model::time::Instant;
 use sha2::{Digest, Sha256};
-use store::{Author, ExchangeId, Expect, NewVersion};
+use store::{Author, ExchangeId, Expect, IndexRow, NewVersion};
 use typed::{AuditKind, Interaction};
 
 mod agents;
+mod found;
 mod parts;
 mod resource;
 mod shown;
@@ -199,6 +199,13 @@ pub struct Event {
     exchange: Option<ExchangeId>,
     query: Option<String>,
     details: Vec<(&'static str, String)>,
+}
+
+/// An event as it is written.
+struct Made {
+    text: Vec<u8>,
+    /// Its key rows; the others are made when it is looked at.
+    index: Vec<IndexRow>,
 }
 
 impl Event {
@@ -406,18 +413,18 @@ impl Event {
     /// The versions to put into the commit of what it tells of: one for each patient, and a decision event for each
     /// patient whose consents had a say.
     pub fn versions(&self) -> Vec<NewVersion> {
-        let version = |id: String, patient: Option<&str>, text: Vec<u8>| NewVersion {
+        let version = |id: String, patient: Option<&str>, Made { text, index }: Made| NewVersion {
             resource_type: "AuditEvent".to_owned(),
             id,
             expect: Expect::Absent,
-            index: rows(&text),
+            index,
             body: Bytes::from(text),
             patients: patient.map(str::to_owned).into_iter().collect(),
             deleted: false,
             author: Author { source: "anchorline".to_owned(), exchange: self.exchange },
             skip_unchanged: false,
             method: store::Method::Put,
-            lean: false,
+            lean: true,
         };
         let mut versions = Vec::with_capacity(self.patients.len().max(1));
         for (id, patient, resource) in self.resources() {
@@ -426,8 +433,8 @@ impl Event {
         versions
     }
 
-    /// The same as texts, each with its id and patient.
-    fn resources(&self) -> Vec<(String, Option<&str>, Vec<u8>)> {
+    /// The same as texts with what they are found by, each with its id and patient.
+    fn resources(&self) -> Vec<(String, Option<&str>, Made)> {
         let mut made = Vec::new();
         let (nothing, always) = (About::default(), Decided::default());
         let patients = self.patients.iter().map(|(patient, about)| (Some(patient.as_str()), about));
@@ -450,11 +457,6 @@ impl Event {
         }
         made
     }
-}
-
-/// What an event is found by.
-fn rows(text: &[u8]) -> Vec<store::IndexRow> {
-    parse(text, &Limits::default()).map(|event| crate::index::rows(&event)).unwrap_or_default()
 }
 
 /// Names the version of the sensitivity map, where labels come from it: what it labels decides with the consents.

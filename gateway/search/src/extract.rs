@@ -54,13 +54,12 @@ pub(crate) fn rows<'p>(
     rows
 }
 
-/// Which rows get an entry of their own. Composites are found by their parts, and of an audit event, of which there are
-/// more than of all else, only what people ask by is.
+/// Which rows get an entry of their own. Composites are found by their parts. Two audit events are written with every
+/// read: they are found by whose record they tell of, as everything is, and by who took part; all else is looked at from there.
 pub(crate) fn kind(resource_type: &str, parameter: &Parameter) -> RowKind {
-    let asked_by = ["patient", "entity", "agent"];
     let is_detail = match parameter.kind {
         Kind::Composite => true,
-        _ => resource_type == "AuditEvent" && !asked_by.contains(&parameter.code.as_str()),
+        _ => resource_type == "AuditEvent" && parameter.code != "agent",
     };
     if is_detail { RowKind::Detail } else { RowKind::Key }
 }

@@ -2,11 +2,10 @@
 //!
 //! In BALP the client is the destination of what is read, and the source of a query and of what is written.
 
-use std::borrow::Cow;
-
 use model::id::Reference;
 use model::json::Writer;
 
+use super::found::FoundBy;
 use super::parts::{Coding, DCM, concept, identifier};
 use super::resource::JTI;
 use super::{Event, Kind, PARTNER_SYSTEM, Who};
@@ -30,77 +29,70 @@ pub(super) const SERVER: Coding = (SOURCE_TYPE, "4", "Application Server");
 
 impl Event {
     /// Who took part; the requestor first.
-    pub(super) fn agents(&self, out: &mut Writer) {
+    pub(super) fn agents(&self) -> Vec<Agent<'_>> {
         match self.kind {
             Kind::Receive => {
-                let by = self.asked_by();
-                Agent::of(SOURCE, Party::of(&by)).requests().write(out);
-                Agent::of(DESTINATION, Party::Gateway).write(out);
+                vec![Agent::of(SOURCE, self.asked_by()).requests(), Agent::of(DESTINATION, Party::Gateway)]
             }
-            Kind::Disclose => self.disclosing(out),
-            Kind::Create | Kind::Update => self.asking(out, AUTHOR, SOURCE, DESTINATION),
-            Kind::Delete => self.asking(out, AUTHOR, APPLICATION, CUSTODIAN),
-            Kind::Search | Kind::Find => self.asking(out, RECIPIENT, SOURCE, DESTINATION),
-            _ => self.asking(out, RECIPIENT, DESTINATION, SOURCE),
+            Kind::Disclose => self.disclosing(),
+            Kind::Create | Kind::Update => self.asking(AUTHOR, SOURCE, DESTINATION),
+            Kind::Delete => self.asking(AUTHOR, APPLICATION, CUSTODIAN),
+            Kind::Search | Kind::Find => self.asking(RECIPIENT, SOURCE, DESTINATION),
+            _ => self.asking(RECIPIENT, DESTINATION, SOURCE),
         }
     }
 
     /// The user, the application they ask with, and the gateway.
-    fn asking(&self, out: &mut Writer, user: Coding, client: Coding, server: Coding) {
+    fn asking(&self, user: Coding, client: Coding, server: Coding) -> Vec<Agent<'_>> {
         let address = self.client.as_ref().and_then(|client| client.address.as_deref()).map(|address| (address, IP));
         let own = self.client.as_ref().map(|client| (client.server.as_str(), URI));
         let server = Agent { network: own, ..Agent::of(server, Party::Gateway) };
-        let by = self.asked_by();
-        if let Who::Partner(_) = by.as_ref() {
+        if let Some(Who::Partner(_)) = self.requestor {
             // A system that sends by itself: there is no user.
-            Agent { network: address, ..Agent::of(client, Party::of(&by)).requests() }.write(out);
-        } else {
-            let token = self.token.as_deref().filter(|_| self.kind != Kind::Delete);
-            Agent { token, event: Some(self), ..Agent::of(user, Party::of(&by)).requests() }.write(out);
-            Agent { network: address, ..Agent::of(client, Party::Application) }.write(out);
+            return vec![Agent { network: address, ..Agent::of(client, self.asked_by()).requests() }, server];
         }
-        server.write(out);
+        let token = self.token.as_deref().filter(|_| self.kind != Kind::Delete);
+        let user = Agent { token, event: Some(self), ..Agent::of(user, self.asked_by()).requests() };
+        vec![user, Agent { network: address, ..Agent::of(client, Party::Application) }, server]
     }
 
     /// The gateway, the recipient, and the system from which the content came.
-    fn disclosing(&self, out: &mut Writer) {
+    fn disclosing(&self) -> Vec<Agent<'_>> {
         let network = self.client.as_ref().map(|client| (client.server.as_str(), URI));
-        Agent { network, ..Agent::of(SOURCE, Party::Gateway).requests() }.write(out);
+        let mut agents = vec![Agent { network, ..Agent::of(SOURCE, Party::Gateway).requests() }];
         if let Some((who, address)) = &self.recipient {
             let network = address.as_deref().map(|address| (address, URI));
-            Agent { network, ..Agent::of(DESTINATION, Party::of(who)) }.write(out);
+            agents.push(Agent { network, ..Agent::of(DESTINATION, Party::of(who)) });
         }
-        if let Some(origin) = &self.requestor {
-            Agent::of(AUTHOR, Party::of(origin)).write(out);
-        }
+        agents.extend(self.requestor.iter().map(|origin| Agent::of(AUTHOR, Party::of(origin))));
+        agents
     }
 
     /// Who took part in the decision: user, application, organisation, authoriser.
-    pub(super) fn decision_agents(&self, out: &mut Writer) {
-        let by = self.asked_by();
+    pub(super) fn decision_agents(&self) -> Vec<Agent<'_>> {
         let (user, network) = match (&self.recipient, &self.client) {
             (Some((who, address)), _) if self.kind == Kind::Disclose => {
-                (who, address.as_deref().map(|address| (address, URI)))
+                (Party::of(who), address.as_deref().map(|address| (address, URI)))
             }
-            (_, Some(client)) => (by.as_ref(), client.address.as_deref().map(|address| (address, IP))),
-            _ => (by.as_ref(), None),
+            (_, Some(client)) => (self.asked_by(), client.address.as_deref().map(|address| (address, IP))),
+            _ => (self.asked_by(), None),
         };
         let policy = self.token.as_ref().map(|jti| format!("{JTI}{jti}"));
-        let user = Agent { policy, event: Some(self), ..Agent::of(RECIPIENT, Party::of(user)).requests() };
-        user.write(out);
-        Agent { network, ..Agent::of(APPLICATION, Party::Application) }.write(out);
-        match &self.organisation {
-            Some(reference) => Agent::of(PROVIDER, Party::Reference(reference)).write(out),
-            None => Agent::of(PROVIDER, Party::Named("no organisation named")).write(out),
-        }
-        Agent::of(AUTHORISER, Party::Gateway).write(out);
+        let organisation = match self.organisation.as_deref() {
+            Some(text) if Reference::parse(text).is_ok() => Party::Reference(text),
+            Some(text) => Party::Named(text),
+            None => Party::Named("no organisation named"),
+        };
+        vec![
+            Agent { policy, event: Some(self), ..Agent::of(RECIPIENT, user).requests() },
+            Agent { network, ..Agent::of(APPLICATION, Party::Application) },
+            Agent::of(PROVIDER, organisation),
+            Agent::of(AUTHORISER, Party::Gateway),
+        ]
     }
 
-    fn asked_by(&self) -> Cow<'_, Who> {
-        match &self.requestor {
-            Some(who) => Cow::Borrowed(who),
-            None => Cow::Owned(Who::Unnamed("anonymous".to_owned())),
-        }
+    fn asked_by(&self) -> Party<'_> {
+        self.requestor.as_ref().map_or(Party::Named("anonymous"), Party::of)
     }
 }
 
@@ -110,7 +102,7 @@ const URI: &str = "5";
 
 /// Who an agent is.
 #[derive(Clone, Copy)]
-enum Party<'a> {
+pub(super) enum Party<'a> {
     /// The application a caller asks with: tokens do not name one.
     Application,
     Gateway,
@@ -122,8 +114,8 @@ enum Party<'a> {
 impl<'a> Party<'a> {
     fn of(who: &'a Who) -> Self {
         match who {
-            Who::Reference(text) => Self::Reference(text),
-            Who::Unnamed(text) => Self::Named(text),
+            Who::Reference(text) if Reference::parse(text).is_ok() => Self::Reference(text),
+            Who::Reference(text) | Who::Unnamed(text) => Self::Named(text),
             Who::Identifier(system, value) => Self::Identifier(system, value),
             Who::Partner(name) => Self::Identifier(PARTNER_SYSTEM, name),
         }
@@ -133,16 +125,26 @@ impl<'a> Party<'a> {
         match self {
             Self::Application => named(out, "application of the caller"),
             Self::Gateway => observer(out),
-            Self::Reference(text) if Reference::parse(text).is_ok() => super::parts::reference(out, text),
-            Self::Reference(text) | Self::Named(text) => named(out, text),
+            Self::Reference(text) => super::parts::reference(out, text),
+            Self::Named(text) => named(out, text),
             Self::Identifier(system, value) => identifier(out, Some(system), value),
+        }
+    }
+
+    /// What it is found by.
+    pub(super) fn found_by(self) -> FoundBy<'a> {
+        match self {
+            Self::Reference(text) => FoundBy::Reference(text),
+            Self::Identifier(system, value) => FoundBy::Identifier(system, value),
+            Self::Application | Self::Gateway | Self::Named(_) => FoundBy::Nothing,
         }
     }
 }
 
-struct Agent<'a> {
+/// One who took part.
+pub(super) struct Agent<'a> {
     kind: Coding,
-    who: Party<'a>,
+    pub(super) who: Party<'a>,
     requestor: bool,
     token: Option<&'a str>,
     policy: Option<String>,
@@ -161,7 +163,7 @@ impl<'a> Agent<'a> {
     }
 
     /// Members in the order of the definition.
-    fn write(&self, out: &mut Writer) {
+    pub(super) fn write(&self, out: &mut Writer) {
         out.object(|out| {
             concept(out.member("type"), self.kind);
             if let Some(event) = self.event.filter(|event| !event.roles.is_empty()) {

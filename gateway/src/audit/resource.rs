@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::json::Writer;
 
-use super::agents::{SERVER, observer};
-use super::parts::{Coding, DCM, coding, identifier, reference, template};
-use super::{About, Decided, EXCHANGE_SYSTEM, Event, Outcome};
+use super::agents::{Agent, SERVER, observer};
+use super::found;
+use super::parts::{DCM, coding, identifier, reference, template};
+use super::{About, Decided, EXCHANGE_SYSTEM, Event, Made, Outcome};
 
 const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const OBJECT_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
@@ -22,12 +23,24 @@ pub(super) const JTI: &str = "urn:ietf:params:oauth:jti:";
 /// What most events take.
 const ROOM: usize = 2048;
 
-const PERSON: Coding = (ENTITY_TYPE, "1", "Person");
-const PATIENT: Coding = (OBJECT_ROLE, "1", "Patient");
+/// One thing an event is about.
+enum Entity<'a> {
+    Patient(&'a str),
+    Resource(&'a str),
+    /// The digest of a query.
+    Query(&'a str),
+    /// The id of the request.
+    Request(&'a str),
+    /// The exchange it belongs to, and facts by name.
+    Facts(Option<String>, Vec<(&'a str, &'a str)>),
+    Consent(&'a str),
+    Token(&'a str),
+}
 
 impl Event {
-    /// The event about one patient, or about nobody, as text.
-    pub(super) fn resource_about(&self, id: &str, patient: Option<&str>, about: &About) -> Vec<u8> {
+    /// The event about one patient, or about nobody: its text, and what it is found by.
+    pub(super) fn resource_about(&self, id: &str, patient: Option<&str>, about: &About) -> Made {
+        let (agents, entities) = (self.agents(), self.entities(patient, about));
         let mut out = Writer::with_capacity(ROOM);
         out.object(|out| {
             out.text_member("resourceType", "AuditEvent");
@@ -39,20 +52,22 @@ impl Event {
                 true => self.head(out, Outcome::Refused, Some("not released")),
                 false => self.head(out, self.outcome, self.outcome_text.as_deref()),
             }
-            out.member("agent").array(|out| self.agents(out));
-            source(out.member("source"));
-            self.entities(out, patient, about);
+            parts(out, &agents, &entities);
         });
-        out.into_bytes()
+        Made { index: found::rows(agents.iter().map(|agent| agent.who.found_by())), text: out.into_bytes() }
     }
 
     /// The decision event (IHE BALP 1.1, "AuthZ-Consent"): which consents decided, for whom, with which outcome.
-    pub(super) fn decision_event(&self, id: &str, patient: Option<&str>, decided: &Decided) -> Vec<u8> {
+    pub(super) fn decision_event(&self, id: &str, patient: Option<&str>, decided: &Decided) -> Made {
         let consents = decided.consents();
         let subtype = match consents.is_empty() {
             true => (BALP_AUTHZ, "AuthZ-Role", "Authorization Decision using only Roles"),
             false => (BALP_AUTHZ, "AuthZ-Consent", "Authorization Decision using Roles and Consent"),
         };
+        let agents = self.decision_agents();
+        let mut entities: Vec<Entity<'_>> = patient.map(Entity::Patient).into_iter().collect();
+        entities.extend(consents.into_iter().map(Entity::Consent));
+        entities.extend(self.token.as_deref().map(Entity::Token));
         let mut out = Writer::with_capacity(ROOM);
         out.object(|out| {
             out.text_member("resourceType", "AuditEvent");
@@ -64,29 +79,9 @@ impl Event {
                 true => self.head(out, Outcome::Success, None),
                 false => self.head(out, Outcome::Refused, Some("not released")),
             }
-            out.member("agent").array(|out| self.decision_agents(out));
-            source(out.member("source"));
-            if patient.is_none() && consents.is_empty() && self.token.is_none() {
-                return;
-            }
-            out.member("entity").array(|out| {
-                patient.iter().for_each(|patient| patient_entity(out, patient));
-                for consent in consents {
-                    out.object(|out| {
-                        reference(out.member("what"), consent);
-                        let kind = ("http://hl7.org/fhir/resource-types", "Consent", "Consent");
-                        coding(out.member("type"), kind);
-                    });
-                }
-                if let Some(jti) = &self.token {
-                    out.object(|out| {
-                        identifier(out.member("what"), None, &format!("{JTI}{jti}"));
-                        coding(out.member("type"), (BALP_AGENT, "UserOauthAgent", "User OAuth Agent participant"));
-                    });
-                }
-            });
+            parts(out, &agents, &entities);
         });
-        out.into_bytes()
+        Made { index: found::rows(agents.iter().map(|agent| agent.who.found_by())), text: out.into_bytes() }
     }
 
     fn head(&self, out: &mut Writer, outcome: Outcome, text: Option<&str>) {
@@ -120,97 +115,102 @@ impl Event {
         });
     }
 
-    fn entities(&self, out: &mut Writer, patient: Option<&str>, about: &About) {
-        let request = self.client.as_ref().and_then(|client| client.request.as_deref());
-        let shown = self.shown(about);
-        let references = || self.entities.iter().chain(&about.entities);
-        let has_facts = self.exchange.is_some() || !shown.is_empty();
-        if patient.is_none() && references().next().is_none() && self.query.is_none() && request.is_none() && !has_facts
-        {
-            return;
+    fn entities<'e>(&'e self, patient: Option<&'e str>, about: &'e About) -> Vec<Entity<'e>> {
+        let mut entities: Vec<Entity<'_>> = patient.map(Entity::Patient).into_iter().collect();
+        entities.extend(self.entities.iter().chain(&about.entities).map(|text| Entity::Resource(text)));
+        entities.extend(self.query.as_deref().map(Entity::Query));
+        entities.extend(self.client.as_ref().and_then(|client| client.request.as_deref()).map(Entity::Request));
+        let facts = self.facts(about);
+        if self.exchange.is_some() || !facts.is_empty() {
+            entities.push(Entity::Facts(self.exchange.map(|exchange| exchange.to_string()), facts));
         }
-        out.member("entity").array(|out| {
-            patient.iter().for_each(|patient| patient_entity(out, patient));
-            for text in references() {
-                out.object(|out| {
-                    reference(out.member("what"), text);
-                    coding(out.member("type"), (ENTITY_TYPE, "2", "System Object"));
-                    coding(out.member("role"), (OBJECT_ROLE, "4", "Domain Resource"));
-                });
-            }
-            if let Some(digest) = &self.query {
-                out.object(|out| {
-                    coding(out.member("type"), (ENTITY_TYPE, "2", "System Object"));
-                    coding(out.member("role"), (OBJECT_ROLE, "24", "Query"));
-                    out.text_member("query", &STANDARD.encode(format!("sha-256:{digest}")));
-                });
-            }
-            if let Some(request) = request {
-                out.object(|out| {
-                    identifier(out.member("what"), None, request);
-                    coding(out.member("type"), (BALP_ENTITY, "XrequestId", "X-Request-Id"));
-                });
-            }
-            if has_facts {
-                self.facts(out, &shown);
-            }
-        });
+        entities
     }
 
     /// The facts by name, each once.
-    fn shown<'e>(&'e self, about: &'e About) -> Vec<(&'e str, &'e str)> {
+    fn facts<'e>(&'e self, about: &'e About) -> Vec<(&'e str, &'e str)> {
         let traces = about.decided.iter().flat_map(|decided| &decided.traces).map(|it| ("consent", it.as_str()));
         let details = self.details.iter().chain(&about.details).map(|(name, value)| (*name, value.as_str()));
-        let mut shown = Vec::new();
-        for detail in details.chain(traces) {
-            if !shown.contains(&detail) {
-                shown.push(detail);
+        let mut facts = Vec::new();
+        for fact in details.chain(traces) {
+            if !facts.contains(&fact) {
+                facts.push(fact);
             }
         }
-        shown
+        facts
     }
+}
 
-    /// The exchange it belongs to, and the facts.
-    fn facts(&self, out: &mut Writer, shown: &[(&str, &str)]) {
-        out.object(|out| {
-            match self.exchange {
-                Some(exchange) => {
-                    identifier(out.member("what"), Some(EXCHANGE_SYSTEM), &exchange.to_string());
-                    coding(out.member("type"), (ENTITY_TYPE, "4", "Other"));
-                    coding(out.member("role"), (OBJECT_ROLE, "21", "Job Stream"));
-                }
-                None => {
-                    coding(out.member("type"), (ENTITY_TYPE, "4", "Other"));
-                    out.text_member("name", "facts of the event");
-                }
+impl Entity<'_> {
+    fn write(&self, out: &mut Writer) {
+        out.object(|out| match self {
+            Self::Patient(id) => {
+                reference(out.member("what"), &format!("Patient/{id}"));
+                coding(out.member("type"), (ENTITY_TYPE, "1", "Person"));
+                coding(out.member("role"), (OBJECT_ROLE, "1", "Patient"));
             }
-            if shown.is_empty() {
-                return;
+            Self::Resource(text) => {
+                reference(out.member("what"), text);
+                coding(out.member("type"), (ENTITY_TYPE, "2", "System Object"));
+                coding(out.member("role"), (OBJECT_ROLE, "4", "Domain Resource"));
             }
-            out.member("detail").array(|out| {
-                for (name, value) in shown {
-                    out.object(|out| {
-                        out.text_member("type", name);
-                        out.text_member("valueString", value);
-                    });
+            Self::Query(digest) => {
+                coding(out.member("type"), (ENTITY_TYPE, "2", "System Object"));
+                coding(out.member("role"), (OBJECT_ROLE, "24", "Query"));
+                out.text_member("query", &STANDARD.encode(format!("sha-256:{digest}")));
+            }
+            Self::Request(id) => {
+                identifier(out.member("what"), None, id);
+                coding(out.member("type"), (BALP_ENTITY, "XrequestId", "X-Request-Id"));
+            }
+            Self::Facts(exchange, facts) => {
+                match exchange {
+                    Some(exchange) => {
+                        identifier(out.member("what"), Some(EXCHANGE_SYSTEM), exchange);
+                        coding(out.member("type"), (ENTITY_TYPE, "4", "Other"));
+                        coding(out.member("role"), (OBJECT_ROLE, "21", "Job Stream"));
+                    }
+                    None => {
+                        coding(out.member("type"), (ENTITY_TYPE, "4", "Other"));
+                        out.text_member("name", "facts of the event");
+                    }
                 }
-            });
+                details(out, facts);
+            }
+            Self::Consent(version) => {
+                reference(out.member("what"), version);
+                coding(out.member("type"), ("http://hl7.org/fhir/resource-types", "Consent", "Consent"));
+            }
+            Self::Token(jti) => {
+                identifier(out.member("what"), None, &format!("{JTI}{jti}"));
+                coding(out.member("type"), (BALP_AGENT, "UserOauthAgent", "User OAuth Agent participant"));
+            }
         });
     }
 }
 
-fn patient_entity(out: &mut Writer, patient: &str) {
-    out.object(|out| {
-        reference(out.member("what"), &format!("Patient/{patient}"));
-        coding(out.member("type"), PERSON);
-        coding(out.member("role"), PATIENT);
+fn details(out: &mut Writer, facts: &[(&str, &str)]) {
+    if facts.is_empty() {
+        return;
+    }
+    out.member("detail").array(|out| {
+        for (name, value) in facts {
+            out.object(|out| {
+                out.text_member("type", name);
+                out.text_member("valueString", value);
+            });
+        }
     });
 }
 
-/// Who tells this: the gateway, as an application server.
-fn source(out: &mut Writer) {
-    out.object(|out| {
+/// Who took part, who tells this (the gateway, as an application server), and what it is about.
+fn parts(out: &mut Writer, agents: &[Agent<'_>], entities: &[Entity<'_>]) {
+    out.member("agent").array(|out| agents.iter().for_each(|agent| agent.write(out)));
+    out.member("source").object(|out| {
         observer(out.member("observer"));
         out.member("type").array(|out| coding(out, SERVER));
     });
+    if !entities.is_empty() {
+        out.member("entity").array(|out| entities.iter().for_each(|entity| entity.write(out)));
+    }
 }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use conformance::validate::{Options, Validator};
-use model::json::Json;
+use model::json::{Json, Limits, parse};
 
 use super::*;
 
@@ -12,7 +12,7 @@ mod balp;
 /// The events as they can be read.
 fn read(event: &Event) -> Vec<Json> {
     let texts = event.resources();
-    texts.iter().map(|(_, _, text)| parse(text, &Limits::default()).unwrap()).collect()
+    texts.iter().map(|(_, _, made)| parse(&made.text, &Limits::default()).unwrap()).collect()
 }
 
 fn check(event: &Event, expected: &[(&[&str], &str)]) -> Json {
@@ -153,4 +153,20 @@ fn draws_ids_of_the_form_of_a_uuid() {
     let (one, other) = (random_id(), random_id());
     assert_ne!(one, other);
     assert!(one.len() == 36 && one.as_bytes()[14] == b'4', "{one}");
+}
+
+#[test]
+fn is_found_by_what_the_search_parameters_would_find() {
+    for kind in Kind::ALL {
+        let bare = Event::new(kind, now());
+        let other = full(kind).by(Who::Identifier("urn:staff".into(), "7".into())).organisation("Organization/h");
+        for event in [full(kind), full(kind).outcome(Outcome::Refused, "no"), full(kind).source("lab"), other, bare] {
+            for (_, _, Made { text, index }) in event.resources() {
+                let json = parse(&text, &Limits::default()).unwrap();
+                let mut expected = crate::index::rows(&json);
+                expected.retain(|row| row.kind == store::RowKind::Key);
+                assert_eq!(index, expected, "{kind:?}: {}", json.pretty());
+            }
+        }
+    }
 }
