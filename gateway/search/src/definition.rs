@@ -112,7 +112,8 @@ impl Definition {
         if names("target").iter().any(|name| name == "Resource") {
             targets.clear();
         }
-        let expression = text("expression");
+        let expression = typed_choices(text("expression"));
+        let expression = expression.as_str();
         if expression.is_empty() {
             wrong("expression: expected a FHIRPath expression".to_owned());
         } else if let Err(text) = runs(expression, &bases) {
@@ -121,11 +122,11 @@ impl Definition {
         let mut components = Vec::new();
         for (index, part) in resource.items("component").iter().enumerate() {
             let (definition, expression) = (part.text_at(&["definition"]), part.text_at(&["expression"]));
-            let (Some(definition), Some(expression)) = (definition, expression) else {
+            let (Some(definition), Some(expression)) = (definition, expression.map(typed_choices)) else {
                 wrong(format!("component[{index}]: expected definition and expression"));
                 continue;
             };
-            if let Err(text) = runs(expression, &[]) {
+            if let Err(text) = runs(&expression, &[]) {
                 wrong(format!("component[{index}].expression: {text}"));
             }
             let definition = definition.split('|').next().unwrap_or_default();
@@ -178,6 +179,43 @@ pub(crate) const BY_NAME: [&str; 18] = [
     "_pretty",
     "_page",
 ];
+
+/// Guides write `valueDateTime` where FHIRPath has `value.ofType(dateTime)`; it can mean nothing else, so it is taken so.
+fn typed_choices(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (index, piece) in text.split('\'').enumerate() {
+        if index > 0 {
+            out.push('\'');
+        }
+        if index % 2 == 1 {
+            out.push_str(piece);
+            continue;
+        }
+        for (index, step) in piece.split(".value").enumerate() {
+            let end = step.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(step.len());
+            let (suffix, rest) = step.split_at_checked(end).unwrap_or_default();
+            let mut letters = suffix.chars();
+            let lower: String =
+                letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect();
+            let is_type = suffix.starts_with(|first: char| first.is_ascii_uppercase());
+            let name = [suffix, lower.as_str()].into_iter().find(|name| is_type && Type::find(name).is_some());
+            match (index, name) {
+                (0, _) => out.push_str(step),
+                (_, Some(name)) => {
+                    out.push_str(".value.ofType(");
+                    out.push_str(name);
+                    out.push(')');
+                    out.push_str(rest);
+                }
+                (_, None) => {
+                    out.push_str(".value");
+                    out.push_str(step);
+                }
+            }
+        }
+    }
+    out
+}
 
 /// Whether an expression can be run on these types; says what is wrong with it.
 fn runs(text: &str, bases: &[String]) -> Result<(), String> {

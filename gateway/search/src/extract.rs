@@ -54,40 +54,61 @@ pub(crate) fn rows<'p>(
     rows
 }
 
-/// Which rows get an entry of their own. Composites are found by their parts. Two audit events are written with every
-/// read: they are found by whose record they tell of, as everything is, and by who took part; all else is looked at from there.
+/// Which rows get an entry of their own: what people ask by alone. Composites are found by their parts; numbers and
+/// quantities are asked for with a code or a patient. Two audit events are written with every read: they are found by whose
+/// record they tell of, as everything is, and by who took part; all else is looked at from there.
 pub(crate) fn kind(resource_type: &str, parameter: &Parameter) -> RowKind {
     let is_detail = match parameter.kind {
-        Kind::Composite => true,
+        Kind::Composite | Kind::Number | Kind::Quantity => true,
         _ => resource_type == "AuditEvent" && parameter.code != "agent",
     };
     if is_detail { RowKind::Detail } else { RowKind::Key }
 }
 
+/// The kind of the rows of a variant: texts and typed identifiers are details.
+pub(crate) fn kind_of(kind: RowKind, parameter: &Parameter, number: u32) -> RowKind {
+    let is_detail = number == parameter.text || number == parameter.of_type;
+    if is_detail { RowKind::Detail } else { kind }
+}
+
 fn composed<'a>(context: &Context<'a>, item: &Item<'a>, sink: &mut Sink<'_>) {
-    let mut frames: Vec<Vec<u8>> = vec![Vec::new()];
     let parameter = sink.parameter;
-    for (place, component) in parameter.components.iter().enumerate() {
-        let is_last = place.saturating_add(1) == parameter.components.len();
+    let mut parts: Vec<Vec<IndexRow>> = Vec::with_capacity(parameter.components.len());
+    for component in &parameter.components {
         let Some(expression) = component.source.expression() else { return };
         let Ok(items) = expression.evaluate(context, std::slice::from_ref(item)) else { return };
+        if items.is_empty() {
+            return;
+        }
         let mut found = Vec::new();
         let mut part = Sink { parameter: component, kind: sink.kind, rows: &mut found };
         items.iter().for_each(|item| values::each(item, &mut |value| values::rows(value, &mut part)));
         found.retain(|row| row.param == component.param);
+        parts.push(found);
+    }
+    // Two numbers at the end stand side by side: each has its own bounds.
+    let pair = composite::ends_in_numbers(&parameter.components).then(|| (parts.pop(), parts.pop()));
+    let last: Vec<Vec<u8>> = match pair {
+        Some((to, from)) => composite::pairs(&from.unwrap_or_default(), &to.unwrap_or_default()),
+        None => parts.pop().unwrap_or_default().into_iter().map(|row| row.value).collect(),
+    };
+    let mut frames: Vec<Vec<u8>> = vec![Vec::new()];
+    for (component, found) in parameter.components.iter().zip(&parts) {
         let mut next = Vec::new();
         for frame in &frames {
-            for row in &found {
-                if is_last {
-                    next.push([frame.as_slice(), &row.value].concat());
-                } else {
-                    let forms = composite::forms(component.kind, &row.value);
-                    next.extend(forms.iter().map(|form| [frame.as_slice(), &composite::framed(form, &[])].concat()));
-                }
+            for row in found {
+                let forms = composite::forms(component.kind, &row.value);
+                next.extend(forms.iter().map(|form| [frame.as_slice(), &composite::framed(form, &[])].concat()));
             }
         }
         next.truncate(PAIRS_MOST);
         frames = next;
     }
-    frames.into_iter().for_each(|value| sink.put(value));
+    let values = frames.iter().flat_map(|frame| last.iter().map(move |value| [frame.as_slice(), value].concat()));
+    let before = sink.rows.len();
+    values.take(PAIRS_MOST).for_each(|value| sink.put(value));
+    if sink.rows.len() == before {
+        // All parts are there, if none that can be found by.
+        sink.put(Vec::new());
+    }
 }

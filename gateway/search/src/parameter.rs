@@ -1,10 +1,11 @@
 //! One search parameter of one type.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use fhirpath::Expression;
 use model::id::ResourceType;
-use model::types::{Kind as Shaped, Primitive, r4};
+use model::types::{Kind as Shaped, Primitive, ValueSet, r4};
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::row::number;
@@ -136,6 +137,8 @@ pub struct Parameter {
     pub(crate) identifier: u32,
     /// Value sets of the `code` elements it finds: they say the system that such a code is of.
     bindings: Vec<usize>,
+    /// The numbers of the parameters whose rows it is found by, if it writes none of its own.
+    served_by: Vec<[u32; 4]>,
 }
 
 impl Parameter {
@@ -155,6 +158,7 @@ impl Parameter {
             modifiers: Vec::new(),
             source: Source::new(expression),
             bindings: Vec::new(),
+            served_by: Vec::new(),
         }
     }
 
@@ -171,10 +175,49 @@ impl Parameter {
         }
     }
 
-    /// The systems that a plain code of this parameter is of.
-    pub(crate) fn systems_of(&self, code: &str) -> impl Iterator<Item = &'static str> {
-        let sets = self.bindings.iter().filter_map(|index| r4().value_set(*index));
-        sets.flat_map(move |set| set.systems_of(code))
+    /// Whether a plain code of this parameter is of a system.
+    pub(crate) fn has_code(&self, system: &str, code: &str) -> bool {
+        self.sets().any(|set| set.has(system, code))
+    }
+
+    /// The plain codes of this parameter that are of a system.
+    pub(crate) fn codes_of(&self, system: &str) -> impl Iterator<Item = &'static str> {
+        self.sets().flat_map(move |set| set.codes_of(system))
+    }
+
+    fn sets(&self) -> impl Iterator<Item = &'static ValueSet> {
+        self.bindings.iter().filter_map(|index| r4().value_set(*index))
+    }
+
+    /// The parts of the union that its expression is.
+    pub(crate) fn branches(&self) -> BTreeSet<&str> {
+        self.source.text.split(" | ").collect()
+    }
+
+    /// Leaves its rows to these, whose values together are its own.
+    pub(crate) fn serve_by(&mut self, others: Vec<[u32; 4]>) {
+        self.served_by = others;
+    }
+
+    /// Whether resources have rows of it.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.served_by.is_empty()
+    }
+
+    /// The numbers of the rows to look at for rows of this number, one of [`Parameter::numbers`].
+    pub(crate) fn rows_of(&self, number: u32) -> Vec<u32> {
+        let place = self.numbers().iter().position(|own| *own == number);
+        match place {
+            Some(place) if !self.served_by.is_empty() => {
+                self.served_by.iter().filter_map(|other| other.get(place).copied()).collect()
+            }
+            _ => vec![number],
+        }
+    }
+
+    /// The number of the rows that say what a reference leads to, or that an order is by.
+    pub(crate) fn own_rows(&self) -> u32 {
+        self.rows_of(self.param).first().copied().unwrap_or(self.param)
     }
 
     /// The expression its values are found by.
@@ -185,6 +228,24 @@ impl Parameter {
     /// Whether a reference by it may lead to this type.
     pub fn may_point_to(&self, target: ResourceType) -> bool {
         self.targets.is_empty() || self.targets.contains(&target)
+    }
+
+    /// Whether it is the `patient` of a type whose `subject` finds the same, among others.
+    pub(crate) fn is_patient_of_subject(&self, all: &[Self]) -> bool {
+        let of = |subject: &str| format!("{subject}.where(resolve() is Patient)");
+        self.code == "patient"
+            && self.kind == Kind::Reference
+            && all
+                .iter()
+                .any(|it| it.code == "subject" && it.kind == self.kind && of(it.expression()) == self.expression())
+    }
+
+    /// The only type its references lead to, if the rows it is found by lead to others too.
+    pub(crate) fn only(&self) -> Option<ResourceType> {
+        match self.targets.as_slice() {
+            [one] if !self.has_rows() => Some(*one),
+            _ => None,
+        }
     }
 
     /// Every number its rows go by.

@@ -48,12 +48,11 @@ impl Registry {
         Arc::clone(&STANDARD)
     }
 
-    /// The parameters of R4 and these. What a definition of R4 serves already (it is derived from it, or says the same)
-    /// stays as it is there.
+    /// The parameters of R4 and these, and what is wrong with those that were left out. What a definition of R4 serves
+    /// already (the other is derived from it, or says the same) stays as it is there.
     ///
-    /// # Errors
-    /// Every problem: a code that is taken, a part of a composite that is not known, numbers that collide.
-    pub fn with(definitions: Vec<Definition>) -> Result<Self, Vec<Problem>> {
+    /// A problem is a code that is taken, a part of a composite that is not known, or a number that collides.
+    pub fn with(definitions: Vec<Definition>) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut own: Vec<Definition> = Vec::new();
         let standard = Self::standard();
@@ -72,10 +71,16 @@ impl Registry {
             }
         }
         let registry = Self::of(own);
-        for definition in &registry.custom {
-            problems.extend(registry.faults(definition));
+        let faults: Vec<Problem> = registry.custom.iter().flat_map(|definition| registry.faults(definition)).collect();
+        if faults.is_empty() {
+            return (registry, problems);
         }
-        if problems.is_empty() { Ok(registry) } else { Err(problems) }
+        // What a composite lacks when one of these is gone is found by the next round; each leaves out at least one.
+        let good = |it: &Definition| faults.iter().all(|fault| fault.url != it.url);
+        let (registry, more) = Self::with(registry.custom.iter().filter(|it| good(it)).cloned().collect());
+        problems.extend(faults);
+        problems.extend(more);
+        (registry, problems)
     }
 
     fn of(custom: Vec<Definition>) -> Self {
@@ -152,7 +157,10 @@ impl Registry {
     pub fn extract(&self, resource_type: &str, resource: &Json) -> Vec<IndexRow> {
         let Ok(name) = ResourceType::parse(resource_type) else { return Vec::new() };
         let own = ["_id", "_lastUpdated"];
-        let parameters = self.parameters(name).iter().filter(|parameter| !own.contains(&parameter.code.as_str()));
+        let parameters = self
+            .parameters(name)
+            .iter()
+            .filter(|parameter| parameter.has_rows() && !own.contains(&parameter.code.as_str()));
         let mut rows = extract::rows(resource_type, resource, parameters);
         if let Some(attached) = crate::own::rows(resource_type, resource) {
             rows.extend(attached);
@@ -190,9 +198,10 @@ impl Registry {
         for parameter in &mut parameters {
             parameter.infer();
         }
+        share(&mut parameters);
         let mut digest = Sha256::new();
         digest.update(FORM);
-        for parameter in &parameters {
+        for parameter in parameters.iter().filter(|parameter| parameter.has_rows()) {
             for text in [parameter.code.as_str(), parameter.kind.as_str(), parameter.expression()] {
                 digest.update(text);
                 digest.update([0]);
@@ -228,6 +237,42 @@ impl Registry {
     fn kind_of(&self, url: &str) -> Option<(SmolStr, Kind)> {
         let own = self.custom.iter().find(|definition| definition.url == url);
         own.map(|definition| (definition.code.clone(), definition.kind)).or_else(|| standard_kind(url))
+    }
+}
+
+/// Lets parameters that find what others find together do without rows of their own: `combo-code` is `code` and
+/// `component-code`, `patient` is `subject` where that is a Patient.
+fn share(parameters: &mut [Parameter]) {
+    let parts = |one: &Parameter| -> Vec<String> {
+        one.components.iter().map(|part| format!("{} {}", part.kind.as_str(), part.expression())).collect()
+    };
+    let served: Vec<Vec<[u32; 4]>> = parameters
+        .iter()
+        .map(|one| {
+            if one.is_patient_of_subject(parameters) {
+                return parameters.iter().filter(|it| it.code == "subject").map(Parameter::numbers).collect();
+            }
+            let own = one.branches();
+            let smaller = |it: &&Parameter| {
+                let theirs = it.branches();
+                it.kind == one.kind
+                    && one.kind != Kind::Special
+                    && theirs.is_subset(&own)
+                    && (theirs.len(), &it.code) < (own.len(), &one.code)
+                    && parts(it) == parts(one)
+            };
+            let all: Vec<&Parameter> = parameters.iter().filter(smaller).collect();
+            let together: BTreeSet<&str> = all.iter().flat_map(|it| it.branches()).collect();
+            if together == own { all.iter().map(|it| it.numbers()).collect() } else { Vec::new() }
+        })
+        .collect();
+    // One that is served itself serves nobody.
+    let with_rows: BTreeSet<u32> =
+        parameters.iter().zip(&served).filter(|(_, by)| by.is_empty()).map(|(one, _)| one.param).collect();
+    for (parameter, by) in parameters.iter_mut().zip(served) {
+        if by.iter().all(|[param, ..]| with_rows.contains(param)) {
+            parameter.serve_by(by);
+        }
     }
 }
 

@@ -96,7 +96,8 @@ impl Sink<'_> {
     /// A row of one of its variants.
     pub(crate) fn put_as(&mut self, param: u32, value: Vec<u8>) {
         if value.len() <= MAX_VALUE_BYTES {
-            self.rows.push(IndexRow { param, value, kind: self.kind });
+            let kind = crate::extract::kind_of(self.kind, self.parameter, param);
+            self.rows.push(IndexRow { param, value, kind });
         }
     }
 }

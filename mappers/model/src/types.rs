@@ -137,9 +137,9 @@ impl ValueSet {
         self.systems.iter().any(|(name, codes)| *name == system && codes.binary_search(&code).is_ok())
     }
 
-    /// The systems that have the code in this value set.
-    pub fn systems_of(&self, code: &str) -> impl Iterator<Item = &'static str> {
-        self.systems.iter().filter(move |(_, codes)| codes.binary_search(&code).is_ok()).map(|(name, _)| *name)
+    /// The codes of a system in this value set.
+    pub fn codes_of(&self, system: &str) -> impl Iterator<Item = &'static str> {
+        self.systems.iter().filter(move |(name, _)| *name == system).flat_map(|(_, codes)| codes.iter().copied())
     }
 }
 

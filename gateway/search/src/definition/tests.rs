@@ -25,3 +25,18 @@ fn names_with_a_meaning_of_their_own_are_refused() {
     let text = r#"{"resourceType":"SearchParameter","url":"urn:x","code":"_text","type":"string","base":["Patient"],"expression":"Patient.name"}"#;
     assert!(Definition::read(&parse(text.as_bytes(), &Limits::default()).unwrap()).is_err());
 }
+
+#[test]
+fn a_choice_by_its_json_name_is_taken_as_what_it_means() {
+    for (text, taken) in [
+        (
+            "Condition.extension.where(url = 'a.valueDate').valueDateTime",
+            "Condition.extension.where(url = 'a.valueDate').value.ofType(dateTime)",
+        ),
+        ("Patient.extension.valueCodeableConcept.coding", "Patient.extension.value.ofType(CodeableConcept).coding"),
+        ("Observation.value.exists()", "Observation.value.exists()"),
+        ("Observation.valueSet", "Observation.valueSet"),
+    ] {
+        assert_eq!(typed_choices(text), taken);
+    }
+}

@@ -133,7 +133,7 @@ impl<'o> Reader<'o> {
             return Err(form());
         }
         let wanted = flattened(self.clause(within, inner, value)?);
-        Ok(Clause::Has(Has { source, code: parameter.code.clone(), param: parameter.param, wanted }))
+        Ok(Clause::Has(Has { source, code: parameter.code.clone(), param: parameter.own_rows(), wanted }))
     }
 
     fn chain(&self, scope: Scope<'_>, head: &str, rest: &str, value: &str) -> Result<Clause, SearchError> {
@@ -165,7 +165,7 @@ impl<'o> Reader<'o> {
         }
         match first {
             Some(error) if links.is_empty() => Err(error),
-            _ => Ok(Clause::Chain(Chain { code: parameter.code.clone(), param: parameter.param, links })),
+            _ => Ok(Clause::Chain(Chain { code: parameter.code.clone(), param: parameter.own_rows(), links })),
         }
     }
 
@@ -196,7 +196,14 @@ impl<'o> Reader<'o> {
             }
         }
         if modifier == Some("missing") {
-            let present = self.any(scope, parameter, parameter.param, vec![Test::Present]);
+            let tests = match parameter.only() {
+                None => vec![Test::Present],
+                Some(only) => vec![
+                    Test::Prefix(format!("{only}/").into_bytes()),
+                    Test::Contains(format!("/{only}/").into_bytes()),
+                ],
+            };
+            let present = self.any(scope, parameter, parameter.param, tests);
             return match value {
                 "true" => Ok(Clause::Rows(Term::NoneOf(present))),
                 "false" => Ok(Clause::Rows(Term::AnyOf(present))),
@@ -216,29 +223,46 @@ impl<'o> Reader<'o> {
             }
             return Ok(one_of(near));
         }
-        let mut any = Vec::new();
+        let (mut any, mut driving) = (Vec::new(), Vec::new());
         for text in values {
             let (param, tests) = self.tests(scope, parameter, modifier, text)?;
             any.extend(self.any(scope, parameter, param, tests));
+            if modifier == Some("of-type") {
+                // The value alone finds it; the detail says of which type it is.
+                let value = parts(code, text, parameter.kind)?.pop().unwrap_or_default();
+                let test = Test::Prefix(token::form("", &value));
+                driving.extend(self.any(scope, parameter, parameter.param, vec![test]));
+            }
         }
         let spent = self.matches.get().saturating_add(any.len());
         self.matches.set(spent);
         if spent > MATCHES_MOST {
             return Err(SearchError::TooCostly { name: code.to_owned(), what: "values", most: MATCHES_MOST });
         }
-        Ok(Clause::Rows(match modifier {
+        let whole = Clause::Rows(match modifier {
             Some("not" | "not-in") => Term::NoneOf(any),
             _ => Term::AnyOf(any),
-        }))
+        });
+        Ok(match driving.is_empty() {
+            true => whole,
+            false => Clause::All(vec![Clause::Rows(Term::AnyOf(driving)), whole]),
+        })
     }
 
     /// Matches for every kind of row that these types write for the parameter.
     pub(crate) fn any(&self, scope: Scope<'_>, parameter: &Parameter, param: u32, tests: Vec<Test>) -> Vec<Match> {
-        let mut kinds: Vec<RowKind> = scope.types.iter().map(|it| extract::kind(it.as_str(), parameter)).collect();
+        let kind = |of: &ResourceType| extract::kind_of(extract::kind(of.as_str(), parameter), parameter, param);
+        let mut kinds: Vec<RowKind> = scope.types.iter().map(kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let each = |kind: RowKind| tests.iter().map(move |test| Match { param, test: test.clone(), kind });
-        kinds.into_iter().flat_map(each).collect()
+        let rows = parameter.rows_of(param);
+        let mut any = Vec::with_capacity(rows.len().saturating_mul(tests.len()));
+        for kind in kinds {
+            for row in &rows {
+                any.extend(tests.iter().map(|test| Match { param: *row, test: test.clone(), kind }));
+            }
+        }
+        any
     }
 
     /// The tests of one alternative, any of which may pass, and the rows they are for.
@@ -291,7 +315,12 @@ impl<'o> Reader<'o> {
                 };
                 self.coded(code, set)?
             }
-            (Kind::Token, _) => vec![token::test(&parts(code, text, parameter.kind)?).ok_or_else(fail)?],
+            (Kind::Token, _) => {
+                let parts = parts(code, text, parameter.kind)?;
+                let mut tests = vec![token::test(&parts).ok_or_else(fail)?];
+                tests.extend(token::implied(parameter, &parts));
+                tests
+            }
             (Kind::Uri, Some("below")) => uri::below(&whole()?),
             (Kind::Uri, Some("above")) => uri::above(&whole()?),
             (Kind::Uri, _) => vec![uri::test(&whole()?).ok_or_else(fail)?],
@@ -339,13 +368,20 @@ impl<'o> Reader<'o> {
         let base = self.options.base;
         let own = |reference: Reference| reference::matches(parameter.param, &reference, base);
         let matches = match reference::read(text, base)? {
-            Wanted::Own(reference) if named.is_none_or(|named| named == reference.resource_type) => own(reference),
+            Wanted::Own(reference)
+                if named.or(parameter.only()).is_none_or(|named| named == reference.resource_type) =>
+            {
+                own(reference)
+            }
             Wanted::Own(_) => Vec::new(),
             Wanted::Id(id) => {
                 let targets = self.targets(scope, &parameter.code, named);
                 targets.into_iter().flat_map(|target| own(Reference::new(target, id.clone()))).collect()
             }
-            Wanted::Url(url) => vec![reference::equals(parameter.param, url)],
+            Wanted::Url(url) if parameter.only().is_none_or(|only| url.contains(&format!("/{only}/"))) => {
+                vec![reference::equals(parameter.param, url)]
+            }
+            Wanted::Url(_) => Vec::new(),
         };
         Some(matches.into_iter().map(|one| one.test).collect())
     }
@@ -362,31 +398,32 @@ impl<'o> Reader<'o> {
             if texts.len() != parameter.components.len() {
                 return Err(fail());
             }
+            let mut parts = Vec::with_capacity(texts.len());
+            for (text, component) in texts.iter().zip(&parameter.components) {
+                parts.push(self.tests(scope, component, None, text).map_err(|_| fail())?.1);
+            }
+            if let (Some(driver), Some(component), Some(tests)) = (driver, parameter.components.first(), parts.first())
+            {
+                drives &= driver.kind == component.kind;
+                driving.extend(self.any(scope, driver, driver.param, tests.clone()));
+            }
+            let last = parts.pop().unwrap_or_default();
+            let pair = composite::ends_in_numbers(&parameter.components).then(|| parts.pop().unwrap_or_default());
             let mut frames: Vec<Vec<u8>> = vec![Vec::new()];
-            for (place, (text, component)) in texts.iter().zip(&parameter.components).enumerate() {
-                let (_, tests) = self.tests(scope, component, None, text).map_err(|_| fail())?;
-                if place == 0
-                    && let Some(driver) = driver
-                {
-                    drives &= driver.kind == component.kind;
-                    driving.extend(self.any(scope, driver, driver.param, tests.clone()));
+            for tests in &parts {
+                let mut next = Vec::new();
+                for test in tests {
+                    let form = composite::form_of(test).ok_or_else(fail)?;
+                    next.extend(frames.iter().map(|frame| [frame.as_slice(), &composite::framed(&form, &[])].concat()));
                 }
-                if place.saturating_add(1) == texts.len() {
-                    for frame in &frames {
-                        let tests: Option<Vec<Test>> =
-                            tests.iter().map(|test| composite::behind(frame, test)).collect();
-                        any.extend(self.any(scope, parameter, parameter.param, tests.ok_or_else(fail)?));
-                    }
-                } else {
-                    let mut next = Vec::new();
-                    for test in &tests {
-                        let form = composite::form_of(test).ok_or_else(fail)?;
-                        next.extend(
-                            frames.iter().map(|frame| [frame.as_slice(), &composite::framed(&form, &[])].concat()),
-                        );
-                    }
-                    frames = next;
-                }
+                frames = next;
+            }
+            for frame in &frames {
+                let tests = match &pair {
+                    Some(from) => composite::pair_tests(frame, from, &last),
+                    None => last.iter().map(|test| composite::behind(frame, test)).collect(),
+                };
+                any.extend(self.any(scope, parameter, parameter.param, tests.ok_or_else(fail)?));
             }
         }
         let whole = Clause::Rows(Term::AnyOf(any));

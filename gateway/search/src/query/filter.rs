@@ -173,7 +173,7 @@ impl<'f> Filter<'f, '_> {
         match (end, first) {
             (Some(end), _) => {
                 self.at = end;
-                Ok(Clause::Chain(Chain { code: parameter.code.clone(), param: parameter.param, links }))
+                Ok(Clause::Chain(Chain { code: parameter.code.clone(), param: parameter.own_rows(), links }))
             }
             (None, Some(error)) => Err(error),
             (None, None) => Err(self.expected("a reference parameter with targets")),
@@ -270,7 +270,7 @@ impl<'f> Filter<'f, '_> {
             (Kind::Token | Kind::Uri | Kind::Reference, "ne") => {
                 let (_, tests) = self.reader.tests(scope, parameter, None, &escaped(value))?;
                 match tests.as_slice() {
-                    [one] => self.other(scope, parameter, one),
+                    [one] if parameter.has_rows() => self.other(scope, parameter, one),
                     // An id of several types: any reference that is none of those.
                     _ => Ok(Clause::All(vec![
                         plain(Some("missing"), "false")?,

@@ -46,7 +46,7 @@ pub fn parse(
         }
         let result = match query.take_about(&reader, scope, name, value) {
             Some(result) => result,
-            None => reader.clause(scope, name, value).map(|clause| query.take(scope, name, clause)),
+            None => reader.clause(scope, name, value).map(|clause| query.take(scope, options.base, name, clause)),
         };
         match result {
             Ok(()) => query.used.push((name.clone(), value.clone())),
@@ -75,7 +75,7 @@ fn of_type(value: &str) -> Result<Vec<ResourceType>, SearchError> {
 
 impl Query {
     /// Adds what has to hold.
-    fn take(&mut self, scope: Scope<'_>, name: &str, clause: Clause) {
+    fn take(&mut self, scope: Scope<'_>, base: &str, name: &str, clause: Clause) {
         for clause in flattened(clause) {
             match clause {
                 Clause::Ids(ids) => {
@@ -86,7 +86,7 @@ impl Query {
                 }
                 Clause::Updated(any) => self.updated.push(any),
                 clause => {
-                    self.note(scope, name, &clause);
+                    self.note(scope, base, name, &clause);
                     self.clauses.push(clause);
                 }
             }
@@ -94,7 +94,7 @@ impl Query {
     }
 
     /// Keeps whose records are asked for.
-    fn note(&mut self, scope: Scope<'_>, name: &str, clause: &Clause) {
+    fn note(&mut self, scope: Scope<'_>, base: &str, name: &str, clause: &Clause) {
         let code = name.split(['.', ':']).next().unwrap_or_default();
         let is_one_type = scope.types.len() == 1;
         if !["patient", "subject"].contains(&code) || name.contains('.') || !is_one_type {
@@ -105,7 +105,8 @@ impl Query {
         let patient = |test: &Test| match test {
             Test::Equals(value) => {
                 let text = std::str::from_utf8(value).ok()?;
-                text.rsplit_once("Patient/").map(|(_, id)| id.to_owned())
+                let own = text.strip_prefix(base).filter(|_| !base.is_empty()).and_then(|rest| rest.strip_prefix('/'));
+                own.unwrap_or(text).strip_prefix("Patient/").map(str::to_owned)
             }
             _ => None,
         };

@@ -78,7 +78,7 @@ pub(crate) fn read(reader: &Reader<'_>, scope: Scope<'_>, value: &str) -> Result
                 if matches!(parameter.kind, Kind::Composite | Kind::Special) {
                     return Err(refused());
                 }
-                (SortBy::Rows(parameter.kind), parameter.param)
+                (SortBy::Rows(parameter.kind), parameter.own_rows())
             }
         };
         if keys.len() >= KEYS_MOST {

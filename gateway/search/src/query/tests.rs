@@ -372,6 +372,19 @@ fn composites_hold_together() {
             ("code-value-string:missing=true", true),
         ],
     );
+    let sequence = r#"{"resourceType":"MolecularSequence","id":"m","coordinateSystem":0,
+        "referenceSeq":{"referenceSeqId":{"coding":[{"system":"urn:n","code":"NC1"}]},"windowStart":100,"windowEnd":200}}"#;
+    all(
+        sequence,
+        &[
+            ("referenceseqid-window-coordinate=urn:n|NC1$100$200", true),
+            ("referenceseqid-window-coordinate=NC1$gt99$le200", true),
+            ("referenceseqid-window-coordinate=NC1$gt100$le200", false),
+            ("referenceseqid-window-coordinate=NC1$ne1$lt200", false),
+        ],
+    );
+    let untold = r#"{"resourceType":"Observation","id":"o","code":{"text":"t"},"valueString":"x"}"#;
+    all(untold, &[("code-value-string:missing=false", true), ("code-value-quantity:missing=true", true)]);
     refused("Observation", "code-value-quantity=8480-6", "'code-value-quantity': expected values of its parts");
     refused("Observation", "code-value-quantity=urn:s|$5", "'code-value-quantity'");
 }
@@ -605,6 +618,18 @@ fn follows_references() {
     }
     refused("Encounter", "_include:nope=Encounter:part-of", "modifier 'nope' of parameter '_include'");
     assert!(read("Encounter", "_include:recurse=Encounter:part-of").unwrap().includes[0].iterate);
+}
+
+#[test]
+fn says_whose_records_are_asked_for() {
+    let patients = |query: &str| read("Observation", query).unwrap().patients;
+    assert_eq!(patients("patient=a,b"), Some(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(patients("patient=a,b&subject=Patient/a"), Some(vec!["a".to_owned()]));
+    assert_eq!(patients("patient=https://here.example/fhir/Patient/a"), Some(vec!["a".to_owned()]));
+    assert_eq!(patients("patient=https://other.example/Patient/a"), None, "a record of another server");
+    assert_eq!(patients("subject=a"), None, "the subject may be of any type");
+    assert_eq!(patients("subject=Patient/a,Device/d"), None);
+    assert_eq!(patients("_id=a"), None);
 }
 
 #[test]

@@ -59,7 +59,8 @@ fn no_two_names_of_a_type_have_one_number() {
 fn a_custom_parameter_is_found_by() {
     let nickname = r#"{"resourceType":"SearchParameter","url":"http://example.org/sp/nickname","code":"nickname","type":"string","base":["Patient"],
         "expression":"Patient.name.where(use='nickname').given"}"#;
-    let registry = Registry::with(vec![definition(nickname)]).unwrap();
+    let (registry, problems) = Registry::with(vec![definition(nickname)]);
+    assert!(problems.is_empty());
     let patient = ResourceType::parse("Patient").unwrap();
     assert!(registry.find(patient, "nickname").is_some());
     assert!(registry.find(ResourceType::parse("Person").unwrap(), "nickname").is_none());
@@ -75,7 +76,7 @@ fn a_custom_parameter_is_found_by() {
 fn an_extension_is_found_by_its_value() {
     let race = r#"{"resourceType":"SearchParameter","url":"http://example.org/sp/colour","code":"colour","type":"token","base":["Patient"],
         "expression":"Patient.extension('urn:colour')"}"#;
-    let registry = Registry::with(vec![definition(race)]).unwrap();
+    let (registry, _) = Registry::with(vec![definition(race)]);
     let json = parse(br#"{"resourceType":"Patient","extension":[{"url":"urn:colour","valueCoding":{"system":"urn:c","code":"red"}}]}"#, &Limits::default()).unwrap();
     let rows = registry.extract("Patient", &json);
     assert!(rows.iter().any(|row| row.value == b"red\0urn:c"), "{rows:?}");
@@ -85,15 +86,40 @@ fn an_extension_is_found_by_its_value() {
 fn what_r4_serves_stays_and_what_contradicts_it_is_refused() {
     let derived = r#"{"resourceType":"SearchParameter","url":"http://example.org/sp/patient","code":"patient","type":"reference","base":["Condition"],
         "derivedFrom":"http://hl7.org/fhir/SearchParameter/clinical-patient","expression":"Condition.subject"}"#;
-    let registry = Registry::with(vec![definition(derived)]).unwrap();
-    assert!(registry.custom().is_empty());
+    let (registry, problems) = Registry::with(vec![definition(derived)]);
+    assert!(registry.custom().is_empty() && problems.is_empty());
     let other = derived.replace("derivedFrom", "purpose");
-    let problems = Registry::with(vec![definition(&other)]).unwrap_err();
+    let problems = Registry::with(vec![definition(&other)]).1;
     assert!(problems[0].to_string().contains("has a parameter of that code already"), "{problems:?}");
     let kind = derived.replace("reference", "token");
-    assert!(Registry::with(vec![definition(&kind)]).is_err());
+    assert!(!Registry::with(vec![definition(&kind)]).1.is_empty());
     let parts = r#"{"resourceType":"SearchParameter","url":"http://example.org/sp/c","code":"c-d","type":"composite","base":["Condition"],
         "expression":"Condition","component":[{"definition":"urn:none","expression":"code"},{"definition":"http://hl7.org/fhir/SearchParameter/clinical-code","expression":"code"}]}"#;
-    let problems = Registry::with(vec![definition(parts)]).unwrap_err();
+    let (registry, problems) = Registry::with(vec![definition(parts)]);
+    assert!(registry.custom().is_empty(), "it is left out");
     assert!(problems[0].text.contains("urn:none is not known"), "{problems:?}");
+}
+
+#[test]
+fn what_others_find_together_needs_no_rows() {
+    let registry = Registry::standard();
+    let served = |name: &str, code: &str| {
+        let of = ResourceType::parse(name).unwrap();
+        let parameter = registry.find(of, code).unwrap();
+        let by = parameter.rows_of(parameter.param);
+        let codes = registry.parameters(of).iter().filter(|it| by.contains(&it.param)).map(|it| it.code.as_str());
+        codes.collect::<Vec<_>>().join(" ")
+    };
+    for (name, code, by) in [
+        ("Observation", "combo-code", "code component-code"),
+        ("Observation", "combo-value-quantity", "component-value-quantity value-quantity"),
+        ("Observation", "combo-code-value-quantity", "code-value-quantity component-code-value-quantity"),
+        ("Observation", "patient", "subject"),
+        ("Observation", "code", "code"),
+        ("Patient", "phonetic", "name"),
+        ("Patient", "email", "email"),
+        ("Immunization", "patient", "patient"),
+    ] {
+        assert_eq!(served(name, code), by, "{name} {code}");
+    }
 }

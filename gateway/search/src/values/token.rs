@@ -2,6 +2,7 @@
 
 use model::json::Json;
 
+use crate::parameter::Parameter;
 use crate::row::Test;
 use crate::values::string;
 use crate::values::{Sink, Value};
@@ -41,14 +42,11 @@ pub(crate) fn rows(value: &Value<'_>, sink: &mut Sink<'_>) {
         "boolean" => {
             let value = value.text().unwrap_or_default();
             put("", value, sink);
-            put(SPECIAL, value, sink);
         }
         "Reference" => of_reference(json, sink),
         _ => {
             let Some(code) = value.text() else { return };
             put("", code, sink);
-            let parameter = sink.parameter;
-            parameter.systems_of(code).for_each(|system| put(system, code, sink));
         }
     }
 }
@@ -96,6 +94,22 @@ pub(crate) fn test(parts: &[String]) -> Option<Test> {
         [system, _] if !system.is_empty() => Test::Suffix(form(system, "")),
         _ => return None,
     })
+}
+
+/// What else a value with a system finds: a plain code is of the systems of the value set that binds it, `true` and
+/// `false` are of their own.
+pub(crate) fn implied(parameter: &Parameter, parts: &[String]) -> Vec<Test> {
+    let [system, code] = parts else { return Vec::new() };
+    let plain = |code: &str| Test::Equals(form("", code));
+    if system == SPECIAL {
+        let all = ["true", "false"].into_iter();
+        return all.filter(|known| code.is_empty() || code == known).map(plain).collect();
+    }
+    match code.as_str() {
+        "" => parameter.codes_of(system).map(plain).collect(),
+        code if !system.is_empty() && parameter.has_code(system, code) => vec![plain(code)],
+        _ => Vec::new(),
+    }
 }
 
 /// A value of a query with `:of-type`: `system|code|value`.
