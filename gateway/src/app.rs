@@ -17,7 +17,7 @@ use crate::keys::{DataDirectory, KeyError};
 use crate::metrics::Metrics;
 use crate::mllp;
 use crate::packages::Library;
-use crate::parameters::Parameters;
+use crate::parameters::{LoadError as LoadSearchError, Parameters};
 use crate::pipeline::Lanes;
 use crate::policies::Policies;
 use crate::sealing::{Ledger, Sealer};
@@ -106,6 +106,9 @@ pub enum StartError {
     /// What MLLP remembers.
     #[error("mllp: {0}")]
     Mllp(std::io::Error),
+    /// Search parameters of the site.
+    #[error("search.parameters: {0}")]
+    Search(#[from] LoadSearchError),
     /// Definitions that are validated with.
     #[error("validation: {0}")]
     Validation(#[from] LoadError),
@@ -129,10 +132,13 @@ impl App {
             StartError::Sensitivity(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
         let validation = Validation::open(&config)?;
+        let kept = (config.store.backend == config::Backend::Sled).then(|| data.path());
+        let parameters = Parameters::open(&config, kept)?;
         let metrics = Metrics::default();
         let steady = Arc::new(SteadyClock::new(clock, metrics.clone()));
         let clock: Arc<dyn Clock> = steady.clone();
         let store = Store::open(&store_config(&config, &data), clock.clone())?;
+        parameters.reload(&store)?;
         if let Some(newest) = newest(&store)? {
             steady.go_on_from(newest);
         }
@@ -155,7 +161,7 @@ impl App {
             secrets: secrets(&config)?,
             config,
             policies: Policies::default(),
-            parameters: Parameters,
+            parameters,
             sensitivity,
             validation,
             metrics,

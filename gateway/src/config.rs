@@ -54,6 +54,8 @@ pub struct Config {
     pub auth: Auth,
     /// How content is validated.
     pub validation: ValidationSettings,
+    /// Files, folders and packages with search parameters of the site (`[search] parameters`).
+    pub search_parameters: Vec<PathBuf>,
     /// Where mapping packages of the site are kept.
     pub mappings: Mappings,
     /// Who sends, in the order in which MLLP connections are matched.

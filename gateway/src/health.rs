@@ -70,6 +70,8 @@ pub(crate) fn ready(app: &App) -> Response {
     if !faults.is_empty() {
         body.insert("packages", format!("{} errors: those before stay in use, see /packages", faults.len()));
     }
+    // No reason to take nothing in: until it is done, rows of older versions are made when they are read.
+    body.insert("search_parameters", app.parameters.status());
     let waiting = app.emergency.waiting();
     if waiting > 0 {
         body.insert("emergency_journal", format!("{waiting} entries wait for the store"));

@@ -147,6 +147,9 @@ pub async fn start(config: Config, data: &Path, clock: Arc<dyn Clock>) -> Result
     let (counting, stop) = (app.clone(), stop_sending.subscribe());
     senders.push(tokio::spawn(async move { counting.unmapped.run(&counting, stop).await }));
 
+    let (indexing, stop) = (app.clone(), stop_sending.subscribe());
+    senders.push(tokio::spawn(async move { indexing.parameters.run(&indexing, stop).await }));
+
     // Listeners are bound before anything is resumed, so that a port in use is told at once.
     let bound = bind(&app).await?;
     let (resuming, mut stop) = (app.clone(), stop_sending.subscribe());

@@ -26,6 +26,7 @@ mod labelling;
 mod merges;
 mod mllp;
 mod packages;
+mod parameters;
 mod partners;
 mod patients;
 mod privacy;

@@ -138,6 +138,8 @@ const ADMINISTRATIVE: [&str; 4] = ["AuditEvent", "Communication", "Consent", "Ta
 pub fn may(role: Role, action: Action<'_>) -> Access {
     use Access::{Decided, Direct, Own, Refused};
     match (role, action) {
+        // What is searched by holds for everybody.
+        (Role::Source | Role::Clinician | Role::Emergency, Action::Write("SearchParameter")) => Refused,
         (Role::Source, Action::Ingest | Action::Convert | Action::Write(_) | Action::ChooseId) => Direct,
         (Role::Source, Action::Exchanges) => Own,
 

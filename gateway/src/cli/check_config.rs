@@ -5,7 +5,7 @@ use super::Failure;
 use super::args::CheckConfigArguments;
 use super::reporter::Reporter;
 use crate::config::{Config, ConfigError};
-use crate::{packages, sensitivity};
+use crate::{packages, parameters, sensitivity};
 
 pub(crate) fn run(options: &CheckConfigArguments, reporter: &Reporter) -> Result<(), Failure> {
     let config = match Config::load(&options.file) {
@@ -18,6 +18,12 @@ pub(crate) fn run(options: &CheckConfigArguments, reporter: &Reporter) -> Result
     }
     if let Err(faults) = sensitivity::load(&config.consent.sensitivity) {
         return refused(options, reporter, &faults);
+    }
+    match parameters::load(&config.search_parameters) {
+        Ok((_, left_out)) => left_out.iter().for_each(|problem| {
+            reporter.remark(&format!("{}: search parameter left out: {problem}", options.file.display()))
+        }),
+        Err(error) => return refused(options, reporter, &[error]),
     }
     match packages::check(&config, Some(&options.data)) {
         Ok(own) if own.is_empty() => reporter.line(&format!("{}: nothing is wrong", options.file.display())),

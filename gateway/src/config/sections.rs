@@ -1,7 +1,7 @@
 //! Sections of the file to structs, defaults named, and the rules that span sections.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::{Table, Value};
@@ -32,7 +32,7 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config
     let mut root = Section::new("", table, findings);
     let (listen, store, ledger) = (root.table("listen"), root.table("store"), root.table("ledger"));
     let (consent, auth) = (root.table("consent"), root.table("auth"));
-    let (validation, mappings) = (root.table("validation"), root.table("mappings"));
+    let (validation, mappings, search) = (root.table("validation"), root.table("mappings"), root.table("search"));
     let (sources, destinations) = (root.tables("source"), root.tables("destination"));
     root.finish();
 
@@ -44,6 +44,7 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config
         auth: read_auth(auth, &listen, findings),
         validation: validation::read(validation, base, findings),
         mappings: mappings::read(mappings, base, findings),
+        search_parameters: read_search(search, base, findings),
         destinations: destination::read(destinations.unwrap_or_default(), base, findings),
         // Without any source nothing could be received: the built-in ones stand in.
         sources: source::read(sources.unwrap_or_else(embedded_sources), base, findings),
@@ -53,6 +54,18 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config
     check_loopback(&config, findings);
     source::check_destinations(&config, findings);
     config
+}
+
+fn read_search(table: Table, base: &Path, findings: &mut Findings) -> Vec<PathBuf> {
+    let mut section = Section::new("search", table, findings);
+    let paths = section.texts("parameters", "[\"search-parameters.json\", \"guide.tgz\"]").unwrap_or_default();
+    let paths: Vec<PathBuf> = paths.into_iter().map(|text| base.join(text)).collect();
+    for path in paths.iter().filter(|path| !path.exists()) {
+        let (key, text) = (section.key("parameters"), format!("nothing at {}", path.display()));
+        section.findings.error(key, text, "paths are relative to the configuration file");
+    }
+    section.finish();
+    paths
 }
 
 fn embedded_sources() -> Vec<Table> {

@@ -92,6 +92,13 @@ impl FhirChange {
         Self { place: Some(place.into()), ..self }
     }
 
+    fn is_of_search(&self) -> bool {
+        match &self.content {
+            Content::Written { resource, .. } => resource_type(resource) == Some(SEARCH_PARAMETER),
+            Content::Deleted { reference, .. } => reference.resource_type.as_str() == SEARCH_PARAMETER,
+        }
+    }
+
     fn patients(&self) -> Vec<String> {
         match &self.content {
             Content::Written { resource, .. } => {
@@ -144,6 +151,9 @@ pub struct Written {
     /// Index of its ledger record.
     pub ledger_index: Option<u64>,
 }
+
+/// What says by which parameters is searched.
+const SEARCH_PARAMETER: &str = "SearchParameter";
 
 /// Validates each resource as `[validation]` says and commits all of them, or none.
 ///
@@ -211,6 +221,15 @@ pub async fn write(app: &App, exchange: ExchangeId, mut write: FhirWrite) -> Res
     opened.issues = findings.iter().map(issues::write).collect();
     let commit = Commit { resources, exchanges: vec![opened], ledger: vec![record.build()], ..Commit::default() };
     let committed = app.store.commit(commit).await.map_err(at_resource)?;
+    if write.changes.iter().any(FhirChange::is_of_search) {
+        // In force before the answer: whoever defined a parameter asks by it next.
+        let worker = app.clone();
+        let reloaded = tokio::task::spawn_blocking(move || worker.parameters.reload(&worker.store)).await;
+        if !matches!(reloaded, Ok(Ok(()))) {
+            tracing::error!("search parameters could not be read anew: those before stay in force");
+            app.metrics.alarm("search-parameters");
+        }
+    }
     let mut versions = committed.versions;
     versions.truncate(write.changes.len());
     app.metrics.exchange("fhir", "stored");
@@ -224,6 +243,10 @@ fn check(app: &App, changes: &[FhirChange]) -> Vec<Issue> {
         let Content::Written { resource, .. } = &change.content else { continue };
         let own = rules.check(resource).into_iter().filter(|issue| issue.severity != Severity::Information);
         found.extend(own.map(|issue| placed(issue, change.place.as_deref())));
+        if resource_type(resource) == Some(SEARCH_PARAMETER) {
+            let wrong = app.parameters.check(resource).into_iter();
+            found.extend(wrong.map(|issue| placed(issue, change.place.as_deref())));
+        }
     }
     found
 }

@@ -110,7 +110,8 @@ const unwrapped = value => {
   }
   return [value]
 }
-const branch = (expression, type) => {
+const branch = (expression, type) => branchParts(expression, type).join(' | ') || null
+const branchParts = (expression, type) => {
   const parts = []
   let depth = 0; let quoted = false; let part = ''
   for (const letter of expression) {
@@ -120,8 +121,7 @@ const branch = (expression, type) => {
     if (letter === '|' && !depth && !quoted) { parts.push(part); part = '' } else part += letter
   }
   parts.push(part)
-  const own = parts.map(it => it.trim()).filter(it => new RegExp(`^\\(*(${type}|Resource|DomainResource)\\b`).test(it))
-  return own.length ? own.join(' | ') : null
+  return parts.map(it => it.trim()).filter(it => new RegExp(`^\\(*(${type}|Resource|DomainResource)\\b`).test(it))
 }
 const cache = new Map()
 const values = (type, id, parameter) => {
@@ -194,6 +194,8 @@ const units = {
   cm: ['m', '0.01'], m: ['m', '1'], mm: ['m', '0.001'], '/min': ['1/min', '1'], '{beats}/min': ['1/min', '1'], '{Beats}/min': ['1/min', '1'],
   s: ['s', '1'], min: ['s', '60'], h: ['s', '3600'], d: ['s', '86400'], L: ['L', '1'], mL: ['L', '0.001'], dL: ['L', '0.1'],
 }
+// What stands in braces is a remark; a remark alone is a count.
+const unitOf = code => code === undefined ? undefined : units[code] ?? units[code.replace(/\{[^}]*\}/g, '')] ?? (/^\{[^}]*\}$/.test(code) || code === '1' ? ['1', '1'] : code === '%' ? ['1', '0.01'] : code === '/{count}' ? ['1', '1'] : undefined)
 const ucum = 'http://unitsofmeasure.org'
 const exact = number => decimal(number)
 const quantities = value => {
@@ -255,7 +257,7 @@ const quantityHolds = (value, text) => {
     if (!system) return (it.code === code || it.unit === code) && holds(prefix, shown(it), query)
     if (system !== ucum) return it.system === system && it.code === code && holds(prefix, shown(it), query)
     if (it.system !== ucum) return false
-    const [from, to] = [units[it.code], units[code]]
+    const [from, to] = [unitOf(it.code), unitOf(code)]
     if (it.code === code) return holds(prefix, shown(it), query)
     if (!from || !to || from[0] !== to[0]) return false
     const [f, t] = [decimal(from[1]), decimal(to[1])]
@@ -302,11 +304,13 @@ const rawSplit = (text, separator) => {
   return parts
 }
 const plain = text => split(text, '\0')[0]
-const targetsOf = parameter => {
-  const filter = [...parameter.expression.matchAll(/resolve\(\) is ([A-Za-z]+)/g)].map(it => it[1])
-  return filter.length && !/\|/.test(parameter.expression.replace(/where\([^)]*\)\)/g, '')) ? filter : parameter.target ?? [...resources.keys()]
+const targetsOf = (parameter, type) => {
+  const parts = branchParts(parameter.expression, type)
+  const filters = parts.map(part => /resolve\(\) is ([A-Za-z]+)/.exec(part)?.[1])
+  if (filters.length && filters.every(Boolean)) return [...new Set(filters)]
+  return parameter.target ?? [...resources.keys()]
 }
-const one = (kind, value, text, parameter, modifier) => {
+const one = (kind, value, text, parameter, modifier, type) => {
   switch (kind) {
     case 'token': return modifier === 'text' ? texts(value).some(it => fold(it).startsWith(fold(plain(text)))) : tokenHolds(value, text)
     case 'string': {
@@ -325,7 +329,7 @@ const one = (kind, value, text, parameter, modifier) => {
     }
     case 'reference':
       if (modifier === 'identifier') return value.identifier && tokenHolds(value.identifier, text)
-      return /^[A-Z]/.test(modifier ?? '') ? referenceHolds(value, plain(text), [modifier], modifier) : referenceHolds(value, plain(text), targetsOf(parameter))
+      return /^[A-Z]/.test(modifier ?? '') ? referenceHolds(value, plain(text), [modifier], modifier) : referenceHolds(value, plain(text), targetsOf(parameter, type))
   }
 }
 const matches = (type, id, parameter, modifier, text) => {
@@ -336,11 +340,11 @@ const matches = (type, id, parameter, modifier, text) => {
     if (modifier === 'missing') return (found.some(element => tuples(element).every(it => it.length)) ? 'false' : 'true') === text
     return rawSplit(text, ',').some(each => {
       const wanted = rawSplit(each, '$')
-      return found.some(element => tuples(element).every((own, index) => own.some(value => one(parts[index].kind, value, wanted[index], parts[index].definition))))
+      return found.some(element => tuples(element).every((own, index) => own.some(value => one(parts[index].kind, value, wanted[index], parts[index].definition, undefined, type))))
     })
   }
   if (modifier === 'missing') return (found.length ? 'false' : 'true') === text
-  const any = rawSplit(text, ',').some(each => found.some(value => one(parameter.type, value, each, parameter, modifier)))
+  const any = rawSplit(text, ',').some(each => found.some(value => one(parameter.type, value, each, parameter, modifier, type)))
   return modifier === 'not' ? !any : any
 }
 
@@ -455,7 +459,7 @@ const condition = type => {
     texts.push(text)
   }
   if (parameter.type === 'reference' && !modifier && chance(0.2)) {
-    const target = pick(targetsOf(parameter))
+    const target = pick(targetsOf(parameter, type))
     if (parameter.target?.includes(target)) modifier = target
   }
   return [parameter, modifier, texts.join(',')]
@@ -480,7 +484,7 @@ const query = () => {
       const links = parameters.get(type).filter(it => it.type === 'reference')
       if (!links.length) return null
       const link = pick(links)
-      const targets = targetsOf(link).filter(it => resources.has(it))
+      const targets = targetsOf(link, type).filter(it => resources.has(it))
       if (!targets.length) return null
       const target = pick(targets)
       const inner = condition(target)
