@@ -139,6 +139,8 @@ impl App {
         let clock: Arc<dyn Clock> = steady.clone();
         let store = Store::open(&store_config(&config, &data), clock.clone())?;
         parameters.reload(&store)?;
+        // Nothing was written by another set since the store opened.
+        crate::parameters::settled();
         if let Some(newest) = newest(&store)? {
             steady.go_on_from(newest);
         }

@@ -66,7 +66,8 @@ fn replace(registry: Registry) {
     }
 }
 
-fn settled() {
+/// Says that no write is under way that was made by the set before.
+pub fn settled() {
     CURRENT.write().unwrap_or_else(PoisonError::into_inner).before = None;
 }
 

@@ -133,6 +133,15 @@ const values = (type, id, parameter) => {
   return cache.get(key)
 }
 
+// A text in a choice is no date, whatever it looks like.
+const dated = (type, id, parameter) => {
+  const key = `${type}/${id}/${parameter.code}/dated`
+  if (cache.has(key)) return cache.get(key)
+  const isDate = ['date', 'dateTime', 'instant', 'Period', 'Timing'].map(name => `$this is FHIR.${name}`).join(' or ')
+  cache.set(key, evaluate(resources.get(type).get(id), `(${branch(parameter.expression, type)}).where(${isDate})`))
+  return cache.get(key)
+}
+
 // ---- values by kind ------------------------------------------------------------------------------------------------
 const fold = text => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().normalize('NFD').replace(/\p{M}/gu, '')
   .replace(/ß/g, 'ss').replace(/æ/g, 'ae').replace(/œ/g, 'oe').replace(/ø/g, 'o').replace(/đ/g, 'd').replace(/ł/g, 'l').replace(/ı/g, 'i')
@@ -332,11 +341,13 @@ const one = (kind, value, text, parameter, modifier, type) => {
       return /^[A-Z]/.test(modifier ?? '') ? referenceHolds(value, plain(text), [modifier], modifier) : referenceHolds(value, plain(text), targetsOf(parameter, type))
   }
 }
+// Where the elements of a composite stand, if they are no resources.
+const elementBase = (parameter, type) => branchParts(parameter.expression, type).find(part => part !== type) ?? type
 const matches = (type, id, parameter, modifier, text) => {
   const found = values(type, id, parameter)
   if (parameter.type === 'composite') {
     const parts = parameter.component.map(it => ({ kind: byUrl.get(it.definition).type, definition: byUrl.get(it.definition), expression: it.expression }))
-    const tuples = element => parts.map(part => evaluate(element, part.expression, element.resourceType ? undefined : `${type}.component`.replace(/^(?!Observation).*$/, type)))
+    const tuples = element => parts.map(part => evaluate(element, part.expression, element.resourceType ? undefined : elementBase(parameter, type)))
     if (modifier === 'missing') return (found.some(element => tuples(element).every(it => it.length)) ? 'false' : 'true') === text
     return rawSplit(text, ',').some(each => {
       const wanted = rawSplit(each, '$')
@@ -344,7 +355,8 @@ const matches = (type, id, parameter, modifier, text) => {
     })
   }
   if (modifier === 'missing') return (found.length ? 'false' : 'true') === text
-  const any = rawSplit(text, ',').some(each => found.some(value => one(parameter.type, value, each, parameter, modifier, type)))
+  const shown = parameter.type === 'date' ? dated(type, id, parameter) : found
+  const any = rawSplit(text, ',').some(each => shown.some(value => one(parameter.type, value, each, parameter, modifier, type)))
   return modifier === 'not' ? !any : any
 }
 
@@ -442,7 +454,7 @@ const condition = type => {
     const value = sample(type, parameter)
     if (value === null) return null
     if (parameter.type === 'composite') {
-      const parts = parameter.component.map(it => [byUrl.get(it.definition).type, evaluate(value, it.expression, value.resourceType ? undefined : `${type}.component`.replace(/^(?!Observation).*$/, type))])
+      const parts = parameter.component.map(it => [byUrl.get(it.definition).type, evaluate(value, it.expression, value.resourceType ? undefined : elementBase(parameter, type))])
       if (parts.some(([, own]) => !own.length)) return null
       const made = parts.map(([kind, own]) => part(kind, pick(own), true))
       if (made.includes(null)) return null
@@ -556,7 +568,7 @@ console.error(`${total} resources of ${resources.size} types, ${refused} refused
 const wanted = Number(countText)
 const tally = { asked: 0, agreed: 0, hits: 0, differences: 0, errors: 0 }
 const kinds = {}
-fs.writeFileSync(out, '')
+for (const file of [out, `${out}.oracle`]) fs.writeFileSync(file, '')
 for (let tries = 0; tally.asked < wanted && tries < wanted * 20; tries++) {
   let asked
   try { asked = query() } catch (error) { fs.appendFileSync(`${out}.oracle`, `${error.stack}\n`); continue }

@@ -335,6 +335,8 @@ fn numbers_and_quantities() {
             ("component-value-quantity=gt130||mm", false),
         ],
     );
+    let long = r#"{"resourceType":"Observation","id":"o","valueQuantity":{"value":3.2540948513714594}}"#;
+    all(long, &[("value-quantity=3.2540948513714594", true), ("value-quantity=ne3.2540948513714594", false)]);
     let below = r#"{"resourceType":"Observation","id":"o","valueQuantity":{"value":5,"comparator":"<"}}"#;
     all(
         below,

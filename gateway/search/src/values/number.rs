@@ -102,7 +102,8 @@ impl Approximate {
         let (low, high, ends) = self.ends()?;
         let (low, high) = (ordered(convert(low)?), ordered(convert(high)?));
         let high = match ends {
-            Ends::UpperExcluded => before(high),
+            // Digits beyond what the index tells apart: the number itself still belongs.
+            Ends::UpperExcluded => before(high).max(ordered(convert(self.number)?)),
             Ends::Included => high,
         };
         Some(self.prefix.tests(key, low, high))
