@@ -163,7 +163,7 @@ impl Validator {
     }
 
     /// Code systems and value sets.
-    pub fn terminology(&self) -> &Terminology {
+    pub fn terminology(&self) -> &Arc<Terminology> {
         &self.terminology
     }
 

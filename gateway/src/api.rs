@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION};
 use http::{HeaderMap, HeaderName, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError};
 use hyper::body::Incoming;
@@ -16,12 +16,14 @@ use crate::app::App;
 use crate::audit::{Client, Event};
 use crate::layers::body_limit::{BodyLimit, Limited, TooLarge};
 use crate::layers::{self, Limits, Response, RouteName};
+use crate::operations::terminology;
 
 pub mod answer;
 mod convert;
 mod exchanges;
-mod fhir;
+pub(crate) mod fhir;
 pub(crate) mod format;
+mod gzip;
 mod ingest;
 mod inner;
 pub mod ips;
@@ -51,7 +53,8 @@ pub fn service(
 + Send
 + 'static {
     let metrics = app.metrics.clone();
-    layers::stack(Routes { app }, limits, metrics)
+    let cors = layers::cors::CorsLayer::new(&app.config.listen.cors_origins);
+    layers::stack(Routes { app }, limits, cors, metrics)
 }
 
 /// A request on its way to a handler.
@@ -78,23 +81,27 @@ impl Call {
     /// The body, whole. Empty the second time.
     ///
     /// # Errors
-    /// 413 over the limit, 415 for an encoding that is not undone here, 400 if the client broke off.
+    /// 413 over the limit, also once it is unpacked; 415 for an encoding other than gzip; 400 if the client broke off or the
+    /// gzip is not intact.
     pub async fn body(&mut self) -> Result<Bytes, Failure> {
         if let Some(ready) = self.ready.take() {
             return Ok(ready);
         }
-        if self.headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
-            let text = "a body with Content-Encoding is not read; send it as it is";
-            return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
-        }
+        let encoding = gzip::encoding(&self.headers)?;
+        let too_large = || {
+            let text = format!("the body is larger than the {} bytes allowed", self.limit);
+            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text)
+        };
         let Some(body) = self.body.take() else { return Ok(Bytes::new()) };
-        match body.collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {
-                let text = format!("the body is larger than the {} bytes allowed", self.limit);
-                Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text))
-            }
-            Err(_) => Err(Failure::bad("the body broke off before its end")),
+        let sent = match body.collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
+            Err(_) => return Err(Failure::bad("the body broke off before its end")),
+        };
+        match encoding {
+            gzip::Encoding::Identity => Ok(sent),
+            // The limit holds for what is read, however small it was packed.
+            gzip::Encoding::Gzip => gzip::unpacked(sent, self.limit).await?.ok_or_else(too_large),
         }
     }
 
@@ -169,7 +176,12 @@ impl Service<Request<Limited<Incoming>>> for Routes {
                 limit,
             };
             let request = head.extensions.get::<layers::request_id::RequestId>().map(|id| id.0.clone());
-            let mut response = match answer_to(&mut call, route, request).await {
+            let is_fhir = route.pattern.starts_with("/fhir");
+            let answered = match format::check(&call, route) {
+                Err(failure) if is_fhir => Err(failure),
+                _ => answer_to(&mut call, route, request).await,
+            };
+            let mut response = match answered {
                 Ok(response) => response,
                 Err(failure) if failure.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                     // One text and one count for both ways a body can be too large.
@@ -177,9 +189,10 @@ impl Service<Request<Limited<Incoming>>> for Routes {
                 }
                 Err(failure) => failure.into(),
             };
-            if route.pattern.starts_with("/fhir") && format::wanted(&call) == Some(format::Format::Xml) {
-                response = format::in_xml(response).await;
+            if is_fhir {
+                response = format::formed(&call, route, response).await;
             }
+            let mut response = gzip::packed(&call.headers, response).await;
             response.extensions_mut().insert(RouteName(route.pattern));
             Ok(response)
         })
@@ -275,6 +288,12 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::Everything => fhir::operation::everything(call, who).await,
         Endpoint::Document => fhir::document::document(call, who).await,
         Endpoint::Validate => fhir::validate::validate(call, who).await,
+        Endpoint::Lookup => terminology::lookup(call, who).await,
+        Endpoint::ValidateCode => terminology::validate_code(call, who).await,
+        Endpoint::Subsumes => terminology::subsumes(call, who).await,
+        Endpoint::Expand => terminology::expand(call, who).await,
+        Endpoint::ValidateMember => terminology::validate_member(call, who).await,
+        Endpoint::Translate => terminology::translate(call, who).await,
         Endpoint::Find => crate::emergency::find::find(call, who).await,
         Endpoint::Declare => crate::emergency::declare::declare(call, who).await,
         Endpoint::GrantSummary => crate::emergency::summary::summary(call, who).await,

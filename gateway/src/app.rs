@@ -16,6 +16,7 @@ use crate::ingress::Ingest;
 use crate::keys::{DataDirectory, KeyError};
 use crate::metrics::Metrics;
 use crate::mllp;
+use crate::operations::terminology::Compiled;
 use crate::packages::Library;
 use crate::parameters::{LoadError as LoadSearchError, Parameters};
 use crate::pipeline::Lanes;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub emergency: Emergency,
     /// Validators, by source.
     pub validation: Validation,
+    /// Terminology that is stored here, compiled.
+    pub terminology: Compiled,
     /// What is counted.
     pub metrics: Metrics,
     /// Wakes the senders: something was committed that may have deliveries.
@@ -166,6 +169,7 @@ impl App {
             parameters,
             sensitivity,
             validation,
+            terminology: Compiled::default(),
             metrics,
             mllp,
             outbox: watch::Sender::new(0),

@@ -83,6 +83,8 @@ pub struct Listen {
     pub key_file: Option<PathBuf>,
     /// Authorities whose certificates clients show.
     pub client_ca_file: Option<PathBuf>,
+    /// Origins whose pages may read answers.
+    pub cors_origins: Vec<String>,
     /// Largest HTTP body.
     pub body_limit_bytes: usize,
     /// Largest MLLP frame.

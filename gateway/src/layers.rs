@@ -14,6 +14,7 @@ use tower::{BoxError, Service, ServiceBuilder};
 
 pub mod access_log;
 pub mod body_limit;
+pub mod cors;
 pub mod honest;
 pub mod pools;
 pub mod request_id;
@@ -41,6 +42,7 @@ pub struct RouteName(pub &'static str);
 pub fn stack<S>(
     route: S,
     limits: &Limits,
+    cors: cors::CorsLayer,
     metrics: Metrics,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 where
@@ -54,6 +56,9 @@ where
         .layer(access_log::AccessLogLayer::new(metrics.clone()))
         // Turns the errors of the layers below into answers; the log above then sees their status.
         .layer(rescue::RescueLayer::new(metrics))
+        // Before `Origin` is taken off with all that no handler reads; inside of rescue, as a page of a configured origin
+        // shall read refusals too.
+        .layer(cors)
         // Before anything looks at a header field: those below cannot read what is not there.
         .layer(honest::HonestLayer)
         // Load shed and concurrency: before the time-out, as a request that gets no place must not wait for one, and

@@ -1,3 +1,6 @@
-//! Operations: what there is (`table`), what is asked of one (`input`), and work that goes on without its caller (`jobs`).
+//! Operations: what there is (`table`), what is asked of one (`input`), what answers, and work that goes on without its
+//! caller (`jobs`).
 
+pub mod input;
 pub mod table;
+pub mod terminology;

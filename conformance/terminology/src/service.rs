@@ -32,8 +32,32 @@ pub trait Source: Send + Sync {
     }
 }
 
+/// Two sources as one: what the first has, the second is not asked for.
+struct Both {
+    first: Arc<dyn Source>,
+    then: Arc<dyn Source>,
+}
+
+impl Source for Both {
+    fn find(&self, kind: &str, canonical: &str) -> Option<Arc<Json>> {
+        self.first.find(kind, canonical).or_else(|| self.then.find(kind, canonical))
+    }
+
+    fn supplements(&self, system: &str) -> Vec<Arc<Json>> {
+        let mut all = self.first.supplements(system);
+        all.extend(self.then.supplements(system));
+        all
+    }
+
+    fn concept_maps(&self) -> Vec<Arc<Json>> {
+        let mut all = self.first.concept_maps();
+        all.extend(self.then.concept_maps());
+        all
+    }
+}
+
 /// How a [`Terminology`] behaves.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Large code systems opened from disk. One of these goes before a definition that is not complete; of several
     /// versions the last one in the list is the default.
@@ -83,8 +107,21 @@ impl Terminology {
         Self { source, options, systems: RwLock::default(), value_sets: RwLock::default() }
     }
 
+    /// The same code systems on disk and the same server, with definitions that go before those known so far. It compiles
+    /// what it is asked for anew.
+    #[must_use]
+    pub fn with(&self, first: Arc<dyn Source>) -> Self {
+        let both = Both { first, then: Arc::clone(&self.source) };
+        Self::new(Arc::new(both), self.options.clone())
+    }
+
     pub(crate) fn remote(&self) -> Option<&dyn Remote> {
         self.options.remote.as_deref()
+    }
+
+    /// A definition as it stands in its resource.
+    pub fn definition(&self, kind: &str, canonical: &str) -> Option<Arc<Json>> {
+        self.source.find(kind, canonical)
     }
 
     pub(crate) fn source(&self) -> &dyn Source {

@@ -1,9 +1,11 @@
 //! FHIR R4 REST in plain form (http.html): create, update, read, vread, history and search of every type, in JSON
 //! and XML.
 
-use model::id::{ResourceId, ResourceType};
+use model::id::{Reference, ResourceId, ResourceType};
+use model::json::Json;
 
-use super::Call;
+use super::{Call, Who};
+use super::format::GENERAL;
 use super::outcome::Failure;
 use super::query::{pairs, unknown_parameter};
 
@@ -42,6 +44,15 @@ fn target(call: &Call) -> Result<(ResourceType, ResourceId), Failure> {
     Ok((resource_type, id))
 }
 
+/// The current version of a stored resource, for an operation about it; one the caller may not read is unknown.
+///
+/// # Errors
+/// 404, 410, or what the store says.
+pub(crate) async fn stored(call: &Call, who: &Who, target: &Reference) -> Result<Json, Failure> {
+    let (released, _) = read::released(call, who, read::Version::Current, target).await?;
+    released.json()
+}
+
 /// Reads the parameters of an interaction that has none of its own, and refuses what is asked for besides.
 fn format_only(call: &Call) -> Result<(), Failure> {
     only_format(call)?;
@@ -52,9 +63,9 @@ fn format_only(call: &Call) -> Result<(), Failure> {
 fn only_format(call: &Call) -> Result<(), Failure> {
     for (name, _) in pairs(&call.query)? {
         match name.as_str() {
-            "_format" | "_pretty" => {}
+            name if GENERAL.contains(&name) => {}
             _ if call.prefers("handling=lenient") => {}
-            _ => return Err(unknown_parameter(&name, "_format, _pretty")),
+            _ => return Err(unknown_parameter(&name, &GENERAL.join(", "))),
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! JSON or XML (FHIR R4 http.html, "Content Types and encodings"): what a body is, and what an answer is asked to be.
 //!
-//! Everything inside works on the tree and answers in JSON; an answer becomes XML on its way out, in one place, so that no
-//! route can forget it.
+//! Everything inside works on the tree and answers with whole resources in JSON; summaries, white space and XML are made on
+//! the way out, in one place, so that no route can forget them.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -11,10 +11,14 @@ use model::json::{ErrorKind, Json, Limits, Repeated, parse, repeated};
 use model::outcome::Issue;
 use model::xml;
 
-use super::outcome::Failure;
+use super::outcome::{FHIR_JSON, Failure};
 use super::query::pairs;
+use super::router::{Endpoint, Route};
 use super::{Call, answer};
 use crate::layers::Response;
+use shape::View;
+
+mod shape;
 
 /// Media type of FHIR in XML.
 const FHIR_XML: &str = "application/fhir+xml; charset=utf-8";
@@ -29,6 +33,10 @@ pub(crate) enum Format {
     Json,
     Xml,
 }
+
+/// Parameters that every FHIR address knows: they say how an answer is written, which is done in one place behind the
+/// handlers.
+pub(crate) const GENERAL: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
 
 impl Format {
     /// The media type of an exchange that came in this form.
@@ -54,19 +62,37 @@ impl Format {
 
     /// Of one range of an `Accept` field.
     fn of_range(text: &str) -> Option<Self> {
-        match text.split(';').next().unwrap_or_default().trim() {
+        let format = match text.split(';').next().unwrap_or_default().trim() {
             "" | "*/*" | "application/*" => Some(Self::Json),
             other => Self::of(other),
-        }
+        };
+        format.filter(|_| is_ours(text))
     }
+}
+
+/// A parameter of a media type: `fhirVersion=4.0`, also in quotes.
+fn parameter<'a>(media_type: &'a str, name: &str) -> Option<&'a str> {
+    media_type.split(';').skip(1).find_map(|piece| {
+        let (known, value) = piece.split_once('=')?;
+        known.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
+    })
+}
+
+/// Whether a media type is of this version of FHIR (http.html, "FHIR Version Parameter") and of UTF-8, which is the one
+/// encoding FHIR is written in.
+fn is_ours(media_type: &str) -> bool {
+    let version = parameter(media_type, "fhirVersion").is_none_or(|version| matches!(version, "4.0" | "4.0.1"));
+    version && parameter(media_type, "charset").is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
 }
 
 /// What the answer shall be: `_format`, else the range of `Accept` with the highest weight, JSON if nothing is said.
 /// `None` if neither JSON nor XML would do.
 pub(crate) fn wanted(call: &Call) -> Option<Format> {
-    let query = pairs(&call.query).unwrap_or_default();
-    if let Some((_, value)) = query.iter().find(|(name, _)| name == "_format") {
-        return if value.is_empty() { Some(Format::Json) } else { Format::of(value) };
+    if call.query.contains("_format") {
+        let query = pairs(&call.query).unwrap_or_default();
+        if let Some((_, value)) = query.iter().find(|(name, _)| name == "_format") {
+            return if value.is_empty() { Some(Format::Json) } else { Format::of(value).filter(|_| is_ours(value)) };
+        }
     }
     let mut best: Option<(u16, Format)> = None;
     let mut says_something = false;
@@ -87,9 +113,8 @@ pub(crate) fn wanted(call: &Call) -> Option<Format> {
 }
 
 /// `q=0.8` in thousandths (RFC 9110, section 12.4.2).
-fn weight(range: &str) -> u16 {
-    let given = range.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q="));
-    match given.map(|text| text.trim().parse::<f32>()) {
+pub(super) fn weight(range: &str) -> u16 {
+    match parameter(range, "q").map(str::parse::<f32>) {
         None => 1000,
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 1000")]
         Some(Ok(value)) => (value.clamp(0.0, 1.0) * 1000.0) as u16,
@@ -113,13 +138,12 @@ pub(crate) fn acceptable(call: &Call) -> Result<(), Failure> {
 /// # Errors
 /// 415 for anything but JSON and XML.
 pub(crate) fn of_body(call: &Call) -> Result<Format, Failure> {
-    match call.content_type() {
-        None => Ok(Format::Json),
-        Some(kind) => Format::of(&kind).ok_or_else(|| {
-            let text = "FHIR is read in JSON and XML here; send application/fhir+json or application/fhir+xml";
-            Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text)
-        }),
-    }
+    let Some(kind) = call.header(CONTENT_TYPE) else { return Ok(Format::Json) };
+    let refused = |text: &str| Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text);
+    let Some(format) = Format::of(kind) else {
+        return Err(refused("FHIR is read in JSON and XML here; send application/fhir+json or application/fhir+xml"));
+    };
+    if is_ours(kind) { Ok(format) } else { Err(refused("FHIR is read in version 4.0 and in UTF-8 here")) }
 }
 
 /// A body as it was sent, and its tree.
@@ -148,8 +172,17 @@ impl Sent {
 /// 415 for another media type, 400 for what is no JSON or XML, 422 for XML that is not as FHIR asks: a tree would not show
 /// what is wrong with it.
 pub(crate) async fn body(call: &mut Call) -> Result<Sent, Failure> {
-    let format = of_body(call)?;
+    of_body(call)?;
     let raw = call.body().await?;
+    tree_of(call, raw)
+}
+
+/// The same of a body that was read before.
+///
+/// # Errors
+/// As [`body`].
+pub(crate) fn tree_of(call: &Call, raw: Bytes) -> Result<Sent, Failure> {
+    let format = of_body(call)?;
     let limits = Limits { bytes: raw.len().max(1), ..Limits::default() };
     let unreadable = |place: String, kind: String| {
         Failure::of(StatusCode::BAD_REQUEST, vec![Issue::error("structure", kind).at(place)])
@@ -182,10 +215,91 @@ fn repeats(raw: &[u8]) -> Failure {
     Failure::of(StatusCode::BAD_REQUEST, issues)
 }
 
-/// The answer in XML, if it is FHIR in JSON.
-pub(crate) async fn in_xml(response: Response) -> Response {
+/// What is wrong with what a request asks of the form of its answer: nobody shall write something first and then learn
+/// that it cannot be shown.
+///
+/// # Errors
+/// 400 with every problem, 406 for a format that is not written here.
+pub(crate) fn check(call: &Call, route: &Route) -> Result<(), Failure> {
+    // Whoever asks a Binary for neither JSON nor XML asks for the content itself.
+    let content = matches!(route.endpoint, Endpoint::Read | Endpoint::VersionRead) && call.params.text("type") == "Binary";
+    // A summary has a page for people besides, and the content of a message that is processed says what its answer is.
+    if !content && route.endpoint != Endpoint::Summary {
+        acceptable(call)?;
+    }
+    if call.query.is_empty() {
+        return Ok(());
+    }
+    Form::of(call).map(drop)
+}
+
+/// How an answer shall look, besides JSON or XML.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Form {
+    pretty: bool,
+    view: Option<View>,
+}
+
+impl Form {
+    fn of(call: &Call) -> Result<Self, Failure> {
+        let query = pairs(&call.query)?;
+        let lenient = call.prefers("handling=lenient");
+        let (mut form, mut issues) = (Self::default(), Vec::new());
+        for name in GENERAL {
+            let mut values = query.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+            let Some(value) = values.next() else { continue };
+            if values.any(|other| other != value) {
+                issues.push(Issue::error("invalid", format!("{name}: expected once")).at(name));
+                continue;
+            }
+            let read = match name {
+                "_pretty" => match value {
+                    "true" | "" => Ok(form.pretty = true),
+                    "false" => Ok(()),
+                    _ => Err("expected true or false".to_owned()),
+                },
+                "_summary" => View::summary(value).map(|view| form.view = view.or(form.view.take())),
+                "_elements" if form.view.is_some() && !value.is_empty() => {
+                    Err("cannot be asked for together with _summary".to_owned())
+                }
+                "_elements" => View::elements(value, call.params.text("type")).map(|view| form.view = form.view.take().or(view)),
+                _ => Ok(()),
+            };
+            if let Err(expected) = read
+                && !lenient
+            {
+                issues.push(Issue::error("value", format!("{name}: {expected}")).at(name));
+            }
+        }
+        let includes = query.iter().any(|(name, _)| name.starts_with("_include") || name.starts_with("_revinclude"));
+        if form.view == Some(View::Text) && includes && !lenient {
+            // search.html, "Summary": the two cannot be mixed.
+            let text = "_summary=text cannot be asked for together with _include and _revinclude";
+            issues.push(Issue::error("invalid", text).at("_summary"));
+        }
+        if issues.is_empty() { Ok(form) } else { Err(Failure::of(StatusCode::BAD_REQUEST, issues)) }
+    }
+}
+
+/// The answer as it was asked for: parts of resources, white space, JSON or XML. Consents were asked before.
+pub(crate) async fn formed(call: &Call, route: &Route, response: Response) -> Response {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !kind.is_some_and(|kind| kind.starts_with("application/fhir+json")) {
+        return response;
+    }
+    let form = match call.query.is_empty() {
+        true => Form::default(),
+        false => match Form::of(call) {
+            Ok(form) => form,
+            // What a form asked for, which was not there to be looked at before.
+            Err(failure) if response.status().is_success() => return failure.into(),
+            Err(_) => Form::default(),
+        },
+    };
+    let format = wanted(call).unwrap_or(Format::Json);
+    let view = form.view.filter(|_| response.status().is_success());
+    let versioned = says_version(call);
+    if format == Format::Json && view.is_none() && !form.pretty && !versioned {
         return response;
     }
     let (mut head, body) = response.into_parts();
@@ -193,18 +307,42 @@ pub(crate) async fn in_xml(response: Response) -> Response {
         Ok(collected) => collected.to_bytes(),
         Err(never) => match never {},
     };
+    let kind = match format {
+        Format::Json => FHIR_JSON,
+        Format::Xml => FHIR_XML,
+    };
+    let kind = if versioned { HeaderValue::try_from(format!("{kind}; fhirVersion=4.0")) } else { HeaderValue::try_from(kind) };
     if body.is_empty() {
         return Response::from_parts(head, Full::new(body));
     }
-    let written = if body.len() > LARGE_BYTES {
-        tokio::task::spawn_blocking(move || rewritten(&body)).await.unwrap_or(None)
-    } else {
-        rewritten(&body)
+    let large = body.len() > LARGE_BYTES;
+    let stored = matches!(route.endpoint, Endpoint::Read | Endpoint::VersionRead);
+    let (app, pretty) = (call.app.clone(), form.pretty);
+    let work = move || {
+        if format == Format::Json && view.is_none() && !pretty {
+            return Some(body);
+        }
+        let limits = Limits { bytes: body.len(), depth: Limits::MAX_DEPTH };
+        let mut tree = parse(&body, &limits).ok()?;
+        if let Some(view) = &view {
+            shape::shape(&mut tree, view, app.validation.validator().definitions(), stored);
+        }
+        match (format, pretty) {
+            (Format::Json, false) => Some(Bytes::from(tree.to_bytes())),
+            (Format::Json, true) => Some(Bytes::from(tree.pretty())),
+            (Format::Xml, pretty) => {
+                let layout = if pretty { xml::Layout::Indented } else { xml::Layout::Compact };
+                Some(Bytes::from(xml::write(&tree, layout).ok()?))
+            }
+        }
     };
+    let written = if large { tokio::task::spawn_blocking(work).await.unwrap_or(None) } else { work() };
     match written {
         Some(text) => {
-            head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_XML));
-            Response::from_parts(head, Full::new(Bytes::from(text)))
+            if let Ok(kind) = kind {
+                head.headers.insert(CONTENT_TYPE, kind);
+            }
+            Response::from_parts(head, Full::new(text))
         }
         // Validation off, or a character that XML does not have: JSON has it, and says so.
         None => {
@@ -216,10 +354,10 @@ pub(crate) async fn in_xml(response: Response) -> Response {
     }
 }
 
-fn rewritten(body: &[u8]) -> Option<String> {
-    let limits = Limits { bytes: body.len(), depth: Limits::MAX_DEPTH };
-    let tree = parse(body, &limits).ok()?;
-    xml::write(&tree, xml::Layout::Compact).ok()
+/// Whether the client names the version of FHIR: the answer then names it too.
+fn says_version(call: &Call) -> bool {
+    call.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|text| text.contains("fhirVersion"))
+        || call.query.contains("fhirVersion")
 }
 
 #[cfg(test)]

@@ -100,6 +100,18 @@ pub enum Endpoint {
     Document,
     /// `POST /fhir/$validate`, of a type, of an id
     Validate,
+    /// `/fhir/CodeSystem/$lookup`
+    Lookup,
+    /// `/fhir/CodeSystem/$validate-code`
+    ValidateCode,
+    /// `/fhir/CodeSystem/$subsumes`
+    Subsumes,
+    /// `/fhir/ValueSet/$expand`
+    Expand,
+    /// `/fhir/ValueSet/$validate-code`
+    ValidateMember,
+    /// `/fhir/ConceptMap/$translate`
+    Translate,
     /// `POST /emergency/find`
     Find,
     /// `POST /emergency/declare`

@@ -87,6 +87,7 @@ fn read_listen(table: Table, base: &Path, findings: &mut Findings) -> Listen {
         cert_file: section.text("cert_file", "\"server.pem\"").map(path),
         key_file: section.text("key_file", "\"server-key.pem\"").map(path),
         client_ca_file: section.text("client_ca_file", "\"partners.pem\"").map(path),
+        cors_origins: section.take("cors_origins", "[\"https://app.example\"]", web_origins).unwrap_or_default(),
         body_limit_bytes: bytes(section.take("body_limit", "\"16MiB\"", size).unwrap_or(BODY_LIMIT_BYTES)),
         frame_limit_bytes: bytes(section.take("frame_limit", "\"16MiB\"", size).unwrap_or(FRAME_LIMIT_BYTES)),
         frame_timeout: section.take("frame_timeout", "\"30s\"", wait).unwrap_or(FRAME_TIMEOUT),
@@ -246,6 +247,21 @@ fn address(value: &Value) -> Result<Option<SocketAddr>, String> {
         None => text.to_owned(),
     };
     text.parse().map(Some).map_err(|_| expected())
+}
+
+/// Origins as browsers write them (RFC 6454, section 6.2): compared byte by byte, so they must be written so.
+fn web_origins(value: &Value) -> Result<Vec<String>, String> {
+    let expected = || "expected a list of origins such as \"https://app.example\", without a path".to_owned();
+    let items = value.as_array().ok_or_else(expected)?;
+    items.iter().map(|item| item.as_str().filter(|text| is_web_origin(text)).map(str::to_owned).ok_or_else(expected)).collect()
+}
+
+fn is_web_origin(text: &str) -> bool {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    authority.is_some_and(|authority| {
+        let is_sound = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+        !authority.is_empty() && authority.bytes().all(is_sound)
+    })
 }
 
 fn truth(value: &Value) -> Result<bool, String> {

@@ -50,6 +50,9 @@ pub enum Pool {
 impl Pool {
     /// The pool of a path.
     pub fn of(path: &str) -> Self {
+        if path.starts_with("/fhir/") && (path.ends_with("$process-message") || path.ends_with("$convert")) {
+            return Self::Bulk;
+        }
         match path.split('/').nth(1) {
             Some("emergency") => Self::Emergency,
             Some("ingest" | "convert") => Self::Bulk,

@@ -213,7 +213,7 @@ fn asked(call: &Call) -> Result<Asked, Failure> {
         match name.as_str() {
             "profile" => asked.profile(&value)?,
             "mode" => asked.mode(&value)?,
-            "_format" | "_pretty" => {}
+            name if format::GENERAL.contains(&name) => {}
             _ if call.prefers("handling=lenient") => {}
             _ => return Err(unknown_parameter(&name, "profile, mode, _format, _pretty")),
         }

@@ -25,9 +25,9 @@ fn weights_are_thousandths() {
 }
 
 #[test]
-fn what_has_no_xml_is_not_written_as_xml() {
-    assert!(
-        rewritten(br#"{"resourceType":"Patient","birthDate":"1980"}"#).unwrap().contains("<birthDate value=\"1980\"/>")
-    );
-    assert_eq!(rewritten(br#"{"resourceType":"Patient","birthDate":null}"#), None);
+fn another_version_of_fhir_and_another_encoding_are_not_ours() {
+    check("application/fhir+json; fhirVersion=5.0", None);
+    check("application/fhir+json; fhirVersion=\"4.0\"", Some(Format::Json));
+    check("application/fhir+xml; charset=iso-8859-1", None);
+    check("application/fhir+xml; charset=\"UTF-8\"; q=0.5", Some(Format::Xml));
 }
