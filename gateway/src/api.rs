@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::audit::{Client, Event};
 use crate::layers::body_limit::{BodyLimit, Limited, TooLarge};
 use crate::layers::{self, Limits, Response, RouteName};
-use crate::operations::terminology;
+use crate::operations::{matching, meta, process_message, terminology};
 
 pub mod answer;
 mod convert;
@@ -285,7 +285,12 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::TypeHistory => fhir::history::of_type(call, who).await,
         Endpoint::SystemHistory => fhir::history::system(call, who).await,
         Endpoint::Summary => fhir::operation::summary(call, who).await,
-        Endpoint::Everything => fhir::operation::everything(call, who).await,
+        Endpoint::Everything => fhir::everything::of_patient(call, who).await,
+        Endpoint::EncounterEverything => fhir::everything::of_encounter(call, who).await,
+        Endpoint::Match => matching::matching(call, who).await,
+        Endpoint::Meta => meta::meta(call, who).await,
+        Endpoint::ProcessMessage => process_message::process_message(call, who).await,
+        Endpoint::ConvertResource => convert::operation(call, who).await,
         Endpoint::Document => fhir::document::document(call, who).await,
         Endpoint::Validate => fhir::validate::validate(call, who).await,
         Endpoint::Lookup => terminology::lookup(call, who).await,

@@ -2,5 +2,8 @@
 //! caller (`jobs`).
 
 pub mod input;
+pub(crate) mod matching;
+pub(crate) mod meta;
+pub(crate) mod process_message;
 pub mod table;
 pub mod terminology;

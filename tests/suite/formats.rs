@@ -93,7 +93,8 @@ fn the_form_is_chosen_by_parameter_then_by_weight() {
     refused(&get("/fhir/Patient/p", "application/fhir+json; fhirVersion=5.0"), 406, "JSON and XML");
     assert_eq!(get("/fhir/Patient/p", "text/turtle").status, 406);
     assert!(get("/fhir/Patient/p?_pretty=true", "*/*").text().contains("\n  \"id\": \"p\""));
-    let send = |kind: &str| http.send("POST", "/fhir/Patient", &[("Content-Type", kind)], b"{\"resourceType\":\"Patient\"}");
+    let send =
+        |kind: &str| http.send("POST", "/fhir/Patient", &[("Content-Type", kind)], b"{\"resourceType\":\"Patient\"}");
     refused(&send("text/turtle"), 415, "JSON and XML");
     refused(&send("application/fhir+json; fhirVersion=3.0"), 415, "4.0");
     refused(&send("application/fhir+json; charset=iso-8859-1"), 415, "UTF-8");

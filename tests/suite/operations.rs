@@ -52,13 +52,20 @@ fn codes_are_looked_up_validated_and_compared() {
     let valid = |code: &str, display: &str| {
         value(&get(&format!("CodeSystem/$validate-code?url={GENDER}&code={code}&display={display}")), "result")
     };
-    assert_eq!((valid("male", "Male"), valid("male", "Female"), valid("none", "")), (json!(true), json!(false), json!(false)));
-    let member = |code: &str| value(&get(&format!("ValueSet/$validate-code?url={GENDERS}&system={GENDER}&code={code}")), "result");
+    assert_eq!(
+        (valid("male", "Male"), valid("male", "Female"), valid("none", "")),
+        (json!(true), json!(false), json!(false))
+    );
+    let member = |code: &str| {
+        value(&get(&format!("ValueSet/$validate-code?url={GENDERS}&system={GENDER}&code={code}")), "result")
+    };
     assert_eq!((member("other"), member("none")), (json!(true), json!(false)));
     refused(&get("ValueSet/$validate-code?url=urn:none&code=x&system=urn:y"), 404, "urn:none");
 
     let act = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
-    let relation = |one: &str, other: &str| value(&get(&format!("CodeSystem/$subsumes?system={act}&codeA={one}&codeB={other}")), "outcome");
+    let relation = |one: &str, other: &str| {
+        value(&get(&format!("CodeSystem/$subsumes?system={act}&codeA={one}&codeB={other}")), "outcome")
+    };
     assert_eq!(relation("IMP", "IMP"), "equivalent");
     assert_eq!(relation("IMP", "ACUTE"), "subsumes");
     assert_eq!(relation("ACUTE", "IMP"), "subsumed-by");
@@ -71,7 +78,12 @@ fn value_sets_are_expanded_in_pages() {
     let all = http.get(&format!("/fhir/ValueSet/$expand?url={GENDERS}")).json();
     assert_eq!((all["resourceType"].as_str(), all["expansion"]["total"].as_u64()), (Some("ValueSet"), Some(4)));
     let codes = |answer: &Value| {
-        answer["expansion"]["contains"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        answer["expansion"]["contains"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["code"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let (first, second) = (
         http.get(&format!("/fhir/ValueSet/$expand?url={GENDERS}&count=3")).json(),
@@ -81,7 +93,11 @@ fn value_sets_are_expanded_in_pages() {
     let filtered = http.get(&format!("/fhir/ValueSet/$expand?url={GENDERS}&filter=fem")).json();
     assert_eq!(codes(&filtered), ["female"]);
     refused(&http.get("/fhir/ValueSet/$expand?url=urn:none"), 404, "urn:none");
-    refused(&http.get(&format!("/fhir/ValueSet/$expand?url={GENDERS}&date=2020&contextDirection=incoming&x=1")), 400, "contextDirection");
+    refused(
+        &http.get(&format!("/fhir/ValueSet/$expand?url={GENDERS}&date=2020&contextDirection=incoming&x=1")),
+        400,
+        "contextDirection",
+    );
     let given = json!({"resourceType": "ValueSet", "status": "draft", "compose": {"include": [{"system": GENDER, "concept": [{"code": "male"}]}]}});
     assert_eq!(codes(&http.post("/fhir/ValueSet/$expand", &given).json()), ["male"]);
 }

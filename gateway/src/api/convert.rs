@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use model::json::{Json, Object};
 use model::outcome::{Issue, operation_outcome};
 
+use super::format::GENERAL;
 use super::outcome::{FHIR_JSON, Failure};
 use super::query::{pairs, unknown_parameter};
 use super::{Call, Who, answer};
@@ -16,9 +17,20 @@ use crate::layers::Response;
 
 const KNOWN: &str = "from, to, package, timezone, hl7-version, delimiters, message-type";
 
+/// `POST /convert`
 pub(super) async fn convert(call: &mut Call, who: &Who) -> Result<Response, Failure> {
+    translate(call, who, false).await
+}
+
+/// `POST /fhir/$convert`: the same beside the other operations (FHIR R4 resource-operation-convert.html). FHIR comes back in
+/// the form that the request asks for.
+pub(super) async fn operation(call: &mut Call, who: &Who) -> Result<Response, Failure> {
+    translate(call, who, true).await
+}
+
+async fn translate(call: &mut Call, who: &Who, in_fhir: bool) -> Result<Response, Failure> {
     who.must(Action::Convert)?;
-    let mut request = request(call)?;
+    let mut request = request(call, in_fhir)?;
     let reported = call.prefers("return=OperationOutcome");
     if reported {
         request.reports = Reports::Made;
@@ -63,7 +75,7 @@ pub(super) async fn convert(call: &mut Call, who: &Who) -> Result<Response, Fail
     Ok(response)
 }
 
-fn request(call: &Call) -> Result<Conversion, Failure> {
+fn request(call: &Call, in_fhir: bool) -> Result<Conversion, Failure> {
     let (mut from, mut to, mut packages, mut timezone) = (None, None, Vec::new(), None);
     let format = |name: &str, value: &str| {
         Format::parse(value).ok_or_else(|| {
@@ -86,6 +98,8 @@ fn request(call: &Call) -> Result<Conversion, Failure> {
             "hl7-version" => target.version = asked("hl7-version", target::version(&value))?,
             "delimiters" => target.delimiters = Some(asked("delimiters", target::delimiters(&value))?),
             "message-type" => target.message_type = Some(asked("message-type", target::message_type(&value))?),
+            // `$convert` stands under `/fhir`, where these say how the answer is written.
+            name if in_fhir && GENERAL.contains(&name) => {}
             _ => return Err(unknown_parameter(&name, KNOWN)),
         }
     }

@@ -4,10 +4,10 @@
 use model::id::{Reference, ResourceId, ResourceType};
 use model::json::Json;
 
-use super::{Call, Who};
 use super::format::GENERAL;
 use super::outcome::Failure;
 use super::query::{pairs, unknown_parameter};
+use super::{Call, Who};
 
 mod binary;
 pub(super) mod bundle;
@@ -16,6 +16,7 @@ mod condition;
 mod decide;
 pub(super) mod delete;
 pub(super) mod document;
+pub(super) mod everything;
 pub(super) mod history;
 mod include;
 pub(super) mod operation;

@@ -222,7 +222,8 @@ fn repeats(raw: &[u8]) -> Failure {
 /// 400 with every problem, 406 for a format that is not written here.
 pub(crate) fn check(call: &Call, route: &Route) -> Result<(), Failure> {
     // Whoever asks a Binary for neither JSON nor XML asks for the content itself.
-    let content = matches!(route.endpoint, Endpoint::Read | Endpoint::VersionRead) && call.params.text("type") == "Binary";
+    let content =
+        matches!(route.endpoint, Endpoint::Read | Endpoint::VersionRead) && call.params.text("type") == "Binary";
     // A summary has a page for people besides, and the content of a message that is processed says what its answer is.
     if !content && route.endpoint != Endpoint::Summary {
         acceptable(call)?;
@@ -254,15 +255,20 @@ impl Form {
             }
             let read = match name {
                 "_pretty" => match value {
-                    "true" | "" => Ok(form.pretty = true),
+                    "true" | "" => {
+                        form.pretty = true;
+                        Ok(())
+                    }
                     "false" => Ok(()),
                     _ => Err("expected true or false".to_owned()),
                 },
-                "_summary" => View::summary(value).map(|view| form.view = view.or(form.view.take())),
+                "_summary" => View::summary(value).map(|view| form.view = view),
                 "_elements" if form.view.is_some() && !value.is_empty() => {
                     Err("cannot be asked for together with _summary".to_owned())
                 }
-                "_elements" => View::elements(value, call.params.text("type")).map(|view| form.view = form.view.take().or(view)),
+                "_elements" => {
+                    View::elements(value, call.params.text("type")).map(|view| form.view = form.view.take().or(view))
+                }
                 _ => Ok(()),
             };
             if let Err(expected) = read
@@ -311,7 +317,8 @@ pub(crate) async fn formed(call: &Call, route: &Route, response: Response) -> Re
         Format::Json => FHIR_JSON,
         Format::Xml => FHIR_XML,
     };
-    let kind = if versioned { HeaderValue::try_from(format!("{kind}; fhirVersion=4.0")) } else { HeaderValue::try_from(kind) };
+    let kind =
+        if versioned { HeaderValue::try_from(format!("{kind}; fhirVersion=4.0")) } else { HeaderValue::try_from(kind) };
     if body.is_empty() {
         return Response::from_parts(head, Full::new(body));
     }

@@ -120,7 +120,9 @@ fn is_text(response: &Response) -> bool {
 /// is: not every client that may take anything can.
 fn accepts(headers: &HeaderMap) -> bool {
     let mut any = None;
-    for range in headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|it| it.split(',')) {
+    for range in
+        headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|it| it.split(','))
+    {
         match range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "gzip" | "x-gzip" => return weight(range) > 0,
             "*" => any = Some(weight(range) > 0),

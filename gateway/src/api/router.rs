@@ -94,12 +94,22 @@ pub enum Endpoint {
     CompartmentSearchByForm,
     /// `GET /fhir/Patient/{id}/$summary`
     Summary,
-    /// `GET /fhir/Patient/{id}/$everything`
+    /// `/fhir/Patient/{id}/$everything`
     Everything,
     /// `GET /fhir/Composition/{id}/$document`
     Document,
     /// `POST /fhir/$validate`, of a type, of an id
     Validate,
+    /// `/fhir/Encounter/{id}/$everything`
+    EncounterEverything,
+    /// `POST /fhir/Patient/$match`
+    Match,
+    /// `$meta` of a resource, of a type, of everything
+    Meta,
+    /// `POST /fhir/$process-message`
+    ProcessMessage,
+    /// `POST /fhir/$convert`
+    ConvertResource,
     /// `/fhir/CodeSystem/$lookup`
     Lookup,
     /// `/fhir/CodeSystem/$validate-code`

@@ -253,7 +253,10 @@ fn address(value: &Value) -> Result<Option<SocketAddr>, String> {
 fn web_origins(value: &Value) -> Result<Vec<String>, String> {
     let expected = || "expected a list of origins such as \"https://app.example\", without a path".to_owned();
     let items = value.as_array().ok_or_else(expected)?;
-    items.iter().map(|item| item.as_str().filter(|text| is_web_origin(text)).map(str::to_owned).ok_or_else(expected)).collect()
+    items
+        .iter()
+        .map(|item| item.as_str().filter(|text| is_web_origin(text)).map(str::to_owned).ok_or_else(expected))
+        .collect()
 }
 
 fn is_web_origin(text: &str) -> bool {

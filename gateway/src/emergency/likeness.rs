@@ -78,7 +78,7 @@ fn birth(known: &str, stored: &str) -> f64 {
 }
 
 /// The same date with day and month exchanged, where that is a date.
-pub(super) fn exchanged(date: &str) -> Option<String> {
+pub(crate) fn exchanged(date: &str) -> Option<String> {
     match date.split('-').collect::<Vec<_>>().as_slice() {
         [year, month, day] if day.parse::<u8>().is_ok_and(|day| (1..=12).contains(&day)) => {
             Some(format!("{year}-{day}-{month}"))

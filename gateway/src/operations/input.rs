@@ -57,7 +57,11 @@ impl Input {
     /// # Errors
     /// 400 with every problem, each with the parameter's name or place; 415 for a body that is no FHIR; 422 for XML that
     /// is not as FHIR asks.
-    pub async fn read(call: &mut Call, operation: &'static Operation, bare: Option<&'static str>) -> Result<Self, Failure> {
+    pub async fn read(
+        call: &mut Call,
+        operation: &'static Operation,
+        bare: Option<&'static str>,
+    ) -> Result<Self, Failure> {
         let mut input = Self::default();
         for (name, value) in pairs(&call.query)? {
             if !GENERAL.contains(&name.as_str()) {
@@ -75,7 +79,8 @@ impl Input {
     fn take(&mut self, tree: Json, bare: Option<&'static str>) -> Result<(), Failure> {
         if model::resource::resource_type(&tree) != Some("Parameters") {
             let Some(name) = bare else {
-                return Err(Failure::new(StatusCode::BAD_REQUEST, "structure", "expected a Parameters resource").at("resourceType"));
+                return Err(Failure::new(StatusCode::BAD_REQUEST, "structure", "expected a Parameters resource")
+                    .at("resourceType"));
             };
             self.given.push(Given { name: name.to_owned(), place: name.to_owned(), content: Content::Resource(tree) });
             return Ok(());
@@ -111,7 +116,8 @@ impl Input {
             let Some(known) = defined.iter().find(|known| known.name == given.name) else {
                 if !lenient {
                     let names: Vec<&str> = operation.honours.iter().chain(&GENERAL).copied().collect();
-                    let text = format!("parameter '{}' is not known here; known are {}", shown(&given.name), names.join(", "));
+                    let text =
+                        format!("parameter '{}' is not known here; known are {}", shown(&given.name), names.join(", "));
                     issues.push(Issue::error("not-supported", text).at(shown(&given.place)));
                 }
                 return false;
@@ -221,7 +227,9 @@ impl Given {
                 Some(found) if kind == "Resource" || found == kind => Ok(()),
                 _ => Err(format!("expected a resource of the type {kind}")),
             },
-            _ if is_resource => Err(format!("expected a resource of the type {kind}, in a Parameters resource by POST")),
+            _ if is_resource => {
+                Err(format!("expected a resource of the type {kind}, in a Parameters resource by POST"))
+            }
             Content::Text(text) if !DATA_TYPES.contains(&kind) => primitive(kind, text),
             Content::Value(given, value) => {
                 let same = given.eq_ignore_ascii_case(kind);
@@ -230,7 +238,9 @@ impl Given {
                     _ if DATA_TYPES.contains(&kind) => Err(format!("expected value{kind}")),
                     Json::Bool(_) if kind == "boolean" && same => Ok(()),
                     Json::Number(number) if kind == "integer" && integral(given) => primitive(kind, number.as_str()),
-                    Json::String(text) if same || (textual(kind) && textual_value(given)) || (dated(kind) && dated_value(given)) => {
+                    Json::String(text)
+                        if same || (textual(kind) && textual_value(given)) || (dated(kind) && dated_value(given)) =>
+                    {
                         primitive(kind, text)
                     }
                     _ => Err(format!("expected a value of the type {kind}")),

@@ -39,7 +39,13 @@ struct Asked {
 }
 
 /// Reads a request. `kind` is the type whose operation it is, `bare` the parameter that may hold such a resource.
-async fn asked(call: &mut Call, who: &Who, endpoint: Endpoint, kind: &'static str, bare: Option<&'static str>) -> Result<Asked, Failure> {
+async fn asked(
+    call: &mut Call,
+    who: &Who,
+    endpoint: Endpoint,
+    kind: &'static str,
+    bare: Option<&'static str>,
+) -> Result<Asked, Failure> {
     who.must(Action::Read(kind))?;
     let operation = operation(endpoint)?;
     let input = Input::read(call, operation, bare).await?;
@@ -178,7 +184,12 @@ pub(crate) async fn expand(call: &mut Call, who: &Who) -> Result<Response, Failu
         let canonical = canonical.ok_or_else(|| required("url: expected a value set", "url"))?;
         let count = input.number("count");
         if count.is_some_and(|count| count > PAGE_MOST) {
-            return Err(Failure::new(StatusCode::BAD_REQUEST, "too-costly", format!("count: expected at most {PAGE_MOST}")).at("count"));
+            return Err(Failure::new(
+                StatusCode::BAD_REQUEST,
+                "too-costly",
+                format!("count: expected at most {PAGE_MOST}"),
+            )
+            .at("count"));
         }
         let request = terminology::ExpandRequest {
             filter: input.text("filter"),
@@ -262,10 +273,18 @@ fn dependencies(input: &Input) -> Result<Vec<terminology::Dependency>, Failure> 
 }
 
 /// The one code of a request: a Coding, or a code with its system.
-fn one_coding<'i>(input: &'i Input, coding: &str, (code, system, version): (&str, &str, &str)) -> Result<Coding<'i>, Failure> {
+fn one_coding<'i>(
+    input: &'i Input,
+    coding: &str,
+    (code, system, version): (&str, &str, &str),
+) -> Result<Coding<'i>, Failure> {
     match (input.value(coding), input.text(code)) {
-        (Some(_), Some(_)) => Err(Failure::bad(format!("{coding}: expected it or {code}, not both")).at(coding.to_owned())),
-        (Some(given), None) => of_coding(given).ok_or_else(|| required(&format!("{coding}.code: expected a code"), coding)),
+        (Some(_), Some(_)) => {
+            Err(Failure::bad(format!("{coding}: expected it or {code}, not both")).at(coding.to_owned()))
+        }
+        (Some(given), None) => {
+            of_coding(given).ok_or_else(|| required(&format!("{coding}.code: expected a code"), coding))
+        }
         (None, Some(text)) => {
             Ok(Coding { system: input.text(system), version: input.text(version), code: text, display: None })
         }
@@ -274,10 +293,16 @@ fn one_coding<'i>(input: &'i Input, coding: &str, (code, system, version): (&str
 }
 
 /// The codes of a request that takes a code, a Coding or a CodeableConcept.
-fn codings<'i>(input: &'i Input, names: (&str, &str, &str), system: Option<&'i str>) -> Result<Vec<Coding<'i>>, Failure> {
+fn codings<'i>(
+    input: &'i Input,
+    names: (&str, &str, &str),
+    system: Option<&'i str>,
+) -> Result<Vec<Coding<'i>>, Failure> {
     if let Some(concept) = input.value("codeableConcept") {
         if input.value("coding").is_some() || input.text(names.0).is_some() {
-            return Err(Failure::bad("codeableConcept: expected one of code, coding and codeableConcept").at("codeableConcept"));
+            return Err(
+                Failure::bad("codeableConcept: expected one of code, coding and codeableConcept").at("codeableConcept")
+            );
         }
         let found: Vec<Coding<'_>> = concept.items("coding").iter().filter_map(of_coding).collect();
         return match found.is_empty() {
@@ -324,6 +349,7 @@ fn undecided(reason: &Reason) -> Failure {
 /// Looks things up on the blocking pool: a first question compiles code systems, a server may be asked.
 async fn blocking(work: impl FnOnce() -> Result<Json, Failure> + Send + 'static) -> Result<Response, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
-    let body = done.map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway"))??;
+    let body =
+        done.map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway"))??;
     Ok(answer::fhir(StatusCode::OK, body.to_bytes()))
 }

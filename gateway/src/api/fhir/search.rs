@@ -28,12 +28,12 @@ mod words;
 
 use bundle::{Links, Shown, bundle};
 use codes::Codes;
-use cursor::Part;
 use evaluate::Evaluation;
 use matches::Matches;
 use scope::Scope;
 
 pub use cursor::Seal;
+pub(super) use cursor::{Part, Place as PagePlace};
 
 /// Matches looked at for one page; a caller who may see none of very many is not let to scan them all at once.
 pub(super) const SCAN_MOST: usize = 20_000;

@@ -140,9 +140,8 @@ fn keep(object: &mut Object, profile: &Arc<Profile>, wanted: impl Fn(&str, &Elem
     object.retain(|member, _| {
         let name = member.strip_prefix('_').unwrap_or(member);
         matches!(name, "resourceType" | "id" | "meta")
-            || children(profile, ElementId::ROOT).any(|element| {
-                is(element, name) && (element.min > 0 || element.is_modifier || wanted(name, element))
-            })
+            || children(profile, ElementId::ROOT)
+                .any(|element| is(element, name) && (element.min > 0 || element.is_modifier || wanted(name, element)))
     });
 }
 
@@ -185,7 +184,8 @@ fn children(profile: &Profile, parent: ElementId) -> impl Iterator<Item = &Eleme
 /// Whether a member is of this element: `valueQuantity` is of `value[x]`, which is also asked for as `value`.
 fn is(element: &Element, member: &str) -> bool {
     let Some(rest) = member.strip_prefix(element.name.as_str()) else { return false };
-    rest.is_empty() || element.is_choice && (rest == "[x]" || rest.starts_with(|first: char| first.is_ascii_uppercase()))
+    rest.is_empty()
+        || element.is_choice && (rest == "[x]" || rest.starts_with(|first: char| first.is_ascii_uppercase()))
 }
 
 /// Marks what is not whole, so that nobody writes it back over what is.
@@ -208,7 +208,8 @@ fn tag(object: &mut Object) {
     let Some(meta) = object.get_mut("meta").and_then(Json::as_object_mut) else { return };
     let tags = meta.get_or_insert_with("tag", || Json::Array(Vec::new()));
     if let Some(tags) = tags.as_array_mut() {
-        let known = |tag: &Json| tag.text_at(&["system"]) == Some(SYSTEM) && tag.text_at(&["code"]) == Some("SUBSETTED");
+        let known =
+            |tag: &Json| tag.text_at(&["system"]) == Some(SYSTEM) && tag.text_at(&["code"]) == Some("SUBSETTED");
         if !tags.iter().any(known) {
             tags.push(mark);
         }

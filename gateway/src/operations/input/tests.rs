@@ -37,7 +37,10 @@ fn every_operation_honours_what_its_definition_has() {
 #[test]
 fn query_and_body_are_one_request() {
     let input = by_query("ValueSet-expand", &[("url", "urn:x"), ("count", "10"), ("activeOnly", "true")]).unwrap();
-    assert_eq!((input.text("url"), input.number("count"), input.boolean("activeOnly")), (Some("urn:x"), Some(10), Some(true)));
+    assert_eq!(
+        (input.text("url"), input.number("count"), input.boolean("activeOnly")),
+        (Some("urn:x"), Some(10), Some(true))
+    );
     let input = by_body(
         "CodeSystem-lookup",
         r#"{"resourceType":"Parameters","parameter":[{"name":"coding","valueCoding":{"system":"urn:s","code":"a"}},
@@ -58,15 +61,23 @@ fn every_problem_is_named() {
     .unwrap_err();
     let texts: Vec<&str> = refused.issues().iter().map(|issue| issue.diagnostics.as_str()).collect();
     assert_eq!(texts.len(), 4, "{texts:?}");
-    assert!(texts[0].starts_with("count: expected") && refused.issues()[0].at.as_deref() == Some("Parameters.parameter[0]"));
-    assert!(texts[1].contains("'nothing' is not known") && texts[2].contains("'context'") && texts[3].contains("filter: expected once"));
+    assert!(
+        texts[0].starts_with("count: expected") && refused.issues()[0].at.as_deref() == Some("Parameters.parameter[0]")
+    );
+    assert!(
+        texts[1].contains("'nothing' is not known")
+            && texts[2].contains("'context'")
+            && texts[3].contains("filter: expected once")
+    );
     assert!(by_query("ValueSet-expand", &[("count", "-1")]).is_err());
     assert!(by_query("ValueSet-expand", &[("valueSet", "x")]).is_err());
 }
 
 #[test]
 fn what_has_no_value_is_no_parameter() {
-    let of = |parameter: &str| by_body("ValueSet-expand", &format!(r#"{{"resourceType":"Parameters","parameter":[{parameter}]}}"#));
+    let of = |parameter: &str| {
+        by_body("ValueSet-expand", &format!(r#"{{"resourceType":"Parameters","parameter":[{parameter}]}}"#))
+    };
     assert!(of(r#"{"name":"url"}"#).is_err());
     assert!(of(r#"{"valueUri":"urn:x"}"#).is_err());
     assert!(of(r#"{"name":"url","valueUri":"urn:x","valueString":"urn:y"}"#).is_err());

@@ -53,16 +53,7 @@ fn text_and_elements_keep_what_no_reader_can_do_without() {
     let text: Vec<&str> =
         ["resourceType", "id", "meta", "text"].into_iter().chain(modifiers).chain(["deceasedBoolean"]).collect();
     check(PATIENT, &View::Text, &text);
-    let named = [
-        "resourceType",
-        "id",
-        "meta",
-        "modifierExtension",
-        "active",
-        "_active",
-        "name",
-        "deceasedBoolean",
-    ];
+    let named = ["resourceType", "id", "meta", "modifierExtension", "active", "_active", "name", "deceasedBoolean"];
     check(PATIENT, &elements("name"), &named);
     let observation = r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":72.50},"issued":"2026-01-01T00:00:00Z"}"#;
     let value = View::elements("value", "Observation").unwrap().unwrap();

@@ -1,0 +1,382 @@
+//! `$everything` of a Patient and of an Encounter (FHIR R4 patient-operation-everything.html,
+//! encounter-operation-everything.html): the record, and what it refers to, each resource decided by itself, in pages.
+
+use std::collections::BTreeSet;
+
+use auth::Action;
+use consent::Interaction;
+use http::StatusCode;
+use model::bundle::{Hit, SearchMode, searchset};
+use model::id::{Reference, ResourceId, ResourceType};
+use model::json::Json;
+use model::outcome::{Issue, operation_outcome};
+use model::resource::references;
+use model::time::{Instant, PartialDateTime};
+
+use super::read::{about, refused};
+use super::search::{PagePlace, Part};
+use crate::api::outcome::Failure;
+use crate::api::query::{escaped, pairs};
+use crate::api::release::{Asking, Held, Released};
+use crate::api::router::Endpoint;
+use crate::api::{Call, Who, answer};
+use crate::audit::{Kind, random_id};
+use crate::emergency::summary::name_exchange;
+use crate::layers::Response;
+use crate::operations::input::Input;
+use crate::operations::table;
+
+/// Resources of the record on one page, unless fewer are asked for.
+const PAGE: usize = 1_000;
+/// Resources looked at for one page.
+const LOOKED_AT: usize = 20_000;
+/// Resources that come along with a page because something on it refers to them.
+const INCLUDED: usize = 1_000;
+/// The parameter of the links of pages.
+const PAGE_NAME: &str = "_page";
+
+/// `/fhir/Patient/{id}/$everything`
+pub(in crate::api) async fn of_patient(call: &mut Call, who: &Who) -> Result<Response, Failure> {
+    everything(call, who, Endpoint::Everything, "Patient").await
+}
+
+/// `/fhir/Encounter/{id}/$everything`
+pub(in crate::api) async fn of_encounter(call: &mut Call, who: &Who) -> Result<Response, Failure> {
+    everything(call, who, Endpoint::EncounterEverything, "Encounter").await
+}
+
+/// What of a record is asked for.
+#[derive(Default)]
+struct Wanted {
+    types: Vec<ResourceType>,
+    since: Option<Instant>,
+    start: Option<Instant>,
+    end: Option<Instant>,
+    count: usize,
+    /// Where the page begins: behind this place of the store.
+    after: Option<u64>,
+}
+
+async fn everything(call: &mut Call, who: &Who, endpoint: Endpoint, kind: &'static str) -> Result<Response, Failure> {
+    let page = taken_page(call)?;
+    let operation = table::of(endpoint).ok_or_else(|| Failure::unknown("this address"))?;
+    let input = Input::read(call, operation, None).await?;
+    let kind = ResourceType::parse(kind).map_err(|_| Failure::unknown("this address"))?;
+    let id = ResourceId::parse(call.params.text("id")).map_err(|_| Failure::unknown("this id"))?;
+    who.must(Action::Read(kind.as_str()))?;
+    let mut wanted = wanted(&input)?;
+    let asked = query_of(&input, call);
+    let address = format!("{}/{kind}/{id}/$everything", call.base());
+    let binding = super::search::binding(who, &address, &asked);
+    if let Some(page) = page {
+        match call.app.pages.opened(&page, &binding) {
+            Some(Part::After(place)) => wanted.after = Some(place.position),
+            _ => {
+                let text = "_page: expected a link of this answer, by the same caller";
+                return Err(Failure::new(StatusCode::BAD_REQUEST, "value", text).at(PAGE_NAME));
+            }
+        }
+    }
+
+    let target = Reference::new(kind, id);
+    let reference = target.to_string();
+    let asking = Asking::new(&call.app, who, Interaction::Everything)?;
+    let held = asking.live(&target)?;
+    let own = match &held {
+        Some(held) => asking.release(held)?,
+        None => {
+            asking.release_nothing(kind.as_str(), target.id.as_str())?;
+            None
+        }
+    };
+    // The rest of the record is not looked at for who may not see whose it is.
+    let shown = match own {
+        Some(own) => gathered(&asking, own, held.as_slice(), &target, &wanted)?,
+        None => Shown::default(),
+    };
+    let mut event = about(who.event(Kind::Operation, call.app.clock.now()), held.as_slice());
+    event = event.detail("operation", "$everything");
+    event = match shown.found {
+        false => refused(event, held.as_slice(), &reference),
+        true => event.entity(reference.as_str()),
+    };
+    let leaving = [&shown.matches[..], &shown.included[..]].concat();
+    let exchange = asking.record(event, &leaving).await?;
+    if !shown.found {
+        asking.settle().await;
+        return Err(Failure::unknown(&reference));
+    }
+    let links = Links { address: &address, asked: &asked, binding: &binding };
+    let mut response = answer::fhir(StatusCode::OK, bundle(call, &shown, &wanted, &links)?.to_bytes());
+    if let Some(exchange) = exchange {
+        name_exchange(&mut response, exchange);
+    }
+    Ok(response)
+}
+
+/// Takes the link of a page out of the query, before that is read by the operation's definition.
+fn taken_page(call: &mut Call) -> Result<Option<String>, Failure> {
+    if !call.query.contains(PAGE_NAME) {
+        return Ok(None);
+    }
+    let (pages, others): (Vec<_>, Vec<_>) = pairs(&call.query)?.into_iter().partition(|(name, _)| name == PAGE_NAME);
+    call.query = written(&others);
+    Ok(pages.into_iter().next().map(|(_, value)| value))
+}
+
+fn written(pairs: &[(String, String)]) -> String {
+    let pairs: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.join("&")
+}
+
+fn wanted(input: &Input) -> Result<Wanted, Failure> {
+    let (mut types, mut issues) = (Vec::new(), Vec::new());
+    for name in input.texts("_type").into_iter().flat_map(|text| text.split(',')).map(str::trim) {
+        match ResourceType::parse(name) {
+            Ok(known) => types.push(known),
+            Err(_) => issues.push(Issue::error("value", "_type: expected names of resource types of R4").at("_type")),
+        }
+    }
+    let count = input.number("_count").unwrap_or(PAGE);
+    if count == 0 {
+        issues.push(Issue::error("value", "_count: expected at least 1").at("_count"));
+    }
+    let date = |name: &str| input.text(name).and_then(|text| PartialDateTime::parse(text).ok());
+    let wanted = Wanted {
+        types,
+        since: input.text("_since").and_then(|text| Instant::parse(text).ok()),
+        start: date("start").map(|date| date.earliest()),
+        end: date("end").map(|date| date.latest()),
+        count: count.min(PAGE),
+        after: None,
+    };
+    if issues.is_empty() { Ok(wanted) } else { Err(Failure::of(StatusCode::BAD_REQUEST, issues)) }
+}
+
+/// What is asked, for the links: also where it came in a body.
+fn query_of(input: &Input, call: &Call) -> Vec<(String, String)> {
+    let mut asked = Vec::new();
+    for name in ["start", "end", "_since", "_type", "_count"] {
+        asked.extend(input.texts(name).into_iter().map(|value| (name.to_owned(), value.to_owned())));
+    }
+    if let Some(count) = input.number("_count").filter(|_| input.text("_count").is_none()) {
+        asked.push(("_count".to_owned(), count.to_string()));
+    }
+    let general = pairs(&call.query).unwrap_or_default().into_iter();
+    asked.extend(general.filter(|(name, _)| crate::api::format::GENERAL.contains(&name.as_str())));
+    asked
+}
+
+/// What a page shows.
+#[derive(Default)]
+struct Shown {
+    /// Whether the caller may see whose record it is.
+    found: bool,
+    matches: Vec<Released>,
+    included: Vec<Released>,
+    /// The place of the last one looked at, if there is more.
+    next: Option<u64>,
+    cut: bool,
+}
+
+fn gathered(
+    asking: &Asking<'_>,
+    own: Released,
+    held: &[Held],
+    target: &Reference,
+    wanted: &Wanted,
+) -> Result<Shown, Failure> {
+    let mut shown = Shown { found: true, ..Shown::default() };
+    let name = target.to_string();
+    let mut record: Vec<Held> = match target.resource_type.as_str() {
+        "Patient" => asking.record_of(target.id.as_str())?,
+        _ => {
+            let mut all = Vec::new();
+            let patients: BTreeSet<&String> = held.iter().flat_map(Held::patients).collect();
+            for patient in patients {
+                all.extend(asking.record_of(patient)?);
+            }
+            all
+        }
+    };
+    // The newest first: what is written meanwhile stands before the pages that are still to come.
+    record.sort_by_key(|held| std::cmp::Reverse(held.cursor().0));
+    record.dedup_by_key(|held| held.cursor().0);
+    let of_record: BTreeSet<String> = record.iter().map(Held::reference).collect();
+    let is_wanted = |kind: &str| wanted.types.is_empty() || wanted.types.iter().any(|one| one.as_str() == kind);
+    if wanted.after.is_none()
+        && is_wanted(target.resource_type.as_str())
+        && wanted.since.is_none_or(|since| own.last_updated() >= since)
+    {
+        shown.matches.push(own);
+    }
+    let mut looked_at = 0;
+    let mut last = None;
+    for held in &record {
+        let place = held.cursor().0;
+        let before = wanted.after.is_some_and(|after| place >= after);
+        // The audit log and what the gateway itself keeps about a patient is found by its own searches.
+        let apart = matches!(held.resource_type(), "AuditEvent" | "Provenance") || held.is_deleted();
+        if before || apart || held.reference() == name || !is_wanted(held.resource_type()) {
+            continue;
+        }
+        if wanted.since.is_some_and(|since| held.last_updated() < since) {
+            continue;
+        }
+        if looked_at >= LOOKED_AT {
+            shown.next = last;
+            break;
+        }
+        looked_at += 1;
+        let before = last.replace(place);
+        let Some(released) = asking.release(held)? else { continue };
+        let json = released.json()?;
+        if target.resource_type.as_str() != "Patient" && !refers_to(&json, target) {
+            continue;
+        }
+        if !within(&json, wanted) {
+            continue;
+        }
+        if shown.matches.len() >= wanted.count {
+            // One more that may leave: a next page is there for what may be seen, not for what is withheld.
+            shown.next = before;
+            break;
+        }
+        shown.matches.push(released);
+    }
+    include(asking, &mut shown, &of_record, target, wanted)?;
+    Ok(shown)
+}
+
+fn refers_to(resource: &Json, target: &Reference) -> bool {
+    references(resource).any(|one| Reference::parse(one.target).is_ok_and(|one| one == *target))
+}
+
+/// What the page refers to and is no part of the record: who treated, where, with what.
+fn include(
+    asking: &Asking<'_>,
+    shown: &mut Shown,
+    of_record: &BTreeSet<String>,
+    target: &Reference,
+    wanted: &Wanted,
+) -> Result<(), Failure> {
+    let mut seen: BTreeSet<String> = shown.matches.iter().map(|one| one.reference().to_owned()).collect();
+    let mut next: Vec<Reference> = Vec::new();
+    for one in &shown.matches {
+        next.extend(references(&one.json()?).filter_map(|it| Reference::parse(it.target).ok()));
+    }
+    let of_patient = target.resource_type.as_str() == "Patient";
+    while let Some(reference) = next.pop() {
+        let name = reference.to_string();
+        // What is in the record stands on a page of its own; for an encounter, the patient and conditions come along.
+        if of_patient && of_record.contains(&name) || !seen.insert(name) {
+            continue;
+        }
+        if !wanted.types.is_empty() && !wanted.types.contains(&reference.resource_type) {
+            continue;
+        }
+        if matches!(reference.resource_type.as_str(), "AuditEvent" | "Provenance") {
+            continue;
+        }
+        if shown.included.len() >= INCLUDED {
+            shown.cut = true;
+            break;
+        }
+        let Some(held) = asking.live(&reference)? else { continue };
+        if let Some(released) = asking.release(&held)? {
+            // Further only along what stands for itself: from a role to its practitioner, not from a patient on.
+            if released.patients().is_empty() {
+                next.extend(references(&released.json()?).filter_map(|it| Reference::parse(it.target).ok()));
+            }
+            shown.included.push(released);
+        }
+    }
+    Ok(())
+}
+
+/// Members that say when the care took place, the most telling first.
+const CARE_DATES: [&str; 22] = [
+    "effectiveDateTime",
+    "effectivePeriod",
+    "effectiveInstant",
+    "performedDateTime",
+    "performedPeriod",
+    "occurrenceDateTime",
+    "occurrencePeriod",
+    "onsetDateTime",
+    "onsetPeriod",
+    "servicedDate",
+    "servicedPeriod",
+    "billablePeriod",
+    "period",
+    "started",
+    "authoredOn",
+    "recordedDate",
+    "dateAsserted",
+    "date",
+    "start",
+    "created",
+    "sent",
+    "issued",
+];
+
+/// Whether the care was within the dates asked for. What bears no date is (patient-operation-everything.html, "start").
+fn within(resource: &Json, wanted: &Wanted) -> bool {
+    if wanted.start.is_none() && wanted.end.is_none() {
+        return true;
+    }
+    let Some(date) = CARE_DATES.iter().find_map(|name| resource.get(name)) else { return true };
+    let bound = |json: Option<&Json>| json.and_then(Json::as_str).and_then(|text| PartialDateTime::parse(text).ok());
+    let (from, to) = match date.as_object() {
+        Some(_) => (bound(date.get("start")), bound(date.get("end"))),
+        None => (bound(Some(date)), bound(Some(date))),
+    };
+    let starts_in_time = wanted.end.is_none_or(|end| from.is_none_or(|from| from.earliest() <= end));
+    starts_in_time && wanted.start.is_none_or(|start| to.is_none_or(|to| to.latest() >= start))
+}
+
+struct Links<'a> {
+    address: &'a str,
+    asked: &'a [(String, String)],
+    binding: &'a [u8],
+}
+
+impl Links<'_> {
+    fn page(&self, call: &Call, after: Option<u64>) -> Option<String> {
+        let mut asked = self.asked.to_vec();
+        if let Some(position) = after {
+            let part = Part::After(PagePlace { key: Vec::new(), position });
+            asked.push((PAGE_NAME.to_owned(), call.app.pages.sealed(&part, self.binding)?));
+        }
+        Some(if asked.is_empty() { self.address.to_owned() } else { format!("{}?{}", self.address, written(&asked)) })
+    }
+}
+
+fn bundle(call: &Call, shown: &Shown, wanted: &Wanted, links: &Links<'_>) -> Result<Json, Failure> {
+    let base = call.base();
+    let mut hits = Vec::with_capacity(shown.matches.len() + shown.included.len());
+    let all = shown.matches.iter().map(|one| (one, SearchMode::Match));
+    for (one, mode) in all.chain(shown.included.iter().map(|one| (one, SearchMode::Include))) {
+        hits.push(Hit { full_url: format!("{base}/{}", one.reference()), resource: one.json()?, mode });
+    }
+    if shown.cut {
+        let text = "not everything that this page refers to is on it";
+        hits.push(Hit {
+            full_url: format!("urn:uuid:{}", random_id()),
+            resource: operation_outcome(&[Issue::warning("too-costly", text)]),
+            mode: SearchMode::Outcome,
+        });
+    }
+    // Without further work a total is known only where one page holds everything.
+    let whole = wanted.after.is_none() && shown.next.is_none();
+    let total = whole.then_some(shown.matches.len() as u64);
+    let mut leading = vec![("self", links.page(call, wanted.after).unwrap_or_default())];
+    if let Some(next) = shown.next {
+        let address = links
+            .page(call, Some(next))
+            .ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway"))?;
+        leading.push(("next", address));
+    }
+    Ok(searchset(total, leading, hits))
+}
