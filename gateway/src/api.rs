@@ -29,6 +29,7 @@ mod inner;
 pub mod ips;
 mod ledger;
 mod noted;
+mod openapi;
 pub mod outcome;
 mod packages;
 pub mod query;
@@ -265,6 +266,7 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::ChangeChoices => crate::patient::filing::change(call, who).await,
         Endpoint::RevokeChoices => crate::patient::filing::revoke(call, who).await,
         Endpoint::Metadata => fhir::capability::metadata(call),
+        Endpoint::OpenApi => Ok(openapi::openapi(call)),
         Endpoint::Transaction => fhir::bundle::process(call, who).await,
         Endpoint::Create => fhir::write::create(call, who).await,
         Endpoint::Update => fhir::write::update(call, who).await,
@@ -289,6 +291,8 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::EncounterEverything => fhir::everything::of_encounter(call, who).await,
         Endpoint::Match => matching::matching(call, who).await,
         Endpoint::Meta => meta::meta(call, who).await,
+        Endpoint::MetaAdd => fhir::meta::add(call, who).await,
+        Endpoint::MetaDelete => fhir::meta::delete(call, who).await,
         Endpoint::ProcessMessage => process_message::process_message(call, who).await,
         Endpoint::ConvertResource => convert::operation(call, who).await,
         Endpoint::Document => fhir::document::document(call, who).await,

@@ -11,6 +11,7 @@ mod abuse;
 mod architecture;
 mod bad_bodies;
 mod bad_input;
+mod capability;
 mod consent;
 mod consent_corpus;
 mod crash;

@@ -19,6 +19,7 @@ pub(super) mod document;
 pub(super) mod everything;
 pub(super) mod history;
 mod include;
+pub(super) mod meta;
 pub(super) mod operation;
 pub(super) mod patch;
 mod precondition;

@@ -54,6 +54,8 @@ pub enum Endpoint {
     RevokeChoices,
     /// `GET /fhir/metadata`
     Metadata,
+    /// `GET /fhir/openapi.json`
+    OpenApi,
     /// `POST /fhir`: a transaction or a batch
     Transaction,
     /// `POST /fhir/{type}`
@@ -106,6 +108,10 @@ pub enum Endpoint {
     Match,
     /// `$meta` of a resource, of a type, of everything
     Meta,
+    /// `POST /fhir/{type}/{id}/$meta-add`
+    MetaAdd,
+    /// `POST /fhir/{type}/{id}/$meta-delete`
+    MetaDelete,
     /// `POST /fhir/$process-message`
     ProcessMessage,
     /// `POST /fhir/$convert`

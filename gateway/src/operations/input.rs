@@ -309,6 +309,15 @@ fn defined(operation: &Operation) -> Vec<Defined> {
     read.collect()
 }
 
+/// The input parameters that may stand in a query, and whether each may come several times.
+pub fn primitives(operation: &Operation) -> Vec<(String, bool)> {
+    let honoured = defined(operation).into_iter().filter(|one| operation.honours.contains(&one.name.as_str()));
+    let primitive = honoured.filter(|one| {
+        one.kind.as_deref().is_some_and(|kind| kind.starts_with(|first: char| first.is_ascii_lowercase()))
+    });
+    primitive.map(|one| (one.name, one.repeats)).collect()
+}
+
 /// The client's own text, shortened, so that no answer carries what it should not.
 fn shown(name: &str) -> String {
     name.chars().filter(|letter| letter.is_ascii_graphic()).take(64).collect()

@@ -113,6 +113,22 @@ pub static OPERATIONS: &[Operation] = &[
         honours: &[],
     },
     Operation {
+        name: "meta-add",
+        definition: "http://hl7.org/fhir/OperationDefinition/Resource-meta-add",
+        endpoint: Endpoint::MetaAdd,
+        at: &[post("/fhir/{type}/{id}/$meta-add")],
+        changes: true,
+        honours: &["meta"],
+    },
+    Operation {
+        name: "meta-delete",
+        definition: "http://hl7.org/fhir/OperationDefinition/Resource-meta-delete",
+        endpoint: Endpoint::MetaDelete,
+        at: &[post("/fhir/{type}/{id}/$meta-delete")],
+        changes: true,
+        honours: &["meta"],
+    },
+    Operation {
         name: "process-message",
         definition: "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
         endpoint: Endpoint::ProcessMessage,

@@ -20,6 +20,7 @@ use store::{Method, NewVersion};
 use super::condition::{self, Conditions, Found};
 use super::decide::{Changeable, may_change, may_update};
 use super::delete::{not_there, stub};
+use super::meta::MetaChange;
 use super::precondition::{self, Wanted};
 use super::write::{answered, lost_to_another, refused, write};
 use super::{format_only, resource_type, target};
@@ -44,6 +45,8 @@ pub(super) enum Patch {
     Json(JsonPatch),
     Xml(XmlPatch),
     Element(ElementPatch),
+    /// Profiles, tags and labels.
+    Meta(MetaChange),
 }
 
 /// `PATCH /fhir/{type}/{id}`
@@ -84,7 +87,7 @@ pub(in crate::api) async fn conditional_patch(call: &mut Call, who: &Who) -> Res
     }
 }
 
-async fn one(
+pub(super) async fn one(
     call: &Call,
     who: &Who,
     target: &Reference,
@@ -232,6 +235,7 @@ impl Patch {
         match self {
             Self::Json(patch) => patch.apply(&mut resource).map_err(|error| failed(&[error]))?,
             Self::Element(patch) => patch.apply(&mut resource, &Engine).map_err(|error| failed(&[error]))?,
+            Self::Meta(change) => change.apply(&mut resource),
             Self::Xml(patch) => resource = patch.apply(&resource).map_err(|errors| failed(&errors))?,
         }
         let kept = model::resource::reference_to(&resource).is_some_and(|reference| reference == *target);

@@ -45,6 +45,7 @@ pub(super) fn interactions() -> Vec<Route> {
         route(Method::GET, "/console", Endpoint::ConsoleFolder, Needs::Nobody),
         route(Method::GET, "/console/{file}", Endpoint::Console, Needs::Nobody),
         route(Method::GET, "/fhir/metadata", Endpoint::Metadata, Needs::Nobody),
+        route(Method::GET, "/fhir/openapi.json", Endpoint::OpenApi, Needs::Nobody),
     ];
     routes.extend(fhir_interactions());
     routes
