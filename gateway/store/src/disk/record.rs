@@ -143,6 +143,25 @@ impl VersionItem {
         VersionItem1::take(from).map(Self::from)
     }
 
+    /// The item as earlier releases wrote it.
+    #[cfg(test)]
+    pub(crate) fn older(self) -> Vec<u8> {
+        let row = |row: IndexRow| IndexRow1 { param: row.param as u8, kind: row.kind, value: row.value.into() };
+        VersionItem1 {
+            resource_type: self.resource_type,
+            id: self.id,
+            version: self.version,
+            last_updated: self.last_updated,
+            deleted: self.deleted,
+            author: self.author,
+            patients: self.patients,
+            index: self.index.into_iter().map(row).collect(),
+            previous: self.previous,
+            body: self.body,
+        }
+        .encoded()
+    }
+
     pub(crate) fn new(
         new: &NewVersion,
         version: u64,

@@ -270,3 +270,63 @@ fn a_check_tells_of_postings_that_are_missing_or_too_many() {
     compact(&config).unwrap();
     assert_eq!(check(&config, &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
 }
+
+#[test]
+fn what_an_earlier_release_wrote_is_found_by_rows_of_now_from_the_first_search_on() {
+    use crate::codec::Codec as _;
+    use crate::disk::record::{CommitItem, CurrentRow, VersionItem, kind};
+    use crate::journal::put_item;
+    let rules = Rules::of(Arc::new(Later));
+    let both = Both::with(rules);
+    let Both { clock, directory, disk, .. } = both;
+    drop(disk);
+    std::fs::remove_dir_all(store_directory(directory.path())).unwrap();
+    let config = Config {
+        segment_bytes: 64 << 10,
+        min_free_bytes: 0,
+        derive: Rules::of(Arc::new(Later)),
+        ..Config::sled(directory.path())
+    };
+    {
+        let (place, _lock) = lock(&config).unwrap();
+        let journal = Arc::new(Journal::open(&place.join("journal"), config.segment_bytes).unwrap());
+        let mut tail = journal.tail(journal.start(), 0).unwrap();
+        let base = tail.payload_position(&journal, 1).unwrap();
+        let mut buffer = vec![0; crate::journal::FRAME_HEADER as usize];
+        let mut item = |kind: u8, bytes: Vec<u8>| {
+            let position = base + (buffer.len() - crate::journal::FRAME_HEADER as usize) as u64;
+            put_item(&mut buffer, position, kind, |out| out.extend_from_slice(&bytes))
+        };
+        item(kind::COMMIT, CommitItem { at: model::time::Instant::from_millis(5) }.encoded());
+        let mut current: Option<CurrentRow> = None;
+        for (number, id) in ["a", "a", "b"].into_iter().enumerate() {
+            let new = version("Observation", id, &number.to_string());
+            let before = current.filter(|_| id == "a");
+            let version = before.map_or(1, |before| before.version + 1);
+            let old = VersionItem::new(&new, version, model::time::Instant::from_millis(5), 0, before);
+            let pointer = item(kind::VERSION_1, old.older());
+            current = Some(CurrentRow { version, deleted: false, pointer, anew: None });
+        }
+        tail.append(&journal, &mut buffer).unwrap();
+    }
+    let found = |store: &Store, param: u32, value: &str| {
+        let test = Test::Equals(value.as_bytes().to_vec());
+        let terms = vec![Term::AnyOf(vec![Match { param, test, kind: RowKind::Key }])];
+        let search = Search { types: vec!["Observation".to_owned()], terms, ..Search::default() };
+        let found = store.search(&search, 10).unwrap().entries;
+        found.into_iter().map(|stored| (stored.id, stored.version)).collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        let store = Store::open(&config, clock.clone()).unwrap();
+        assert_eq!(found(&store, 77, "Observation"), [("b".to_owned(), 1), ("a".to_owned(), 2)]);
+        assert!(found(&store, 1, "2").is_empty(), "the numbers of its parameters mean nothing now");
+        assert_eq!(store.history("Observation", "a", None, 9).unwrap().len(), 2);
+        drop(store);
+        assert_eq!(check(&config, &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
+    }
+    let store = Store::open(&config, clock).unwrap();
+    store.commit_blocking(Commit { resources: vec![version("Observation", "b", "x")], ..Commit::default() }).unwrap();
+    assert_eq!(found(&store, 77, "Observation"), [("a".to_owned(), 2)]);
+    drop(store);
+    assert_eq!(check(&config, &mut |_, _| {}).unwrap().problems, Vec::<String>::new());
+}
