@@ -404,6 +404,7 @@ fn uris_go_by_parts_of_their_path() {
             ("url:below=http://acme.org/fh", false),
             ("url:above=http://acme.org/fhir/ValueSet/123/_history/5", true),
             ("url:above=http://acme.org/fhir/ValueSet", false),
+            ("url:above=http:", false),
         ],
     );
 }

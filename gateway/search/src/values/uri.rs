@@ -31,7 +31,7 @@ pub(crate) fn above(text: &str) -> Vec<Test> {
         tests.push(Test::Equals(at.as_bytes().to_vec()));
         tests.push(Test::Equals(format!("{at}/").into_bytes()));
         match at.rsplit_once('/') {
-            Some((parent, _)) if !parent.ends_with('/') && parent.contains('/') => at = parent,
+            Some((parent, _)) if !parent.ends_with('/') => at = parent,
             _ => break,
         }
     }
