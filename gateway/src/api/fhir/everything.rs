@@ -240,7 +240,8 @@ fn gathered(
         }
         if shown.matches.len() >= wanted.count {
             // One more that may leave: a next page is there for what may be seen, not for what is withheld.
-            shown.next = before;
+            // Nothing of the record was looked at before it where the first page holds one resource alone.
+            shown.next = Some(before.unwrap_or(place.saturating_add(1)));
             break;
         }
         shown.matches.push(released);

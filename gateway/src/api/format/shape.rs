@@ -36,7 +36,7 @@ impl View {
             "text" => Ok(Some(Self::Text)),
             "data" => Ok(Some(Self::Data)),
             "false" | "count" | "" => Ok(None),
-            _ => Err("expected true, text, data, count or false".to_owned()),
+            _ => Err(format!("expected true, text, data, count or false, not '{}'", printable(value))),
         }
     }
 
