@@ -216,7 +216,7 @@ impl Parameter {
     }
 
     /// The number of the rows that say what a reference leads to, or that an order is by.
-    pub(crate) fn own_rows(&self) -> u32 {
+    pub fn own_rows(&self) -> u32 {
         self.rows_of(self.param).first().copied().unwrap_or(self.param)
     }
 

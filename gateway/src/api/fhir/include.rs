@@ -131,7 +131,7 @@ impl Following<'_> {
                     .filter(|(of, _)| parameter.may_point_to(**of))
                     .flat_map(|(_, references)| references.iter().cloned())
                     .collect();
-                let chain = Chain { code: parameter.code.clone(), param: parameter.param, links: Vec::new() };
+                let chain = Chain { code: parameter.code.clone(), param: parameter.own_rows(), links: Vec::new() };
                 if let Term::AnyOf(more) = chain.term(&targets, self.base) {
                     any.extend(more);
                 }

@@ -17,12 +17,12 @@ use crate::journal::Pointer;
 use crate::resource::{Match, RowKind, Term, Test};
 
 /// Rows that a list reads first, and at most, at a time.
-const FIRST: usize = 32;
+const FIRST: usize = 128;
 const MOST: usize = 512;
 /// Rows read after a jump: the next one is likely a jump too.
 const JUMP: usize = 8;
 /// A list that long, all of it known, is walked alone: reading so few versions costs less than other lists.
-const FEW: usize = FIRST;
+const FEW: usize = 32;
 /// Values under one prefix that are walked as lists, and lists that are united; more are gathered and sorted.
 const VALUES: usize = 16;
 /// Positions that a range is gathered to. A range of more holds so much of its type that walking the type finds it soon.

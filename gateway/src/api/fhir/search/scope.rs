@@ -114,7 +114,7 @@ impl Scope {
             let mut any = Vec::new();
             for code in codes {
                 let Some(parameter) = evaluation.registry.find(*of, code) else { continue };
-                let chain = Chain { code: parameter.code.clone(), param: parameter.param, links: Vec::new() };
+                let chain = Chain { code: parameter.code.clone(), param: parameter.own_rows(), links: Vec::new() };
                 if let Term::AnyOf(more) = chain.term(&records, evaluation.base) {
                     any.extend(more);
                 }
