@@ -271,6 +271,7 @@ const READ_UNDECIDED: &[(&str, &str)] = &[
     ("emergency/find.rs", "finds a patient whatever the consents say, as decided for emergencies"),
     ("emergency/reviews.rs", "counts reviews that nobody has closed"),
     ("merges.rs", "links of records"),
+    ("parameters.rs", "compiles the stored SearchParameters, which are about nobody"),
     ("patient/exchanges.rs", "exchanges of a patient's own record"),
     ("patient/filing.rs", "a patient's own Consents, to change them"),
     ("patient/names.rs", "names of the directory for a patient's own log"),

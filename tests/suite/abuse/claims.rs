@@ -192,7 +192,7 @@ fn no_header_field_of_a_sender_is_forwarded() {
     let head = request.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();
     let names: Vec<&str> = head.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
     // The request id is ours: it names the delivery.
-    let expected = ["accept", "content-length", "content-type", "host", "x-request-id"];
+    let expected = ["accept", "content-length", "content-type", "host", "prefer", "x-request-id"];
     assert!(names.iter().all(|name| expected.contains(name)), "{names:?}");
     assert!(!head.contains("authorization"), "the sender's token is nobody else's");
 }
