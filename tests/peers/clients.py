@@ -30,6 +30,7 @@ CONFIGURATION = """
 http = "127.0.0.1:0"
 https = "127.0.0.1:0"
 mllp = "127.0.0.1:0"
+cors_origins = ["https://app.example"]
 
 [auth]
 mode = "{mode}"

@@ -56,6 +56,8 @@ impl View {
             };
             let of_type = of.or_else(|| ResourceType::parse(resource_type).ok().map(ResourceType::as_str));
             let known = match of_type.and_then(|of| Definitions::r4().base(of)) {
+                // No element, and always there; clients name it.
+                _ if name == "resourceType" => true,
                 Some(profile) => children(&profile, ElementId::ROOT).any(|element| is(element, name)),
                 // A search over all types: some of them have it, or none shows anything of it.
                 None => name.bytes().all(|byte| byte.is_ascii_alphanumeric()),
