@@ -1,0 +1,196 @@
+//! A document and what is asked of it as a whole.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use super::build;
+use super::element::Element;
+use super::issue::{Note, Refused};
+use super::limits::Limits;
+use super::names::Names;
+use super::places::{Lines, Places};
+
+/// A CDA document: its decoded text, and the elements, attributes and texts as places in it.
+pub struct Document {
+    pub(super) text: String,
+    /// Texts and values that are not as they stand in `text`, one after another.
+    pub(super) resolved: String,
+    pub(super) names: Names,
+    /// In document order: the first child of an element follows it.
+    pub(super) nodes: Vec<Node>,
+    /// Those of an element follow one another, and those of the next element follow them.
+    pub(super) attributes: Vec<AttributeNode>,
+    pub(super) texts: Vec<TextNode>,
+    pub(super) leaves: u32,
+    /// Attributes called `ID`, sorted by value, the first in the document first.
+    pub(super) ids: Vec<u32>,
+    pub(super) notes: Vec<Note>,
+    pub(super) places: OnceLock<Places>,
+    pub(super) lines: OnceLock<Lines>,
+}
+
+/// A text in `text`, or with the highest bit set in `resolved`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) length: u32,
+}
+
+pub(super) const IN_RESOLVED: u32 = 1 << 31;
+
+/// Stands for a leaf where there is none.
+pub(super) const NO_LEAF: u32 = u32::MAX;
+
+pub(super) struct Node {
+    pub(super) name: u32,
+    /// Its own number for the root.
+    pub(super) parent: u32,
+    /// The first element after it that is not below it.
+    pub(super) end: u32,
+    /// Its first attribute.
+    pub(super) attributes: u32,
+    /// The texts of the element and all below it.
+    pub(super) texts: Range<u32>,
+    /// The leaves of the element and all below it.
+    pub(super) leaves: Range<u32>,
+    /// Where its start tag stands.
+    pub(super) at: u32,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct AttributeNode {
+    pub(super) name: u32,
+    pub(super) value: Span,
+    pub(super) leaf: u32,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct TextNode {
+    pub(super) value: Span,
+    pub(super) leaf: u32,
+}
+
+/// A value that is more than white space, and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf<'d> {
+    /// The element that has it.
+    pub element: Element<'d>,
+    /// The name of the attribute; `None` for a text.
+    pub attribute: Option<&'d str>,
+    /// The value.
+    pub value: &'d str,
+}
+
+impl Document {
+    /// Reads a document. The bytes are decoded once into a text of the document's own.
+    ///
+    /// # Errors
+    /// [`Refused`] if the bytes are no well-formed XML, have a document type, or go beyond a limit.
+    pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, Refused> {
+        build::document(Cow::Borrowed(bytes), limits)
+    }
+
+    /// The same for bytes that nobody needs any more: those of a document in UTF-8 become its text without a copy.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Self, Refused> {
+        build::document(Cow::Owned(bytes), limits)
+    }
+
+    /// The outermost element.
+    pub fn root(&self) -> Element<'_> {
+        Element::new(self, 0)
+    }
+
+    /// An element by its number in document order, from 0.
+    pub fn element(&self, id: u32) -> Option<Element<'_>> {
+        ((id as usize) < self.nodes.len()).then(|| Element::new(self, id))
+    }
+
+    /// The number of elements; at least one.
+    #[expect(clippy::len_without_is_empty, reason = "there is always a root")]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The number of leaves: attributes and texts that are more than white space.
+    ///
+    /// They are numbered from 0 in document order. Neither namespace declarations nor `xsi:schemaLocation` are leaves.
+    pub fn leaves(&self) -> u32 {
+        self.leaves
+    }
+
+    /// A leaf by its number.
+    pub fn leaf(&self, leaf: u32) -> Option<Leaf<'_>> {
+        self.places().leaf(self, leaf)
+    }
+
+    /// Where a leaf stands: an absolute XPath such as `/ClinicalDocument/component[2]/title/text()`.
+    ///
+    /// `[n]` stands only where there are several of that name. It selects exactly this leaf, if prefixes stand for what
+    /// [`Element::name`] says they do. Empty for a number beyond the last.
+    pub fn leaf_path(&self, leaf: u32) -> String {
+        self.places().leaf_path(self, leaf)
+    }
+
+    /// The first element with this value of the attribute `ID`: what `reference/@value` points to, after its `#`.
+    pub fn with_id(&self, id: &str) -> Option<Element<'_>> {
+        let first = self.ids.partition_point(|attribute| self.id_value(*attribute) < id);
+        let attribute = *self.ids.get(first)?;
+        if self.id_value(attribute) != id {
+            return None;
+        }
+        let after = self.nodes.partition_point(|node| node.attributes <= attribute);
+        self.element(u32::try_from(after.checked_sub(1)?).ok()?)
+    }
+
+    /// What was wrong with the wire and has been repaired.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    pub(super) fn id_value(&self, attribute: u32) -> &str {
+        self.attributes.get(attribute as usize).map_or("", |attribute| self.span(attribute.value))
+    }
+
+    pub(super) fn span(&self, span: Span) -> &str {
+        let (text, start) = match span.start & IN_RESOLVED {
+            0 => (&self.text, span.start as usize),
+            _ => (&self.resolved, (span.start & !IN_RESOLVED) as usize),
+        };
+        text.get(start..start.saturating_add(span.length as usize)).unwrap_or_default()
+    }
+
+    pub(super) fn node(&self, id: u32) -> &Node {
+        // An `Element` is only made for a number that is there.
+        const NONE: &Node =
+            &Node { name: u32::MAX, parent: 0, end: 0, attributes: 0, texts: 0..0, leaves: 0..0, at: 0 };
+        self.nodes.get(id as usize).unwrap_or(NONE)
+    }
+
+    pub(super) fn attributes_of(&self, id: u32) -> &[AttributeNode] {
+        let start = self.node(id).attributes as usize;
+        let next = self.nodes.get((id as usize).saturating_add(1));
+        let end = next.map_or(self.attributes.len(), |next| next.attributes as usize);
+        self.attributes.get(start..end).unwrap_or_default()
+    }
+
+    pub(super) fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places::of(self))
+    }
+
+    pub(super) fn line(&self, at: u32) -> u32 {
+        self.lines.get_or_init(|| Lines::of(&self.text)).line(at)
+    }
+}
+
+/// Never the content.
+impl fmt::Debug for Document {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.names.len();
+        formatter.debug_struct("Document").field("elements", &self.len()).field("names", &names).finish_non_exhaustive()
+    }
+}
