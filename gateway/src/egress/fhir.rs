@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use model::json::{Json, Limits, parse};
+use model::outcome::issue_type;
 use model::time::{Clock, Instant};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -26,40 +27,6 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// Longest text of a failure, roughly.
 const MOST_SAID: usize = 240;
-/// Codes of an issue: FHIR R4, http://hl7.org/fhir/issue-type.
-const ISSUE_TYPES: [&str; 31] = [
-    "invalid",
-    "structure",
-    "required",
-    "value",
-    "invariant",
-    "security",
-    "login",
-    "unknown",
-    "expired",
-    "forbidden",
-    "suppressed",
-    "processing",
-    "not-supported",
-    "duplicate",
-    "multiple-matches",
-    "not-found",
-    "deleted",
-    "too-long",
-    "code-invalid",
-    "extension",
-    "too-costly",
-    "business-rule",
-    "conflict",
-    "transient",
-    "lock-error",
-    "no-store",
-    "exception",
-    "timeout",
-    "incomplete",
-    "throttled",
-    "informational",
-];
 
 /// A client of one endpoint. A connection for each message: deliveries are rare beside arrivals, and a connection kept
 /// open is one more way for a message to be lost between "sent" and "taken".
@@ -215,10 +182,7 @@ fn said(status: &str, outcome: Option<&Json>) -> String {
     let issues = outcome.map(|outcome| outcome.items("issue")).unwrap_or_default();
     for issue in issues.iter().filter(|issue| !matches!(issue.text_at(&["severity"]), Some("warning" | "information")))
     {
-        let Some(code) = issue.text_at(&["code"]).and_then(|code| ISSUE_TYPES.iter().find(|known| **known == code))
-        else {
-            continue;
-        };
+        let Some(code) = issue.text_at(&["code"]).and_then(issue_type) else { continue };
         let places = issue.items("expression").iter().filter_map(Json::as_str).find(|place| is_path(place));
         text.push_str(if text.len() == status.len() { ": " } else { "; " });
         text.push_str(code);

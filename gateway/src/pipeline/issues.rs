@@ -1,42 +1,7 @@
 //! Findings as the store keeps them: one JSON object each, without patient data.
 
 use model::json::{Json, Limits, Object, parse};
-use model::outcome::{Issue, Severity};
-
-/// FHIR R4 valueset-issue-type.html: a finding read back is given the code's own text.
-const CODES: [&str; 31] = [
-    "invalid",
-    "structure",
-    "required",
-    "value",
-    "invariant",
-    "security",
-    "login",
-    "unknown",
-    "expired",
-    "forbidden",
-    "suppressed",
-    "processing",
-    "not-supported",
-    "duplicate",
-    "multiple-matches",
-    "not-found",
-    "deleted",
-    "too-long",
-    "code-invalid",
-    "extension",
-    "too-costly",
-    "business-rule",
-    "conflict",
-    "transient",
-    "lock-error",
-    "no-store",
-    "exception",
-    "timeout",
-    "incomplete",
-    "throttled",
-    "informational",
-];
+use model::outcome::{Issue, Severity, issue_type};
 
 pub(super) fn write(issue: &Issue) -> String {
     let mut object = Object::new();
@@ -61,7 +26,7 @@ pub(super) fn read(text: &str) -> Option<Issue> {
         "warning" => Severity::Warning,
         _ => Severity::Information,
     };
-    let code = member("code").and_then(|code| CODES.into_iter().find(|known| *known == code)).unwrap_or("processing");
+    let code = member("code").and_then(issue_type).unwrap_or("processing");
     let mut issue = Issue::new(severity, code, member("diagnostics").unwrap_or_default());
     issue.at = member("at").map(str::to_owned);
     issue.rule = member("rule").map(str::to_owned);

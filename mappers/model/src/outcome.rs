@@ -35,6 +35,46 @@ impl fmt::Display for Severity {
     }
 }
 
+/// FHIR R4 valueset-issue-type.html.
+const ISSUE_TYPES: [&str; 31] = [
+    "invalid",
+    "structure",
+    "required",
+    "value",
+    "invariant",
+    "security",
+    "login",
+    "unknown",
+    "expired",
+    "forbidden",
+    "suppressed",
+    "processing",
+    "not-supported",
+    "duplicate",
+    "multiple-matches",
+    "not-found",
+    "deleted",
+    "too-long",
+    "code-invalid",
+    "extension",
+    "too-costly",
+    "business-rule",
+    "conflict",
+    "transient",
+    "lock-error",
+    "no-store",
+    "exception",
+    "timeout",
+    "incomplete",
+    "throttled",
+    "informational",
+];
+
+/// The code of an issue with this text; `None` for what is no code of FHIR R4 valueset-issue-type.html.
+pub fn issue_type(code: &str) -> Option<&'static str> {
+    ISSUE_TYPES.into_iter().find(|known| *known == code)
+}
+
 /// A finding about content. It travels beside the result and stops nothing by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {

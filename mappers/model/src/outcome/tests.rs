@@ -31,3 +31,11 @@ fn says_severity_place_and_rule_in_one_line() {
     let json = operation_outcome(&[issue]).to_text();
     assert!(json.contains(r#""valueString":"hl7v2-base/codes.toml:4""#), "{json}");
 }
+
+#[test]
+fn codes_of_the_value_set_alone_are_codes() {
+    assert_eq!(issue_type("code-invalid"), Some("code-invalid"));
+    for other in ["", "Invalid", "error", "code invalid"] {
+        assert_eq!(issue_type(other), None, "{other}");
+    }
+}
