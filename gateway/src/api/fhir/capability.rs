@@ -5,17 +5,13 @@ use http::StatusCode;
 use model::id::ResourceType;
 use typed::{CapabilityStatement, Operation, SearchParameter, ServedType};
 
-use super::format_only;
+use super::{format_only, patch};
 use crate::api::outcome::Failure;
 use crate::api::router::{Capability, routes};
 use crate::api::{Call, answer};
 use crate::config::AuthMode;
 use crate::layers::Response;
 use crate::operations::table::OPERATIONS;
-
-/// FHIR R4 http.html, "patch".
-const PATCH_FORMATS: &[&str] =
-    &["application/json-patch+json", "application/xml-patch+xml", "application/fhir+json", "application/fhir+xml"];
 
 /// `GET /fhir/metadata`
 pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
@@ -83,7 +79,7 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
         description,
         url: Some(&base),
         formats: &["json", "xml", "application/fhir+json", "application/fhir+xml"],
-        patch_formats: if interactions.contains(&"patch") { PATCH_FORMATS } else { &[] },
+        patch_formats: if interactions.contains(&"patch") { &patch::FORMATS } else { &[] },
         security,
         security_services: &[],
         types: &types,

@@ -11,7 +11,9 @@ use http::StatusCode;
 use model::id::{Reference, ResourceType};
 use model::time::Instant;
 use store::{Commit, Commits, NewVersion, Order};
+use tokio::sync::MutexGuard;
 
+use super::precondition::Wanted;
 use super::search;
 use super::search::evaluate::Evaluation;
 use super::search::matches::{Judged, Matches};
@@ -56,6 +58,13 @@ pub(super) enum Found {
     Several,
 }
 
+impl Known {
+    /// What a write of it wants: the version that was found, unless the request asks for one itself.
+    pub(super) fn or_asked(&self, asked: Wanted) -> Wanted {
+        if asked == Wanted::Anything { Wanted::Version(self.version) } else { asked }
+    }
+}
+
 /// What a condition is known by: two that say the same are one, in whatever order they say it.
 pub(super) type Key = (ResourceType, String);
 
@@ -66,6 +75,39 @@ pub(super) struct Conditions<'a> {
     asking: Asking<'a>,
     known: HashMap<Key, Found>,
     trail: Vec<NewVersion>,
+}
+
+/// What the condition of one write finds, when it finds no more than one.
+pub(super) struct Single<'a> {
+    pub(super) known: Option<Known>,
+    /// The look-up, to be recorded by itself or with the write.
+    pub(super) conditions: Conditions<'a>,
+    /// Held until the commit: of two that find nothing one would find what the other is about to write.
+    pub(super) lane: Vec<MutexGuard<'a, ()>>,
+}
+
+/// Looks up the condition of one write; `what` names it.
+///
+/// # Errors
+/// 412 where several are found, which is then on record; 400 as [`key`] and [`Conditions::find`].
+pub(super) async fn single<'a>(
+    call: &'a Call,
+    who: &'a Who,
+    (resource_type, condition): (ResourceType, &str),
+    what: &str,
+) -> Result<Single<'a>, Failure> {
+    let key = key(resource_type, condition)?;
+    let lane = call.app.conditions.hold_all([&key]).await;
+    let mut conditions = Conditions::new(call, who)?;
+    let known = match conditions.find(&key).await? {
+        Found::Nothing => None,
+        Found::One(known) => Some(*known),
+        Found::Several => {
+            conditions.record().await?;
+            return Err(several(what));
+        }
+    };
+    Ok(Single { known, conditions, lane })
 }
 
 /// The key of `Type?parameter=value`, or of what stands behind the question mark.

@@ -12,7 +12,7 @@ use model::id::Reference;
 use model::outcome::{Issue, Severity, operation_outcome};
 use store::{Expect, NewVersion};
 
-use super::condition::{self, Conditions, Found};
+use super::condition::{self, Single};
 use super::decide::{Changeable, may_change};
 use super::precondition::{self, Wanted};
 use super::read::{about, refused as unread};
@@ -42,25 +42,14 @@ pub(in crate::api) async fn conditional_delete(call: &Call, who: &Who) -> Result
     let resource_type = resource_type(call)?;
     who.must(Reach::Write(resource_type.as_str()))?;
     let wanted = precondition::if_match(call)?;
-    let key = condition::key(resource_type, &call.query)?;
-    let _lane = call.app.conditions.hold_all([&key]).await;
-    let mut conditions = Conditions::new(call, who)?;
-    match conditions.find(&key).await? {
-        Found::Several => {
-            conditions.record().await?;
-            Err(condition::several("the condition"))
-        }
-        Found::Nothing => {
-            conditions.record().await?;
-            let asking = Asking::new(&call.app, who, Interaction::Write)?;
-            asking.settle().await;
-            Ok(done(call, "the condition finds nothing; nothing was deleted"))
-        }
-        Found::One(known) => {
-            let wanted = if wanted == Wanted::Anything { Wanted::Version(known.version) } else { wanted };
-            one(call, who, &known.reference, wanted, conditions.into_trail()).await
-        }
-    }
+    let Single { known, conditions, lane: _lane } =
+        condition::single(call, who, (resource_type, &call.query), "the condition").await?;
+    let Some(known) = known else {
+        conditions.record().await?;
+        Asking::new(&call.app, who, Interaction::Write)?.settle().await;
+        return Ok(done(call, "the condition finds nothing; nothing was deleted"));
+    };
+    one(call, who, &known.reference, known.or_asked(wanted), conditions.into_trail()).await
 }
 
 async fn one(

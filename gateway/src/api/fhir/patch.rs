@@ -11,13 +11,13 @@ use consent::Interaction;
 use fhirpath::{Context, Expression, Item, Limits as Bounds, Node};
 use http::{HeaderName, HeaderValue, StatusCode};
 use model::id::Reference;
-use model::json::{Json, Limits, parse};
+use model::json::{Json, JsonError, Limits, parse};
 use model::outcome::Issue;
 use model::patch::{ElementPatch, JsonPatch, PatchError, PatchErrorKind, Paths};
 use model::xml::XmlPatch;
 use store::{Method, NewVersion};
 
-use super::condition::{self, Conditions, Found};
+use super::condition::{self, Single};
 use super::decide::{Changeable, may_change, may_update};
 use super::delete::{not_there, stub};
 use super::meta::MetaChange;
@@ -32,9 +32,10 @@ use crate::audit::Kind;
 use crate::layers::Response;
 use crate::pipeline::FhirChange;
 
-/// Media types a patch may come as, for `Accept-Patch` (RFC 5789, section 3.1).
-pub(crate) const FORMATS: [&str; 4] =
+/// Media types a patch may come as (FHIR R4 http.html, "patch").
+pub(super) const FORMATS: [&str; 4] =
     ["application/json-patch+json", "application/xml-patch+xml", "application/fhir+json", "application/fhir+xml"];
+/// RFC 5789, section 3.1.
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// How often a patch without `If-Match` is applied anew, if others write the resource meanwhile.
@@ -67,24 +68,14 @@ pub(in crate::api) async fn conditional_patch(call: &mut Call, who: &Who) -> Res
     let wanted = precondition::if_match(call)?;
     let (sent, patch) = body(call).await?;
     let call = &*call;
-    let key = condition::key(resource_type, &call.query)?;
-    let _lane = call.app.conditions.hold_all([&key]).await;
-    let mut conditions = Conditions::new(call, who)?;
-    match conditions.find(&key).await? {
-        Found::Several => {
-            conditions.record().await?;
-            Err(condition::several("the condition"))
-        }
-        Found::Nothing => {
-            conditions.record().await?;
-            Asking::new(&call.app, who, Interaction::Write)?.settle().await;
-            Err(Failure::unknown("what the condition asks for"))
-        }
-        Found::One(known) => {
-            let wanted = if wanted == Wanted::Anything { Wanted::Version(known.version) } else { wanted };
-            one(call, who, &known.reference, wanted, sent, &patch, conditions.into_trail()).await
-        }
-    }
+    let Single { known, conditions, lane: _lane } =
+        condition::single(call, who, (resource_type, &call.query), "the condition").await?;
+    let Some(known) = known else {
+        conditions.record().await?;
+        Asking::new(&call.app, who, Interaction::Write)?.settle().await;
+        return Err(Failure::unknown("what the condition asks for"));
+    };
+    one(call, who, &known.reference, known.or_asked(wanted), sent, &patch, conditions.into_trail()).await
 }
 
 pub(super) async fn one(
@@ -158,25 +149,27 @@ async fn body(call: &mut Call) -> Result<(Sent, Patch), Failure> {
     match call.content_type().as_deref() {
         Some("application/json-patch+json") => {
             let raw = call.body().await?;
-            let limits = Limits { bytes: raw.len().max(1), ..Limits::default() };
-            let tree = parse(&raw, &limits).map_err(|error| {
+            let (tree, patch) = Patch::of_json(&raw, |error| {
                 let place = format!("line {}, column {}", error.line, error.column);
                 Failure::new(StatusCode::BAD_REQUEST, "structure", error.kind.to_string()).at(place)
             })?;
-            let patch = JsonPatch::read(&tree).map(Patch::Json).map_err(|errors| failed(&errors))?;
             Ok((Sent { raw, format: Format::Json, tree }, patch))
         }
         Some("application/xml-patch+xml") => {
             let raw = call.body().await?;
-            let patch = XmlPatch::read(&raw).map(Patch::Xml).map_err(|errors| failed(&errors))?;
+            let patch = Patch::of_xml(&raw)?;
             Ok((Sent { raw, format: Format::Xml, tree: Json::Null }, patch))
         }
         _ => {
             let unsupported = |failure: Failure| match failure.status() {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                    let text = format!("a patch is one of {}", FORMATS.join(", "));
-                    Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text)
-                        .header(ACCEPT_PATCH, HeaderValue::from_static(ACCEPTED))
+                    let formats = FORMATS.join(", ");
+                    let text = format!("a patch is one of {formats}");
+                    let failure = Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text);
+                    match HeaderValue::try_from(formats) {
+                        Ok(formats) => failure.header(ACCEPT_PATCH, formats),
+                        Err(_) => failure,
+                    }
                 }
                 _ => failure,
             };
@@ -189,9 +182,6 @@ async fn body(call: &mut Call) -> Result<(Sent, Patch), Failure> {
         }
     }
 }
-
-const ACCEPTED: &str =
-    "application/json-patch+json, application/xml-patch+xml, application/fhir+json, application/fhir+xml";
 
 impl Patch {
     /// Of a resource in a Bundle, or of a body: Parameters are a FHIRPath Patch, a Binary holds a JSON or XML Patch.
@@ -206,6 +196,18 @@ impl Patch {
         }
     }
 
+    /// A JSON Patch, with the tree that it is; `unread` is the answer to what is no JSON.
+    fn of_json(text: &[u8], unread: impl FnOnce(JsonError) -> Failure) -> Result<(Json, Self), Failure> {
+        // What came this far is within the limit of bodies.
+        let tree = parse(text, &Limits { bytes: text.len().max(1), ..Limits::default() }).map_err(unread)?;
+        let patch = JsonPatch::read(&tree).map(Self::Json).map_err(|errors| failed(&errors))?;
+        Ok((tree, patch))
+    }
+
+    fn of_xml(text: &[u8]) -> Result<Self, Failure> {
+        XmlPatch::read(text).map(Self::Xml).map_err(|errors| failed(&errors))
+    }
+
     fn of_binary(binary: &Json) -> Result<Self, Failure> {
         use base64::Engine as _;
         let data = binary.get("data").and_then(Json::as_str).unwrap_or_default();
@@ -216,12 +218,10 @@ impl Patch {
         let kind = binary.get("contentType").and_then(Json::as_str).unwrap_or_default();
         match kind.split(';').next().unwrap_or_default().trim() {
             "application/json-patch+json" => {
-                let limits = Limits { bytes: bytes.len().max(1), ..Limits::default() };
-                let tree =
-                    parse(&bytes, &limits).map_err(|error| Failure::bad(error.kind.to_string()).at("Binary.data"))?;
-                JsonPatch::read(&tree).map(Self::Json).map_err(|errors| failed(&errors))
+                let unread = |error: JsonError| Failure::bad(error.kind.to_string()).at("Binary.data");
+                Self::of_json(&bytes, unread).map(|(_, patch)| patch)
             }
-            "application/xml-patch+xml" => XmlPatch::read(&bytes).map(Self::Xml).map_err(|errors| failed(&errors)),
+            "application/xml-patch+xml" => Self::of_xml(&bytes),
             _ => {
                 let text = "expected application/json-patch+json or application/xml-patch+xml";
                 Err(Failure::new(StatusCode::BAD_REQUEST, "not-supported", text).at("Binary.contentType"))

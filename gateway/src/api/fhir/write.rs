@@ -12,7 +12,7 @@ use model::json::{Json, Object};
 use model::outcome::{Issue, operation_outcome};
 use store::{Effect, Expect, Method, NewVersion, VersionWritten};
 
-use super::condition::{self, Conditions, Found, Known};
+use super::condition::{self, Known, Single};
 use super::decide::{may_create, may_update};
 use super::precondition::{self, Wanted, other_version};
 use super::{format_only, resource_type, target};
@@ -36,24 +36,16 @@ pub(in crate::api) async fn create(call: &mut Call, who: &Who) -> Result<Respons
     let sent = format::body(call).await?;
     must_be(&sent.tree, resource_type)?;
     let call = &*call;
-    let mut conditions = Conditions::new(call, who)?;
-    // Held until the commit: of two that find nothing one would find what the other is about to write.
-    let lane = match call.header(IF_NONE_EXIST) {
-        None => Vec::new(),
+    let (trail, lane) = match call.header(IF_NONE_EXIST) {
+        None => (Vec::new(), Vec::new()),
         Some(wanted) => {
-            let key = condition::key(resource_type, wanted)?;
-            let lane = call.app.conditions.hold_all([&key]).await;
-            match conditions.find(&key).await? {
-                Found::Nothing => lane,
-                Found::One(known) => {
-                    conditions.record().await?;
-                    return Ok(found(call, &known));
-                }
-                Found::Several => {
-                    conditions.record().await?;
-                    return Err(condition::several("If-None-Exist"));
-                }
+            let Single { known, conditions, lane } =
+                condition::single(call, who, (resource_type, wanted), "If-None-Exist").await?;
+            if let Some(known) = known {
+                conditions.record().await?;
+                return Ok(found(call, &known));
             }
+            (conditions.into_trail(), lane)
         }
     };
     let mut resource = sent.tree.clone();
@@ -65,7 +57,7 @@ pub(in crate::api) async fn create(call: &mut Call, who: &Who) -> Result<Respons
     }
     let body = Bytes::from(resource.to_bytes());
     let change = FhirChange::write(resource, body, Expect::Absent).by(Method::Post);
-    let written = write(call, who, sent, Kind::Create, change, conditions.into_trail()).await?;
+    let written = write(call, who, sent, Kind::Create, change, trail).await?;
     drop(lane);
     answered(call, (resource_type, &id), &written, None)
 }
@@ -110,27 +102,21 @@ pub(in crate::api) async fn conditional_update(call: &mut Call, who: &Who) -> Re
         None => None,
     };
     let asked = precondition::of_update(call)?;
-    let key = condition::key(resource_type, &call.query)?;
-    let lane = call.app.conditions.hold_all([&key]).await;
-    let mut conditions = Conditions::new(call, who)?;
-    let (id, wanted) = match conditions.find(&key).await? {
-        Found::Several => {
-            conditions.record().await?;
-            return Err(condition::several("the condition"));
-        }
-        Found::One(known) if own.as_ref().is_some_and(|own| *own != known.reference.id) => {
+    let Single { known, conditions, lane } =
+        condition::single(call, who, (resource_type, &call.query), "the condition").await?;
+    let (id, wanted) = match known {
+        Some(known) if own.as_ref().is_some_and(|own| *own != known.reference.id) => {
             conditions.record().await?;
             return Err(Failure::bad("the id of the resource must be that of the one the condition finds")
                 .at(format!("{resource_type}.id")));
         }
-        Found::One(known) => match asked {
-            // What the condition found is what is replaced.
-            Wanted::Anything => (Some(known.reference.id), Wanted::Version(known.version)),
-            wanted => (Some(known.reference.id), wanted),
-        },
+        Some(known) => {
+            let wanted = known.or_asked(asked);
+            (Some(known.reference.id), wanted)
+        }
         // An id of the client's own that is taken is not the resource that the client takes it for.
-        Found::Nothing if asked == Wanted::Anything => (own, Wanted::Absent),
-        Found::Nothing => (own, asked),
+        None if asked == Wanted::Anything => (own, Wanted::Absent),
+        None => (own, asked),
     };
     let mut resource = sent.tree.clone();
     let asking = Asking::new(&call.app, who, Interaction::Write)?;
