@@ -32,6 +32,13 @@ pub fn pairs(text: &str) -> Result<Vec<(String, String)>, Failure> {
         .collect()
 }
 
+/// Pairs as a query; [`pairs`] reads them again.
+pub fn joined(pairs: &[(String, String)]) -> String {
+    let pairs: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.join("&")
+}
+
 /// A text as it may stand in a query.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -18,7 +18,7 @@ use super::search;
 use super::search::evaluate::Evaluation;
 use super::search::matches::{Judged, Matches};
 use crate::api::outcome::Failure;
-use crate::api::query::{escaped, pairs};
+use crate::api::query::{joined, pairs};
 use crate::api::release::{Asking, Released};
 use crate::api::{Call, Who};
 use crate::audit::Kind;
@@ -121,9 +121,7 @@ pub(super) fn key(resource_type: ResourceType, condition: &str) -> Result<Key, F
         return Err(Failure::bad("a condition: expected search parameters"));
     }
     pairs.sort_unstable();
-    let parts: Vec<String> =
-        pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
-    Ok((resource_type, parts.join("&")))
+    Ok((resource_type, joined(&pairs)))
 }
 
 impl<'a> Conditions<'a> {

@@ -14,9 +14,10 @@ use model::resource::references;
 use model::time::{Instant, PartialDateTime};
 
 use super::read::{about, refused};
-use super::search::{PagePlace, Part};
+use super::search::cursor::Part;
+use super::search::links::{self, Links};
 use crate::api::outcome::Failure;
-use crate::api::query::{escaped, pairs};
+use crate::api::query::{joined, pairs};
 use crate::api::release::{Asking, Held, Released};
 use crate::api::router::Endpoint;
 use crate::api::{Call, Who, answer};
@@ -32,8 +33,6 @@ const PAGE: usize = 1_000;
 const LOOKED_AT: usize = 20_000;
 /// Resources that come along with a page because something on it refers to them.
 const INCLUDED: usize = 1_000;
-/// The parameter of the links of pages.
-const PAGE_NAME: &str = "_page";
 
 /// `/fhir/Patient/{id}/$everything`
 pub(in crate::api) async fn of_patient(call: &mut Call, who: &Who) -> Result<Response, Failure> {
@@ -67,15 +66,9 @@ async fn everything(call: &mut Call, who: &Who, endpoint: Endpoint, kind: &'stat
     let mut wanted = wanted(&input)?;
     let asked = query_of(&input, call);
     let address = format!("{}/{kind}/{id}/$everything", call.base());
-    let binding = super::search::binding(who, &address, &asked);
-    if let Some(page) = page {
-        match call.app.pages.opened(&page, &binding) {
-            Some(Part::After(place)) => wanted.after = Some(place.position),
-            _ => {
-                let text = "_page: expected a link of this answer, by the same caller";
-                return Err(Failure::new(StatusCode::BAD_REQUEST, "value", text).at(PAGE_NAME));
-            }
-        }
+    let links = Links::new(call, who, &address, &asked);
+    if let Part::After(place) = links.part(page.as_deref())? {
+        wanted.after = Some(place.position);
     }
 
     let target = Reference::new(kind, id);
@@ -106,7 +99,6 @@ async fn everything(call: &mut Call, who: &Who, endpoint: Endpoint, kind: &'stat
         asking.settle().await;
         return Err(Failure::unknown(&reference));
     }
-    let links = Links { address: &address, asked: &asked, binding: &binding };
     let mut response = answer::fhir(StatusCode::OK, bundle(call, &shown, &wanted, &links)?.to_bytes());
     if let Some(exchange) = exchange {
         name_exchange(&mut response, exchange);
@@ -116,18 +108,12 @@ async fn everything(call: &mut Call, who: &Who, endpoint: Endpoint, kind: &'stat
 
 /// Takes the link of a page out of the query, before that is read by the operation's definition.
 fn taken_page(call: &mut Call) -> Result<Option<String>, Failure> {
-    if !call.query.contains(PAGE_NAME) {
+    if !call.query.contains(links::PAGE) {
         return Ok(None);
     }
-    let (pages, others): (Vec<_>, Vec<_>) = pairs(&call.query)?.into_iter().partition(|(name, _)| name == PAGE_NAME);
-    call.query = written(&others);
+    let (pages, others): (Vec<_>, Vec<_>) = pairs(&call.query)?.into_iter().partition(|(name, _)| name == links::PAGE);
+    call.query = joined(&others);
     Ok(pages.into_iter().next().map(|(_, value)| value))
-}
-
-fn written(pairs: &[(String, String)]) -> String {
-    let pairs: Vec<String> =
-        pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
-    pairs.join("&")
 }
 
 fn wanted(input: &Input) -> Result<Wanted, Failure> {
@@ -337,23 +323,6 @@ fn within(resource: &Json, wanted: &Wanted) -> bool {
     starts_in_time && wanted.start.is_none_or(|start| to.is_none_or(|to| to.latest() >= start))
 }
 
-struct Links<'a> {
-    address: &'a str,
-    asked: &'a [(String, String)],
-    binding: &'a [u8],
-}
-
-impl Links<'_> {
-    fn page(&self, call: &Call, after: Option<u64>) -> Option<String> {
-        let mut asked = self.asked.to_vec();
-        if let Some(position) = after {
-            let part = Part::After(PagePlace { key: Vec::new(), position });
-            asked.push((PAGE_NAME.to_owned(), call.app.pages.sealed(&part, self.binding)?));
-        }
-        Some(if asked.is_empty() { self.address.to_owned() } else { format!("{}?{}", self.address, written(&asked)) })
-    }
-}
-
 fn bundle(call: &Call, shown: &Shown, wanted: &Wanted, links: &Links<'_>) -> Result<Json, Failure> {
     let base = call.base();
     let mut hits = Vec::with_capacity(shown.matches.len() + shown.included.len());
@@ -372,12 +341,9 @@ fn bundle(call: &Call, shown: &Shown, wanted: &Wanted, links: &Links<'_>) -> Res
     // Without further work a total is known only where one page holds everything.
     let whole = wanted.after.is_none() && shown.next.is_none();
     let total = whole.then_some(shown.matches.len() as u64);
-    let mut leading = vec![("self", links.page(call, wanted.after).unwrap_or_default())];
+    let mut leading = vec![("self", links.to(&wanted.after.map_or(Part::First, Part::behind))?)];
     if let Some(next) = shown.next {
-        let address = links
-            .page(call, Some(next))
-            .ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway"))?;
-        leading.push(("next", address));
+        leading.push(("next", links.to(&Part::behind(next))?));
     }
     Ok(searchset(total, leading, hits))
 }

@@ -14,11 +14,12 @@ use model::time::{Instant, PartialDateTime};
 use store::{Cursor, Span};
 
 use super::read::{about, refused};
-use super::search::cursor::{Part, Place};
-use super::search::{SCAN_MOST, binding, part};
+use super::search::SCAN_MOST;
+use super::search::cursor::Part;
+use super::search::links::Links;
 use super::{resource_type, target};
 use crate::api::outcome::Failure;
-use crate::api::query::{escaped, pairs, unknown_parameter};
+use crate::api::query::{pairs, unknown_parameter};
 use crate::api::release::{Asking, Held, Released};
 use crate::api::{Call, Who, answer, format};
 use crate::audit::Kind;
@@ -81,8 +82,8 @@ async fn answered(call: &Call, who: &Who, of: &Of) -> Result<Response, Failure> 
         Of::Type(resource_type) => format!("{}/{resource_type}/_history", call.base()),
         Of::Everything => format!("{}/_history", call.base()),
     };
-    let bound = binding(who, &address, &asked.used);
-    let after = match part(&call.app.pages, asked.page.as_deref(), &bound)? {
+    let links = Links::new(call, who, &address, &asked.used);
+    let after = match links.part(asked.page.as_deref())? {
         Part::After(place) => Some(place.position),
         _ => None,
     };
@@ -125,7 +126,7 @@ async fn answered(call: &Call, who: &Who, of: &Of) -> Result<Response, Failure> 
         // Nothing there, or nothing to be seen: one answer, at one time.
         asking.settle().await;
     }
-    let mut response = answer::fhir(StatusCode::OK, bundle(call, &asked, (&address, &bound), after, &page)?);
+    let mut response = answer::fhir(StatusCode::OK, bundle(call, &links, after, &page)?);
     if let Some(exchange) = exchange {
         name_exchange(&mut response, exchange);
     }
@@ -281,25 +282,9 @@ fn asked(call: &Call) -> Result<Asked, Failure> {
     Ok(asked)
 }
 
-fn bundle(
-    call: &Call,
-    asked: &Asked,
-    (address, bound): (&str, &[u8]),
-    after: Option<u64>,
-    page: &Page,
-) -> Result<Vec<u8>, Failure> {
+fn bundle(call: &Call, links: &Links<'_>, after: Option<u64>, page: &Page) -> Result<Vec<u8>, Failure> {
     let link = |relation: &str, after: Option<u64>| {
-        let mut parts: Vec<String> =
-            asked.used.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
-        if let Some(position) = after {
-            let place = Part::After(Place { key: Vec::new(), position });
-            let sealed = call.app.pages.sealed(&place, bound).ok_or_else(|| {
-                tracing::error!("no randomness for a link");
-                Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway")
-            })?;
-            parts.push(format!("_page={sealed}"));
-        }
-        let url = if parts.is_empty() { address.to_owned() } else { format!("{address}?{}", parts.join("&")) };
+        let url = links.to(&after.map_or(Part::First, Part::behind))?;
         Ok::<_, Failure>(Json::object([("relation", Json::from(relation)), ("url", Json::from(url))]))
     };
     let mut bundle = Object::new();

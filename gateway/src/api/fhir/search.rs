@@ -20,20 +20,22 @@ mod bundle;
 mod codes;
 pub(super) mod cursor;
 pub(super) mod evaluate;
+pub(super) mod links;
 pub(super) mod matches;
 mod scope;
 mod sort;
 mod walk;
 mod words;
 
-use bundle::{Links, Shown, bundle};
+use bundle::{Shown, bundle};
 use codes::Codes;
+use cursor::Part;
 use evaluate::Evaluation;
+use links::Links;
 use matches::Matches;
 use scope::Scope;
 
 pub use cursor::Seal;
-pub(super) use cursor::{Part, Place as PagePlace};
 
 /// Matches looked at for one page; a caller who may see none of very many is not let to scan them all at once.
 pub(super) const SCAN_MOST: usize = 20_000;
@@ -67,8 +69,8 @@ pub(in crate::api) async fn search(call: &Call, who: &Who) -> Result<Response, F
     let mut query = parse(call, &asking, &scope.types(), &pairs, &base)?;
     scope.reached(who, &mut query)?;
     let address = scope.address(&base);
-    let binding = binding(who, &address, &query.used);
-    let part = part(&call.app.pages, query.page.as_deref(), &binding)?;
+    let links = Links::new(call, who, &address, &query.used);
+    let part = links.part(query.page.as_deref())?;
     let find = || shown(call, &asking, &scope, &query, &base, &part);
     // What may take long must not keep others waiting for this thread.
     let shown = if is_quick(&query) { find()? } else { tokio::task::block_in_place(find)? };
@@ -83,8 +85,7 @@ pub(in crate::api) async fn search(call: &Call, who: &Who) -> Result<Response, F
         asking.settle().await;
     }
 
-    let links = Links { address: &address, used: &query.used, part: &part, seal: &call.app.pages, binding: &binding };
-    let mut response = answer::fhir(StatusCode::OK, bundle(&base, &links, &shown)?);
+    let mut response = answer::fhir(StatusCode::OK, bundle(&base, (&links, &part), &shown)?);
     if let Some(exchange) = exchange {
         name_exchange(&mut response, exchange);
     }
@@ -172,25 +173,4 @@ pub(super) fn parse(
     })?;
     query.widen(|patient| asking.person(patient))?;
     Ok(query)
-}
-
-/// What a link is bound to: what is asked, by whom, for what purpose. It is of no use to anybody else, nor for another
-/// search. It is no proof: what is on the page is decided anew.
-pub(super) fn binding(who: &Who, address: &str, used: &[(String, String)]) -> Vec<u8> {
-    let mut binding = Vec::new();
-    let purposes: Vec<String> = who.purposes().iter().map(|it| format!("{}|{}", it.system(), it.code())).collect();
-    let texts = [who.person(), purposes.join(" "), address.to_owned()];
-    for text in texts.iter().chain(used.iter().flat_map(|(name, value)| [name, value])) {
-        binding.extend((text.len() as u64).to_be_bytes());
-        binding.extend(text.as_bytes());
-    }
-    binding
-}
-
-pub(super) fn part(seal: &Seal, page: Option<&str>, binding: &[u8]) -> Result<Part, Failure> {
-    let Some(page) = page else { return Ok(Part::First) };
-    seal.opened(page, binding).ok_or_else(|| {
-        let text = "parameter '_page': expected the link of a page of this search";
-        Failure::new(StatusCode::BAD_REQUEST, "value", text)
-    })
 }

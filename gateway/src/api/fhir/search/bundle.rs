@@ -6,10 +6,10 @@ use model::bundle::searchset;
 use model::json::Json;
 use model::outcome::{Issue, operation_outcome};
 
-use super::cursor::{Part, Seal};
+use super::cursor::Part;
+use super::links::Links;
 use super::walk::Found;
 use crate::api::outcome::Failure;
-use crate::api::query::escaped;
 use crate::api::release::Released;
 
 /// What is shown.
@@ -25,52 +25,26 @@ pub(super) struct Shown {
     pub(super) said: Vec<Issue>,
 }
 
-/// What links are made of.
-pub(super) struct Links<'a> {
-    /// Where the search was asked, without its parameters.
-    pub(super) address: &'a str,
-    /// The parameters that were used.
-    pub(super) used: &'a [(String, String)],
-    pub(super) part: &'a Part,
-    pub(super) seal: &'a Seal,
-    pub(super) binding: &'a [u8],
-}
-
-impl Links<'_> {
-    fn to(&self, part: &Part) -> Result<String, Failure> {
-        let mut parts: Vec<String> =
-            self.used.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
-        if *part != Part::First {
-            let page = self.seal.sealed(part, self.binding).ok_or_else(|| {
-                tracing::error!("no randomness for a link");
-                Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway")
-            })?;
-            parts.push(format!("_page={page}"));
+/// The own page; and where there are several, the others.
+fn all(links: &Links<'_>, own: &Part, found: &Found) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut all = vec![("self", links.to(own)?)];
+    if found.previous.is_some() || found.next.is_some() {
+        all.push(("first", links.to(&Part::First)?));
+        if let Some(previous) = &found.previous {
+            all.push(("previous", links.to(previous)?));
         }
-        Ok(if parts.is_empty() { self.address.to_owned() } else { format!("{}?{}", self.address, parts.join("&")) })
-    }
-
-    /// The own page; and where there are several, the others.
-    fn all(&self, found: &Found) -> Result<Vec<(&'static str, String)>, Failure> {
-        let mut links = vec![("self", self.to(self.part)?)];
-        if found.previous.is_some() || found.next.is_some() {
-            links.push(("first", self.to(&Part::First)?));
-            if let Some(previous) = &found.previous {
-                links.push(("previous", self.to(previous)?));
-            }
-            if let Some(next) = &found.next {
-                links.push(("next", self.to(next)?));
-            }
-            links.push(("last", self.to(&Part::Last)?));
+        if let Some(next) = &found.next {
+            all.push(("next", links.to(next)?));
         }
-        Ok(links)
+        all.push(("last", links.to(&Part::Last)?));
     }
+    Ok(all)
 }
 
 /// The Bundle. Resources stand in it as they leave, byte for byte: reading and writing them once more would be most of what
 /// a search costs.
-pub(super) fn bundle(base: &str, links: &Links<'_>, shown: &Shown) -> Result<Vec<u8>, Failure> {
-    let mut text = searchset(shown.total, links.all(&shown.found)?, []).to_bytes();
+pub(super) fn bundle(base: &str, (links, own): (&Links<'_>, &Part), shown: &Shown) -> Result<Vec<u8>, Failure> {
+    let mut text = searchset(shown.total, all(links, own, &shown.found)?, []).to_bytes();
     let matches = shown.found.released.iter().map(|one| (one, "match"));
     let included = shown.included.iter().map(|one| (one, "include"));
     let entries = matches

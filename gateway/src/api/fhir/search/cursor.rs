@@ -31,6 +31,13 @@ pub(in crate::api::fhir) enum Part {
     Last,
 }
 
+impl Part {
+    /// What comes behind a place of the store's own order.
+    pub(in crate::api::fhir) fn behind(position: u64) -> Self {
+        Self::After(Place { key: Vec::new(), position })
+    }
+}
+
 /// Seals and opens the links of one gateway.
 pub struct Seal(LessSafeKey);
 
