@@ -6,18 +6,17 @@ use std::collections::{BTreeSet, VecDeque};
 use auth::Action;
 use consent::Interaction;
 use http::StatusCode;
-use model::id::{Reference, ResourceId};
+use model::id::{Reference, ResourceId, ResourceType};
 use model::json::Json;
 use model::resource::references;
 
-use super::only_format;
-use super::read::{about, refused};
+use super::operation::shown;
 use super::write::set_id;
 use crate::api::outcome::Failure;
 use crate::api::query::{pairs, unknown_parameter};
-use crate::api::release::{Asking, Released};
+use crate::api::release::{Asking, Held, Released};
 use crate::api::{Call, Who, answer, format};
-use crate::audit::{Kind, random_id};
+use crate::audit::random_id;
 use crate::emergency::summary::name_exchange;
 use crate::layers::Response;
 
@@ -31,29 +30,13 @@ pub(in crate::api) async fn document(call: &Call, who: &Who) -> Result<Response,
     parameters(call)?;
     let id = ResourceId::parse(call.params.text("id")).map_err(|_| Failure::unknown("this id"))?;
     who.must(Action::Read(COMPOSITION))?;
-    let reference = format!("{COMPOSITION}/{id}");
-    let asking = Asking::new(&call.app, who, Interaction::Document)?;
-    let held = asking.current(COMPOSITION, id.as_str())?.filter(|held| !held.is_deleted());
-    let mut released = Vec::new();
-    match &held {
-        Some(held) => {
-            if let Some(own) = asking.release(held)? {
-                released = gather(&asking, own)?;
-            }
-        }
-        None => asking.release_nothing(COMPOSITION, id.as_str())?,
-    }
-    let event = about(who.event(Kind::Operation, call.app.clock.now()), held.as_slice());
-    let event = event.detail("operation", "$document");
-    let event = match released.is_empty() {
-        true => refused(event, held.as_slice(), &reference),
-        false => event.entity(reference.as_str()),
+    let composition = ResourceType::parse(COMPOSITION).map_err(|_| Failure::unknown("this address"))?;
+    let target = Reference::new(composition, id);
+    let gather = |asking: &Asking<'_>, held: &Held| match asking.release(held)? {
+        Some(own) => gathered(asking, own).map(|released| Some((released.clone(), released))),
+        None => Ok(None),
     };
-    let exchange = asking.record(event, &released).await?;
-    if released.is_empty() {
-        asking.settle().await;
-        return Err(Failure::unknown(&reference));
-    }
+    let (released, exchange) = shown(call, who, (Interaction::Document, "$document"), &target, gather).await?;
     let mut response = answer::fhir(StatusCode::OK, bundle(call, &released)?.to_bytes());
     if let Some(exchange) = exchange {
         name_exchange(&mut response, exchange);
@@ -63,29 +46,23 @@ pub(in crate::api) async fn document(call: &Call, who: &Who) -> Result<Response,
 
 /// `persist=false` is what happens anyway; nothing is stored.
 fn parameters(call: &Call) -> Result<(), Failure> {
-    let mut ours = false;
     for (name, value) in pairs(&call.query)? {
         match (name.as_str(), value.as_str()) {
-            ("persist", "false") => ours = true,
-            ("persist", _) if !call.prefers("handling=lenient") => {
+            ("_format" | "_pretty", _) | ("persist", "false") => {}
+            _ if call.prefers("handling=lenient") => {}
+            ("persist", _) => {
                 let text = "persist: a document is not stored here; send persist=false";
                 return Err(Failure::new(StatusCode::BAD_REQUEST, "not-supported", text));
             }
-            ("_format" | "_pretty" | "persist", _) => {}
-            _ if call.prefers("handling=lenient") => {}
             _ => return Err(unknown_parameter(&name, "persist, _format, _pretty")),
         }
     }
-    if ours { format::acceptable(call) } else { format_ours(call) }
-}
-
-fn format_ours(call: &Call) -> Result<(), Failure> {
-    only_format(call).and_then(|()| format::acceptable(call))
+    format::acceptable(call)
 }
 
 /// The Composition, what it refers to, and what that refers to in its turn, as far as it may leave. What is withheld was
 /// taken out of the Composition before, so it is not looked for.
-fn gather(asking: &Asking<'_>, composition: Released) -> Result<Vec<Released>, Failure> {
+fn gathered(asking: &Asking<'_>, composition: Released) -> Result<Vec<Released>, Failure> {
     let mut seen: BTreeSet<String> = [composition.reference().to_owned()].into();
     let mut next: VecDeque<Reference> = targets(&composition.json()?).collect();
     let mut found = vec![composition];

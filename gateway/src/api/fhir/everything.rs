@@ -2,6 +2,7 @@
 //! encounter-operation-everything.html): the record, and what it refers to, each resource decided by itself, in pages.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use auth::Action;
 use consent::Interaction;
@@ -12,8 +13,9 @@ use model::json::Json;
 use model::outcome::{Issue, operation_outcome};
 use model::resource::references;
 use model::time::{Instant, PartialDateTime};
+use store::{Cursor, Order, Search};
 
-use super::read::{about, refused};
+use super::operation::shown;
 use super::search::cursor::Part;
 use super::search::links::{self, Links};
 use crate::api::outcome::Failure;
@@ -21,7 +23,7 @@ use crate::api::query::{joined, pairs};
 use crate::api::release::{Asking, Held, Released};
 use crate::api::router::Endpoint;
 use crate::api::{Call, Who, answer};
-use crate::audit::{Kind, random_id};
+use crate::audit::random_id;
 use crate::emergency::summary::name_exchange;
 use crate::layers::Response;
 use crate::operations::input::Input;
@@ -56,6 +58,12 @@ struct Wanted {
     after: Option<u64>,
 }
 
+impl Wanted {
+    fn names(&self, kind: &str) -> bool {
+        self.types.is_empty() || self.types.iter().any(|one| one.as_str() == kind)
+    }
+}
+
 async fn everything(call: &mut Call, who: &Who, endpoint: Endpoint, kind: &'static str) -> Result<Response, Failure> {
     let page = taken_page(call)?;
     let operation = table::of(endpoint).ok_or_else(|| Failure::unknown("this address"))?;
@@ -72,33 +80,14 @@ async fn everything(call: &mut Call, who: &Who, endpoint: Endpoint, kind: &'stat
     }
 
     let target = Reference::new(kind, id);
-    let reference = target.to_string();
-    let asking = Asking::new(&call.app, who, Interaction::Everything)?;
-    let held = asking.live(&target)?;
-    let own = match &held {
-        Some(held) => asking.release(held)?,
-        None => {
-            asking.release_nothing(kind.as_str(), target.id.as_str())?;
-            None
-        }
+    let gather = |asking: &Asking<'_>, held: &Held| {
+        // The rest of the record is not looked at for who may not see whose it is.
+        let Some(own) = asking.release(held)? else { return Ok(None) };
+        let shown = gathered(asking, own, held, &target, &wanted)?;
+        let leaving = [&shown.matches[..], &shown.included[..]].concat();
+        Ok(Some((shown, leaving)))
     };
-    // The rest of the record is not looked at for who may not see whose it is.
-    let shown = match own {
-        Some(own) => gathered(&asking, own, held.as_slice(), &target, &wanted)?,
-        None => Shown::default(),
-    };
-    let mut event = about(who.event(Kind::Operation, call.app.clock.now()), held.as_slice());
-    event = event.detail("operation", "$everything");
-    event = match shown.found {
-        false => refused(event, held.as_slice(), &reference),
-        true => event.entity(reference.as_str()),
-    };
-    let leaving = [&shown.matches[..], &shown.included[..]].concat();
-    let exchange = asking.record(event, &leaving).await?;
-    if !shown.found {
-        asking.settle().await;
-        return Err(Failure::unknown(&reference));
-    }
+    let (shown, exchange) = shown(call, who, (Interaction::Everything, "$everything"), &target, gather).await?;
     let mut response = answer::fhir(StatusCode::OK, bundle(call, &shown, &wanted, &links)?.to_bytes());
     if let Some(exchange) = exchange {
         name_exchange(&mut response, exchange);
@@ -157,8 +146,6 @@ fn query_of(input: &Input, call: &Call) -> Vec<(String, String)> {
 /// What a page shows.
 #[derive(Default)]
 struct Shown {
-    /// Whether the caller may see whose record it is.
-    found: bool,
     matches: Vec<Released>,
     included: Vec<Released>,
     /// The place of the last one looked at, if there is more.
@@ -169,71 +156,89 @@ struct Shown {
 fn gathered(
     asking: &Asking<'_>,
     own: Released,
-    held: &[Held],
+    held: &Held,
     target: &Reference,
     wanted: &Wanted,
 ) -> Result<Shown, Failure> {
-    let mut shown = Shown { found: true, ..Shown::default() };
-    let name = target.to_string();
-    let mut record: Vec<Held> = match target.resource_type.as_str() {
-        "Patient" => asking.record_of(target.id.as_str())?,
+    let mut shown = Shown::default();
+    // Everything under any number of the person: of a Patient its own, of an Encounter those of who was treated.
+    let mut patients = Vec::new();
+    match target.resource_type.as_str() {
+        "Patient" => patients.extend(asking.person(target.id.as_str())?),
         _ => {
-            let mut all = Vec::new();
-            let patients: BTreeSet<&String> = held.iter().flat_map(Held::patients).collect();
-            for patient in patients {
-                all.extend(asking.record_of(patient)?);
+            for patient in held.patients() {
+                patients.extend(asking.person(patient)?);
             }
-            all
         }
-    };
-    // The newest first: what is written meanwhile stands before the pages that are still to come.
-    record.sort_by_key(|held| std::cmp::Reverse(held.cursor().0));
-    record.dedup_by_key(|held| held.cursor().0);
-    let of_record: BTreeSet<String> = record.iter().map(Held::reference).collect();
-    let is_wanted = |kind: &str| wanted.types.is_empty() || wanted.types.iter().any(|one| one.as_str() == kind);
+    }
+    patients.sort();
+    patients.dedup();
     if wanted.after.is_none()
-        && is_wanted(target.resource_type.as_str())
+        && wanted.names(target.resource_type.as_str())
         && wanted.since.is_none_or(|since| own.last_updated() >= since)
     {
         shown.matches.push(own);
     }
-    let mut looked_at = 0;
-    let mut last = None;
-    for held in &record {
-        let place = held.cursor().0;
-        let before = wanted.after.is_some_and(|after| place >= after);
+    // Without patients the store would be asked for everything it holds.
+    if !patients.is_empty() {
+        page(asking, &mut shown, &patients, target, wanted)?;
+    }
+    include(asking, &mut shown, &patients, target, wanted)?;
+    Ok(shown)
+}
+
+/// The newest first: what is written meanwhile stands before the pages that are still to come.
+fn page(
+    asking: &Asking<'_>,
+    shown: &mut Shown,
+    patients: &[String],
+    target: &Reference,
+    wanted: &Wanted,
+) -> Result<(), Failure> {
+    let record = Search {
+        types: wanted.types.iter().map(|name| name.as_str().to_owned()).collect(),
+        patients: patients.to_vec(),
+        updated_since: wanted.since,
+        after: wanted.after.map(Cursor),
+        order: Order::NewestFirst,
+        ..Search::default()
+    };
+    let (name, is_patient) = (target.to_string(), target.resource_type.as_str() == "Patient");
+    let (mut looked_at, mut last) = (0, None);
+    let mut look = |held: &Held| -> Result<ControlFlow<()>, Failure> {
         // The audit log and what the gateway itself keeps about a patient is found by its own searches.
-        let apart = matches!(held.resource_type(), "AuditEvent" | "Provenance") || held.is_deleted();
-        if before || apart || held.reference() == name || !is_wanted(held.resource_type()) {
-            continue;
-        }
-        if wanted.since.is_some_and(|since| held.last_updated() < since) {
-            continue;
+        if matches!(held.resource_type(), "AuditEvent" | "Provenance") || held.reference() == name {
+            return Ok(ControlFlow::Continue(()));
         }
         if looked_at >= LOOKED_AT {
             shown.next = last;
-            break;
+            return Ok(ControlFlow::Break(()));
         }
         looked_at += 1;
+        let place = held.cursor().0;
         let before = last.replace(place);
-        let Some(released) = asking.release(held)? else { continue };
+        let Some(released) = asking.release(held)? else { return Ok(ControlFlow::Continue(())) };
         let json = released.json()?;
-        if target.resource_type.as_str() != "Patient" && !refers_to(&json, target) {
-            continue;
-        }
-        if !within(&json, wanted) {
-            continue;
+        if (!is_patient && !refers_to(&json, target)) || !within(&json, wanted) {
+            return Ok(ControlFlow::Continue(()));
         }
         if shown.matches.len() >= wanted.count {
             // One more that may leave: a next page is there for what may be seen, not for what is withheld.
             // Nothing of the record was looked at before it where the first page holds one resource alone.
             shown.next = Some(before.unwrap_or(place.saturating_add(1)));
-            break;
+            return Ok(ControlFlow::Break(()));
         }
         shown.matches.push(released);
-    }
-    include(asking, &mut shown, &of_record, target, wanted)?;
-    Ok(shown)
+        Ok(ControlFlow::Continue(()))
+    };
+    let mut failed = None;
+    asking.visit(&record, &mut |held| {
+        look(&held).unwrap_or_else(|failure| {
+            failed = Some(failure);
+            ControlFlow::Break(())
+        })
+    })?;
+    failed.map_or(Ok(()), Err)
 }
 
 fn refers_to(resource: &Json, target: &Reference) -> bool {
@@ -244,7 +249,7 @@ fn refers_to(resource: &Json, target: &Reference) -> bool {
 fn include(
     asking: &Asking<'_>,
     shown: &mut Shown,
-    of_record: &BTreeSet<String>,
+    patients: &[String],
     target: &Reference,
     wanted: &Wanted,
 ) -> Result<(), Failure> {
@@ -255,22 +260,20 @@ fn include(
     }
     let of_patient = target.resource_type.as_str() == "Patient";
     while let Some(reference) = next.pop() {
-        let name = reference.to_string();
+        let kind = reference.resource_type.as_str();
+        let is_apart = matches!(kind, "AuditEvent" | "Provenance") || !wanted.names(kind);
+        if is_apart || !seen.insert(reference.to_string()) {
+            continue;
+        }
+        let Some(held) = asking.live(&reference)? else { continue };
         // What is in the record stands on a page of its own; for an encounter, the patient and conditions come along.
-        if of_patient && of_record.contains(&name) || !seen.insert(name) {
-            continue;
-        }
-        if !wanted.types.is_empty() && !wanted.types.contains(&reference.resource_type) {
-            continue;
-        }
-        if matches!(reference.resource_type.as_str(), "AuditEvent" | "Provenance") {
+        if of_patient && held.patients().iter().any(|patient| patients.contains(patient)) {
             continue;
         }
         if shown.included.len() >= INCLUDED {
             shown.cut = true;
             break;
         }
-        let Some(held) = asking.live(&reference)? else { continue };
         if let Some(released) = asking.release(&held)? {
             // Further only along what stands for itself: from a role to its practitioner, not from a patient on.
             if released.patients().is_empty() {

@@ -202,21 +202,6 @@ impl Asking<'_> {
         Ok(self.app.store.visit(search, &mut |stored| visitor(Held(stored)))?)
     }
 
-    /// Everything stored about a person under any of their numbers, each once.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub(crate) fn record_of(&self, patient: &str) -> Result<Vec<Held>, Failure> {
-        let mut found: Vec<Stored> = Vec::new();
-        for record in merges::person(&self.app.store, patient)? {
-            found.extend(self.app.store.of_patient(&record, &[])?);
-        }
-        // What names two records of the person is there once.
-        let mut seen = std::collections::HashSet::new();
-        found.retain(|stored| seen.insert(stored.cursor));
-        Ok(found.into_iter().map(Held).collect())
-    }
-
     /// Whether the consents permit to change what stands there.
     ///
     /// # Errors
