@@ -6,10 +6,10 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
 use model::id::ResourceId;
 use model::json::Json;
-use model::time::{Instant, PartialDateTime};
+use model::time::Instant;
 
 use crate::api::outcome::Failure;
-use crate::api::query::{pairs, unknown_parameter};
+use crate::api::query::{moment, pairs, unknown_parameter};
 use crate::api::{Call, Who, answer};
 use crate::layers::Response;
 use crate::merges;
@@ -124,11 +124,6 @@ impl Asked {
         }
         Ok(asked)
     }
-}
-
-fn moment(name: &str, value: &str) -> Result<PartialDateTime, Failure> {
-    PartialDateTime::parse(value)
-        .map_err(|_| Failure::bad(format!("{name}: expected a date or a time such as 2026-03-01T10:00:00Z")))
 }
 
 /// A table, as a file that a browser keeps and no cache does.

@@ -3,11 +3,10 @@
 use auth::{Access, Action, Role};
 use http::StatusCode;
 use model::json::{Json, Limits, Object, parse};
-use model::time::{Instant, PartialDateTime};
 use store::{Exchange, ExchangeId, ExchangeKind, ExchangeQuery, ExchangeState, ExchangeSummary, Exchanges};
 
 use super::outcome::Failure;
-use super::query::{pairs, unknown_parameter};
+use super::query::{moment, pairs, unknown_parameter};
 use super::{Call, Who, answer};
 use crate::audit::Kind;
 use crate::layers::Response;
@@ -148,8 +147,8 @@ fn parse_query(text: &str) -> Result<(ExchangeQuery, Option<String>), Failure> {
                         .push(known.ok_or_else(|| Failure::bad(format!("state: expected one of {}", states())))?);
                 }
             }
-            "since" => query.since = Some(moment("since", &value)?),
-            "until" => query.until = Some(moment("until", &value)?),
+            "since" => query.since = Some(moment("since", &value)?.earliest()),
+            "until" => query.until = Some(moment("until", &value)?.earliest()),
             "unmapped" => {
                 unmapped = match value.as_str() {
                     "true" | "" => Some(String::new()),
@@ -177,12 +176,6 @@ fn parse_query(text: &str) -> Result<(ExchangeQuery, Option<String>), Failure> {
 
 fn states() -> String {
     ExchangeState::ALL.map(ExchangeState::as_str).join(", ")
-}
-
-pub(super) fn moment(name: &str, value: &str) -> Result<Instant, Failure> {
-    PartialDateTime::parse(value)
-        .map(|time| time.earliest())
-        .map_err(|_| Failure::bad(format!("{name}: expected a date or a time such as 2026-03-01T10:00:00Z")))
 }
 
 /// `PID`, `PID-10` or `PID-10.3`

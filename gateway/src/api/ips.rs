@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use model::id::Reference;
-use model::ips::{Cut, Section, Summary, summary};
+use model::ips::{Cut, SUPPORT, Section, Summary, summary};
 use model::json::{Json, Limits, parse};
 use model::resource::{id, references, resource_type, rewrite_references};
 use model::time::Instant;
@@ -19,18 +19,6 @@ use crate::api::release::{Asking, Held, Released};
 use crate::app::App;
 use crate::{index, merges};
 
-/// Types outside of the sections that a summary may refer to.
-const DIRECTORY: [&str; 9] = [
-    "Device",
-    "HealthcareService",
-    "Location",
-    "Medication",
-    "Organization",
-    "Practitioner",
-    "PractitionerRole",
-    "RelatedPerson",
-    "Specimen",
-];
 /// Resources of the directory that are looked up for one summary.
 const MOST_REFERRED: usize = 400;
 /// Rows of one section that are looked at, and groups of one section.
@@ -105,6 +93,15 @@ struct Gathering<'a> {
     seen: HashSet<String>,
 }
 
+/// A row of a section.
+struct Row {
+    /// Heavier rows come first.
+    weight: Vec<u8>,
+    row: KeyRow,
+    /// The number of the person that it stands under.
+    record: String,
+}
+
 /// How far a section has come.
 #[derive(Default)]
 struct Progress {
@@ -125,34 +122,49 @@ impl Gathering<'_> {
         self.app.clock.now() >= self.until
     }
 
+    /// Shows the rows of a section, or of one group of it, the heaviest of each record first, each with its number within
+    /// the record, from 1.
+    fn rows(
+        &self,
+        (section, group): (Section, &[u8]),
+        resource_type: &str,
+        look: &mut dyn FnMut(usize, Row) -> Step,
+    ) -> Result<(), Failure> {
+        for record in &self.records {
+            let mut prefix = index::summary_prefix(record, section);
+            prefix.extend(group);
+            let mut number = 0;
+            self.app.store.descend(resource_type, index::summary_param(), &prefix, &mut |row| {
+                number += 1;
+                let weight = row.value.get(prefix.len()..).unwrap_or_default().to_vec();
+                look(number, Row { weight, row, record: record.clone() })
+            })?;
+        }
+        Ok(())
+    }
+
     /// The first resources of a section by weight and date.
     fn first(&mut self, section: Section, resource_type: &str) -> Result<Option<Cut>, Failure> {
         let mut progress = Progress::default();
         let mut limit = section.most() + 1;
         let mut looked_at = HashSet::new();
         loop {
-            let mut rows: Vec<(Vec<u8>, KeyRow, String)> = Vec::new();
+            let mut rows: Vec<Row> = Vec::new();
             let mut more = false;
-            for record in &self.records {
-                let prefix = index::summary_prefix(record, section);
-                let mut own = 0;
-                self.app.store.descend(resource_type, index::summary_param(), &prefix, &mut |row| {
-                    if own >= limit {
-                        more = true;
-                        return Step::Stop;
-                    }
-                    own += 1;
-                    let weight = row.value.get(prefix.len()..).unwrap_or_default().to_vec();
-                    rows.push((weight, row, record.clone()));
-                    Step::Next
-                })?;
-            }
-            rows.sort_by(|left, right| right.0.cmp(&left.0));
+            self.rows((section, &[]), resource_type, &mut |number, row| {
+                if number > limit {
+                    more = true;
+                    return Step::Stop;
+                }
+                rows.push(row);
+                Step::Next
+            })?;
+            rows.sort_by(|left, right| right.weight.cmp(&left.weight));
             if more {
                 // Beyond this number another record of the person may have something heavier.
                 rows.truncate(limit);
             }
-            for (_, row, record) in rows {
+            for Row { row, record, .. } in rows {
                 if looked_at.insert(row.clone())
                     && let Some(cut) = self.next(section, &row, &record, &mut progress)?
                 {
@@ -172,37 +184,26 @@ impl Gathering<'_> {
     /// The latest resource of each group, the newest groups first; where it is withheld, the one before it.
     fn latest_of_each(&mut self, section: Section, resource_type: &str) -> Result<Option<Cut>, Failure> {
         // By group: its first row over all records, by weight.
-        let mut groups: BTreeMap<Vec<u8>, (Vec<u8>, KeyRow, String)> = BTreeMap::new();
+        let mut groups: BTreeMap<Vec<u8>, Row> = BTreeMap::new();
         let mut all = true;
-        for record in &self.records {
-            let prefix = index::summary_prefix(record, section);
-            let end = prefix.len() + index::GROUP_BYTES;
-            let mut own = 0;
-            self.app.store.descend(resource_type, index::summary_param(), &prefix, &mut |row| {
-                let Some((group, weight)) =
-                    row.value.get(prefix.len()..).and_then(|rest| rest.split_at_checked(index::GROUP_BYTES))
-                else {
-                    return Step::Next;
-                };
-                own += 1;
-                if own > MOST_GROUPS {
-                    all = false;
-                    return Step::Stop;
-                }
-                let behind = row.value.get(..end).unwrap_or_default().to_vec();
-                let (group, weight) = (group.to_vec(), weight.to_vec());
-                if groups.get(&group).is_none_or(|(known, ..)| *known < weight) {
-                    groups.insert(group, (weight, row, record.clone()));
-                }
-                Step::Behind(behind)
-            })?;
-        }
+        self.rows((section, &[]), resource_type, &mut |number, row| {
+            if number > MOST_GROUPS {
+                all = false;
+                return Step::Stop;
+            }
+            let Some((group, weight)) = row.weight.split_at_checked(index::GROUP_BYTES) else { return Step::Next };
+            let end = row.row.value.len() - weight.len();
+            let behind = row.row.value.get(..end).unwrap_or_default().to_vec();
+            let (group, weight) = (group.to_vec(), weight.to_vec());
+            if groups.get(&group).is_none_or(|known| known.weight < weight) {
+                groups.insert(group, Row { weight, ..row });
+            }
+            Step::Behind(behind)
+        })?;
         let mut groups: Vec<_> = groups.into_iter().collect();
-        groups.sort_by(|(left, (left_weight, ..)), (right, (right_weight, ..))| {
-            right_weight.cmp(left_weight).then_with(|| left.cmp(right))
-        });
+        groups.sort_by(|(left, one), (right, other)| other.weight.cmp(&one.weight).then_with(|| left.cmp(right)));
         let mut progress = Progress::default();
-        for (group, (_, first, record)) in groups {
+        for (group, Row { row: first, record, .. }) in groups {
             let before = progress.taken;
             if let Some(cut) = self.next(section, &first, &record, &mut progress)? {
                 return Ok(Some(cut));
@@ -210,7 +211,7 @@ impl Gathering<'_> {
             if progress.taken > before {
                 continue;
             }
-            for (row, record) in self.of_group(section, resource_type, &group)? {
+            for Row { row, record, .. } in self.of_group(section, resource_type, &group)? {
                 if row == first {
                     continue;
                 }
@@ -226,21 +227,14 @@ impl Gathering<'_> {
     }
 
     /// The rows of one group over all records, the latest first.
-    fn of_group(&self, section: Section, resource_type: &str, group: &[u8]) -> Result<Vec<(KeyRow, String)>, Failure> {
-        let mut rows: Vec<(Vec<u8>, KeyRow, String)> = Vec::new();
-        for record in &self.records {
-            let mut prefix = index::summary_prefix(record, section);
-            prefix.extend(group);
-            let mut own = 0;
-            self.app.store.descend(resource_type, index::summary_param(), &prefix, &mut |row| {
-                own += 1;
-                let weight = row.value.get(prefix.len()..).unwrap_or_default().to_vec();
-                rows.push((weight, row, record.clone()));
-                if own < MOST_OF_GROUP { Step::Next } else { Step::Stop }
-            })?;
-        }
-        rows.sort_by(|left, right| right.0.cmp(&left.0));
-        Ok(rows.into_iter().map(|(_, row, record)| (row, record)).collect())
+    fn of_group(&self, section: Section, resource_type: &str, group: &[u8]) -> Result<Vec<Row>, Failure> {
+        let mut rows: Vec<Row> = Vec::new();
+        self.rows((section, group), resource_type, &mut |number, row| {
+            rows.push(row);
+            if number < MOST_OF_GROUP { Step::Next } else { Step::Stop }
+        })?;
+        rows.sort_by(|left, right| right.weight.cmp(&left.weight));
+        Ok(rows)
     }
 
     /// Reads and decides what a row leads to. `Some`: the section is at its end, with more behind it.
@@ -285,7 +279,7 @@ impl Gathering<'_> {
                 .iter()
                 .flat_map(references)
                 .filter_map(|found| Reference::parse(found.target).ok())
-                .filter(|reference| DIRECTORY.contains(&reference.resource_type.as_str()))
+                .filter(|reference| SUPPORT.contains(&reference.resource_type.as_str()))
                 .collect();
             wanted.sort();
             wanted.dedup();

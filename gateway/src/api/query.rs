@@ -1,5 +1,7 @@
 //! Query strings and forms: `application/x-www-form-urlencoded` (WHATWG URL, "application/x-www-form-urlencoded parsing").
 
+use model::time::PartialDateTime;
+
 use super::outcome::Failure;
 use super::router::percent_decoded;
 
@@ -51,6 +53,15 @@ pub fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// The date or time that a parameter of the gateway's own interfaces has.
+///
+/// # Errors
+/// 400 for what is neither.
+pub fn moment(name: &str, value: &str) -> Result<PartialDateTime, Failure> {
+    PartialDateTime::parse(value)
+        .map_err(|_| Failure::bad(format!("{name}: expected a date or a time such as 2026-03-01T10:00:00Z")))
 }
 
 /// A 400 that names a parameter this address does not know.

@@ -5,7 +5,7 @@ use http::StatusCode;
 use http::header::ACCEPT;
 
 use super::outcome::Failure;
-use super::query::{pairs, unknown_parameter};
+use super::query::{moment, pairs, unknown_parameter};
 use super::{Call, Who, answer};
 use crate::layers::Response;
 use crate::unmapped::report::Filter;
@@ -21,7 +21,7 @@ pub(super) async fn unmapped(call: &Call, who: &Who) -> Result<Response, Failure
             "source" => filter.source = Some(value),
             "sender" => filter.sender = Some(value),
             "type" => filter.kind = Some(value),
-            "since" => filter.since = Some(super::exchanges::moment("since", &value)?),
+            "since" => filter.since = Some(moment("since", &value)?.earliest()),
             "_format" => {
                 table = match value.as_str() {
                     "csv" | "text/csv" => true,

@@ -200,20 +200,22 @@ impl<'a> Given<'a> {
     }
 }
 
+/// Types outside of the sections that a summary may refer to: who, where and with what.
+pub const SUPPORT: [&str; 9] = [
+    "Device",
+    "HealthcareService",
+    "Location",
+    "Medication",
+    "Organization",
+    "Practitioner",
+    "PractitionerRole",
+    "RelatedPerson",
+    "Specimen",
+];
+
 /// Adds what the shown resources refer to, and what that refers to, as far as it was given. Only types that describe
 /// who, where and with what: clinical content comes in by its section or not at all.
 fn add_referenced<'a>(shown: &mut Vec<&'a Json>, given: &Given<'a>) {
-    const SUPPORT: [&str; 9] = [
-        "Device",
-        "HealthcareService",
-        "Location",
-        "Medication",
-        "Organization",
-        "Practitioner",
-        "PractitionerRole",
-        "RelatedPerson",
-        "Specimen",
-    ];
     let mut at = 0;
     let mut added = HashSet::new();
     while let Some(resource) = shown.get(at).copied() {
