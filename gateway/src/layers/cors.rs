@@ -9,17 +9,14 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use tower::{BoxError, Layer, Service};
 
 use super::Response;
+use super::honest::READ;
 use crate::api::answer;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
-/// The fields that handlers read; see `honest`.
-const READ: HeaderValue = HeaderValue::from_static(
-    "accept, authorization, content-type, content-encoding, if-match, if-none-match, if-modified-since, if-none-exist, prefer",
-);
 /// The fields of answers that a page needs beyond those it always sees.
 const SHOWN: HeaderValue = HeaderValue::from_static(
     "content-location, etag, exchange, last-modified, ledger-exchange, ledger-receipt, location, retry-after, x-progress, x-request-id",
@@ -108,7 +105,11 @@ fn permitted(origin: HeaderValue) -> Response {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, READ);
+    // One list: a field that a handler reads and a page may not send would be of no use to the page.
+    let read: Vec<&str> = READ.iter().map(HeaderName::as_str).collect();
+    if let Ok(read) = HeaderValue::try_from(read.join(", ")) {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, read);
+    }
     headers.insert(ACCESS_CONTROL_MAX_AGE, KEPT);
     headers.insert(VARY, HeaderValue::from_static("origin, access-control-request-method"));
     response

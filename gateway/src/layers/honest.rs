@@ -19,7 +19,7 @@ use crate::api::outcome::Failure;
 /// What may reach a handler: standard fields of HTTP and those FHIR R4 http.html names. A field that claims an identity,
 /// a purpose, a consent, another address or another method (`Forwarded`, `X-Forwarded-User`, `X-HTTP-Method-Override`,
 /// `Cookie` …) is not among them, whatever it will be called next year.
-const READ: [HeaderName; 21] = [
+pub(super) static READ: [HeaderName; 21] = [
     ACCEPT,
     ACCEPT_CHARSET,
     ACCEPT_ENCODING,

@@ -27,6 +27,10 @@ async fn a_configured_origin_may_ask_and_read() {
     assert_eq!(first.status(), StatusCode::NO_CONTENT);
     assert_eq!(first.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example");
     assert!(first.headers()[ACCESS_CONTROL_ALLOW_METHODS].to_str().unwrap().contains("PATCH"));
+    let read = first.headers()[ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
+    for name in ["authorization", "if-match", "if-none-exist", "prefer"] {
+        assert!(read.split(", ").any(|known| known == name), "{name}: {read}");
+    }
     let then = ask(&app, Method::GET, Some("https://app.example")).await;
     assert_eq!(then.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example");
     assert_eq!(then.headers()[VARY], "origin");
