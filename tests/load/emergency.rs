@@ -1,15 +1,14 @@
 //! Emergencies under load: a record is seeded, then declared and read, one after the other or at a rate.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::http::Http;
+use tests::measured::{Server, Site};
 
-use super::{Kind, Options, address, send_all, start, stop};
+use super::{Kind, Options, send_all};
 
 /// Resources in one transaction of the seed.
 const BUNDLE: usize = 400;
@@ -18,75 +17,54 @@ const SECONDS: u64 = 30;
 
 pub(super) fn run(options: &Options, size: usize) -> Result<Value, String> {
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let data = options.data.clone().unwrap_or_else(|| scratch.path().join("data"));
-    let config = scratch.path().join("load.toml");
     let text = format!(
         "[listen]\nhttp = \"127.0.0.1:0\"\nhttps = \"127.0.0.1:0\"\nmllp = \"127.0.0.1:0\"\n\n[store]\ncache = \"{}\"\n\n\
          [auth]\nmode = \"development\"\n\n[consent]\nbtg_rate = \"100000/h\"\n\n\
          [[source]]\nname = \"load\"\ntransport = \"mllp\"\nformat = \"hl7v2\"\nmatch = {{ sending_application = \"LOAD\" }}\n",
         options.cache
     );
-    std::fs::write(&config, text).map_err(|error| error.to_string())?;
-    let (mut server, mllp, line) = start(&options.program, &config, &data)?;
-    let outcome =
-        address(&line, "http=").ok_or_else(|| "no HTTP address in the ready line".to_owned()).and_then(|http| {
-            let http = Http::to(http);
-            let token = |arguments: &[&str]| token(&options.program, &config, &data, arguments);
-            let administrator = http.with(&token(&["--role", "administrator", "--purpose", "HOPERAT"])?);
-            let began = Instant::now();
-            let patients = if options.rate > 0 { 20 } else { 1 };
-            for patient in 0..patients {
-                seed(&administrator, patient, size)?;
-            }
-            let seeded = began.elapsed();
-            let people = if options.rate > 0 { options.grants.max(1) } else { 10 };
-            let staff = (0..people).map(|number| {
-                let actor = format!("Practitioner/e{number}");
-                let arguments = [
-                    "--role",
-                    "emergency",
-                    "--purpose",
-                    "BTG",
-                    "--actor",
-                    &actor,
-                    "--emergency-authorised",
-                    "--ttl",
-                    "1h",
-                ];
-                Ok(http.with(&token(&arguments)?))
-            });
-            let staff = staff.collect::<Result<Vec<Http>, String>>()?;
-            let stop = Arc::new(AtomicBool::new(false));
-            let traffic = traffic(options, mllp, &stop);
-            let measured = match options.rate {
-                0 => serial(&staff, options.samples),
-                rate => arriving(&staff, patients, options.grants, rate),
-            };
-            stop.store(true, Ordering::Relaxed);
-            let messages: u64 = traffic.into_iter().map(|worker| worker.join().unwrap_or(0)).sum();
-            let mut report = measured?;
-            if let Some(report) = report.as_object_mut() {
-                report.insert("resources_a_record".into(), json!(size));
-                report.insert("seed_seconds".into(), json!(seeded.as_secs_f64().round()));
-                report.insert("ordinary_senders".into(), json!(if options.rate > 0 { 0 } else { options.senders }));
-                report.insert("ordinary_messages".into(), json!(messages));
-                report.insert("stages".into(), stages(&http));
-                report.insert("left_behind".into(), left_behind(&http, &administrator, patients));
-            }
-            Ok(report)
-        });
-    stop(&mut server);
-    outcome
+    let site = Site::new(&options.program, scratch.path(), options.data.as_deref(), &text)?;
+    let server = site.start()?;
+    let report = measured(options, size, &site, &server);
+    server.end();
+    report
 }
 
-fn token(program: &Path, config: &Path, data: &Path, arguments: &[&str]) -> Result<String, String> {
-    let mut command = Command::new(program);
-    command.arg("token").arg("--config").arg(config).arg("--data").arg(data).args(arguments);
-    let output = command.output().map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+fn measured(options: &Options, size: usize, site: &Site, server: &Server) -> Result<Value, String> {
+    let (http, mllp) = (Http::to(server.address("http")?), server.address("mllp")?);
+    let administrator = http.with(&site.token(&["--role", "administrator", "--purpose", "HOPERAT"])?);
+    let began = Instant::now();
+    let patients = if options.rate > 0 { 20 } else { 1 };
+    for patient in 0..patients {
+        seed(&administrator, patient, size)?;
     }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let seeded = began.elapsed();
+    let people = if options.rate > 0 { options.grants.max(1) } else { 10 };
+    let staff = (0..people).map(|number| {
+        let actor = format!("Practitioner/e{number}");
+        let arguments =
+            ["--role", "emergency", "--purpose", "BTG", "--actor", &actor, "--emergency-authorised", "--ttl", "1h"];
+        Ok(http.with(&site.token(&arguments)?))
+    });
+    let staff = staff.collect::<Result<Vec<Http>, String>>()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let traffic = traffic(options, mllp, &stop);
+    let measured = match options.rate {
+        0 => serial(&staff, options.samples),
+        rate => arriving(&staff, patients, options.grants, rate),
+    };
+    stop.store(true, Ordering::Relaxed);
+    let messages: u64 = traffic.into_iter().map(|worker| worker.join().unwrap_or(0)).sum();
+    let mut report = measured?;
+    if let Some(report) = report.as_object_mut() {
+        report.insert("resources_a_record".into(), json!(size));
+        report.insert("seed_seconds".into(), json!(seeded.as_secs_f64().round()));
+        report.insert("ordinary_senders".into(), json!(if options.rate > 0 { 0 } else { options.senders }));
+        report.insert("ordinary_messages".into(), json!(messages));
+        report.insert("stages".into(), stages(&http));
+        report.insert("left_behind".into(), left_behind(&http, &administrator, patients));
+    }
+    Ok(report)
 }
 
 /// One record: a Patient with allergies, problems, medication, and for the most part measurements of some hundred kinds.

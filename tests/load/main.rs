@@ -11,15 +11,16 @@
 //! load. Everything stays on loopback, and the program that was started is stopped again.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tests::measured::{self, Server, Site};
 
 mod emergency;
 
@@ -58,7 +59,6 @@ fn main() -> ExitCode {
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let mut options = Options {
         emergency: None,
         grants: 200,
@@ -67,7 +67,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         senders: 32,
         messages: 20_000,
         kind: Kind::Adt,
-        program: target.join("release/anchorline"),
+        program: measured::program(),
         data: None,
         rss_every: 50_000,
         cache: "128MiB".into(),
@@ -104,15 +104,12 @@ fn run(options: &Options) -> Result<serde_json::Value, String> {
         return emergency::run(options, size);
     }
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let data = options.data.clone().unwrap_or_else(|| scratch.path().join("data"));
-    let config = scratch.path().join("load.toml");
-    std::fs::write(&config, configuration(&options.cache)).map_err(|error| error.to_string())?;
+    let site = Site::new(&options.program, scratch.path(), options.data.as_deref(), &configuration(&options.cache))?;
     let floor_before = floor(scratch.path()).map_err(|error| error.to_string())?;
-    let (mut server, address, _) = start(&options.program, &config, &data)?;
-    let outcome = drive(options, address, server.id());
-    let usage = cpu_seconds(server.id());
-    stop(&mut server);
-    let (seconds, mut latencies, memory) = outcome?;
+    let server = site.start()?;
+    let (seconds, mut latencies, memory) = drive(options, &server)?;
+    let usage = server.cpu_seconds();
+    server.end();
     let floor_after = floor(scratch.path()).map_err(|error| error.to_string())?;
     latencies.sort_unstable();
     let at = |share: f64| latencies.get(((latencies.len() as f64 * share) as usize).min(latencies.len() - 1)).copied();
@@ -140,45 +137,10 @@ fn configuration(cache: &str) -> String {
     )
 }
 
-/// Starts the program and waits for its `ready` line; returns it with the MLLP address and the line.
-fn start(program: &Path, config: &Path, data: &Path) -> Result<(Child, SocketAddr, String), String> {
-    let mut child = Command::new(program)
-        .arg("serve")
-        .arg("--config")
-        .arg(config)
-        .arg("--data")
-        .arg(data)
-        .env("RUST_LOG", "warn")
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("{}: {error}; build it with cargo build --release", program.display()))?;
-    let mut line = String::new();
-    let stdout = child.stdout.take().ok_or("no standard output")?;
-    BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
-    let address = address(&line, "mllp=").ok_or_else(|| format!("no address in the ready line: {line:?}"))?;
-    Ok((child, address, line))
-}
-
-fn address(line: &str, name: &str) -> Option<SocketAddr> {
-    line.split_whitespace().find_map(|word| word.strip_prefix(name)).and_then(|address| address.parse().ok())
-}
-
-fn stop(child: &mut Child) {
-    let _ = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while Instant::now() < deadline {
-        if matches!(child.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
 type Driven = (f64, Vec<u64>, Vec<serde_json::Value>);
 
-fn drive(options: &Options, address: SocketAddr, server: u32) -> Result<Driven, String> {
+fn drive(options: &Options, server: &Server) -> Result<Driven, String> {
+    let address = server.address("mllp")?;
     let next = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let workers: Vec<_> = (0..options.senders)
@@ -192,7 +154,7 @@ fn drive(options: &Options, address: SocketAddr, server: u32) -> Result<Driven, 
     while workers.iter().any(|worker| !worker.is_finished()) {
         let done = next.load(Ordering::Relaxed);
         if done >= due {
-            memory.push(json!({ "messages": done, "rss": resident_mib(server) }));
+            memory.push(json!({ "messages": done, "rss": server.resident_mib() }));
             due += options.rss_every;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -202,7 +164,7 @@ fn drive(options: &Options, address: SocketAddr, server: u32) -> Result<Driven, 
         latencies.extend(worker.join().map_err(|_| "a sender panicked".to_owned())??);
     }
     let seconds = begun.elapsed().as_secs_f64();
-    memory.push(json!({ "messages": options.messages, "rss": resident_mib(server) }));
+    memory.push(json!({ "messages": options.messages, "rss": server.resident_mib() }));
     Ok((seconds, latencies, memory))
 }
 
@@ -309,19 +271,4 @@ fn floor(folder: &Path) -> std::io::Result<Duration> {
     std::fs::remove_file(path)?;
     times.sort_unstable();
     Ok(times.get(times.len() / 2).copied().unwrap_or_default())
-}
-
-fn resident_mib(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
-}
-
-/// User and system time of a process, in seconds; the kernel counts in hundredths.
-fn cpu_seconds(process: u32) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let after = stat.rsplit_once(')')?.1;
-    let mut fields = after.split_whitespace().skip(11);
-    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((user + system) / 100.0)
 }

@@ -9,15 +9,16 @@
 //! object: for each kind the server's CPU time a request, beside that of the floor, and the latencies seen by the client,
 //! which shares the machine. Everything stays on loopback.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ::tests::http::Http;
+use ::tests::measured::{self, HTTP_ALONE, Server, Site, read_answer};
 use serde_json::{Map, Value, json};
 
 #[path = "rest/floor.rs"]
@@ -80,7 +81,6 @@ fn main() -> ExitCode {
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let mut options = Options {
         requests: 20_000,
         rounds: 3,
@@ -89,7 +89,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         rate: 0,
         seconds: 30,
         kinds: KINDS.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        program: target.join("release/anchorline"),
+        program: measured::program(),
     };
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -112,32 +112,22 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
     }
 }
 
-/// A process that is ended with its handle.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn run(options: &Options) -> Result<Value, String> {
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let (program, folder) = (&options.program, scratch.path());
+    let site = Site::new(&options.program, scratch.path(), None, HTTP_ALONE)?;
     let begun = Instant::now();
-    let mut gateway = start(program, folder)?;
+    let mut gateway = site.start()?;
     let first_start = begun.elapsed();
-    let administrator = Http::to(gateway.address).with(&token(program, folder, &["administrator", "HOPERAT"])?);
+    let token = |role: &str, purpose: &str| {
+        site.token(&["--role", role, "--purpose", purpose, "--actor", "Practitioner/d", "--ttl", "12h"])
+    };
+    let administrator = Http::to(gateway.address("http")?).with(&token("administrator", "HOPERAT")?);
     let seeded = Instant::now();
     seed(options.patients, &administrator)?;
-    let (seeded, seeding) = (seeded.elapsed(), cpu_seconds(gateway.child.id()));
-    let token = token(program, folder, &["clinician", "TREAT"])?;
+    let (seeded, seeding) = (seeded.elapsed(), gateway.cpu_seconds());
+    let token = token("clinician", "TREAT")?;
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let floor = spawn(Command::new(own).arg("--floor"))?;
+    let floor = Server::spawn(Command::new(own).arg("--floor"))?;
     let mut report = Map::new();
     report.insert("first_start_ms".into(), json!(first_start.as_millis() as u64));
     for (name, kind) in KINDS.iter().filter(|(name, _)| options.kinds.iter().any(|wanted| wanted == name)) {
@@ -155,15 +145,15 @@ fn run(options: &Options) -> Result<Value, String> {
         json!({ "resources": resources, "seconds": seeded.as_secs(),
             "cpu_us_each": seeding.map(|cpu| (cpu * 1e6 / resources as f64).round()) }),
     );
-    report.insert("rss_mib".into(), json!(resident_mib(gateway.child.id())));
+    report.insert("rss_mib".into(), json!(gateway.resident_mib()));
     if options.rate > 0 {
         report.insert("at_rate".into(), at_rate(options, &gateway, &token)?);
-        end(&mut gateway);
+        gateway.end();
         let begun = Instant::now();
-        gateway = start(program, folder)?;
+        gateway = site.start()?;
         report.insert("reopen_ms".into(), json!(begun.elapsed().as_millis() as u64));
         report.insert("at_rate_reopened".into(), at_rate(options, &gateway, &token)?);
-        report.insert("disk_mib".into(), json!(bytes_under(&folder.join("data")) >> 20));
+        report.insert("disk_mib".into(), json!(bytes_under(site.data()) >> 20));
     }
     Ok(Value::Object(report))
 }
@@ -172,8 +162,8 @@ fn run(options: &Options) -> Result<Value, String> {
 fn at_rate(options: &Options, server: &Server, token: &str) -> Result<Value, String> {
     let total = options.rate * options.seconds;
     let next = Arc::new(AtomicU64::new(0));
-    let (address, patients) = (server.address, options.patients);
-    let before = cpu_seconds(server.child.id()).ok_or("no CPU time")?;
+    let (address, patients) = (server.address("http")?, options.patients);
+    let before = server.cpu_seconds().ok_or("no CPU time")?;
     let begun = Instant::now();
     let gap = Duration::from_secs(1) / u32::try_from(options.rate).unwrap_or(u32::MAX);
     let threads: Vec<_> = (0..options.connections)
@@ -207,16 +197,10 @@ fn at_rate(options: &Options, server: &Server, token: &str) -> Result<Value, Str
         latencies.extend(thread.join().map_err(|_| "a connection failed")?.map_err(|error| error.to_string())?);
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let cpu = cpu_seconds(server.child.id()).ok_or("no CPU time")? - before;
-    let rss = resident_mib(server.child.id());
+    let cpu = server.cpu_seconds().ok_or("no CPU time")? - before;
+    let rss = server.resident_mib();
     let round = summed(&[Round { cpu, seconds, latencies }]);
     Ok(json!({ "search": round, "rss_mib": rss }))
-}
-
-/// SIGTERM, and the end.
-fn end(server: &mut Server) {
-    let _ = Command::new("kill").arg("-TERM").arg(server.child.id().to_string()).status();
-    let _ = server.child.wait();
 }
 
 fn bytes_under(folder: &Path) -> u64 {
@@ -260,13 +244,14 @@ fn measure(options: &Options, server: &Server, kind: Kind, token: &str, round: u
         Kind::Create | Kind::Update => options.requests / 4,
         _ => options.requests,
     };
+    let address = server.address("http")?;
     // A few to fill caches, outside the measurement.
-    drive(options, server.address, kind, token, (total / 20).max(2), round + 1_000)?;
-    let before = cpu_seconds(server.child.id()).ok_or("no CPU time")?;
+    drive(options, address, kind, token, (total / 20).max(2), round + 1_000)?;
+    let before = server.cpu_seconds().ok_or("no CPU time")?;
     let begun = Instant::now();
-    let latencies = drive(options, server.address, kind, token, total, round)?;
+    let latencies = drive(options, address, kind, token, total, round)?;
     let seconds = begun.elapsed().as_secs_f64();
-    let cpu = cpu_seconds(server.child.id()).ok_or("no CPU time")? - before;
+    let cpu = server.cpu_seconds().ok_or("no CPU time")? - before;
     Ok(Round { cpu, seconds, latencies })
 }
 
@@ -355,80 +340,4 @@ fn request(kind: Kind, address: SocketAddr, token: &str, patients: usize, number
         head.push_str(&format!("Content-Type: application/fhir+json\r\nContent-Length: {}\r\n", body.len()));
     }
     format!("{head}\r\n{body}").into_bytes()
-}
-
-/// Reads one answer with a Content-Length to its end: its status.
-fn read_answer(stream: &mut TcpStream) -> std::io::Result<u16> {
-    let (mut bytes, mut buffer) = (Vec::new(), vec![0_u8; 64 << 10]);
-    loop {
-        let count = stream.read(&mut buffer)?;
-        if count == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-        if bytes.len() >= end + 4 + length.unwrap_or(0) {
-            return head
-                .split(' ')
-                .nth(1)
-                .and_then(|code| code.parse().ok())
-                .ok_or(std::io::ErrorKind::InvalidData.into());
-        }
-    }
-}
-
-fn token(program: &Path, folder: &Path, who: &[&str; 2]) -> Result<String, String> {
-    let output = Command::new(program)
-        .args(["token", "--config"])
-        .arg(folder.join("rest.toml"))
-        .arg("--data")
-        .arg(folder.join("data"))
-        .args(["--role", who[0], "--purpose", who[1], "--actor", "Practitioner/d", "--ttl", "12h"])
-        .output()
-        .map_err(|error| error.to_string())?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-    }
-}
-
-fn start(program: &Path, folder: &Path) -> Result<Server, String> {
-    let config = folder.join("rest.toml");
-    let text = "[listen]\nhttp = \"127.0.0.1:0\"\nhttps = \"off\"\nmllp = \"off\"\n[auth]\nmode = \"development\"\n";
-    std::fs::write(&config, text).map_err(|error| error.to_string())?;
-    let mut command = Command::new(program);
-    command.args(["serve", "--config"]).arg(&config).arg("--data").arg(folder.join("data")).env("RUST_LOG", "warn");
-    spawn(&mut command)
-}
-
-/// Starts a program and waits for its `ready` line.
-fn spawn(command: &mut Command) -> Result<Server, String> {
-    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
-    let mut line = String::new();
-    let stdout = child.stdout.take().ok_or("no standard output")?;
-    BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
-    match line.split_whitespace().find_map(|word| word.strip_prefix("http=")?.parse().ok()) {
-        Some(address) => Ok(Server { child, address }),
-        None => {
-            let _ = child.kill();
-            Err(format!("the program did not become ready: {line:?}"))
-        }
-    }
-}
-
-fn resident_mib(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
-}
-
-/// User and system time of a process, in seconds; the kernel counts in hundredths.
-fn cpu_seconds(process: u32) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let after = stat.rsplit_once(')')?.1;
-    let mut fields = after.split_whitespace().skip(11);
-    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((user + system) / 100.0)
 }

@@ -5,13 +5,14 @@
 //!
 //! Prints one JSON object: for each way the medians, the statistic and p; exit 1 if a p is not above 0.01.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use ::tests::http::Http;
+use ::tests::measured::{self, HTTP_ALONE, Site, read_answer};
 use serde_json::{Value, json};
 
 /// Ids of each kind; requests go through them in turn.
@@ -51,9 +52,8 @@ fn main() -> ExitCode {
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let ways = WAYS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let mut options = Options { samples: 10_000, connections: 8, program: target.join("release/anchorline"), ways };
+    let mut options = Options { samples: 10_000, connections: 8, program: measured::program(), ways };
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
         let number = || value.parse::<usize>().map_err(|_| format!("{name}: expected a number"));
@@ -73,17 +73,12 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
 
 fn run(options: &Options) -> Result<(Value, bool), String> {
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let (mut server, address) = start(&options.program, scratch.path())?;
-    let outcome = measure(options, scratch.path(), address);
-    let _ = server.kill();
-    let _ = server.wait();
-    outcome
-}
-
-fn measure(options: &Options, folder: &Path, address: SocketAddr) -> Result<(Value, bool), String> {
-    seed(&Http::to(address).with(&token(options, folder, &["--role", "administrator", "--purpose", "HOPERAT"])?))?;
+    let site = Site::new(&options.program, scratch.path(), None, HTTP_ALONE)?;
+    let server = site.start()?;
+    let address = server.address("http")?;
+    seed(&Http::to(address).with(&site.token(&["--role", "administrator", "--purpose", "HOPERAT"])?))?;
     let clinician = ["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c", "--ttl", "12h"];
-    let token = token(options, folder, &clinician)?;
+    let token = site.token(&clinician)?;
     let (mut report, mut holds) = (serde_json::Map::new(), true);
     for (name, path) in WAYS.iter().filter(|(name, _)| options.ways.iter().any(|way| way == name)) {
         let (mut withheld, mut unknown) = sample(options, address, &token, path)?;
@@ -184,24 +179,6 @@ fn ask(
     Ok((withheld, unknown))
 }
 
-/// Reads one answer with a Content-Length to its end.
-fn read_answer(stream: &mut TcpStream) -> std::io::Result<()> {
-    let (mut bytes, mut buffer) = (Vec::new(), [0_u8; 4096]);
-    loop {
-        let count = stream.read(&mut buffer)?;
-        if count == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-        if bytes.len() >= end + 4 + length.unwrap_or(0) {
-            return Ok(());
-        }
-    }
-}
-
 /// The largest distance of the two empirical distributions. Both are sorted.
 fn distance(one: &[u64], other: &[u64]) -> f64 {
     let (mut left, mut right, mut largest) = (0, 0, 0.0_f64);
@@ -225,48 +202,6 @@ fn probability(distance: f64, one: usize, other: usize) -> f64 {
     let lambda = (size + 0.12 + 0.11 / size) * distance;
     let term = |k: i32| (if k % 2 == 1 { 2.0 } else { -2.0 }) * (-2.0 * f64::from(k * k) * lambda * lambda).exp();
     if lambda < 0.2 { 1.0 } else { (1..=100).map(term).sum::<f64>().clamp(0.0, 1.0) }
-}
-
-fn token(options: &Options, folder: &Path, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(&options.program)
-        .args(["token", "--config"])
-        .arg(folder.join("timing.toml"))
-        .arg("--data")
-        .arg(folder.join("data"))
-        .args(arguments)
-        .output()
-        .map_err(|error| error.to_string())?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-    }
-}
-
-/// Starts the program and waits for its `ready` line.
-fn start(program: &Path, folder: &Path) -> Result<(Child, SocketAddr), String> {
-    let config = folder.join("timing.toml");
-    let text = "[listen]\nhttp = \"127.0.0.1:0\"\nhttps = \"off\"\nmllp = \"off\"\n[auth]\nmode = \"development\"\n";
-    std::fs::write(&config, text).map_err(|error| error.to_string())?;
-    let mut child = Command::new(program)
-        .args(["serve", "--config"])
-        .arg(&config)
-        .arg("--data")
-        .arg(folder.join("data"))
-        .env("RUST_LOG", "warn")
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("{}: {error}; build it with cargo build --release", program.display()))?;
-    let mut line = String::new();
-    let stdout = child.stdout.take().ok_or("no standard output")?;
-    BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
-    let address = line.split_whitespace().find_map(|word| word.strip_prefix("http=")?.parse().ok());
-    match address {
-        Some(address) => Ok((child, address)),
-        None => {
-            let _ = child.kill();
-            Err("the program did not become ready".to_owned())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 pub mod canary;
 pub mod fault;
 pub mod http;
+pub mod measured;
 pub mod mllp;
 pub mod process;
 pub mod raw;
