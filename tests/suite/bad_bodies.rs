@@ -121,7 +121,10 @@ fn a_repeated_member_is_refused_wherever_it_stands() {
     for (method, path, kind, body) in cases {
         let begun = Instant::now();
         let answer = http.send(method, path, &[("Content-Type", kind)], body.as_bytes());
-        refused(&format!("{method} {path}: {body}"), begun, &answer);
+        let what = format!("{method} {path}: {body}");
+        refused(&what, begun, &answer);
+        assert_eq!(answer.status, 400, "{what}: {}", answer.text());
+        assert_eq!(answer.json()["issue"][0]["code"], "structure", "{what}: {}", answer.text());
     }
     assert_eq!(http.get("/fhir/Patient").json()["total"], 0, "nothing was stored");
 }

@@ -185,39 +185,72 @@ fn a_failed_entry_of_a_batch_is_sent_again() {
     assert_eq!(came.recv().unwrap().1["type"], "batch");
 }
 
-/// What no partner should answer: each is tried again, to the end of the tries, and then given up. The process goes on.
+/// An answer that does not depend on what came.
+type Hostile = fn(&mut TcpStream);
+
+/// What a partner should not answer, and what is kept of it.
+const HOSTILE: [(&str, Hostile); 9] = [
+    ("the connection broke", |stream| drop(stream.shutdown(std::net::Shutdown::Both))),
+    ("answered with 200 and no FHIR", |stream| say(stream, "200 OK", "", "<html>welcome</html>")),
+    ("answered with 200 and another resource than a Bundle", |stream| {
+        say(stream, "200 OK", "", r#"{"resourceType":"Patient","name":[{"family":"Zqmarkfamily"}]}"#);
+    }),
+    ("answered with a status that is no answer to a transaction", |stream| {
+        say(stream, "302 Found", "Location: http://127.0.0.1:1/elsewhere\r\n", "");
+    }),
+    ("answered with a body that is too long or breaks off", |stream| {
+        drop(write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{{"));
+    }),
+    ("answered with a body that is too long or breaks off", |stream| {
+        // A body without end.
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+        while stream.write_all(chunk.as_bytes()).is_ok() {}
+    }),
+    ("the connection broke", |stream| {
+        // Header fields without end.
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\n");
+        while write!(stream, "X-More: {}\r\n", "a".repeat(4000)).is_ok() {}
+    }),
+    ("answered HTTP 503: not now", |stream| {
+        say(stream, "503 Busy", "Retry-After: soon\r\nRetry-After: 99999999999999999999\r\n", "");
+    }),
+    ("answered with 200 and no FHIR", |stream| {
+        say(stream, "200 OK", "", &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
+    }),
+];
+
+/// Each is tried again, to the end of the tries, and then given up with the reason. The process goes on.
 #[test]
 fn hostile_answers_end_as_failures_and_cost_nothing() {
-    const KINDS: usize = 9;
-    let (address, came) = partner(Box::new(|number, _, stream| match number % KINDS {
-        0 => drop(stream.shutdown(std::net::Shutdown::Both)),
-        1 => say(stream, "200 OK", "", "<html>welcome</html>"),
-        2 => say(stream, "200 OK", "", r#"{"resourceType":"Patient","name":[{"family":"Zqmarkfamily"}]}"#),
-        3 => say(stream, "302 Found", "Location: http://127.0.0.1:1/elsewhere\r\n", ""),
-        4 => drop(write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{{")),
-        5 => {
-            // A body without end.
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-            let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
-            while stream.write_all(chunk.as_bytes()).is_ok() {}
-        }
-        6 => {
-            // Header fields without end.
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\n");
-            while write!(stream, "X-More: {}\r\n", "a".repeat(4000)).is_ok() {}
-        }
-        7 => say(stream, "503 Busy", "Retry-After: soon\r\nRetry-After: 99999999999999999999\r\n", ""),
-        _ => say(stream, "200 OK", "", &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))),
-    }));
-    let gateway = gateway(address, "");
-    for _ in 0..3 {
-        let exchange = arrive(&gateway);
-        let administrator = Http::to(gateway.http.unwrap()).with(&gateway.administrator());
-        wait_until("it was tried and the reason is kept", || {
-            let delivery = &administrator.get(&exchange).json()["deliveries"][0];
-            delivery["state"] == "dead" || delivery["last_error"].as_str().is_some_and(|said| !said.is_empty())
-        });
+    // A partner goes on for as long as somebody takes what came.
+    let (partners, _came): (Vec<_>, Vec<_>) =
+        HOSTILE.iter().map(|(_, answer)| partner(Box::new(move |_, _, stream| answer(stream)))).unzip();
+    let names: Vec<String> = (0..HOSTILE.len()).map(|number| format!("\"hostile-{number}\"")).collect();
+    let destinations = partners.iter().zip(&names).map(|(address, name)| {
+        format!(
+            "[[destination]]\nname = {name}\ntransport = \"fhir\"\naddress = \"http://{address}/fhir\"\n\
+             retry = \"quick\"\nrecipient = [\"Organization/clinic\"]\npurpose = [\"TREAT\"]\n\n"
+        )
+    });
+    let gateway = Gateway::start(&configuration(&format!(
+        "[consent]\nimplicit_policy = \"permit-all\"\n\n\
+         [[source]]\nname = \"portal\"\ntransport = \"http\"\nformat = \"fhir-r4\"\nids = \"kept\"\n\
+         destinations = [{}]\n\n{}",
+        names.join(", "),
+        destinations.collect::<String>()
+    )));
+    let exchange = arrive(&gateway);
+    let administrator = Http::to(gateway.http.unwrap()).with(&gateway.administrator());
+    let deliveries = || administrator.get(&exchange).json()["deliveries"].as_array().cloned().unwrap_or_default();
+    wait_until("every delivery is given up", || {
+        let all = deliveries();
+        all.len() == HOSTILE.len() && all.iter().all(|one| one["state"] == "dead")
+    });
+    for one in deliveries() {
+        let number: usize = one["destination"].as_str().unwrap().trim_start_matches("hostile-").parse().unwrap();
+        assert_eq!(one["last_error"], HOSTILE[number].0, "{one}");
+        assert_eq!(one["attempts"], 4, "{one}");
     }
-    wait_until("every kind was met", || came.try_iter().count() > 0);
     assert_eq!(Http::to(gateway.http.unwrap()).get("/health/ready").status, 200);
 }

@@ -1,5 +1,7 @@
 //! What can be asked of the list of exchanges.
 
+use model::time::Instant;
+
 use super::*;
 
 #[test]

@@ -328,3 +328,32 @@ fn refuses_xml_operations_that_do_not_fit() {
     assert!(XmlPatch::read(b"<!DOCTYPE a><diff/>").is_err());
     assert!(XmlPatch::read(b"<other/>").is_err());
 }
+
+/// Each case of the corpus: what comes out, or that nothing does.
+#[test]
+fn applies_the_published_json_patches() {
+    let Some(corpus) = std::env::var_os("ANCHORLINE_CORPUS") else {
+        eprintln!("skipped: published JSON patches (ANCHORLINE_CORPUS is not set)");
+        return;
+    };
+    let cases = std::path::Path::new(&corpus).join("fhir-r4/patch/json-patch-tests.json");
+    let cases = read(&std::fs::read_to_string(cases).unwrap());
+    let (mut applied, mut refused) = (0, 0);
+    for case in cases.as_array().unwrap() {
+        let name = case.get("comment").and_then(Json::as_str).unwrap_or_default();
+        let text = |member: &str| case.get(member).map(Json::to_text);
+        let found = json(&text("doc").unwrap(), &text("patch").unwrap());
+        match text("expected") {
+            Some(expected) => {
+                assert_eq!(found.as_deref(), Ok(expected.as_str()), "{name}");
+                applied += 1;
+            }
+            None => {
+                assert!(case.get("error").is_some(), "{name}: the case expects nothing");
+                assert!(found.is_err(), "{name}: {found:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(applied > 0 && refused > 0, "{applied} {refused}");
+}
