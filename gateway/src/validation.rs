@@ -172,6 +172,7 @@ pub struct Validation {
     best_practice: bool,
     fhir: Rules,
     sources: HashMap<String, Rules>,
+    profiles: Vec<(String, String)>,
     /// Validations of callers at once: one takes a processor for as long as it lasts.
     places: Arc<Semaphore>,
 }
@@ -224,6 +225,7 @@ impl Validation {
         }
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {
+            profiles: common.definitions().profiles(),
             fhir: rules(settings.fhir, Arc::clone(&common), &settings.profiles)?,
             asking,
             best_practice: settings.best_practice,
@@ -240,6 +242,12 @@ impl Validation {
     /// How what is written over FHIR is checked.
     pub fn fhir(&self) -> &Rules {
         &self.fhir
+    }
+
+    /// The profiles that the guides and packages of `[validation]` bring, with the type each is of, sorted: what a
+    /// resource may claim or `$validate` be asked for, besides R4's own.
+    pub fn profiles(&self) -> &[(String, String)] {
+        &self.profiles
     }
 
     /// What callers validate with. It may wait for the terminology server: not for an async worker.

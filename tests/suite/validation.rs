@@ -233,6 +233,19 @@ fn a_resource_is_judged_over_http_and_not_stored() {
 }
 
 #[test]
+fn profiles_of_packages_are_declared_and_can_be_asked_for() {
+    let files = Files::new();
+    let package = files.write("profile.json", &profile().to_string());
+    let (_gateway, http) = open(&format!("[validation]\npackages = [\"{package}\"]\n"));
+    let statement = http.get("/fhir/metadata").json();
+    let resources = statement["rest"][0]["resource"].as_array().unwrap();
+    let declared: Vec<&Value> = resources.iter().filter(|it| !it["supportedProfile"].is_null()).collect();
+    assert_eq!(declared.len(), 1, "{declared:?}");
+    assert_eq!((&declared[0]["type"], &declared[0]["supportedProfile"]), (&json!("Patient"), &json!([PROFILE])));
+    assert_eq!(errors(&ask(&http, &format!("/fhir/Patient/$validate?profile={PROFILE}"), JSON, JSON, GOOD)), 1);
+}
+
+#[test]
 fn parameters_and_the_query_say_profile_and_mode() {
     let files = Files::new();
     let package = files.write("profile.json", &profile().to_string());

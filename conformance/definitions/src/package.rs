@@ -410,16 +410,39 @@ impl Entry {
         if self.kind != "CodeSystem" {
             return None;
         }
+        let [canonical] = self.members(["supplements"]);
+        Some(canonical?.as_str()?.split('|').next().unwrap_or_default().to_owned())
+    }
+
+    /// The type that it constrains, if it is a profile of a resource type in use. Resources claim such a one in
+    /// `meta.profile`; an abstract one only gathers rules for others.
+    pub(crate) fn profiled(&self) -> Option<String> {
+        if self.kind != "StructureDefinition" {
+            return None;
+        }
+        let [kind, derivation, is_abstract, status, of] =
+            self.members(["kind", "derivation", "abstract", "status", "type"]);
+        let is = |value: &Option<Json>, word: &str| value.as_ref().and_then(Json::as_str) == Some(word);
+        let is_profile = is(&kind, "resource")
+            && is(&derivation, "constraint")
+            && !is(&status, "retired")
+            && is_abstract.as_ref().and_then(Json::as_bool) != Some(true);
+        of.filter(|_| is_profile)?.as_str().map(str::to_owned)
+    }
+
+    /// Members at the top of the definition; nothing else of it is read, or kept.
+    fn members<const N: usize>(&self, names: [&str; N]) -> [Option<Json>; N] {
         let in_text = |text: &[u8]| {
-            let value = text.get(json::member_span(text, 0, "supplements")?)?;
-            json::parse(value, &json::Limits::default()).ok()?.as_str().map(str::to_owned)
+            names.map(|name| {
+                let value = text.get(json::member_span(text, 0, name)?)?;
+                json::parse(value, &json::Limits::default()).ok()
+            })
         };
-        let canonical = match &self.content {
-            Content::Parsed(json) => json.text_at(&["supplements"]).map(str::to_owned),
+        match &self.content {
+            Content::Parsed(json) => names.map(|name| json.get(name).cloned()),
             Content::Text { bytes, .. } => in_text(bytes),
-            Content::File { path, .. } => in_text(without_mark(&std::fs::read(path).ok()?)),
-        }?;
-        Some(canonical.split('|').next().unwrap_or_default().to_owned())
+            Content::File { path, .. } => in_text(without_mark(&std::fs::read(path).unwrap_or_default())),
+        }
     }
 
     /// The file, if it is still what the index said: it may have changed since.

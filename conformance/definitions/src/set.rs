@@ -153,6 +153,16 @@ impl Definitions {
         all.get(code_system).into_iter().flatten().filter_map(|place| self.json(*place)).collect()
     }
 
+    /// The profiles of resource types that packages bring: type and canonical, sorted. Those of R4 itself, abstract and
+    /// retired ones are not among them. Reads heads of all of them: for a start, not for a request.
+    pub fn profiles(&self) -> Vec<(String, String)> {
+        let slots = self.urls.iter().filter_map(|(url, slots)| Some((url, *slots.first()?)));
+        let found = slots.filter_map(|(url, slot)| Some((self.entry(slot)?.profiled()?, url.to_string())));
+        let mut found: Vec<_> = found.collect();
+        found.sort_unstable();
+        found
+    }
+
     fn json(&self, place: Place) -> Option<Arc<Json>> {
         match place {
             Place::Package(slot) => self.entry(slot)?.json(),

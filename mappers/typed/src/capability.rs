@@ -48,6 +48,8 @@ pub struct CapabilityStatement<'a> {
 pub struct ServedType<'a> {
     /// The type.
     pub name: &'a str,
+    /// Canonicals of the profiles of this type that are known.
+    pub profiles: &'a [&'a str],
     /// Interaction codes (`read`, `vread`, `search-type` …).
     pub interactions: &'a [&'a str],
     /// Search parameters.
@@ -167,6 +169,7 @@ fn resource(served: &ServedType<'_>) -> Result<r4b::CapabilityStatementRestResou
     });
     Ok(r4b::CapabilityStatementRestResource::builder()
         .r#type(served.name.parse().map_err(|_| Error::UnknownCode)?)
+        .supported_profile(texts(served.profiles))
         .interaction(interactions.collect::<Result<_, _>>()?)
         .versioning(ResourceVersionPolicy::VersionedUpdate)
         .read_history(served.interactions.contains(&"vread"))

@@ -181,6 +181,7 @@ fn capabilities_are_those_of_r4() {
         security_services: &["OAuth"],
         types: &[ServedType {
             name: "Patient",
+            profiles: &["http://example.org/StructureDefinition/registered-patient"],
             interactions: &["read", "vread", "search-type"],
             search: &[SearchParameter { name: "identifier", kind: "token", definition: None }],
             operations: &[Operation { name: "summary", definition: "http://example.org/OperationDefinition/summary" }],
@@ -198,6 +199,8 @@ fn capabilities_are_those_of_r4() {
     text(&json, &["fhirVersion"], "4.0.1");
     text(&json, &["rest", "0", "mode"], "server");
     text(&json, &["rest", "0", "resource", "0", "type"], "Patient");
+    let profile = "http://example.org/StructureDefinition/registered-patient";
+    text(&json, &["rest", "0", "resource", "0", "supportedProfile", "0"], profile);
     text(&json, &["rest", "0", "resource", "0", "interaction", "2", "code"], "search-type");
     text(&json, &["rest", "0", "resource", "0", "searchParam", "0", "type"], "token");
     text(&json, &["rest", "0", "interaction", "0", "code"], "transaction");

@@ -103,3 +103,29 @@ fn supplements_are_found_by_what_they_add_to() {
     assert_eq!(of_r4.len(), 1);
     assert_eq!(set.supplements(&of_r4[0]).len(), 1);
 }
+
+#[test]
+fn profiles_of_packages_are_those_that_a_resource_may_claim() {
+    let definition = |name: &str, more: &str| {
+        format!(
+            r#"{{"resourceType":"StructureDefinition","url":"urn:{name}","type":"Patient","kind":"resource","text":{{"div":"x"}}{more}}}"#
+        )
+    };
+    let claimed = definition("b", r#","derivation":"constraint","abstract":false,"status":"draft""#);
+    let others = [
+        definition("abstract", r#","derivation":"constraint","abstract":true"#),
+        definition("retired", r#","derivation":"constraint","status":"retired""#),
+        definition("type", r#","derivation":"specialization""#),
+        definition("extension", r#","derivation":"constraint""#).replace("\"resource\"", "\"complex-type\""),
+        definition("set", r#","derivation":"constraint""#).replace("StructureDefinition", "ValueSet"),
+        definition("a", r#","derivation":"constraint""#).replace("Patient", "Group"),
+    ];
+    let of_text: Vec<Package> =
+        others.iter().map(|text| Package::read_bytes("x.json", text.as_bytes()).unwrap()).collect();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("b.json"), claimed).unwrap();
+    let set = Definitions::r4().with(of_text.into_iter().chain([Package::read_file(folder.path()).unwrap()]).collect());
+    let expected = [("Group", "urn:a"), ("Patient", "urn:b")];
+    assert_eq!(set.profiles(), expected.map(|(of, url)| (of.to_owned(), url.to_owned())));
+    assert_eq!(Definitions::r4().profiles(), []);
+}

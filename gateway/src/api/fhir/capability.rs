@@ -50,6 +50,11 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
                 .collect()
         })
         .collect();
+    let known = call.app.validation.profiles();
+    let profiles: Vec<Vec<&str>> = names
+        .iter()
+        .map(|name| known.iter().filter(|(of, _)| of == name).map(|(_, url)| url.as_str()).collect())
+        .collect();
     let offered: Vec<Vec<Operation<'_>>> = names.iter().map(|name| of_type(name)).collect();
     let includes: Vec<Vec<String>> = ResourceType::all().map(|name| search::includes(&registry, name)).collect();
     let reverse_includes: Vec<Vec<String>> =
@@ -59,6 +64,7 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
         .enumerate()
         .map(|(index, name)| ServedType {
             name,
+            profiles: at(&profiles, index),
             interactions: &interactions,
             search: at(&parameters, index),
             operations: at(&offered, index),
