@@ -174,10 +174,22 @@ pub(super) async fn all(context: &Context, profiles: &[Profile], patients: &[Str
     Collected { of_profile, strangers }
 }
 
-/// The resources that declare the profile; all of them if none does: the table's own search has chosen them.
-fn of_this(profile: &Profile, resources: Vec<Json>) -> Vec<Json> {
+/// The resources that declare the profile; if none does, all that the table's own search has chosen.
+///
+/// A search by patient alone chooses nothing between profiles of one type. What tells those apart is the category: a
+/// diagnosis of an encounter is no entry of a problem list.
+pub(super) fn of_this(profile: &Profile, mut resources: Vec<Json>) -> Vec<Json> {
     let declared: Vec<Json> = resources.iter().filter(|resource| declares(profile, resource)).cloned().collect();
-    if declared.is_empty() { resources } else { declared }
+    if !declared.is_empty() {
+        return declared;
+    }
+    if let Some(category) = profile.parameter("category").filter(|category| !category.values.is_empty()) {
+        resources.retain(|resource| {
+            parameter::found(resource, category).is_empty()
+                || category.values.iter().any(|value| parameter::answers(resource, category, value))
+        });
+    }
+    resources
 }
 
 fn declares(profile: &Profile, resource: &Json) -> bool {
