@@ -57,10 +57,10 @@ SEKMET_TOKEN_WAITS = {
 class Program:
     """The gateway in a folder of its own."""
 
-    def __init__(self, binary, folder, mode):
+    def __init__(self, binary, folder, mode, more=""):
         folder.mkdir(parents=True)
         self.binary, self.folder = binary, folder
-        (folder / "anchorline.toml").write_text(CONFIGURATION.format(mode=mode))
+        (folder / "anchorline.toml").write_text(CONFIGURATION.format(mode=mode) + more)
         self.log = open(folder / "log", "w")
         self.process = subprocess.Popen(
             [binary, "serve", "--config", folder / "anchorline.toml", "--data", folder / "data"],
