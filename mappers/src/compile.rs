@@ -18,6 +18,7 @@ use crate::needs::needs;
 use crate::package::LoadError;
 use crate::path::{self, At, Holds, Step, Target};
 use crate::quick::Quick;
+use crate::tree::table as tree_tables;
 use crate::versions::Versions;
 
 mod answers;
@@ -25,11 +26,14 @@ mod beside;
 mod message;
 mod reference;
 mod rivals;
+mod tree;
 
 /// The tables of a package, ready to run.
 #[derive(Debug, Default)]
 pub(crate) struct Compiled {
     pub(crate) tables: Vec<Table>,
+    /// Those of a package for documents made of elements.
+    pub(crate) tree: tree_tables::Tables,
     pub(crate) maps: Vec<CodeMap>,
     pub(crate) messages: Vec<MessageTable>,
     /// Number of the message table by type (`ADT^A01`), and the structure it has.
@@ -81,6 +85,10 @@ impl Compiled {
 pub(crate) fn compile(raw: &RawPackage, errors: &mut Vec<LoadError>) -> Compiled {
     let mut compiler = Compiler { raw, out: Compiled::default(), tables: HashMap::new(), maps: HashMap::new(), errors };
     compiler.codes();
+    if raw.is_tree() {
+        compiler.tree();
+        return compiler.out;
+    }
     compiler.headers();
     compiler.rows();
     compiler.rivals();

@@ -30,9 +30,11 @@ mod rivals;
 mod rows;
 
 use attach::Attached;
+pub(crate) use constants::constant_beside;
 use home::Home;
 use identity::Ids;
-pub(crate) use put::reference;
+pub(crate) use identity::names;
+pub(crate) use put::{absent, beside, coding, is_missing, put, reference};
 use rows::Filling;
 
 /// Extension that holds the text of a piece no row has a home for: the place follows.
@@ -60,6 +62,17 @@ pub(crate) struct Resource {
     pub(crate) object: Object,
     pub(crate) node: Node,
     alias: AliasId,
+}
+
+impl Resource {
+    pub(crate) fn new(kind: SmolStr, id: SmolStr, name: SmolStr, object: Object, node: Node, role: AliasId) -> Self {
+        Self { kind, id, name, object, node, alias: role }
+    }
+
+    /// Its role within the package.
+    pub(crate) fn role(&self) -> AliasId {
+        self.alias
+    }
 }
 
 /// One run.

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use smol_str::SmolStr;
 
 pub(crate) mod attachment;
+mod cda;
 mod code;
 mod contact;
 mod identity;
@@ -17,6 +18,7 @@ mod span;
 mod text;
 mod time;
 
+pub(crate) use cda::universal_uri;
 pub(crate) use code::{CODING_SYSTEM, hl7_table_number, system_uri};
 pub(crate) use identity::{Authorities, escaped, unescaped};
 pub(crate) use number::{compared, is_number, range};
@@ -89,6 +91,7 @@ static SUBJECTS: &[&[Function]] = &[
     identity::FUNCTIONS,
     contact::FUNCTIONS,
     attachment::FUNCTIONS,
+    cda::FUNCTIONS,
 ];
 
 /// The function of a name.

@@ -26,6 +26,7 @@ mod reverse;
 mod scope;
 mod select;
 mod trace;
+mod tree;
 mod types;
 mod versions;
 

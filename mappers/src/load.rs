@@ -10,6 +10,8 @@ use crate::select::Sender;
 
 /// Columns of segment and datatype tables.
 pub(crate) const ROW_COLUMNS: &[&str] = &["source", "target", "via", "with", "when", "way", "guide"];
+/// Columns of the table that says which table reads an element.
+pub(crate) const ENTRY_COLUMNS: &[&str] = &["element", "template", "code", "when", "table", "guide"];
 /// Columns of vocabulary maps.
 pub(crate) const CODE_COLUMNS: &[&str] = &["code", "system", "target", "display", "equivalence", "guide"];
 /// Columns of message tables.
@@ -84,12 +86,24 @@ pub(crate) struct RawPackage {
     pub(crate) tables: BTreeMap<String, Vec<RawRow>>,
 }
 
+impl RawPackage {
+    /// Whether its tables read documents made of elements, not messages of segments.
+    pub(crate) fn is_tree(&self) -> bool {
+        self.tables.keys().any(|path| path.starts_with("templates/"))
+    }
+}
+
 /// Level of a file within a package.
 fn columns(path: &str) -> Option<(&'static [&'static str], &[usize])> {
     if path == "versions.csv" {
         return Some((VERSION_COLUMNS, &[0]));
     }
+    if path == "entries.csv" {
+        return Some((ENTRY_COLUMNS, &[0, 1, 2, 3]));
+    }
     match path.split_once('/')?.0 {
+        // Several rows of a template read the same element: each by its own way.
+        "templates" => Some((ROW_COLUMNS, &[0, 1, 2, 4])),
         "segments" | "datatypes" => Some((ROW_COLUMNS, &[0, 1, 4])),
         "codes" => Some((CODE_COLUMNS, &[0])),
         "messages" => Some((MESSAGE_COLUMNS, &[0, 1, 4])),
@@ -197,8 +211,9 @@ fn merge(
 ) -> Vec<RawRow> {
     let identity = |row: &RawRow| key.iter().map(|column| SmolStr::new(row.cell(*column))).collect::<Vec<_>>();
     let off = |row: &RawRow| match path.split_once('/') {
-        Some(("segments" | "datatypes", _)) => row.cell(5) == "off",
+        Some(("segments" | "datatypes" | "templates", _)) => row.cell(5) == "off",
         Some(("codes", _)) => row.cell(4) == "off",
+        None if path == "entries.csv" => row.cell(4) == "off",
         None => row.cell(3) == "off",
         _ => row.cell(3) == "off",
     };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
+use formats::cda::Document;
 use formats::hl7v2::Message;
 use include_dir::{Dir, include_dir};
 use model::json::Json;
@@ -16,6 +17,7 @@ use crate::map_message::{assembler, map_message};
 use crate::render;
 use crate::select::Sender;
 use crate::trace::{Account, Loss};
+use crate::tree::map_document;
 use crate::types::{Context, Mapped, RenderContext, Rendered};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/packages");
@@ -239,8 +241,8 @@ impl Sources {
 fn is_rule(path: &str) -> bool {
     let folder = path.split('/').next().unwrap_or_default();
     path == "package.toml"
-        || path == "versions.csv"
-        || matches!(folder, "messages" | "segments" | "datatypes" | "codes")
+        || matches!(path, "versions.csv" | "entries.csv")
+        || matches!(folder, "messages" | "segments" | "templates" | "datatypes" | "codes")
 }
 
 impl Package {
@@ -320,6 +322,16 @@ impl Package {
     /// nothing is spent on them.
     pub fn map_counted(&self, message: &Message, context: &Context<'_>) -> Mapped {
         map_message(self, message, context, Account::Counts)
+    }
+
+    /// Turns a CDA document into a Bundle of type document. Never fails: what is wrong with the content is an issue.
+    pub fn map_cda(&self, document: &Document, context: &Context<'_>) -> Mapped {
+        map_document(self, document, context, Account::Full)
+    }
+
+    /// Like [`Package::map_cda`] for who asks for counts alone.
+    pub fn map_cda_counted(&self, document: &Document, context: &Context<'_>) -> Mapped {
+        map_document(self, document, context, Account::Counts)
     }
 
     /// Turns a Bundle into a message. Never fails: what finds no place is an issue.

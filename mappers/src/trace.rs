@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use formats::cda::Document;
 use formats::hl7v2::{Place, SegmentName};
 use smol_str::SmolStr;
 
@@ -34,12 +35,20 @@ struct Element {
 /// A place whose pieces found no home: a field, or a component of it. Never a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmapped {
-    /// `SEG-F` or `SEG-F.C`, without the numbers of segments and repetitions.
+    /// `SEG-F` or `SEG-F.C`, without the numbers of segments and repetitions; of a document an XPath without numbers.
     pub place: String,
     /// How many pieces are kept where nothing but the way back looks for them.
     pub kept: u32,
     /// How many no rule reads. What a rule drops on purpose does not count.
     pub dropped: u32,
+}
+
+/// Where a piece of the input stands.
+#[derive(Clone, Debug)]
+enum At {
+    Piece(Place),
+    /// An absolute XPath.
+    Path(String),
 }
 
 /// What happened to a piece.
@@ -93,10 +102,12 @@ pub(crate) struct Trace {
     elements: Vec<Element>,
     events: Vec<Event>,
     dropped: Vec<(u32, SmolStr)>,
-    places: Vec<Place>,
-    nulls: Vec<Place>,
+    places: Vec<At>,
+    nulls: Vec<At>,
     null_count: usize,
     homeless: Vec<Homeless>,
+    /// The same of a document's leaves: where they stand, without numbers, and whether they are kept.
+    homeless_paths: Vec<(String, bool)>,
     /// `Type/id` by number of the resource.
     resources: Vec<SmolStr>,
     compiled: Option<Arc<Compiled>>,
@@ -128,9 +139,24 @@ impl Trace {
             }
         }
         if self.account == Account::Full {
-            self.places = input.pieces.iter().map(|piece| piece.place).collect();
-            self.nulls.clone_from(&input.nulls);
+            self.places = input.pieces.iter().map(|piece| At::Piece(piece.place)).collect();
+            self.nulls = input.nulls.iter().map(|place| At::Piece(*place)).collect();
             self.resources = resources.collect();
+            self.compiled = Some(Arc::clone(compiled));
+        }
+    }
+
+    /// The same for a document made of elements, whose pieces are its leaves.
+    pub(crate) fn finish_tree(&mut self, document: &Document, resources: Vec<SmolStr>, compiled: &Arc<Compiled>) {
+        for (leaf, known) in (0u32..).zip(&self.known) {
+            let kept = *known == Known::Kept;
+            if kept || *known == Known::Nothing {
+                self.homeless_paths.push((without_numbers(&document.leaf_path(leaf)), kept));
+            }
+        }
+        if self.account == Account::Full {
+            self.places = (0..document.leaves()).map(|leaf| At::Path(document.leaf_path(leaf))).collect();
+            self.resources = resources;
             self.compiled = Some(Arc::clone(compiled));
         }
     }
@@ -224,6 +250,29 @@ impl Trace {
             };
             Unmapped { place, kept, dropped }
         };
-        found.into_iter().map(line).collect()
+        let mut paths: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+        for (path, kept) in &self.homeless_paths {
+            let counts = paths.entry(path).or_default();
+            let count = if *kept { &mut counts.0 } else { &mut counts.1 };
+            *count = count.saturating_add(1);
+        }
+        let of_path =
+            |(place, (kept, dropped)): (&str, (u32, u32))| Unmapped { place: place.to_owned(), kept, dropped };
+        found.into_iter().map(line).chain(paths.into_iter().map(of_path)).collect()
     }
+}
+
+/// An XPath without the numbers of its steps.
+fn without_numbers(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut inside = false;
+    for c in path.chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            _ if !inside => out.push(c),
+            _ => {}
+        }
+    }
+    out
 }

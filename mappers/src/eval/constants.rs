@@ -5,6 +5,7 @@ use model::outcome::{Issue, Severity};
 
 use crate::build::{self, Indexes, Located, Shared};
 use crate::map::{Place, Row, SELF, Test, Via, Way, With, WithValue};
+use crate::path::Target;
 use crate::trace::{Fate, NO_PIECE, Node};
 
 use super::put::{absent, is_missing, put, reference};
@@ -52,7 +53,7 @@ impl Eval<'_, '_> {
     pub(super) fn settle(&mut self, row: &Row, object: &mut Object, indexes: &Indexes, at: Node, here: Here) {
         self.credit(row, at, here);
         for with in &row.with {
-            constant_beside(row, with, object, indexes);
+            constant_beside(&row.target, with, object, indexes);
         }
     }
 
@@ -100,7 +101,8 @@ impl Eval<'_, '_> {
     }
 }
 
-fn constant_beside(row: &Row, with: &With, object: &mut Object, indexes: &Indexes) {
+/// Sets a constant beside a target, where it does not stand yet.
+pub(crate) fn constant_beside(target: &Target, with: &With, object: &mut Object, indexes: &Indexes) {
     let copy = match &with.value {
         WithValue::Literal(_) | WithValue::Absent(_) => None,
         WithValue::Copy(steps) => match build::find(object, steps, indexes) {
@@ -108,7 +110,7 @@ fn constant_beside(row: &Row, with: &With, object: &mut Object, indexes: &Indexe
             None => return,
         },
     };
-    let Some(anchor) = row.target.steps.get(..row.target.anchor) else { return };
+    let Some(anchor) = target.steps.get(..target.anchor) else { return };
     let base = if anchor.is_empty() {
         Some(object)
     } else {

@@ -171,7 +171,7 @@ impl Eval<'_, '_> {
 }
 
 /// The id as text, and the resource's name `Type/id`.
-pub(super) fn names(kind: &str, id: Uuid) -> (SmolStr, SmolStr) {
+pub(crate) fn names(kind: &str, id: Uuid) -> (SmolStr, SmolStr) {
     let mut buffer = Uuid::encode_buffer();
     let id: &str = id.hyphenated().encode_lower(&mut buffer);
     let mut name = SmolStrBuilder::new();

@@ -9,7 +9,7 @@ use crate::path::{At, Holds, Step, Target};
 use super::ABSENT;
 
 /// Whether a required element is absent: neither it nor a companion with extensions.
-pub(super) fn is_missing(object: &Object, steps: &[Step]) -> bool {
+pub(crate) fn is_missing(object: &Object, steps: &[Step]) -> bool {
     let Some((step, rest)) = steps.split_first() else { return false };
     let bare = step.name.strip_prefix('_').unwrap_or(&step.name);
     if rest.is_empty() && object.iter().any(|(name, _)| name.strip_prefix('_') == Some(bare)) {
@@ -29,7 +29,7 @@ pub(crate) fn reference(to: &SmolStr) -> Json {
     Json::Object(Object::of([("reference", Json::String(to.clone()))]))
 }
 
-pub(super) fn coding(system: &SmolStr, code: &SmolStr, display: &SmolStr) -> Json {
+pub(crate) fn coding(system: &SmolStr, code: &SmolStr, display: &SmolStr) -> Json {
     let mut coding = Object::with_capacity(4);
     if !system.is_empty() {
         coding.insert(SmolStr::new_static("system"), system.clone());
@@ -41,14 +41,14 @@ pub(super) fn coding(system: &SmolStr, code: &SmolStr, display: &SmolStr) -> Jso
     Json::Object(coding)
 }
 
-pub(super) fn put(object: &mut Object, steps: &[Step], indexes: &Indexes, json: Json) {
+pub(crate) fn put(object: &mut Object, steps: &[Step], indexes: &Indexes, json: Json) {
     if let Some(slot) = build::slot(object, steps, indexes) {
         *slot = json;
     }
 }
 
 /// Puts an extension beside a primitive (`_name`), where it does not repeat.
-pub(super) fn beside(
+pub(crate) fn beside(
     object: &mut Object,
     steps: &[Step],
     indexes: &Indexes,
@@ -77,7 +77,7 @@ pub(super) fn beside(
     }
 }
 
-pub(super) fn absent(object: &mut Object, target: &Target, indexes: &Indexes, reason: &SmolStr) {
+pub(crate) fn absent(object: &mut Object, target: &Target, indexes: &Indexes, reason: &SmolStr) {
     let value = Json::String(reason.clone());
     match target.holds {
         Holds::Complex(_) | Holds::Reference => {

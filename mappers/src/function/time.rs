@@ -26,6 +26,21 @@ pub(super) struct Timestamp<'a> {
     zone: Option<&'a str>,
 }
 
+impl Timestamp<'_> {
+    pub(super) fn has_zone(&self) -> bool {
+        self.zone.is_some()
+    }
+
+    pub(super) fn to_the_second(&self) -> bool {
+        self.clock.len() == 6
+    }
+
+    /// The date, if it goes to the day.
+    pub(super) fn whole_date(&self) -> Option<SmolStr> {
+        (self.date.len() == 8).then(|| dashed(self.date))
+    }
+}
+
 const EXPECTED_TIMESTAMP: Failure = Failure("expected a timestamp of YYYY[MM[DD[HHMM[SS[.S]]]]][+/-ZZZZ]");
 
 pub(super) fn parse_ts(text: &str) -> Result<Timestamp<'_>, Failure> {

@@ -9,11 +9,15 @@ import json
 import sys
 import tarfile
 
-RESOURCES = """Account AllergyIntolerance Appointment Basic Binary Bundle CarePlan CareTeam ChargeItem Claim
-Communication Composition Condition Consent Coverage Device DiagnosticReport DocumentReference Encounter EpisodeOfCare Flag
-Goal Group HealthcareService Immunization Location Media Medication MedicationAdministration MedicationDispense MedicationRequest
-MedicationStatement MessageHeader Observation OperationOutcome Organization Patient Practitioner PractitionerRole Procedure Provenance
-RelatedPerson Schedule ServiceRequest Slot Specimen Task""".split()
+RESOURCES = """Account AdverseEvent AllergyIntolerance Appointment AuditEvent Basic Binary BodyStructure Bundle CarePlan CareTeam
+ChargeItem Claim ClinicalImpression Communication CommunicationRequest Composition Condition Consent Contract Coverage
+DetectedIssue Device DeviceRequest DeviceUseStatement DiagnosticReport DocumentManifest DocumentReference Encounter
+Endpoint EpisodeOfCare ExplanationOfBenefit FamilyMemberHistory Flag Goal Group HealthcareService ImagingStudy
+Immunization ImmunizationEvaluation ImmunizationRecommendation InsurancePlan List Location Media Medication
+MedicationAdministration MedicationDispense MedicationRequest MedicationStatement MessageHeader MolecularSequence
+NutritionOrder Observation OperationOutcome Organization Patient PaymentReconciliation Practitioner PractitionerRole
+Procedure Provenance Questionnaire QuestionnaireResponse RelatedPerson RequestGroup ResearchSubject RiskAssessment
+Schedule ServiceRequest Slot Specimen Substance SupplyDelivery SupplyRequest Task VisionPrescription""".split()
 
 
 def main():

@@ -7,7 +7,7 @@ use model::json::{Json, write_string};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use super::{Fate, NO_INDEX, NO_PIECE, NO_RULE, Node, Trace};
+use super::{At, Fate, NO_INDEX, NO_PIECE, NO_RULE, Node, Trace};
 use crate::quick::Quick;
 
 /// What became of each deepest non-empty piece of the input. The three lists together are all of them.
@@ -132,7 +132,7 @@ impl Trace {
     }
 
     /// Each piece in the order of the message, then the nulls.
-    fn ends<'t>(&'t self, mut take: impl FnMut(&Place, End<'t>)) {
+    fn ends<'t>(&'t self, mut take: impl FnMut(&At, End<'t>)) {
         let mut ends: Vec<Option<(Fate, Node)>> = vec![None; self.places.len()];
         for event in &self.events {
             let Some(slot) = ends.get_mut(event.piece as usize) else { continue };
@@ -372,7 +372,14 @@ impl<'t> Paths<'t> {
 }
 
 /// As [`Place`] prints itself.
-fn push_place(out: &mut String, place: &Place) {
+fn push_place(out: &mut String, at: &At) {
+    match at {
+        At::Piece(place) => push_piece(out, place),
+        At::Path(path) => out.push_str(path),
+    }
+}
+
+fn push_piece(out: &mut String, place: &Place) {
     let bracketed = |out: &mut String, number: Option<u32>| {
         if let Some(number) = number {
             out.push('[');

@@ -1,6 +1,6 @@
 use formats::hl7v2::{Message, Place};
 
-use super::push_place;
+use super::push_piece;
 
 #[test]
 fn places_are_written_as_they_print() {
@@ -11,7 +11,7 @@ fn places_are_written_as_they_print() {
     assert!(places.len() > 10);
     for place in message.segments().map(|segment| segment.place()).chain(places) {
         let mut out = String::new();
-        push_place(&mut out, &place);
+        push_piece(&mut out, &place);
         assert_eq!(out, place.to_string());
     }
 }

@@ -1,0 +1,90 @@
+//! What CDA R2 writes in its own way: identifiers by OID or UUID, telecommunication addresses as URLs.
+
+use jiff::tz::TimeZone;
+use smol_str::{SmolStr, format_smolstr};
+
+use super::identity::{is_oid, is_uuid};
+use super::time::{moment, parse_ts};
+use super::{Back, Call, Failure, Function, Output, exact};
+
+/// The functions of this subject.
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function { name: "universal", arguments: 0, forward: universal, backward: Some(bare) },
+    Function { name: "scheme", arguments: 0, forward: scheme, backward: None },
+    Function { name: "contact", arguments: 0, forward: contact, backward: Some(super::same) },
+    Function { name: "instantUtc", arguments: 0, forward: instant_utc, backward: Some(super::time::digits_of_time) },
+];
+
+/// The URI of an OID or a UUID (FHIR R4 datatypes.html, "uri"); what is neither as it stands.
+pub(crate) fn universal_uri(text: &str) -> Option<SmolStr> {
+    if is_oid(text) {
+        return Some(format_smolstr!("urn:oid:{text}"));
+    }
+    is_uuid(text).then(|| format_smolstr!("urn:uuid:{}", text.to_ascii_lowercase()))
+}
+
+fn universal(call: &Call<'_>) -> Result<Output, Failure> {
+    let text = call.value.trim();
+    match universal_uri(text) {
+        Some(uri) => Ok(Output { lossy: (!uri.ends_with(text)).then_some(""), value: uri }),
+        None if text.is_empty() => Err(Failure("expected an OID or a UUID, found blanks")),
+        None => exact(text),
+    }
+}
+
+fn bare(back: &Back<'_>) -> Option<Vec<String>> {
+    let value = back.value;
+    let bare = value.strip_prefix("urn:oid:").or_else(|| value.strip_prefix("urn:uuid:")).unwrap_or(value);
+    Some(vec![bare.to_owned()])
+}
+
+/// ContactPoint.system of a URL (CDA R2 datatypes, "TEL": RFC 3966 and others); a bare number is a telephone's.
+fn scheme(call: &Call<'_>) -> Result<Output, Failure> {
+    let text = call.value.trim();
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return exact(if text.contains('@') { "email" } else { "phone" });
+    };
+    exact(match scheme.trim().to_ascii_lowercase().as_str() {
+        _ if rest.trim().is_empty() => return Err(Failure("expected an address after the scheme")),
+        "tel" => "phone",
+        "fax" | "x-text-fax" => "fax",
+        "mailto" => "email",
+        "http" | "https" | "ftp" => "url",
+        "sms" => "sms",
+        _ => "other",
+    })
+}
+
+/// ContactPoint.value of a URL: the number or address alone, a web address whole.
+fn contact(call: &Call<'_>) -> Result<Output, Failure> {
+    let text = call.value.trim();
+    let value = match text.split_once(':') {
+        Some((scheme, rest))
+            if matches!(
+                scheme.trim().to_ascii_lowercase().as_str(),
+                "tel" | "fax" | "x-text-fax" | "mailto" | "sms"
+            ) =>
+        {
+            rest.trim()
+        }
+        _ => text,
+    };
+    if value.is_empty() { Err(Failure("expected an address, found blanks")) } else { exact(value) }
+}
+
+/// An instant where FHIR needs one (Bundle.timestamp, Provenance.recorded): a time without zone is taken as UTC, a date
+/// as its beginning, with an issue that says so; what was said stands beside it.
+fn instant_utc(call: &Call<'_>) -> Result<Output, Failure> {
+    let ts = parse_ts(call.value)?;
+    let utc = TimeZone::UTC;
+    let zone = call.zone.unwrap_or(&utc);
+    if let Some(value) = moment(&ts, Some(zone)) {
+        let said = ts.has_zone() || call.zone.is_some();
+        let why = if said { "" } else { "a time without zone where FHIR needs an instant: taken as UTC" };
+        let exact = said && ts.to_the_second();
+        return Ok(Output { value, lossy: (!exact).then_some(why) });
+    }
+    let Some(date) = ts.whole_date() else { return Err(Failure("expected a date at least, for an instant")) };
+    let why = "a date where FHIR needs an instant: its first moment in UTC";
+    Ok(Output { value: format_smolstr!("{date}T00:00:00Z"), lossy: Some(why) })
+}

@@ -1,0 +1,113 @@
+//! What no row reads stays with the nearest resource, under the path it has there.
+
+use formats::cda::Element;
+use model::json::{Json, Object};
+use smol_str::SmolStr;
+
+use super::run::Run;
+use crate::build;
+use crate::trace::{Fate, NO_RULE, Node};
+
+/// Extension that holds a leaf no row has a home for: its path below the resource's element follows.
+pub(crate) const KEPT: &str = "urn:anchorline:cda:";
+
+/// Attributes that say how an element is built, which the tables read by choosing by them.
+const STRUCTURE: [&str; 12] = [
+    "classCode",
+    "moodCode",
+    "typeCode",
+    "determinerCode",
+    "inversionInd",
+    "contextConductionInd",
+    "contextControlCode",
+    "xsi:type",
+    "use",
+    "mediaType",
+    "representation",
+    "ID",
+];
+
+/// Why a leaf of structure is in no element.
+const BY_STRUCTURE: SmolStr = SmolStr::new_static("structure: says which table reads the element");
+/// Why a null is in no element.
+const BY_NULL: SmolStr =
+    SmolStr::new_static("nullFlavor: the document says there is no value, so the element is absent");
+
+impl<'d> Run<'_, 'd> {
+    /// Keeps with a finished resource what is left of an element.
+    pub(super) fn keep_with(&mut self, number: usize, element: Element<'d>) {
+        let Some(resource) = self.resources.get_mut(number) else { return };
+        let (mut object, node) = (std::mem::take(&mut resource.object), resource.node);
+        self.keep_rest(element, &mut object, node);
+        if let Some(resource) = self.resources.get_mut(number) {
+            resource.object = object;
+        }
+    }
+
+    /// Keeps the leaves of an element and below that nothing was made of.
+    pub(super) fn keep_rest(&mut self, element: Element<'d>, object: &mut Object, node: Node) {
+        if !element.leaf_range().any(|leaf| self.is_unused(leaf)) {
+            return;
+        }
+        let mut path = String::new();
+        self.keep_below(element, &mut path, object, node, 0);
+    }
+
+    fn keep_below(&mut self, element: Element<'d>, path: &mut String, object: &mut Object, node: Node, depth: usize) {
+        let is_template = element.name() == "templateId";
+        for attribute in element.attributes() {
+            let Some(leaf) = attribute.leaf.filter(|leaf| self.is_unused(*leaf)) else { continue };
+            if is_template || STRUCTURE.contains(&attribute.name) {
+                self.consume(leaf);
+                self.trace.drop_piece(leaf, &BY_STRUCTURE);
+                continue;
+            }
+            if attribute.name == "nullFlavor" {
+                self.consume(leaf);
+                self.trace.drop_piece(leaf, &BY_NULL);
+                continue;
+            }
+            let url = format!("{KEPT}{path}@{}", attribute.name);
+            self.keep(leaf, &url, attribute.value, object, node);
+        }
+        let texts: Vec<(&str, u32)> = element.texts().filter(|(_, leaf)| self.is_unused(*leaf)).collect();
+        for (text, leaf) in texts {
+            let url = format!("{KEPT}{path}text()");
+            self.keep(leaf, &url, text.trim(), object, node);
+        }
+        if depth > 200 {
+            return;
+        }
+        let mut counts: Vec<(&str, u32)> = Vec::new();
+        for child in element.children() {
+            let count = match counts.iter_mut().find(|(name, _)| *name == child.name()) {
+                Some((_, count)) => {
+                    *count += 1;
+                    *count
+                }
+                None => {
+                    counts.push((child.name(), 1));
+                    1
+                }
+            };
+            if !child.leaf_range().any(|leaf| self.is_unused(leaf)) {
+                continue;
+            }
+            let length = path.len();
+            path.push_str(child.name());
+            if count > 1 {
+                path.push_str(&format!("[{count}]"));
+            }
+            path.push('/');
+            self.keep_below(child, path, object, node, depth + 1);
+            path.truncate(length);
+        }
+    }
+
+    fn keep(&mut self, leaf: u32, url: &str, text: &str, object: &mut Object, node: Node) {
+        self.consume(leaf);
+        let index = build::extend(object, url, "valueString", Json::from(text));
+        let at = self.trace.child(node, &SmolStr::new_static("extension"), index);
+        self.trace.record(leaf, at, NO_RULE, Fate::Kept);
+    }
+}

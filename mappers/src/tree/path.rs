@@ -1,0 +1,396 @@
+//! Source paths: where in a tree of elements a value stands, seen from the element of a table.
+//!
+//! A small part of XPath in its own spelling: `effectiveTime/low/@value`, `participant[@typeCode=CSM]/participantRole`,
+//! `..`, `~section` (the nearest ancestor of that name). Read once when a package is loaded.
+
+use std::borrow::Cow;
+
+use formats::cda::Element;
+use smol_str::SmolStr;
+
+/// A path from an element to values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    start: Start,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) end: End,
+}
+
+/// Where a path begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Start {
+    Here,
+    /// So many parents up.
+    Up(usize),
+    /// The nearest ancestor that is like this, or the element itself.
+    Ancestor(Box<Step>),
+}
+
+/// One step to child elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Name of the children; `None` for any.
+    pub(crate) name: Option<SmolStr>,
+    pub(crate) tests: Vec<Test>,
+}
+
+/// What a child must be like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
+    /// The attribute has one of these values; with none given, any.
+    Attribute { name: SmolStr, values: Vec<SmolStr>, negated: bool },
+    /// A value stands at one of the paths, one of these if any are given.
+    Path { paths: Vec<Path>, values: Vec<SmolStr>, negated: bool },
+    /// One of its templates.
+    Template { oids: Vec<SmolStr>, negated: bool },
+    /// The n-th that passes the tests before, from 1.
+    Number(usize),
+    /// No table has read it yet.
+    Unread,
+}
+
+/// What of the element is the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Element,
+    Attribute(SmolStr),
+    Text,
+}
+
+/// A value that a path leads to.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'d> {
+    pub(crate) element: Element<'d>,
+    /// The attribute's text and leaf; else the element itself, or its own text.
+    pub(crate) part: Part<'d>,
+}
+
+/// What of an element a value is.
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'d> {
+    Whole,
+    Attribute(&'d str, Option<u32>),
+    Text,
+}
+
+impl<'d> Value<'d> {
+    /// The text of a value: the attribute's, the element's own, or that of its attribute `value`, else all below it.
+    pub(crate) fn text(&self) -> Cow<'d, str> {
+        match self.part {
+            Part::Attribute(text, _) => Cow::Borrowed(text),
+            Part::Text => own_text(self.element),
+            Part::Whole => match self.element.attribute("value") {
+                Some(text) => Cow::Borrowed(text),
+                None => self.element.text(),
+            },
+        }
+    }
+
+    /// Calls with each leaf that [`Value::text`] is made of.
+    pub(crate) fn leaves(&self, mut take: impl FnMut(u32)) {
+        match self.part {
+            Part::Attribute(_, leaf) => leaf.into_iter().for_each(take),
+            Part::Text => self.element.texts().for_each(|(_, leaf)| take(leaf)),
+            Part::Whole => match self.element.attribute_leaf("value") {
+                Some(leaf) => take(leaf),
+                None => texts_below(self.element, &mut take),
+            },
+        }
+    }
+}
+
+fn own_text(element: Element<'_>) -> Cow<'_, str> {
+    let mut texts = element.texts().map(|(text, _)| text);
+    let Some(first) = texts.next() else { return Cow::Borrowed("") };
+    let Some(second) = texts.next() else { return Cow::Borrowed(first) };
+    let mut out = format!("{first}{second}");
+    texts.for_each(|text| out.push_str(text));
+    Cow::Owned(out)
+}
+
+fn texts_below(element: Element<'_>, take: &mut impl FnMut(u32)) {
+    let mut open = vec![element];
+    while let Some(element) = open.pop() {
+        element.texts().for_each(|(_, leaf)| take(leaf));
+        open.extend(element.children());
+    }
+}
+
+/// Whether one of an element's `templateId`s has this root.
+pub(crate) fn has_template(element: Element<'_>, oid: &str) -> bool {
+    element.children().filter(|child| child.name() == "templateId").any(|id| id.attribute("root") == Some(oid))
+}
+
+impl Path {
+    /// Calls with each value, in the order of the document, until told to stop (`false`).
+    pub(crate) fn each<'d>(
+        &self,
+        from: Element<'d>,
+        read: &dyn Fn(u32) -> bool,
+        take: &mut dyn FnMut(Value<'d>) -> bool,
+    ) {
+        let mut start = from;
+        match &self.start {
+            Start::Here => {}
+            Start::Up(count) => {
+                for _ in 0..*count {
+                    let Some(parent) = start.parent() else { return };
+                    start = parent;
+                }
+            }
+            Start::Ancestor(step) => {
+                while step.name.as_ref().is_some_and(|name| name != start.name())
+                    || !step.passes(start, &mut [0; 4], read)
+                {
+                    let Some(parent) = start.parent() else { return };
+                    start = parent;
+                }
+            }
+        }
+        self.walk(start, 0, read, take);
+    }
+
+    fn walk<'d>(
+        &self,
+        at: Element<'d>,
+        depth: usize,
+        read: &dyn Fn(u32) -> bool,
+        take: &mut dyn FnMut(Value<'d>) -> bool,
+    ) -> bool {
+        let Some(step) = self.steps.get(depth) else {
+            let part = match &self.end {
+                End::Element => Part::Whole,
+                End::Attribute(name) => match at.attribute(name) {
+                    Some(text) if !text.trim().is_empty() => Part::Attribute(text, at.attribute_leaf(name)),
+                    _ => return true,
+                },
+                End::Text if at.texts().next().is_some() => Part::Text,
+                End::Text => return true,
+            };
+            return take(Value { element: at, part });
+        };
+        let mut counts = [0usize; 4];
+        for child in at.children() {
+            if step.name.as_ref().is_some_and(|name| name != child.name()) {
+                continue;
+            }
+            if step.passes(child, &mut counts, read) && !self.walk(child, depth + 1, read, take) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The first value.
+    pub(crate) fn first<'d>(&self, from: Element<'d>) -> Option<Value<'d>> {
+        let mut found = None;
+        self.each(from, &|_| false, &mut |value| {
+            found = Some(value);
+            false
+        });
+        found
+    }
+
+    /// Whether a value stands there that says something: an element that only says why it does not is none.
+    pub(crate) fn has_value(&self, from: Element<'_>) -> bool {
+        let mut found = false;
+        self.each(from, &|_| false, &mut |value| {
+            found = !matches!(value.part, Part::Whole) || !is_null(value.element);
+            !found
+        });
+        found
+    }
+}
+
+/// Whether an element says nothing but why (`nullFlavor`).
+pub(crate) fn is_null(element: Element<'_>) -> bool {
+    element.attribute("nullFlavor").is_some()
+        && element.children().next().is_none()
+        && element.texts().next().is_none()
+        && element.attributes().all(|attribute| matches!(attribute.name, "nullFlavor" | "xsi:type"))
+}
+
+impl Step {
+    fn passes(&self, child: Element<'_>, counts: &mut [usize; 4], read: &dyn Fn(u32) -> bool) -> bool {
+        self.tests.iter().enumerate().all(|(at, test)| match test {
+            Test::Attribute { name, values, negated } => {
+                let held = child.attribute(name).is_some_and(|text| values.is_empty() || one_of(values, text));
+                held != *negated
+            }
+            Test::Path { paths, values, negated } => {
+                let held = paths.iter().any(|path| {
+                    if values.is_empty() {
+                        return path.has_value(child);
+                    }
+                    let mut found = false;
+                    path.each(child, read, &mut |value| {
+                        found = one_of(values, value.text().trim());
+                        !found
+                    });
+                    found
+                });
+                held != *negated
+            }
+            Test::Template { oids, negated } => oids.iter().any(|oid| has_template(child, oid)) != *negated,
+            Test::Number(wanted) => {
+                let Some(count) = counts.get_mut(at.min(3)) else { return false };
+                *count += 1;
+                count == wanted
+            }
+            Test::Unread => !read(child.id()),
+        })
+    }
+}
+
+fn one_of(values: &[SmolStr], text: &str) -> bool {
+    values.iter().any(|value| value == text)
+}
+
+/// Reads a path.
+///
+/// # Errors
+/// What was expected, in words for the package's author.
+pub(crate) fn parse(text: &str) -> Result<Path, String> {
+    let mut out = Path { start: Start::Here, steps: Vec::new(), end: End::Element };
+    if text == "." {
+        return Ok(out);
+    }
+    if text.is_empty() {
+        return Err("expected a path, found nothing".to_owned());
+    }
+    let pieces = split(text, '/');
+    let last = pieces.len().saturating_sub(1);
+    for (at, piece) in pieces.iter().enumerate() {
+        let is_start = out.steps.is_empty();
+        match *piece {
+            "." => {}
+            ".." if is_start && at < last + 1 => {
+                out.start = match out.start {
+                    Start::Here => Start::Up(1),
+                    Start::Up(count) => Start::Up(count + 1),
+                    Start::Ancestor(_) => return Err("expected no .. after ~".to_owned()),
+                };
+            }
+            "text()" if at == last => out.end = End::Text,
+            _ => {
+                if let Some(name) = piece.strip_prefix('@') {
+                    if at != last || !is_name(name) {
+                        return Err(format!("expected an attribute at the end of the path {text}"));
+                    }
+                    out.end = End::Attribute(name.into());
+                } else if let Some(name) = piece.strip_prefix('~') {
+                    if at != 0 {
+                        return Err(format!("expected ~ at the beginning of the path {text}"));
+                    }
+                    out.start = Start::Ancestor(Box::new(step(name)?));
+                } else {
+                    out.steps.push(step(piece)?);
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn step(text: &str) -> Result<Step, String> {
+    let (name, mut rest) = match text.find('[') {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let name = match name {
+        "*" => None,
+        name if is_name(name) => Some(name.into()),
+        _ => return Err(format!("expected the name of an element, found {name:?}")),
+    };
+    let mut tests = Vec::new();
+    while !rest.is_empty() {
+        let inner = rest.strip_prefix('[').ok_or("expected [")?;
+        let end = closing(inner).ok_or("expected ]")?;
+        let (inside, after) = inner.split_at(end);
+        tests.push(test(inside)?);
+        rest = after.strip_prefix(']').unwrap_or_default();
+    }
+    Ok(Step { name, tests })
+}
+
+fn test(text: &str) -> Result<Test, String> {
+    if text == "unread" {
+        return Ok(Test::Unread);
+    }
+    if let Ok(number) = text.parse::<usize>() {
+        return Ok(Test::Number(number));
+    }
+    let (mut negated, text) = match text.strip_prefix('!') {
+        Some(text) => (true, text),
+        None => (false, text),
+    };
+    let (left, values) = match find(text, '=') {
+        Some(at) => {
+            let (left, right) = text.split_at(at);
+            let left = match left.strip_suffix('!') {
+                Some(left) => {
+                    negated = !negated;
+                    left
+                }
+                None => left,
+            };
+            let right = right.get(1..).unwrap_or_default();
+            (left, right.split('|').map(|value| SmolStr::new(value.trim())).collect())
+        }
+        None => (text, Vec::new()),
+    };
+    if left == "template" {
+        return Ok(Test::Template { oids: values, negated });
+    }
+    if let Some(name) = left.strip_prefix('@') {
+        return Ok(Test::Attribute { name: name.into(), values, negated });
+    }
+    let paths: Result<Vec<Path>, String> = split(left, '|').into_iter().map(parse).collect();
+    Ok(Test::Path { paths: paths?, values, negated })
+}
+
+fn is_name(text: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '.');
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(good)
+}
+
+/// The parts of a text between these characters, where they stand outside brackets.
+pub(crate) fn split(text: &str, at: char) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some(found) = find(rest, at) {
+        let (head, tail) = rest.split_at(found);
+        out.push(head);
+        rest = tail.get(at.len_utf8()..).unwrap_or_default();
+    }
+    out.push(rest);
+    out
+}
+
+/// Where a character stands outside brackets and parentheses.
+pub(crate) fn find(text: &str, wanted: char) -> Option<usize> {
+    let mut depth = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if c == wanted && depth == 0 => return Some(at),
+            '[' | '(' => depth += 1,
+            ']' | ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Where the bracket ends that stands open.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            ']' if depth == 0 => return Some(at),
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}

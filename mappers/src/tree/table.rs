@@ -1,0 +1,164 @@
+//! The compiled form of the tables of a tree: documents whose parts are elements, not fields by number.
+
+use std::collections::HashMap;
+
+use model::json::Json;
+use smol_str::SmolStr;
+
+use super::path::Path;
+use crate::function::Function;
+use crate::map::{AliasId, Way, With};
+use crate::path::Target;
+use crate::quick::Quick;
+
+/// Every table of a package.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) tables: Vec<Table>,
+    /// Which tables read an element met at a `dispatch`, by the element's name; what has no name stands under "".
+    pub(crate) entries: HashMap<SmolStr, Vec<Entry>, Quick>,
+}
+
+/// A table of a template or a datatype.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// Type it builds: a resource type, a complex type, or the path of a backbone element.
+    pub(crate) root: SmolStr,
+    /// Role of the resource it builds; of tables without an id row, the role they add to.
+    pub(crate) role: AliasId,
+    pub(crate) resource: bool,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) rows: Vec<Row>,
+    /// Rows for required elements that nothing has filled.
+    pub(crate) defaults: Vec<Row>,
+}
+
+/// What the id of a resource is made of: the first alternative whose first part is there.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) alternatives: Vec<Vec<Part>>,
+    /// Whether the same identity again is another resource.
+    pub(crate) each: bool,
+}
+
+/// A part of an identity.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Path(Path),
+    /// The id of another resource.
+    Role(AliasId),
+    /// That of the resource around.
+    Parent,
+    /// The document and the place in it.
+    Position,
+}
+
+/// One row.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) source: Source,
+    /// Role whose resource the row fills; [`crate::map::SELF`] for what the table itself builds.
+    pub(crate) role: AliasId,
+    /// Without steps: nothing is put anywhere.
+    pub(crate) target: Target,
+    pub(crate) via: Via,
+    pub(crate) with: Vec<With>,
+    pub(crate) when: Vec<Term>,
+    pub(crate) way: Way,
+    pub(crate) rule: u32,
+    /// Whether each value is taken, not the first alone.
+    pub(crate) each: bool,
+}
+
+/// Where a row takes its value from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Path(Path),
+    /// The resource of a role.
+    Role(AliasId),
+    /// Each resource of a role made so far.
+    Each(AliasId),
+    /// The resource around the table's own.
+    Parent,
+    Constant,
+}
+
+/// How the value becomes the target's.
+#[derive(Debug)]
+pub(crate) enum Via {
+    Function(&'static Function),
+    /// The element's text, or the text of the narrative it refers to.
+    Referred,
+    /// The narrative as XHTML.
+    Narrative,
+    /// Text that is base64 already, or is made so.
+    Attachment,
+    Code(usize),
+    System(usize),
+    /// A datatype table, with a vocabulary map for its code.
+    Table {
+        table: usize,
+        map: Option<usize>,
+    },
+    /// A resource made by a template table.
+    Resource(usize),
+    /// The rows of another table, into the same object.
+    Rows(usize),
+    /// Whatever table reads the element; only resources of these types are referred to, if any are named.
+    Dispatch(Vec<SmolStr>),
+    Literal(Json),
+    Reference,
+    Copy(Target),
+    Drop(SmolStr),
+    Absent(SmolStr),
+}
+
+/// One condition; all of a row must hold.
+#[derive(Debug)]
+pub(crate) struct Term {
+    pub(crate) negated: bool,
+    pub(crate) test: Test,
+}
+
+/// What a condition asks.
+#[derive(Debug)]
+pub(crate) enum Test {
+    /// One of these has a value.
+    Any(Vec<Path>),
+    In(Path, Vec<SmolStr>),
+    /// There is a resource of this role.
+    Role(AliasId),
+    /// The resource around is of this type.
+    Parent(SmolStr),
+    /// The vocabulary map has the code.
+    Coded(usize, Path),
+    /// The text is a number, a time, …
+    Form(Form, Path),
+    /// The target already has this element.
+    Filled(Target),
+}
+
+/// Forms of text conditions may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Number,
+    Integer,
+    /// A unit without blanks, as UCUM's codes are: whether it is one of UCUM's is for the validator.
+    Unit,
+    /// A time of a precision of a second at least.
+    Timestamp,
+}
+
+/// Which tables read an element.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// One of these templates; any if empty.
+    pub(crate) templates: Vec<SmolStr>,
+    /// One of these codes; any if empty.
+    pub(crate) codes: Vec<SmolStr>,
+    pub(crate) when: Vec<Term>,
+    /// None: the element is read through.
+    pub(crate) tables: Vec<usize>,
+    /// The table that makes no resource itself.
+    pub(crate) through: Option<usize>,
+}

@@ -1,0 +1,127 @@
+use formats::cda::{Document, Limits};
+use model::json::Json;
+
+use super::path::{parse, split};
+use crate::{Context, Mapped, Packages};
+
+const ACT: &str = r#"<act xmlns="urn:hl7-org:v3" classCode="ACT">
+  <templateId root="1.2.3"/><id root="1.2" extension="a"/><id nullFlavor="UNK"/>
+  <effectiveTime><low value="2020"/></effectiveTime>
+  <entryRelationship typeCode="SUBJ"><observation classCode="OBS"><templateId root="4.5"/><value code="x"/></observation></entryRelationship>
+  <entryRelationship typeCode="REFR"><observation classCode="OBS"><value code="y"/></observation></entryRelationship>
+</act>"#;
+
+/// The texts at a path of [`ACT`].
+fn at(path: &str) -> Vec<String> {
+    let document = Document::parse(ACT.as_bytes(), &Limits::default()).expect("well-formed");
+    let mut found = Vec::new();
+    parse(path).expect("a path").each(document.root(), &|_| false, &mut |value| {
+        found.push(value.text().trim().to_owned());
+        true
+    });
+    found
+}
+
+#[test]
+fn paths_lead_to_attributes_elements_and_ancestors() {
+    assert_eq!(at("effectiveTime/low/@value"), ["2020"]);
+    assert_eq!(at("entryRelationship/observation/value/@code"), ["x", "y"]);
+    assert_eq!(at("entryRelationship[@typeCode=SUBJ]/observation/value/@code"), ["x"]);
+    assert_eq!(at("entryRelationship[@typeCode!=SUBJ]/observation/value/@code"), ["y"]);
+    assert_eq!(at("entryRelationship/observation[template=9|4.5]/value/@code"), ["x"]);
+    assert_eq!(at("entryRelationship/observation[!template=4.5]/value/@code"), ["y"]);
+    assert_eq!(at("entryRelationship[observation/value/@code=y]/@typeCode"), ["REFR"]);
+    assert_eq!(at("entryRelationship[2]/*/value/@code"), ["y"]);
+    assert_eq!(at("effectiveTime/@value"), Vec::<String>::new());
+    assert_eq!(at("~act/@classCode"), ["ACT"]);
+    assert_eq!(at("~section/title"), Vec::<String>::new());
+}
+
+#[test]
+fn an_element_that_only_says_why_it_is_empty_is_no_value() {
+    let document = Document::parse(ACT.as_bytes(), &Limits::default()).expect("well-formed");
+    assert!(parse("id").expect("a path").has_value(document.root()));
+    assert!(!parse("id[2]").expect("a path").has_value(document.root()));
+}
+
+#[test]
+fn paths_that_cannot_be_read_are_refused() {
+    for wrong in ["", "a//b", "a[", "a[@b=1", "@a/b", "a/~b", "a b"] {
+        assert!(parse(wrong).is_err(), "{wrong:?}");
+    }
+    assert_eq!(split("a[b|c]|d", '|'), ["a[b|c]", "d"]);
+}
+
+/// A document of one section around these entries.
+fn document(entries: &str) -> Mapped {
+    let text = format!(
+        r#"<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<id root="1.2.3.4" extension="d1"/><code code="34133-9" codeSystem="2.16.840.1.113883.6.1"/><title>Summary</title>
+<effectiveTime value="20240102030405+0000"/>
+<recordTarget><patientRole><id root="1.2.3.5" extension="p1"/><patient><name><given>Mara</given><family>Ilves</family></name></patient></patientRole></recordTarget>
+<component><structuredBody><component><section><code code="11450-4" codeSystem="2.16.840.1.113883.6.1"/><title>Problems</title>
+<text><paragraph ID="p1">Asthma since childhood</paragraph></text>{entries}</section></component></structuredBody></component></ClinicalDocument>"#
+    );
+    let document = Document::parse(text.as_bytes(), &Limits::default()).expect("well-formed");
+    let packages = Packages::embedded().expect("the program's own packages");
+    packages.named("ccda-base").expect("embedded").map_cda(&document, &Context::default())
+}
+
+fn problem(id: &str, code: &str, more: &str) -> String {
+    format!(
+        r#"<entry><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.3"/><statusCode code="active"/>
+<entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.4"/>
+<id root="1.2.3.6" extension="{id}"/><value xsi:type="CD" code="{code}" codeSystem="2.16.840.1.113883.6.96"/>{more}</observation></entryRelationship></act></entry>"#
+    )
+}
+
+fn all<'b>(bundle: &'b Json, kind: &str) -> Vec<&'b Json> {
+    let resources = bundle.items("entry").iter().filter_map(|entry| entry.get("resource"));
+    resources.filter(|resource| resource.text_at(&["resourceType"]) == Some(kind)).collect()
+}
+
+#[test]
+fn an_entry_becomes_a_resource_that_its_section_refers_to() {
+    let mapped = document(&problem("a", "195967001", ""));
+    let conditions = all(&mapped.bundle, "Condition");
+    let [condition] = conditions.as_slice() else { panic!("expected one Condition: {}", mapped.bundle.pretty()) };
+    let composition = all(&mapped.bundle, "Composition");
+    let section = composition.first().and_then(|found| found.items("section").first()).expect("a section");
+    let link = section.items("entry").first().and_then(|entry| entry.text_at(&["reference"])).expect("an entry");
+    assert_eq!(link.strip_prefix("urn:uuid:"), condition.text_at(&["id"]));
+}
+
+#[test]
+fn a_problem_that_stands_twice_is_one_with_a_provenance_for_the_second_place() {
+    let twice = format!("{}{}", problem("a", "195967001", ""), problem("a", "195967001", ""));
+    let mapped = document(&twice);
+    assert_eq!(all(&mapped.bundle, "Condition").len(), 1);
+    let places = all(&mapped.bundle, "Provenance").into_iter().filter(|found| found.get("entity").is_some()).count();
+    assert_eq!(places, 1);
+}
+
+#[test]
+fn one_identifier_for_two_problems_keeps_both() {
+    let time = |year: &str| format!(r#"<effectiveTime><low value="{year}"/></effectiveTime>"#);
+    let two = format!("{}{}", problem("a", "195967001", &time("2001")), problem("a", "195967001", &time("2011")));
+    let mapped = document(&two);
+    assert_eq!(all(&mapped.bundle, "Condition").len(), 2);
+}
+
+#[test]
+fn every_leaf_ends_in_one_of_three_lists() {
+    let mapped = document(&problem("a", "195967001", "<unheard foo=\"bar\">of</unheard>"));
+    let loss = mapped.loss();
+    assert_eq!(loss.total(), mapped.loss_counts()[0]);
+    let kept: Vec<&str> = loss.kept.iter().map(|(at, _)| at.as_str()).filter(|at| at.contains("unheard")).collect();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(mapped.unmapped().iter().any(|place| place.place.ends_with("observation/unheard/@foo")));
+}
+
+#[test]
+fn a_code_without_text_takes_that_of_the_narrative() {
+    let more = r##"<code code="55607006" codeSystem="2.16.840.1.113883.6.96"><originalText><reference value="#p1"/></originalText></code>"##;
+    let mapped = document(&problem("a", "195967001", more));
+    let text = mapped.bundle.to_text();
+    assert!(text.contains(r#""text":"Asthma since childhood""#), "{text}");
+}
