@@ -93,6 +93,8 @@ pub(crate) struct Asking<'a> {
     app: &'a App,
     who: &'a Who,
     interaction: Interaction,
+    /// What consents are asked for a look at something, made once: without a grant it is the same for every resource.
+    access: AccessRequest,
     now: Instant,
     started: std::time::Instant,
     /// Open grants, each with all records of its patient.
@@ -128,8 +130,9 @@ impl<'a> Asking<'a> {
             let records = crate::merges::person(&app.store, &grant.patient)?;
             grants.push((grant, records));
         }
+        let access = who.request(Action::Access, interaction, &app.config);
         let (rules, withheld, noted) = (Mutex::default(), Mutex::default(), Noted::default());
-        Ok(Self { app, who, interaction, now, started, grants, rules, withheld, noted })
+        Ok(Self { app, who, interaction, access, now, started, grants, rules, withheld, noted })
     }
 
     /// The grant under which this caller sees a resource of these patients, if there is one, and the patient by it.
@@ -334,8 +337,12 @@ impl<'a> Asking<'a> {
         ask: impl FnOnce(&consent::Context<'_>) -> T,
     ) -> Result<T, Failure> {
         let rules = self.rules(patients)?;
+        let grant = self.grant_for(patients);
+        if grant.is_none() && action == Action::Access {
+            return Ok(ask(&self.context(&rules, &self.access)));
+        }
         let mut request = self.who.request(action, self.interaction, &self.app.config);
-        if let Some((grant, patient)) = self.grant_for(patients) {
+        if let Some((grant, patient)) = grant {
             request.btg = Some(crate::emergency::summary::declared(grant));
             request.patient = Some(format!("Patient/{patient}").into());
         }

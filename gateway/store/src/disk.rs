@@ -9,6 +9,7 @@ pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod rows;
 mod sketch;
+mod source;
 mod space;
 mod writer;
 

@@ -9,6 +9,7 @@ mod block;
 mod engine;
 pub(crate) mod keys;
 mod lsm;
+mod piece;
 mod seen;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::config::Rules;
 use crate::disk::record::VersionItem;
 use crate::error::Error;
 pub(crate) use engine::{Applied, Engine, OpenIndex};
+use piece::{Piece, Row};
 use seen::Seen;
 
 /// New values of rows; `None` deletes.
@@ -156,34 +158,36 @@ impl Index {
         }
         loop {
             let (rows, rest) = self.chunk(&range, direction, chunk)?;
-            let mut flow = Ok(Flow::On);
-            let mut each = |(key, value): (&IVec, &Option<IVec>)| {
-                if let Some(value) = value {
-                    flow = visit(key, value);
+            for (key, value) in &rows {
+                if let Some(value) = value
+                    && visit(key, value)? == Flow::Stop
+                {
+                    return Ok(());
                 }
-                matches!(flow, Ok(Flow::On))
-            };
-            let _ = match direction {
-                Direction::Up => rows.iter().all(&mut each),
-                Direction::Down => rows.iter().rev().all(&mut each),
-            };
-            match (flow?, rest) {
-                (Flow::On, Some(rest)) => range.cut(&rest, direction),
-                _ => return Ok(()),
+            }
+            match rest {
+                Some(rest) => range.cut(&rest, direction),
+                None => return Ok(()),
             }
         }
     }
 
-    /// The first rows of a range from all layers, and the key after which to go on.
-    fn chunk(&self, range: &keys::Range, direction: Direction, most: usize) -> Result<(Rows, Option<IVec>), Error> {
-        let mut rest: Option<IVec> = None;
-        let mut layers: Vec<Vec<(IVec, Option<IVec>)>> = Vec::with_capacity(3);
+    /// The first rows of a range from all layers in the walk's order, and the key after which to go on.
+    fn chunk(
+        &self,
+        range: &keys::Range,
+        direction: Direction,
+        most: usize,
+    ) -> Result<(Vec<Row>, Option<Piece>), Error> {
+        let mut rest: Option<Piece> = None;
+        let mut layers: Vec<Vec<Row>> = Vec::with_capacity(3);
         {
             // Newest layer first and both under one lock: rows only ever move down.
             let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
             for rows in [Some(&overlay.active), overlay.frozen.as_deref()].into_iter().flatten() {
                 let found = rows.range::<[u8], _>(range.bounds());
-                let copy = |(key, value): (&IVec, &Option<IVec>)| (key.clone(), value.clone());
+                let copy =
+                    |(key, value): (&IVec, &Option<IVec>)| (key.clone().into(), value.clone().map(Piece::from));
                 layers.push(match direction {
                     Direction::Up => found.take(most).map(copy).collect(),
                     Direction::Down => found.rev().take(most).map(copy).collect(),
@@ -202,15 +206,24 @@ impl Index {
                 rest = Some(last.clone());
             }
         }
-        let mut merged = Rows::new();
-        for (key, value) in layers.into_iter().flatten() {
-            let beyond = rest.as_ref().is_some_and(|rest| match direction {
-                Direction::Up => key > *rest,
-                Direction::Down => key < *rest,
+        // Most ranges stand in one layer alone.
+        layers.retain(|layer| !layer.is_empty());
+        if layers.len() < 2 {
+            return Ok((layers.pop().unwrap_or_default(), rest));
+        }
+        let mut merged: Vec<Row> = layers.into_iter().flatten().collect();
+        // Stable: of the same row the newest layer's stays first, and the others go.
+        merged.sort_by(|(one, _), (other, _)| match direction {
+            Direction::Up => one.cmp(other),
+            Direction::Down => other.cmp(one),
+        });
+        merged.dedup_by(|(later, _), (first, _)| later == first);
+        if let Some(rest) = &rest {
+            let known = merged.partition_point(|(key, _)| match direction {
+                Direction::Up => key <= rest,
+                Direction::Down => key >= rest,
             });
-            if !beyond {
-                merged.entry(key).or_insert(value);
-            }
+            merged.truncate(known);
         }
         Ok((merged, rest))
     }
@@ -295,7 +308,7 @@ impl Index {
 
     /// Reads the keys of the whole index once, so that new ones need no page read. Runs on a thread of its own.
     pub(crate) fn fill_seen(&self) {
-        for prefix in [b"r", b"e"] {
+        for prefix in [b"r", b"e", b"v"] {
             let filled = self.walk(prefix, None, Direction::Up, &mut |key, _| {
                 self.seen.add(key);
                 Ok(if self.signal().stop { Flow::Stop } else { Flow::On })

@@ -165,7 +165,7 @@ fn caught_up(config: &Config, journal: &Journal, opened: OpenIndex) -> Result<In
 }
 
 /// Every kind of row.
-const KINDS: &[u8] = b"DEGcdegklmoprtux";
+const KINDS: &[u8] = b"DEGcdegklmoprtuvx";
 /// Rows of an index held at a time.
 const ROWS: usize = 512;
 
@@ -195,6 +195,8 @@ fn compare(expected: &Index, actual: &Index, report: &mut CheckReport) -> Result
                 // A replay after a crash may note an exchange of a patient once more, under the later frame.
                 (None, Some((_, found)))
                     if *kind == b'p' && same_patient_row(&PatientRow::default().encoded(), &found) => {}
+                // Of a value that a version had under earlier rules.
+                (None, _) if *kind == b'v' => {}
                 (None, _) => report.problem(format!("index: row of kind {label} is not in the journal")),
             }
         }

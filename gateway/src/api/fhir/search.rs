@@ -1,6 +1,8 @@
 //! search (FHIR R4 search.html): each match is decided by itself, pages are refilled, and no number, order, chain or word
 //! tells of what was left out.
 
+use std::borrow::Cow;
+
 use consent::Interaction;
 use http::StatusCode;
 use model::id::ResourceType;
@@ -78,7 +80,10 @@ pub(in crate::api) async fn search(call: &Call, who: &Who) -> Result<Response, F
     let asked = query.patients.iter().flatten().map(String::as_str).chain(scope.patient());
     let event =
         who.event(Kind::Search, call.app.clock.now()).query(&call.query).detail("type", scope.named()).asked(asked);
-    let leaving = [&shown.found.released[..], &shown.included[..]].concat();
+    let leaving = match shown.included.is_empty() {
+        true => Cow::Borrowed(&shown.found.released[..]),
+        false => Cow::Owned([&shown.found.released[..], &shown.included[..]].concat()),
+    };
     let exchange = asking.record(event, &leaving).await?;
     if leaving.is_empty() {
         // Nothing there, or nothing to be seen: one answer, at one time.

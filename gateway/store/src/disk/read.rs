@@ -11,12 +11,13 @@ use tokio::sync::watch;
 use crate::codec::Codec;
 use crate::commit::{Commit, RowsAnew};
 use crate::config::Rules;
-use crate::disk::plan::{self, Sorted, Source, Walk};
+use crate::disk::plan::Walk;
 use crate::disk::record::{
     CurrentRow, ExchangeItem, GrantRow, LedgerItem, Line, PatientRow, RowsItem, VersionItem, kind,
 };
 use crate::disk::rows::minute_of;
 use crate::disk::sketch::Demand;
+use crate::disk::source::{self, Sorted, Source};
 use crate::disk::{DiskStore, Shared};
 use crate::error::Error;
 use crate::exchange::{
@@ -168,7 +169,7 @@ impl Shared {
             return Ok(Box::new(Sorted::of(walk, found)));
         }
         let sources = types.iter().map(|name| walk.matching(name, &search.terms, &search.patients));
-        Ok(plan::any_of(walk, sources.collect::<Result<_, _>>()?))
+        Ok(source::any_of(walk, sources.collect::<Result<_, _>>()?))
     }
 
     /// The types of which anything was ever written.
@@ -269,7 +270,7 @@ impl Resources for DiskStore {
         };
         types.sort();
         types.dedup();
-        let mut versions = plan::any_of(walk, types.iter().map(|name| walk.history(name)).collect());
+        let mut versions = source::any_of(walk, types.iter().map(|name| walk.history(name)).collect());
         while let Some(pointer) = versions.peek()? {
             versions.pass();
             let item = shared.version(pointer)?;
@@ -312,7 +313,7 @@ impl Resources for DiskStore {
                     next = behind.take();
                     return Ok(Flow::Stop);
                 }
-                let posted = keys::posted_value(resource_type, key).zip(plan::pointer(key, value));
+                let posted = keys::posted_value(resource_type, key).zip(source::pointer(key, value));
                 let Some((value, Pointer { position, length })) = posted else { return Ok(Flow::On) };
                 let row = KeyRow { value, position, length };
                 (behind, passed) = (None, 0);

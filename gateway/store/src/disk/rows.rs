@@ -131,6 +131,10 @@ impl GroupRows {
                 value.extend_from_slice(&sketch);
             }
             self.put(keys::posting(&item.resource_type, row.param, &row.value, pointer.position), Some(value));
+            if keys::is_absolute(&row.value) {
+                // It stays when the posting goes: a list that is opened in vain costs no match.
+                self.put(keys::absolute(&item.resource_type, row.param, &row.value), Some(Vec::new()));
+            }
         }
     }
 

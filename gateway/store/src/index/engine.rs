@@ -13,12 +13,13 @@ use sled::{Batch, Db, IVec};
 
 use super::block::{self, Changes};
 use super::lsm::{self, Lsm};
+use super::piece::Row;
 use super::{Direction, Rows, keys};
 use crate::codec::{Codec, codec};
 use crate::error::Error;
 
 /// Version of the rows' layout: an index of another version is made anew.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// What a read is told while the engine is closed to be opened again.
 pub(super) const REOPENING: &str = "is being opened again";
@@ -93,12 +94,7 @@ impl Engine {
     }
 
     /// The first `most` rows of a range in the direction.
-    pub(crate) fn range(
-        &self,
-        range: &keys::Range,
-        direction: Direction,
-        most: usize,
-    ) -> Result<Vec<(IVec, Option<IVec>)>, Error> {
+    pub(super) fn range(&self, range: &keys::Range, direction: Direction, most: usize) -> Result<Vec<Row>, Error> {
         let (low, high) = range.bounds();
         if let Bound::Included(low) | Bound::Excluded(low) = low
             && lsm::holds(low)
@@ -129,7 +125,7 @@ impl Engine {
                 Direction::Down => block::decode_last(&bytes, |key| range.contains(key), most - rows.len()),
             };
             let inside = inside.map_err(|_| Error::unreadable_row())?.into_iter();
-            let inside = inside.map(|(key, value)| (key, Some(value)));
+            let inside = inside.map(|(key, value)| (key.into(), Some(value.into())));
             match direction {
                 Direction::Up => rows.extend(inside),
                 Direction::Down => rows.extend(inside.rev()),

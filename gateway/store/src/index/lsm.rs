@@ -13,6 +13,7 @@ use fjall::config::FilterPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use sled::IVec;
 
+use super::piece::Row;
 use super::{Direction, keys};
 
 /// Tables that may wait to be merged before the overlay is held back.
@@ -32,7 +33,7 @@ pub(super) struct Lsm {
 
 /// Whether rows of this kind are kept here.
 pub(super) fn holds(key: &[u8]) -> bool {
-    matches!(key.first(), Some(b'c' | b'o' | b'p' | b'r' | b't' | b'x'))
+    matches!(key.first(), Some(b'c' | b'o' | b'p' | b'r' | b't' | b'v' | b'x'))
 }
 
 impl Lsm {
@@ -45,7 +46,7 @@ impl Lsm {
 
     fn keyspace(&self, key: &[u8]) -> &Keyspace {
         match key.first() {
-            Some(b'r' | b'o') => &self.current,
+            Some(b'o' | b'r' | b'v') => &self.current,
             _ => &self.rows,
         }
     }
@@ -59,7 +60,7 @@ impl Lsm {
         range: &keys::Range,
         direction: Direction,
         most: usize,
-    ) -> fjall::Result<Vec<(IVec, Option<IVec>)>> {
+    ) -> fjall::Result<Vec<Row>> {
         let bounds = range.bounds();
         let (Bound::Included(low) | Bound::Excluded(low)) = bounds.0 else { return Ok(Vec::new()) };
         let mut found = self.keyspace(low).range::<&[u8], _>(bounds);
@@ -71,7 +72,7 @@ impl Lsm {
             };
             let Some(next) = next else { break };
             let (key, value) = next.into_inner()?;
-            rows.push((IVec::from(&key[..]), Some(IVec::from(&value[..]))));
+            rows.push((key.into(), Some(value.into())));
         }
         Ok(rows)
     }
@@ -88,7 +89,7 @@ impl Lsm {
         let mut current = None;
         for (key, value) in rows {
             let into = match key.first() {
-                Some(b'r' | b'o') => match &mut current {
+                Some(b'o' | b'r' | b'v') => match &mut current {
                     Some(current) => current,
                     none => none.insert(self.current.start_ingestion()?),
                 },

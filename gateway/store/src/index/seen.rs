@@ -1,4 +1,4 @@
-//! A Bloom filter over the keys of current versions and exchanges: most of what arrives is new, and asking sled for what
+//! A Bloom filter over the keys of current versions, exchanges and absolute URLs: most of what arrives is new, and asking sled for what
 //! is not there costs a page read each time. Its size is fixed; at 10 bits a key one in a hundred is asked in vain.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +19,7 @@ impl Seen {
 
     /// Whether keys like this are kept here.
     pub(super) fn covers(key: &[u8]) -> bool {
-        matches!(key.first(), Some(b'r' | b'e'))
+        matches!(key.first(), Some(b'e' | b'r' | b'v'))
     }
 
     pub(super) fn add(&self, key: &[u8]) {
