@@ -8,6 +8,7 @@
 mod block;
 mod engine;
 pub(crate) mod keys;
+mod lists;
 mod lsm;
 mod piece;
 mod seen;
@@ -23,6 +24,8 @@ use crate::config::Rules;
 use crate::disk::record::VersionItem;
 use crate::error::Error;
 pub(crate) use engine::{Applied, Engine, OpenIndex};
+use lists::Lists;
+pub(crate) use lists::{Listed, Ticket, Whole};
 use piece::{Piece, Row};
 use seen::Seen;
 
@@ -40,6 +43,7 @@ pub(crate) struct Index {
     engine: Engine,
     overlay: RwLock<Overlay>,
     seen: Seen,
+    lists: Lists,
     /// Wakes the thread that moves rows to sled, and the writer when there is room again.
     signal: Mutex<Signal>,
     changed: Condvar,
@@ -74,6 +78,9 @@ pub(crate) enum Direction {
     Down,
 }
 
+/// The part of the cache that is for whole lists.
+pub(super) const LISTS_SHARE: u64 = 32;
+
 /// What a row adds to the memory of the overlay besides its bytes, roughly.
 const ROW_OVERHEAD: usize = 144;
 
@@ -85,6 +92,7 @@ impl Index {
             engine,
             overlay: RwLock::default(),
             seen: Seen::of_bytes(cache_bytes / 16),
+            lists: Lists::of_bytes(cache_bytes / LISTS_SHARE),
             signal: Mutex::default(),
             changed: Condvar::new(),
             moving: Mutex::default(),
@@ -130,6 +138,16 @@ impl Index {
             return Ok(None);
         }
         self.noted(self.engine.get(key))
+    }
+
+    /// What is known of the postings of one value.
+    pub(crate) fn listed(&self, prefix: &[u8]) -> Listed {
+        self.lists.find(prefix)
+    }
+
+    /// Keeps the postings of one value, all of them, as they were read after [`Index::listed`] gave the ticket.
+    pub(crate) fn keep(&self, prefix: &[u8], ticket: &Ticket, whole: Whole) {
+        self.lists.keep(prefix, ticket, whole);
     }
 
     /// Walks the rows whose key begins with `prefix`, those beyond `after` only, until `visit` says stop.
@@ -186,8 +204,7 @@ impl Index {
             let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
             for rows in [Some(&overlay.active), overlay.frozen.as_deref()].into_iter().flatten() {
                 let found = rows.range::<[u8], _>(range.bounds());
-                let copy =
-                    |(key, value): (&IVec, &Option<IVec>)| (key.clone().into(), value.clone().map(Piece::from));
+                let copy = |(key, value): (&IVec, &Option<IVec>)| (key.clone().into(), value.clone().map(Piece::from));
                 layers.push(match direction {
                     Direction::Up => found.take(most).map(copy).collect(),
                     Direction::Down => found.rev().take(most).map(copy).collect(),
@@ -250,6 +267,10 @@ impl Index {
             for (key, value) in rows {
                 if Seen::covers(&key) {
                     self.seen.add(&key);
+                }
+                if let Some(list) = keys::list_of(&key) {
+                    // Under the lock: whoever looks for the list from now on reads this row with it.
+                    self.lists.forget(list);
                 }
                 let added = key.len() + value.as_ref().map_or(0, |value| value.len()) + ROW_OVERHEAD;
                 if overlay.active.insert(key, value).is_none() {
@@ -356,6 +377,7 @@ impl Index {
         let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
         *overlay = Overlay::default();
         self.engine.replace(opened);
+        self.lists.clear();
         drop(overlay);
         *self.signal() = Signal::default();
     }

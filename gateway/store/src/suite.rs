@@ -656,7 +656,8 @@ fn terms_are_combined_over_types_patients_and_orders() {
         let span = [&b"u\0"[..], &u64::from(number).to_be_bytes(), &(u64::from(number) + 3).to_be_bytes()].concat();
         let mut new = version(name, &format!("r{}", number % 90), text);
         new.index.push(row(3, &code, RowKind::Key));
-        new.index.push(row(5, &format!("Patient/{}", patients[0]), RowKind::Key));
+        let base = if number % 4 == 1 { "https://a.example/fhir/" } else { "" };
+        new.index.push(row(5, &format!("{base}Patient/{}", patients[0]), RowKind::Key));
         new.index.push(IndexRow { param: 4, value: span, kind: RowKind::Key });
         if number % 7 == 0 {
             new.index.push(row(6, "", RowKind::Key));
@@ -665,6 +666,10 @@ fn terms_are_combined_over_types_patients_and_orders() {
     }
     let code = |code: &str| one(3, Test::Prefix(format!("{code}\0").into_bytes()), RowKind::Key);
     let key = |param: u32, value: &str| one(param, Test::Equals(value.as_bytes().to_vec()), RowKind::Key);
+    let either_way = |base: &str, value: &str| {
+        let equal = |value: String| Match { param: 5, test: Test::Equals(value.into()), kind: RowKind::Key };
+        Term::AnyOf(vec![equal(value.to_owned()), equal(format!("{base}/{value}"))])
+    };
     let bounds = |from: u64, to: u64| Bounds { from: Some(from.to_be_bytes()), to: Some(to.to_be_bytes()) };
     let none = |term: Term| match term {
         Term::AnyOf(matches) => Term::NoneOf(matches),
@@ -675,6 +680,12 @@ fn terms_are_combined_over_types_patients_and_orders() {
         vec![key(1, "final"), code("c1")],
         vec![key(5, "Patient/p"), code("c2")],
         vec![key(5, "Patient/p"), key(1, "final"), none(code("c0"))],
+        vec![either_way("https://a.example/fhir", "Patient/q"), code("c1")],
+        vec![either_way("https://a.example/fhir", "Patient/q")],
+        vec![either_way("https://b.example/fhir", "Patient/p"), code("c2")],
+        vec![key(5, "https://a.example/fhir/Patient/q"), key(1, "amended")],
+        vec![key(5, "https://b.example/fhir/Patient/q")],
+        vec![none(either_way("https://a.example/fhir", "Patient/q")), key(1, "amended")],
         vec![none(key(1, "final"))],
         vec![none(one(6, Test::Present, RowKind::Key))],
         vec![one(6, Test::Present, RowKind::Key)],

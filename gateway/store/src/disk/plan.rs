@@ -246,4 +246,3 @@ fn is_beyond(test: &Test, value: &[u8]) -> bool {
         _ => false,
     }
 }
-

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::disk::plan::Walk;
 use crate::disk::sketch::Demand;
 use crate::error::Error;
-use crate::index::{Direction, Flow, keys};
+use crate::index::{Direction, Flow, Listed, Ticket, Whole, keys};
 use crate::journal::Pointer;
 
 /// Rows that a list reads first, and at most, at a time.
@@ -48,7 +48,10 @@ pub(super) fn pointer(key: &[u8], value: &[u8]) -> Option<Pointer> {
 }
 
 fn split<'v>(key: &[u8], value: &'v [u8]) -> Option<(Pointer, &'v [u8])> {
-    let position = keys::trailing_number(key);
+    posted(keys::trailing_number(key), value)
+}
+
+fn posted(position: u64, value: &[u8]) -> Option<(Pointer, &[u8])> {
     let (mut length, mut shift) = (0_u32, 0);
     for (place, byte) in value.iter().enumerate().take(5) {
         length |= u32::from(byte & 0x7f) << shift;
@@ -106,7 +109,35 @@ impl<'a> List<'a> {
         Self { walk, prefix, reads, buffer, from, done, met, sketched, chunk: FIRST, jumps: 0, near: 0 }
     }
 
+    /// Takes a list whole, if it was kept; else gives the ticket to keep it with, where it is read from its beginning.
+    fn whole(&mut self) -> Option<Ticket> {
+        let Reads::Postings(demand) = &self.reads else { return None };
+        if self.met || self.from.is_some() {
+            return None;
+        }
+        let whole = match self.walk.index.listed(&self.prefix) {
+            Listed::Whole(whole) => whole,
+            Listed::Unknown(ticket) => return Some(ticket),
+        };
+        for (pointer, sketch) in whole.rows().filter_map(|(position, value)| posted(position, value)) {
+            self.met = true;
+            self.sketched |= !sketch.is_empty();
+            if demand.may_pass(sketch) {
+                match self.walk.direction {
+                    Direction::Up => self.buffer.push_back(pointer),
+                    Direction::Down => self.buffer.push_front(pointer),
+                }
+            }
+        }
+        self.done = true;
+        None
+    }
+
     fn fill(&mut self) -> Result<(), Error> {
+        if !self.buffer.is_empty() || self.done {
+            return Ok(());
+        }
+        let mut keep = self.whole().map(|ticket| (ticket, Whole::default()));
         while self.buffer.is_empty() && !self.done {
             let (mut count, mut last) = (0, None);
             let (chunk, walk, reads) = (self.chunk, self.walk, &self.reads);
@@ -116,6 +147,9 @@ impl<'a> List<'a> {
                 *met = true;
                 match reads {
                     Reads::Postings(demand) => {
+                        if let Some((_, whole)) = &mut keep {
+                            whole.push(key, value);
+                        }
                         if let Some((pointer, sketch)) = split(key, value) {
                             *sketched |= !sketch.is_empty();
                             if demand.may_pass(sketch) {
@@ -139,10 +173,18 @@ impl<'a> List<'a> {
                 Ok(Flow::Stop)
             })?;
             match last {
-                Some(last) => self.from = Some(last),
+                Some(last) => {
+                    self.from = Some(last);
+                    // Long lists are not kept.
+                    keep = None;
+                }
                 None => self.done = true,
             }
             self.chunk = (self.chunk * 2).min(MOST);
+        }
+        if let Some((ticket, whole)) = keep {
+            let whole = if self.walk.direction == Direction::Down { whole.reversed() } else { whole };
+            self.walk.index.keep(&self.prefix, &ticket, whole);
         }
         Ok(())
     }

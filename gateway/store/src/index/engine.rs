@@ -301,7 +301,7 @@ fn generations(directory: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
 
 /// Opens both trees on a thread of its own: a damaged file can keep it busy for minutes without an error, or make it panic.
 fn open_watched(path: &Path, cache_bytes: u64, timeout: Duration) -> Result<(Db, Lsm), String> {
-    let (rows, rows_cache) = (path.join("rows"), cache_bytes / 2);
+    let (rows, rows_cache) = (path.join("rows"), cache_bytes / 2 - cache_bytes / super::LISTS_SHARE);
     let config = sled::Config::new()
         .path(path)
         // sled counts serialised pages, and holds each as decoded nodes several times that size.

@@ -112,6 +112,11 @@ pub(crate) fn posting(resource_type: &str, param: u32, value: &[u8], position: u
     [&term_is(resource_type, param, value)[..], &position.to_be_bytes()].concat()
 }
 
+/// The prefix of the list that a row is a posting of, if it is one.
+pub(crate) fn list_of(key: &[u8]) -> Option<&[u8]> {
+    key.split_last_chunk::<8>().map(|(list, _)| list).filter(|list| list.first() == Some(&b'x'))
+}
+
 /// Whether a value is an absolute URL. References are looked for both ways, and few are written so: whether there is one is
 /// asked by a row of its own, as opening a list to find it empty costs twenty times as much.
 pub(crate) fn is_absolute(value: &[u8]) -> bool {

@@ -55,12 +55,7 @@ impl Lsm {
         Ok(self.keyspace(key).get(key)?.map(|value| IVec::from(&value[..])))
     }
 
-    pub(super) fn range(
-        &self,
-        range: &keys::Range,
-        direction: Direction,
-        most: usize,
-    ) -> fjall::Result<Vec<Row>> {
+    pub(super) fn range(&self, range: &keys::Range, direction: Direction, most: usize) -> fjall::Result<Vec<Row>> {
         let bounds = range.bounds();
         let (Bound::Included(low) | Bound::Excluded(low)) = bounds.0 else { return Ok(Vec::new()) };
         let mut found = self.keyspace(low).range::<&[u8], _>(bounds);

@@ -81,3 +81,66 @@ fn an_index_of_another_journal_is_left_aside() {
     let other = OpenIndex::open(directory.path(), [8; 16], 1 << 20, Duration::from_secs(20)).unwrap();
     assert_eq!(other.applied, None);
 }
+
+#[test]
+fn a_kept_list_is_dropped_by_what_is_written_to_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = index(directory.path());
+    let list = keys::term_is("Basic", 7, b"a");
+    let put = |position: u64, value: Option<&[u8]>| {
+        let key = keys::posting("Basic", 7, b"a", position);
+        index.put(Rows::from([(IVec::from(key), value.map(IVec::from))]), applied(position));
+    };
+    let read = || match index.listed(&list) {
+        Listed::Whole(whole) => {
+            Err(whole.rows().map(|(position, value)| (position, value.to_vec())).collect::<Vec<_>>())
+        }
+        Listed::Unknown(ticket) => Ok(ticket),
+    };
+    let whole = || {
+        let mut whole = Whole::default();
+        index
+            .walk(&list, None, Direction::Down, &mut |key, value| {
+                whole.push(key, value);
+                Ok(Flow::On)
+            })
+            .unwrap();
+        whole.reversed()
+    };
+    put(1, Some(b"one"));
+    put(2, Some(b""));
+    let ticket = read().unwrap();
+    index.keep(&list, &ticket, whole());
+    assert_eq!(read().err(), Some(vec![(1, b"one".to_vec()), (2, Vec::new())]));
+    // Another list's row leaves it; its own drops it, be it put or deleted.
+    index.put(Rows::from([(keys::posting("Basic", 7, b"ab", 3).into(), Some(IVec::default()))]), applied(3));
+    assert!(read().is_err());
+    put(1, None);
+    let ticket = read().unwrap();
+    let before = whole();
+    // Read before, and written to meanwhile: not kept.
+    put(4, Some(b"four"));
+    index.keep(&list, &ticket, before);
+    let ticket = read().unwrap();
+    index.keep(&list, &ticket, whole());
+    assert_eq!(read().err(), Some(vec![(2, Vec::new()), (4, b"four".to_vec())]));
+    index.move_down().unwrap();
+    assert!(read().is_err());
+}
+
+#[test]
+fn lists_are_kept_within_their_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = index(directory.path());
+    for number in 0..2_000_u32 {
+        let list = keys::term_is("Basic", number, b"a");
+        let Listed::Unknown(ticket) = index.listed(&list) else { panic!("never read before") };
+        let mut whole = Whole::default();
+        whole.push(&keys::posting("Basic", number, b"a", 1), &[0; 64]);
+        index.keep(&list, &ticket, whole);
+    }
+    let kept = (0..2_000_u32)
+        .filter(|number| matches!(index.listed(&keys::term_is("Basic", *number, b"a")), Listed::Whole(_)));
+    // A quarter of a MiB at the least; one takes some 250 bytes.
+    assert!((100..1_200).contains(&kept.count()));
+}
