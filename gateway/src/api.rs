@@ -27,6 +27,7 @@ mod gzip;
 mod ingest;
 mod inner;
 pub mod ips;
+mod jobs;
 mod ledger;
 mod noted;
 mod openapi;
@@ -40,6 +41,7 @@ mod unmapped;
 mod who;
 
 pub use fhir::Seal;
+pub use jobs::Jobs;
 pub use who::Who;
 
 use outcome::Failure;
@@ -227,7 +229,10 @@ async fn answer_to(
     let address = call.peer.as_ref().map(|peer| peer.address.ip().to_string());
     let client = Client { address, server: crate::audit::address(&call.app.config), request };
     let who = authenticate(call, route.needs)?.from(client).with_records(&call.app)?;
-    dispatch(call, route.endpoint, &who).await
+    match jobs::start(call, route, &who).await? {
+        Some(accepted) => Ok(accepted),
+        None => dispatch(call, route.endpoint, &who).await,
+    }
 }
 
 /// Says who calls. Outside of open mode a route that needs somebody refuses who shows nothing or something wrong.
@@ -303,6 +308,8 @@ async fn dispatch(call: &mut Call, endpoint: Endpoint, who: &Who) -> Result<Resp
         Endpoint::Expand => terminology::expand(call, who).await,
         Endpoint::ValidateMember => terminology::validate_member(call, who).await,
         Endpoint::Translate => terminology::translate(call, who).await,
+        Endpoint::Job => jobs::state(call, who),
+        Endpoint::EndJob => jobs::end(call, who),
         Endpoint::Find => crate::emergency::find::find(call, who).await,
         Endpoint::Declare => crate::emergency::declare::declare(call, who).await,
         Endpoint::GrantSummary => crate::emergency::summary::summary(call, who).await,

@@ -8,7 +8,7 @@ use store::{EmergencyJournal, ExchangeQuery, Exchanges, Resources, Search, Store
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::api::Seal;
+use crate::api::{Jobs, Seal};
 use crate::clock::SteadyClock;
 use crate::config::{self, Config};
 use crate::emergency::Emergency;
@@ -73,6 +73,8 @@ pub struct Parts {
     pub mllp: mllp::Memory,
     /// Seals the links of pages.
     pub pages: Seal,
+    /// What is done without its caller.
+    pub jobs: Jobs,
     /// Keeps equal messages from being processed side by side.
     pub lanes: Lanes,
     /// Keeps writes under the same condition from being done side by side: both would find nothing, and both create.
@@ -174,6 +176,7 @@ impl App {
             mllp,
             outbox: watch::Sender::new(0),
             pages: Seal::new(&keys.page).ok_or(KeyError::Random)?,
+            jobs: Jobs::default(),
             lanes: Lanes::default(),
             conditions: Lanes::default(),
             merging: tokio::sync::RwLock::default(),

@@ -36,7 +36,7 @@ pub enum PolicyError {
 type Renamed = (String, String);
 
 /// What a compilation was made of: the versions of consents, and which records were one person.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Made {
     versions: Vec<(String, u64)>,
     renamed: Vec<Renamed>,
@@ -47,7 +47,7 @@ type Seen = (u64, u64);
 
 #[derive(Debug)]
 struct Kept {
-    made: Made,
+    made: Arc<Made>,
     compiled: Arc<Compiled>,
     seen: Seen,
     used: u64,
@@ -72,6 +72,14 @@ impl Policies {
     /// # Errors
     /// [`PolicyError`]; nothing may be released then.
     pub fn of(&self, store: &Store, patients: &[&str]) -> Result<Arc<Compiled>, PolicyError> {
+        self.with_what_they_are_made_of(store, patients).map(|(compiled, _)| compiled)
+    }
+
+    fn with_what_they_are_made_of(
+        &self,
+        store: &Store,
+        patients: &[&str],
+    ) -> Result<(Arc<Compiled>, Arc<Made>), PolicyError> {
         let mut key: Vec<String> = patients.iter().map(|id| (*id).to_owned()).collect();
         key.sort_unstable();
         key.dedup();
@@ -82,7 +90,7 @@ impl Policies {
         }
         let (consents, renamed) = stored_consents(store, &key)?;
         let versions = consents.iter().map(|consent| (consent.id.clone(), consent.version)).collect();
-        let made = Made { versions, renamed };
+        let made = Arc::new(Made { versions, renamed });
         let same = |kept: &mut Kept| {
             let same = kept.made == made;
             if same {
@@ -104,11 +112,11 @@ impl Policies {
             readable.push(json);
         }
         let compiled = Arc::new(Compiled::compile(&readable, &[]));
-        self.keep(key, Kept { made, compiled: compiled.clone(), seen, used: 0 });
-        Ok(compiled)
+        self.keep(key, Kept { made: Arc::clone(&made), compiled: compiled.clone(), seen, used: 0 });
+        Ok((compiled, made))
     }
 
-    fn kept(&self, key: &[String], holds: impl FnOnce(&mut Kept) -> bool) -> Option<Arc<Compiled>> {
+    fn kept(&self, key: &[String], holds: impl FnOnce(&mut Kept) -> bool) -> Option<(Arc<Compiled>, Arc<Made>)> {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cache.uses += 1;
         let uses = cache.uses;
@@ -117,7 +125,7 @@ impl Policies {
             return None;
         }
         kept.used = uses;
-        Some(kept.compiled.clone())
+        Some((kept.compiled.clone(), Arc::clone(&kept.made)))
     }
 
     fn keep(&self, key: Vec<String>, mut kept: Kept) {
@@ -130,6 +138,41 @@ impl Policies {
         }
         kept.used = cache.uses;
         cache.entries.insert(key, kept);
+    }
+}
+
+/// The consents that decided something, so that it can be told later whether they still stand.
+#[derive(Debug, Default)]
+pub struct Basis(Mutex<HashMap<Vec<String>, Arc<Made>>>);
+
+impl Basis {
+    /// Notes that the consents of these patients, as they stand now, decide. Called before they do.
+    ///
+    /// # Errors
+    /// [`PolicyError`]; nothing may be released then.
+    pub fn note(&self, policies: &Policies, store: &Store, patients: &[String]) -> Result<(), PolicyError> {
+        let ids: Vec<&str> = patients.iter().map(String::as_str).collect();
+        let (_, made) = policies.with_what_they_are_made_of(store, &ids)?;
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first that decided: what was changed while the work went on has changed.
+        noted.entry(patients.to_vec()).or_insert(made);
+        Ok(())
+    }
+
+    /// Whether all of them stand as they did.
+    ///
+    /// # Errors
+    /// [`PolicyError`]; what they decided may not be shown then.
+    pub fn holds(&self, policies: &Policies, store: &Store) -> Result<bool, PolicyError> {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (patients, before) in noted {
+            let ids: Vec<&str> = patients.iter().map(String::as_str).collect();
+            let (_, now) = policies.with_what_they_are_made_of(store, &ids)?;
+            if now != before {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -234,6 +234,7 @@ impl Running {
         for listener in self.listeners {
             let _ = listener.await;
         }
+        ended("jobs", self.app.jobs.end_all()).await;
         self.stop_sending.send_replace(true);
         ended("senders", self.senders).await;
         // Last: what the others have committed gets its receipt.

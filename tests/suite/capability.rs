@@ -156,6 +156,8 @@ fn every_route_is_declared() {
         Endpoint::SystemSearchByForm,
         Endpoint::CompartmentSearch,
         Endpoint::CompartmentSearchByForm,
+        Endpoint::Job,
+        Endpoint::EndJob,
     ];
     let gateway = Gateway::start(OPEN);
     let http = Http::to(gateway.http.unwrap());
@@ -192,7 +194,147 @@ fn the_openapi_description_is_the_route_table() {
             }
         }
     }
-    let table: BTreeSet<(String, String)> =
-        routes().iter().map(|route| (route.method.to_string(), route.pattern.replace("*}", "}"))).collect();
+    let types: Vec<String> = list(&described["components"]["schemas"]["ResourceType"], "enum")
+        .map(|it| it.as_str().unwrap().to_owned())
+        .collect();
+    assert!(types.len() > 140);
+    let table: BTreeSet<(String, String)> = routes()
+        .iter()
+        .flat_map(|route| {
+            let paths = match route.pattern {
+                "/fhir/{type}" => types.iter().map(|name| format!("/fhir/{name}")).collect(),
+                pattern => vec![pattern.replace("*}", "}")],
+            };
+            paths.into_iter().map(|path| (route.method.to_string(), path))
+        })
+        .collect();
     assert_eq!(found, table);
+}
+
+#[test]
+fn the_openapi_description_names_the_parameters_of_each_type() {
+    let gateway = Gateway::start(OPEN);
+    let http = Http::to(gateway.http.unwrap());
+    let described = http.get("/fhir/openapi.json").json();
+    let statement = statement(&http);
+    for of_type in list(&statement["rest"][0], "resource") {
+        let name = of_type["type"].as_str().unwrap();
+        let declared: BTreeSet<&str> = list(of_type, "searchParam").map(|it| it["name"].as_str().unwrap()).collect();
+        let search = &described["paths"][format!("/fhir/{name}")]["get"];
+        let named: BTreeSet<&str> = list(search, "parameters")
+            .filter_map(|one| one["$ref"].as_str()?.strip_prefix("#/components/parameters/"))
+            .map(|key| {
+                let parameter = &described["components"]["parameters"][key];
+                assert_eq!(parameter["in"], "query", "{key}");
+                parameter["name"].as_str().unwrap()
+            })
+            .collect();
+        assert_eq!(named, declared, "{name}");
+    }
+    let shared = &described["components"]["parameters"]["Patient-birthdate"];
+    assert!(shared["description"].as_str().unwrap().starts_with("date: http"), "{shared}");
+}
+
+#[test]
+fn what_is_said_of_conditions_holds() {
+    let gateway = Gateway::start(OPEN);
+    let http = Http::to(gateway.http.unwrap());
+    let statement = statement(&http);
+    for of_type in list(&statement["rest"][0], "resource") {
+        let said = |name: &str| of_type[name].clone();
+        assert_eq!(said("conditionalRead"), "full-support");
+        assert_eq!(said("conditionalDelete"), "single");
+        for name in ["conditionalCreate", "conditionalUpdate", "updateCreate", "readHistory"] {
+            assert_eq!(said(name), true, "{name}");
+        }
+    }
+    let basic =
+        |id: &str| json!({"resourceType": "Basic", "id": id, "code": {"coding": [{"system": "urn:c", "code": "x"}]}});
+    for id in ["a", "b"] {
+        assert_eq!(http.put(&format!("/fhir/Basic/{id}"), &basic(id)).status, 201);
+    }
+    let read = http.get("/fhir/Basic/a");
+    let (version, changed) = (read.header("etag").unwrap(), read.header("last-modified").unwrap());
+    for (field, value, status) in [
+        ("If-None-Match", version, 304),
+        ("If-None-Match", "W/\"77\"", 200),
+        ("If-Modified-Since", changed, 304),
+        ("If-Modified-Since", "Sat, 01 Jan 2000 00:00:00 GMT", 200),
+    ] {
+        assert_eq!(http.send("GET", "/fhir/Basic/a", &[(field, value)], b"").status, status, "{field} {value}");
+    }
+    // Of several that fit none is deleted.
+    assert_eq!(http.send("DELETE", "/fhir/Basic?code=urn:c|x", &[], b"").status, 412);
+    assert_eq!(http.get("/fhir/Basic?_summary=count").json()["total"], 2);
+    assert_eq!(http.send("DELETE", "/fhir/Basic?code=urn:c|x&_id=a", &[], b"").status, 204);
+    assert_eq!((http.get("/fhir/Basic/a").status, http.get("/fhir/Basic/b").status), (410, 200));
+}
+
+#[test]
+fn every_loaded_profile_is_declared_and_checked_against() {
+    let gateway = Gateway::start(OPEN);
+    let http = Http::to(gateway.http.unwrap());
+    assert!(!http.get("/fhir/metadata").text().contains("supportedProfile"), "nothing is loaded");
+    drop(gateway);
+    let profile = |id: &str, of: &str, kind: &str| {
+        json!({"resourceType": "StructureDefinition", "url": format!("urn:ward:{id}"), "version": "1", "name": id, "status": "active",
+            "kind": kind, "abstract": false, "type": of, "baseDefinition": format!("http://hl7.org/fhir/StructureDefinition/{of}"),
+            "derivation": "constraint", "differential": {"element": [{"id": of, "path": of}, {"id": format!("{of}.id"), "path": format!("{of}.id"), "min": 1}]}})
+    };
+    let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": [
+        {"resource": profile("patient", "Patient", "resource")}, {"resource": profile("other", "Patient", "resource")},
+        {"resource": profile("basic", "Basic", "resource")}, {"resource": profile("extension", "Extension", "complex-type")}]});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ward.json");
+    std::fs::write(&file, bundle.to_string()).unwrap();
+    let gateway = Gateway::start(&format!("{OPEN}\n[validation]\npackages = [{file:?}]\n"));
+    let http = Http::to(gateway.http.unwrap());
+    let statement = statement(&http);
+    let mut declared = BTreeSet::new();
+    for of_type in list(&statement["rest"][0], "resource") {
+        let name = of_type["type"].as_str().unwrap();
+        for url in list(of_type, "supportedProfile").map(|it| it.as_str().unwrap()) {
+            declared.insert((name, url));
+            let resource = json!({"resourceType": name});
+            let judged = http.post(&format!("/fhir/{name}/$validate?profile={url}"), &resource);
+            assert!(
+                judged.status == 200 && judged.text().contains(&format!("\"valueString\":\"{url}\"")),
+                "{url}: {}",
+                judged.text()
+            );
+        }
+    }
+    let expected = [("Basic", "urn:ward:basic"), ("Patient", "urn:ward:other"), ("Patient", "urn:ward:patient")];
+    assert_eq!(declared, BTreeSet::from(expected));
+}
+
+#[test]
+fn what_may_wait_is_said() {
+    let gateway = Gateway::start(OPEN);
+    let http = Http::to(gateway.http.unwrap());
+    let said = statement(&http)["rest"][0]["documentation"].as_str().unwrap().to_owned();
+    let described = http.get("/fhir/openapi.json").json();
+    for route in routes() {
+        let path = route.pattern.replace("{type}", "Basic").replace("{compartment}", "Patient").replace("{id}", "none");
+        let kind = match route.pattern.ends_with("/_search") {
+            true => "application/x-www-form-urlencoded",
+            false => "application/fhir+json",
+        };
+        let batch = br#"{"resourceType": "Bundle", "type": "batch"}"#;
+        let body: &[u8] = if route.pattern == "/fhir" && route.method == "POST" { batch } else { b"" };
+        let answer =
+            http.send(route.method.as_str(), &path, &[("Prefer", "respond-async"), ("Content-Type", kind)], body);
+        let job = answer.header("content-location").filter(|_| answer.status == 202).map(str::to_owned);
+        assert_eq!(job.is_some(), route.may_wait(), "{} {path}: {} {}", route.method, answer.status, answer.text());
+        let shown =
+            if route.pattern == "/fhir/{type}" { "/fhir/Basic".to_owned() } else { route.pattern.replace("*}", "}") };
+        let method = route.method.as_str().to_lowercase();
+        let offers = list(&described["paths"][shown][method], "parameters").any(|one| one["name"] == "Prefer");
+        assert_eq!(offers, route.may_wait(), "{} {path}", route.method);
+        let Some(job) = job else { continue };
+        let address = route.pattern.strip_prefix("/fhir").filter(|it| !it.is_empty()).unwrap_or("/");
+        assert!(said.contains(address), "{address}: {said}");
+        let job = &job[job.find("/fhir/").unwrap()..];
+        assert_eq!(http.send("DELETE", job, &[], b"").status, 202);
+    }
 }

@@ -24,6 +24,7 @@ mod flow;
 mod formats;
 mod http;
 mod interactions;
+mod jobs;
 mod labelling;
 mod merges;
 mod mllp;

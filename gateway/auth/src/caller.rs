@@ -106,6 +106,13 @@ impl Caller {
         named.map_or("anonymous", String::as_str)
     }
 
+    /// Whether both are one caller with the same rights, by whichever token: roles, names, purposes, scopes and patient are
+    /// the same. Who goes by no name is known by the one token.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let bare = |caller: &Self| Self { binding: None, token_id: None, expires: None, ..caller.clone() };
+        self.person() == other.person() && bare(self) == bare(other)
+    }
+
     /// Business identifiers.
     pub fn identifiers(&self) -> &[Identifier] {
         &self.identifiers

@@ -11,15 +11,19 @@ use crate::from_fhir::Span;
 use crate::label::{INLINE_LABEL, Labels, SensitivityMap};
 use crate::vocabulary::{LOINC, canonical};
 
-/// Resource types that belong to no patient and hold the site's directory.
-const DIRECTORY: [&str; 10] = [
+/// Resource types that belong to no patient and hold the site's directory. A Schedule and its Slots do not: they may be a
+/// patient's or a relative's, and their comments are about who comes.
+const DIRECTORY: [&str; 13] = [
     "CodeSystem",
     "ConceptMap",
     "Device",
+    "Endpoint",
+    "HealthcareService",
     "Location",
     "Medication",
     "NamingSystem",
     "Organization",
+    "OrganizationAffiliation",
     "Practitioner",
     "PractitionerRole",
     "ValueSet",

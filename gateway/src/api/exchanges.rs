@@ -318,6 +318,6 @@ fn optional(text: Option<&str>) -> Json {
     text.map_or(Json::Null, Json::from)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -56,7 +56,7 @@ pub(crate) async fn stored(call: &Call, who: &Who, target: &Reference) -> Result
 }
 
 /// Reads the parameters of an interaction that has none of its own, and refuses what is asked for besides.
-fn format_only(call: &Call) -> Result<(), Failure> {
+pub(super) fn format_only(call: &Call) -> Result<(), Failure> {
     only_format(call)?;
     super::format::acceptable(call)
 }

@@ -289,6 +289,16 @@ impl Form {
 
 /// The answer as it was asked for: parts of resources, white space, JSON or XML. Consents were asked before.
 pub(crate) async fn formed(call: &Call, route: &Route, response: Response) -> Response {
+    written(call, route, response, Some(wanted(call).unwrap_or(Format::Json))).await
+}
+
+/// The answer to a request within another: parts of resources alone, as the whole is written in one form.
+pub(crate) async fn shaped(call: &Call, route: &Route, response: Response) -> Response {
+    if call.query.is_empty() { response } else { written(call, route, response, None).await }
+}
+
+/// `wanted`: the form, where this is the whole answer.
+async fn written(call: &Call, route: &Route, response: Response, wanted: Option<Format>) -> Response {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !kind.is_some_and(|kind| kind.starts_with("application/fhir+json")) {
         return response;
@@ -302,10 +312,11 @@ pub(crate) async fn formed(call: &Call, route: &Route, response: Response) -> Re
             Err(_) => Form::default(),
         },
     };
-    let format = wanted(call).unwrap_or(Format::Json);
     let view = form.view.filter(|_| response.status().is_success());
-    let versioned = says_version(call);
-    if format == Format::Json && view.is_none() && !form.pretty && !versioned {
+    let pretty = form.pretty && wanted.is_some();
+    let versioned = wanted.is_some() && says_version(call);
+    let format = wanted.unwrap_or(Format::Json);
+    if format == Format::Json && view.is_none() && !pretty && !versioned {
         return response;
     }
     let (mut head, body) = response.into_parts();
@@ -324,7 +335,7 @@ pub(crate) async fn formed(call: &Call, route: &Route, response: Response) -> Re
     }
     let large = body.len() > LARGE_BYTES;
     let stored = matches!(route.endpoint, Endpoint::Read | Endpoint::VersionRead);
-    let (app, pretty) = (call.app.clone(), form.pretty);
+    let app = call.app.clone();
     let work = move || {
         if format == Format::Json && view.is_none() && !pretty {
             return Some(body);

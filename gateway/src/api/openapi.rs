@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use model::id::ResourceType;
 use model::json::{Json, Object};
+use search::Registry;
 
-use super::router::{Needs, Route, routes};
+use super::router::{Endpoint, Needs, Route, routes};
 use super::{Call, answer};
 use crate::layers::Response;
 use crate::operations::input;
@@ -14,22 +15,43 @@ use crate::operations::input;
 /// What FHIR is written in.
 const FHIR: [&str; 2] = ["application/fhir+json", "application/fhir+xml"];
 
+/// Addresses that are described by type.
+const OF_TYPE: &str = "/fhir/{type}";
+const TYPE: &str = "{type}";
+
+/// What every search takes beside search parameters.
+const CONTROL: [&str; 5] = ["_count", "_include", "_revinclude", "_sort", "_total"];
+
 /// `GET /fhir/openapi.json`
 pub(super) fn openapi(call: &Call) -> Response {
-    answer::json(StatusCode::OK, &document(&call.origin))
+    answer::json(StatusCode::OK, &document(&call.origin, &call.app.parameters.registry()))
 }
 
-fn document(origin: &str) -> Json {
-    let mut paths: BTreeMap<&str, Object> = BTreeMap::new();
+fn document(origin: &str, registry: &Registry) -> Json {
+    let mut paths: BTreeMap<String, Object> = BTreeMap::new();
+    let mut parameters: BTreeMap<String, Json> = BTreeMap::new();
     for route in routes() {
         let method = route.method.as_str().to_ascii_lowercase();
-        paths.entry(route.pattern).or_default().insert(method, described(route));
+        if route.pattern != OF_TYPE {
+            paths.entry(route.pattern.replace("*}", "}")).or_default().insert(method, described(route));
+            continue;
+        }
+        // Each type by itself, as each has parameters of its own.
+        for name in ResourceType::all() {
+            let of_type = described_of(route, name, registry, &mut parameters);
+            paths.entry(OF_TYPE.replace(TYPE, name.as_str())).or_default().insert(method.clone(), of_type);
+        }
     }
-    let paths = paths.into_iter().map(|(pattern, methods)| (pattern.replace("*}", "}"), Json::from(methods)));
+    let paths = paths.into_iter().map(|(path, methods)| (path, Json::from(methods)));
     let info = Json::object([
         ("title", Json::from("Anchorline")),
         ("version", Json::from(env!("CARGO_PKG_VERSION"))),
-        ("description", Json::from("Parameters of searches stand in /fhir/metadata, by type.")),
+        (
+            "description",
+            Json::from(
+                "Modifiers and prefixes of search parameters, chains and _has are read as FHIR R4 search.html has them.",
+            ),
+        ),
     ]);
     let types = Json::array(ResourceType::all().map(|it| Json::from(it.as_str())));
     let kinds = Json::object([
@@ -40,7 +62,11 @@ fn document(origin: &str) -> Json {
         ),
     ]);
     let bearer = Json::object([("type", Json::from("http")), ("scheme", Json::from("bearer"))]);
-    let components = Json::object([("schemas", kinds), ("securitySchemes", Json::object([("bearer", bearer)]))]);
+    let components = Json::object([
+        ("schemas", kinds),
+        ("parameters", Json::object(parameters)),
+        ("securitySchemes", Json::object([("bearer", bearer)])),
+    ]);
     Json::object([
         ("openapi", Json::from("3.1.0")),
         ("info", info),
@@ -48,6 +74,36 @@ fn document(origin: &str) -> Json {
         ("paths", Json::object(paths)),
         ("components", components),
     ])
+}
+
+/// An interaction with one type; what it is searched by stands in `parameters`, once for all types that have it.
+fn described_of(
+    route: &Route,
+    name: ResourceType,
+    registry: &Registry,
+    parameters: &mut BTreeMap<String, Json>,
+) -> Json {
+    let Json::Object(mut described) = described(route) else { return Json::Null };
+    described.insert("operationId", format!("{:?}{name}", route.endpoint));
+    // The type stands in the path.
+    let general = match described.remove("parameters") {
+        Some(Json::Array(general)) => general,
+        _ => Vec::new(),
+    };
+    let mut own: Vec<Json> = general.into_iter().filter(|one| one.text_at(&["in"]) != Some("path")).collect();
+    if route.endpoint == Endpoint::Search {
+        own.extend(CONTROL.map(|name| in_query(name, false)));
+        for parameter in registry.parameters(name) {
+            let code = &parameter.code;
+            let shared = if code.starts_with('_') { code.to_string() } else { format!("{name}-{code}") };
+            own.push(Json::object([("$ref", Json::from(format!("#/components/parameters/{shared}").as_str()))]));
+            let Json::Object(mut one) = in_query(code, true) else { continue };
+            one.insert("description", format!("{}: {}", parameter.kind.as_str(), parameter.url));
+            parameters.entry(shared).or_insert(one.into());
+        }
+    }
+    described.insert("parameters", Json::Array(own));
+    described.into()
 }
 
 fn described(route: &Route) -> Json {
@@ -67,6 +123,14 @@ fn described(route: &Route) -> Json {
     if let Some(operation) = route.operation {
         parameters.extend(input::primitives(operation).into_iter().map(|(name, repeats)| in_query(&name, repeats)));
     }
+    if route.may_wait() {
+        parameters.push(Json::object([
+            ("name", Json::from("Prefer")),
+            ("in", Json::from("header")),
+            ("description", Json::from("respond-async: answered by 202 with Content-Location")),
+            ("schema", Json::object([("type", Json::from("string"))])),
+        ]));
+    }
     if !parameters.is_empty() {
         described.insert("parameters", Json::Array(parameters));
     }
@@ -84,7 +148,13 @@ fn described(route: &Route) -> Json {
     if is_fhir {
         done.insert("content", resource());
     }
-    described.insert("responses", Json::object([("2XX", Json::from(done)), ("default", refusal)]));
+    let mut responses = Object::new();
+    if route.may_wait() || route.endpoint == Endpoint::Job {
+        responses.insert("202", Json::object([("description", Json::from("a job that is not done yet"))]));
+    }
+    responses.insert("2XX", done);
+    responses.insert("default", refusal);
+    described.insert("responses", responses);
     let security = match route.needs {
         Needs::Nobody => Vec::new(),
         _ => vec![Json::object([("bearer", Json::Array(Vec::new()))])],

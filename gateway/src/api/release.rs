@@ -412,6 +412,9 @@ impl<'a> Asking<'a> {
             return Ok(known.clone());
         }
         let ids: Vec<&str> = patients.iter().map(String::as_str).collect();
+        if let Some(basis) = self.who.basis() {
+            basis.note(&self.app.policies, &self.app.store, patients)?;
+        }
         let policies = self.app.policies.of(&self.app.store, &ids)?;
         let links = Arc::new(crate::policies::links(&self.app.store, &policies)?);
         let rules = Rules { policies, links };

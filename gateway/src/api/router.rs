@@ -128,6 +128,10 @@ pub enum Endpoint {
     ValidateMember,
     /// `/fhir/ConceptMap/$translate`
     Translate,
+    /// `GET /fhir/_jobs/{job}`
+    Job,
+    /// `DELETE /fhir/_jobs/{job}`
+    EndJob,
     /// `POST /emergency/find`
     Find,
     /// `POST /emergency/declare`
@@ -178,6 +182,17 @@ pub struct Route {
     pub capabilities: &'static [Capability],
     /// The operation it asks, if it is one.
     pub operation: Option<&'static Operation>,
+}
+
+impl Route {
+    /// Whether this may be left to a job (`Prefer: respond-async`): what looks at many resources and changes nothing. Of
+    /// Bundles those that only read.
+    pub fn may_wait(&self) -> bool {
+        match self.operation {
+            Some(operation) => !operation.changes,
+            None => table::may_wait(self.endpoint),
+        }
+    }
 }
 
 /// What a route means in a CapabilityStatement.

@@ -1,5 +1,7 @@
 //! The caller, with what handlers, decisions and audit need of them.
 
+use std::sync::Arc;
+
 use auth::{Access, Action as Reach, Caller, Fingerprint, Permission, Role};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +15,7 @@ use super::Call;
 use super::outcome::Failure;
 use crate::audit::{self, Event, Kind};
 use crate::config::Config;
+use crate::policies::Basis;
 
 /// Who calls. Made by authentication alone; without a caller only routes for everybody are reached.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub struct Who {
     client: Option<audit::Client>,
     /// The other records of the patient a token is bound to: one person, by merges.
     records: Vec<String>,
+    /// Takes note of the consents that decide, for an answer that is fetched later.
+    basis: Option<Arc<Basis>>,
 }
 
 impl Who {
@@ -33,13 +38,34 @@ impl Who {
     }
 
     fn of(caller: Option<Caller>) -> Self {
-        Self { caller, client: None, records: Vec::new() }
+        Self { caller, client: None, records: Vec::new(), basis: None }
     }
 
     /// From where this request came, for the audit log.
     #[must_use]
     pub(super) fn from(self, client: audit::Client) -> Self {
         Self { client: Some(client), ..self }
+    }
+
+    /// The same, with a note of the consents that decide.
+    #[must_use]
+    pub(super) fn decided_by(self, basis: Arc<Basis>) -> Self {
+        Self { basis: Some(basis), ..self }
+    }
+
+    /// Where the consents that decide are noted, if they are.
+    pub(super) fn basis(&self) -> Option<&Basis> {
+        self.basis.as_deref()
+    }
+
+    /// Whether another request comes from the same caller, with the same rights and for the same purpose; the token may be
+    /// another one, where it names its holder.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.caller, &other.caller) {
+            (Some(own), Some(other)) => own.is_same(other),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// Looks up which other records are the person that a patient's token is bound to.

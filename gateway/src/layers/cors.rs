@@ -19,7 +19,7 @@ use crate::api::answer;
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 /// The fields of answers that a page needs beyond those it always sees.
 const SHOWN: HeaderValue = HeaderValue::from_static(
-    "content-location, etag, exchange, last-modified, ledger-exchange, ledger-receipt, location, retry-after, x-progress, x-request-id",
+    "content-location, etag, exchange, last-modified, ledger-exchange, ledger-receipt, location, preference-applied, retry-after, x-progress, x-request-id",
 );
 /// Seconds a browser keeps the answer to its question.
 const KEPT: HeaderValue = HeaderValue::from_static("600");

@@ -1,8 +1,8 @@
 //! The CapabilityStatement, made of what the router really serves. FHIR R4 capabilitystatement.html.
 
 use fhir_sdk::r4b::codes::{
-    CapabilityStatementKind, ConditionalDeleteStatus, FHIRVersion, PublicationStatus, ResourceVersionPolicy,
-    RestfulCapabilityMode, SearchParamType,
+    CapabilityStatementKind, ConditionalDeleteStatus, ConditionalReadStatus, FHIRVersion, PublicationStatus,
+    ResourceVersionPolicy, RestfulCapabilityMode, SearchParamType,
 };
 use fhir_sdk::r4b::resources as r4b;
 use model::json::Json;
@@ -41,6 +41,8 @@ pub struct CapabilityStatement<'a> {
     pub system_interactions: &'a [&'a str],
     /// Operations of the whole system.
     pub operations: &'a [Operation<'a>],
+    /// What the other members have no place for, in words.
+    pub documentation: &'a str,
 }
 
 /// What is served for one type.
@@ -64,6 +66,8 @@ pub struct ServedType<'a> {
     pub update_create: bool,
     /// Whether `If-None-Exist` is understood.
     pub conditional_create: bool,
+    /// Whether a read may be answered with 304, by `If-None-Match` and by `If-Modified-Since`.
+    pub conditional_read: bool,
     /// Whether PUT may name a resource by a condition.
     pub conditional_update: bool,
     /// Whether DELETE may name one resource by a condition.
@@ -146,6 +150,7 @@ fn rest(statement: &CapabilityStatement<'_>) -> Result<r4b::CapabilityStatementR
     });
     Ok(r4b::CapabilityStatementRest::builder()
         .mode(RestfulCapabilityMode::Server)
+        .documentation(statement.documentation.to_owned())
         .security(security)
         .resource(statement.types.iter().map(|each| resource(each).map(Some)).collect::<Result<_, _>>()?)
         .interaction(system.collect::<Result<_, _>>()?)
@@ -175,6 +180,10 @@ fn resource(served: &ServedType<'_>) -> Result<r4b::CapabilityStatementRestResou
         .read_history(served.interactions.contains(&"vread"))
         .update_create(served.update_create)
         .conditional_create(served.conditional_create)
+        .conditional_read(match served.conditional_read {
+            true => ConditionalReadStatus::FullSupport,
+            false => ConditionalReadStatus::NotSupported,
+        })
         .conditional_update(served.conditional_update)
         .conditional_delete(match served.conditional_delete {
             true => ConditionalDeleteStatus::Single,

@@ -189,15 +189,18 @@ fn capabilities_are_those_of_r4() {
             reverse_includes: &[],
             update_create: true,
             conditional_create: false,
+            conditional_read: true,
             conditional_update: false,
             conditional_delete: false,
         }],
         system_interactions: &["transaction"],
         operations: &[],
+        documentation: "what else is to be said",
     })
     .expect("builds");
     text(&json, &["fhirVersion"], "4.0.1");
     text(&json, &["rest", "0", "mode"], "server");
+    text(&json, &["rest", "0", "resource", "0", "conditionalRead"], "full-support");
     text(&json, &["rest", "0", "resource", "0", "type"], "Patient");
     let profile = "http://example.org/StructureDefinition/registered-patient";
     text(&json, &["rest", "0", "resource", "0", "supportedProfile", "0"], profile);

@@ -59,6 +59,15 @@ fn every_patient_and_every_purpose_must_be_permitted() {
 fn the_directory_is_open_unless_a_policy_denies_and_other_data_need_a_patient() {
     let practitioner = json(r#"{"resourceType":"Practitioner","id":"a"}"#);
     check(&[], &request(), &practitioner, Ok(()));
+    for name in ["Endpoint", "HealthcareService", "OrganizationAffiliation"] {
+        let entry = json(&format!(r#"{{"resourceType":"{name}","id":"a"}}"#));
+        check(&[], &request(), &entry, Ok(()));
+        check(&[admin(r#"{"type":"deny"}"#)], &request(), &entry, Err(Reason::AdminPolicy));
+    }
+    for name in ["Schedule", "Slot"] {
+        let entry = json(&format!(r#"{{"resourceType":"{name}","id":"a","comment":"somebody comes at ten"}}"#));
+        check(&[], &request(), &entry, Err(Reason::NoPatient));
+    }
     check(&[admin(r#"{"type":"deny"}"#)], &request(), &practitioner, Err(Reason::AdminPolicy));
     check(
         &[admin(r#"{"type":"permit"}"#)],

@@ -68,14 +68,18 @@ async fn alone(call: &Call, who: &Who, entry: &Entry) -> Result<Response, Failur
     inner::answer(&mut request, who).await
 }
 
-async fn as_entry(call: &Call, response: Response, is_head: bool) -> EntryResponse {
+pub(in crate::api) async fn as_entry(call: &Call, response: Response, is_head: bool) -> EntryResponse {
     let (head, body) = response.into_parts();
     let body = match body.collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(never) => match never {},
     };
-    let is_fhir = text_of(&head.headers, "content-type") == Some(FHIR_JSON);
-    let json = if is_fhir && !body.is_empty() && !is_head { read(&body) } else { None };
+    let json = match (body.is_empty() || is_head, text_of(&head.headers, "content-type")) {
+        (true, _) | (_, None) => None,
+        (false, Some(FHIR_JSON)) => read(&body),
+        // A page for people, a message in another format: a Bundle holds it as what it is.
+        (false, Some(kind)) => Some(binary(kind, &body)),
+    };
     let is_outcome = json.as_ref().and_then(model::resource::resource_type) == Some("OperationOutcome");
     let says_so = head.status.is_success() && Preference::said(call) != Some(Preference::Outcome);
     let (outcome, resource) = if is_outcome && !says_so { (json, None) } else { (None, json) };
@@ -88,6 +92,16 @@ async fn as_entry(call: &Call, response: Response, is_head: bool) -> EntryRespon
         outcome,
         resource,
     }
+}
+
+fn binary(kind: &str, content: &[u8]) -> Json {
+    use base64::Engine as _;
+    let data = base64::engine::general_purpose::STANDARD.encode(content);
+    Json::object([
+        ("resourceType", Json::from("Binary")),
+        ("contentType", Json::from(kind)),
+        ("data", Json::from(data.as_str())),
+    ])
 }
 
 fn status_text(status: StatusCode) -> String {

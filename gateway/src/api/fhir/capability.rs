@@ -72,6 +72,7 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
             reverse_includes: at(&reverse_includes, index),
             update_create: true,
             conditional_create: true,
+            conditional_read: interactions.contains(&"read"),
             conditional_update: capabilities().any(|it| it == Capability::ConditionalUpdate),
             conditional_delete: capabilities().any(|it| it == Capability::ConditionalDelete),
         })
@@ -91,12 +92,29 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
         types: &types,
         system_interactions: &system,
         operations: &whole,
+        documentation: &documentation(),
     })
     .map_err(|error| {
         tracing::error!(%error, "the capability statement could not be built");
         Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway")
     })?;
     Ok(answer::fhir(StatusCode::OK, statement.to_bytes()))
+}
+
+/// What a CapabilityStatement of R4 has no member for.
+fn documentation() -> String {
+    let mut addresses: Vec<&str> = routes()
+        .iter()
+        .filter(|route| route.may_wait())
+        .map(|route| route.pattern.strip_prefix("/fhir").unwrap_or_default())
+        .map(|pattern| if pattern.is_empty() { "/" } else { pattern })
+        .collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    format!(
+        "Prefer: respond-async is honoured at {}; for Bundles that only read. Elsewhere it is passed over.",
+        addresses.join(", ")
+    )
 }
 
 /// The operations asked at some address whose segment behind `/fhir` is as said.

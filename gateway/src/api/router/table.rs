@@ -74,5 +74,24 @@ fn fhir_interactions() -> Vec<Route> {
         fhir(Method::DELETE, "/fhir/{type}/{id}", Endpoint::Delete, &[Interaction("delete")]),
         fhir(Method::GET, "/fhir/{type}/{id}/_history", Endpoint::History, &[Interaction("history-instance")]),
         fhir(Method::GET, "/fhir/{type}/{id}/_history/{version}", Endpoint::VersionRead, &[Interaction("vread")]),
+        fhir(Method::GET, "/fhir/_jobs/{job}", Endpoint::Job, &[]),
+        fhir(Method::DELETE, "/fhir/_jobs/{job}", Endpoint::EndJob, &[]),
     ]
+}
+
+/// Interactions that may be left to a job.
+pub(super) const fn may_wait(endpoint: Endpoint) -> bool {
+    matches!(
+        endpoint,
+        Endpoint::Search
+            | Endpoint::SearchByForm
+            | Endpoint::SystemSearch
+            | Endpoint::SystemSearchByForm
+            | Endpoint::CompartmentSearch
+            | Endpoint::CompartmentSearchByForm
+            | Endpoint::History
+            | Endpoint::TypeHistory
+            | Endpoint::SystemHistory
+            | Endpoint::Transaction
+    )
 }
