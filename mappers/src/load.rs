@@ -12,6 +12,8 @@ use crate::select::Sender;
 pub(crate) const ROW_COLUMNS: &[&str] = &["source", "target", "via", "with", "when", "way", "guide"];
 /// Columns of the table that says which table reads an element.
 pub(crate) const ENTRY_COLUMNS: &[&str] = &["element", "template", "code", "when", "table", "guide"];
+/// Columns of the table that says which resources stand in which section.
+pub(crate) const SECTION_COLUMNS: &[&str] = &["code", "title", "resource", "member", "values", "guide"];
 /// Columns of vocabulary maps.
 pub(crate) const CODE_COLUMNS: &[&str] = &["code", "system", "target", "display", "equivalence", "guide"];
 /// Columns of message tables.
@@ -97,6 +99,9 @@ impl RawPackage {
 fn columns(path: &str) -> Option<(&'static [&'static str], &[usize])> {
     if path == "versions.csv" {
         return Some((VERSION_COLUMNS, &[0]));
+    }
+    if path == "sections.csv" {
+        return Some((SECTION_COLUMNS, &[0, 2, 3, 4]));
     }
     if path == "entries.csv" {
         return Some((ENTRY_COLUMNS, &[0, 1, 2, 3]));

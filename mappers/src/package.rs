@@ -17,7 +17,7 @@ use crate::map_message::{assembler, map_message};
 use crate::render;
 use crate::select::Sender;
 use crate::trace::{Account, Loss};
-use crate::tree::map_document;
+use crate::tree::{map_document, write_document};
 use crate::types::{Context, Mapped, RenderContext, Rendered};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/packages");
@@ -241,7 +241,7 @@ impl Sources {
 fn is_rule(path: &str) -> bool {
     let folder = path.split('/').next().unwrap_or_default();
     path == "package.toml"
-        || matches!(path, "versions.csv" | "entries.csv")
+        || matches!(path, "versions.csv" | "entries.csv" | "sections.csv")
         || matches!(folder, "messages" | "segments" | "templates" | "datatypes" | "codes")
 }
 
@@ -332,6 +332,19 @@ impl Package {
     /// Like [`Package::map_cda`] for who asks for counts alone.
     pub fn map_cda_counted(&self, document: &Document, context: &Context<'_>) -> Mapped {
         map_document(self, document, context, Account::Counts)
+    }
+
+    /// Writes a CDA document of a Bundle: a document Bundle, or the record of a patient, whose resources are then put
+    /// into sections. `context.message_code` is the LOINC code of the document type, where it is not the Composition's.
+    pub fn write_cda(&self, bundle: &Json, context: &RenderContext) -> Rendered {
+        write_document(self, bundle, context, None)
+    }
+
+    /// Like [`Package::write_cda`], with what became of each leaf of the Bundle: `at` is `Type/id#path`.
+    pub fn write_cda_with_loss(&self, bundle: &Json, context: &RenderContext) -> (Rendered, Loss) {
+        let mut loss = Loss::default();
+        let rendered = write_document(self, bundle, context, Some(&mut loss));
+        (rendered, loss)
     }
 
     /// Turns a Bundle into a message. Never fails: what finds no place is an issue.

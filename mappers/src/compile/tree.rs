@@ -10,7 +10,7 @@ use crate::map::{AliasId, SELF, Way};
 use crate::package::LoadError;
 use crate::path::{self, At, Holds, Step, Target};
 use crate::tree::path::{Path, find, parse, split};
-use crate::tree::table::{Entry, Form, Identity, Part, Row, Source, Table, Term, Test, Via};
+use crate::tree::table::{Entry, Form, Identity, Match, Part, Row, SectionRule, Source, Table, Term, Test, Via};
 
 /// What a row belongs to.
 struct Owner {
@@ -28,11 +28,22 @@ impl Compiler<'_> {
             let Some(table) = self.out.tree.tables.get(number) else { continue };
             let owner = Owner { root: table.root.clone(), role: table.role, resource: table.resource };
             let (mut identity, mut compiled, mut defaults) = (None, Vec::new(), Vec::new());
+            let (mut matches, mut wrap) = (Vec::new(), None);
             for raw in rows {
                 if raw.cell(0) == "id" {
                     match self.tree_identity(raw) {
                         Ok(found) => identity = Some(found),
                         Err(message) => self.errors.push(raw.error(message)),
+                    }
+                    continue;
+                }
+                if matches!(raw.cell(0), "match" | "wrap") {
+                    let read = match raw.cell(0) {
+                        "match" => self.tree_match(raw, &owner).map(|found| matches.push(found)),
+                        _ => self.tree_table(raw.cell(2)).map(|found| wrap = Some(found)),
+                    };
+                    if let Err(message) = read {
+                        self.errors.push(raw.error(message));
                     }
                     continue;
                 }
@@ -44,9 +55,27 @@ impl Compiler<'_> {
             }
             if let Some(table) = self.out.tree.tables.get_mut(number) {
                 (table.identity, table.rows, table.defaults) = (identity, compiled, defaults);
+                (table.matches, table.wrap) = (matches, wrap);
             }
         }
         self.entries();
+        self.sections();
+    }
+
+    fn sections(&mut self) {
+        for raw in self.raw.tables.get("sections").into_iter().flatten() {
+            if !elements::is_resource(raw.cell(2)) {
+                self.errors.push(raw.error(format!("unknown resource type {}", raw.cell(2))));
+                continue;
+            }
+            self.out.tree.sections.push(SectionRule {
+                code: raw.cell(0).into(),
+                title: raw.cell(1).into(),
+                resource: raw.cell(2).into(),
+                member: raw.cell(3).into(),
+                values: raw.cell(4).split_whitespace().map(SmolStr::new).collect(),
+            });
+        }
     }
 
     fn tree_headers(&mut self) {
@@ -85,6 +114,8 @@ impl Compiler<'_> {
                 identity: None,
                 rows: Vec::new(),
                 defaults: Vec::new(),
+                matches: Vec::new(),
+                wrap: None,
             });
         }
     }
@@ -126,7 +157,7 @@ impl Compiler<'_> {
             },
         };
         let (role, target) = self.tree_target(raw.cell(1), owner)?;
-        let via = self.tree_via(raw.cell(2), &source, &target, owner, raw.cell(1))?;
+        let via = self.tree_via(raw.cell(2), &source, &target, owner, raw.cell(1), raw.cell(5) == "<")?;
         let with = self.with(raw.cell(3), &target)?;
         let when = self.tree_when(raw.cell(4), owner)?;
         let way = match raw.cell(5) {
@@ -138,6 +169,16 @@ impl Compiler<'_> {
         let append = |step: &Step| matches!(step.at, At::Append | At::AppendExtension(_));
         let each = target.steps.is_empty() || target.steps.iter().any(append);
         Ok(Row { source, role, target, via, with, when, way, rule, each })
+    }
+
+    /// `match,Observation.hasMember[0]`: what the way back asks of a resource; with `via` one of these values.
+    fn tree_match(&mut self, raw: &RawRow, owner: &Owner) -> Result<Match, String> {
+        let (negated, text) = match raw.cell(1).strip_prefix('!') {
+            Some(text) => (true, text),
+            None => (false, raw.cell(1)),
+        };
+        let (_, target) = self.tree_target(text, owner)?;
+        Ok(Match { target, values: raw.cell(2).split_whitespace().map(SmolStr::new).collect(), negated })
     }
 
     fn tree_target(&mut self, text: &str, owner: &Owner) -> Result<(AliasId, Target), String> {
@@ -166,6 +207,7 @@ impl Compiler<'_> {
         target: &Target,
         owner: &Owner,
         name: &str,
+        backward: bool,
     ) -> Result<Via, String> {
         match source {
             Source::Role(_) | Source::Each(_) | Source::Parent => {
@@ -187,6 +229,7 @@ impl Compiler<'_> {
             }
             Source::Constant if text == "absent" => return Ok(Via::Absent("unknown".into())),
             Source::Constant => return Ok(Via::Literal(self.literal(text, target)?)),
+            Source::Path(_) if target.steps.is_empty() && backward => return Ok(Via::Written(text.into())),
             Source::Path(_) => {}
         }
         if let Some(reason) = text.strip_prefix("drop:") {
@@ -331,7 +374,9 @@ impl Compiler<'_> {
                         self.errors.push(raw.error("a table without a resource stands alone"));
                     }
                     let entry = Entry { templates: list(raw.cell(1)), codes: list(raw.cell(2)), when, tables, through };
-                    self.out.tree.entries.entry(raw.cell(0).into()).or_default().push(entry);
+                    let list = self.out.tree.entries.entry(raw.cell(0).into()).or_default();
+                    self.out.tree.order.push((raw.cell(0).into(), list.len()));
+                    list.push(entry);
                 }
                 (Err(message), _) | (_, Err(message)) => self.errors.push(raw.error(message)),
             }

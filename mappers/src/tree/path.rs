@@ -122,6 +122,24 @@ pub(crate) fn has_template(element: Element<'_>, oid: &str) -> bool {
 }
 
 impl Path {
+    /// Whether it leads to what stands below its element.
+    pub(crate) fn is_below(&self) -> bool {
+        self.start == Start::Here
+    }
+
+    /// The path from where it begins, as one below that element.
+    pub(crate) fn below(&self) -> Self {
+        Self { start: Start::Here, ..self.clone() }
+    }
+
+    /// The ancestor it starts from, if it does.
+    pub(crate) fn ancestor(&self) -> Option<&Step> {
+        match &self.start {
+            Start::Ancestor(step) => Some(step),
+            _ => None,
+        }
+    }
+
     /// Calls with each value, in the order of the document, until told to stop (`false`).
     pub(crate) fn each<'d>(
         &self,

@@ -227,6 +227,7 @@ impl<'a, 'd> Run<'a, 'd> {
                 let Some(copy) = build::find(to.object, &from.steps, &there.indexes).cloned() else { return };
                 put(to.object, steps, &at.indexes, copy);
             }
+            Via::Written(_) => return,
             Via::Absent(reason) => absent(to.object, &row.target, &at.indexes, reason),
             _ => return,
         }

@@ -17,6 +17,23 @@ pub(crate) struct Tables {
     pub(crate) tables: Vec<Table>,
     /// Which tables read an element met at a `dispatch`, by the element's name; what has no name stands under "".
     pub(crate) entries: HashMap<SmolStr, Vec<Entry>, Quick>,
+    /// The same in the order of the file, by name and number, as the way back reads them.
+    pub(crate) order: Vec<(SmolStr, usize)>,
+    /// Which resources stand in which section, for a Bundle without a Composition.
+    pub(crate) sections: Vec<SectionRule>,
+}
+
+/// Which resources stand in a section.
+#[derive(Debug)]
+pub(crate) struct SectionRule {
+    /// LOINC code of the section.
+    pub(crate) code: SmolStr,
+    pub(crate) title: SmolStr,
+    /// Resource type.
+    pub(crate) resource: SmolStr,
+    /// Member that must have one of these codes; none asked if empty.
+    pub(crate) member: SmolStr,
+    pub(crate) values: Vec<SmolStr>,
 }
 
 /// A table of a template or a datatype.
@@ -31,6 +48,18 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
     /// Rows for required elements that nothing has filled.
     pub(crate) defaults: Vec<Row>,
+    /// What a resource must say for the way back to take this table: the element, and its value if one is named.
+    pub(crate) matches: Vec<Match>,
+    /// The table of the act that stands around its element in a section.
+    pub(crate) wrap: Option<usize>,
+}
+
+/// What a resource must say, or must not.
+#[derive(Debug)]
+pub(crate) struct Match {
+    pub(crate) target: Target,
+    pub(crate) values: Vec<SmolStr>,
+    pub(crate) negated: bool,
 }
 
 /// What the id of a resource is made of: the first alternative whose first part is there.
@@ -107,6 +136,8 @@ pub(crate) enum Via {
     /// Whatever table reads the element; only resources of these types are referred to, if any are named.
     Dispatch(Vec<SmolStr>),
     Literal(Json),
+    /// A text that only the way back writes.
+    Written(SmolStr),
     Reference,
     Copy(Target),
     Drop(SmolStr),

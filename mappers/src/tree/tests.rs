@@ -125,3 +125,43 @@ fn a_code_without_text_takes_that_of_the_narrative() {
     let text = mapped.bundle.to_text();
     assert!(text.contains(r#""text":"Asthma since childhood""#), "{text}");
 }
+
+#[test]
+fn a_document_that_becomes_fhir_and_a_document_again_says_the_same() {
+    let mapped = document(&problem("a", "195967001", ""));
+    let packages = Packages::embedded().expect("the program's own packages");
+    let package = packages.named("ccda-base").expect("embedded");
+    let (written, loss) = package.write_cda_with_loss(&mapped.bundle, &crate::RenderContext::default());
+    let again = Document::parse(&written.bytes, &Limits::default()).expect("a document");
+    let back = package.map_cda(&again, &Context::default());
+    let (first, second) = (all(&mapped.bundle, "Condition"), all(&back.bundle, "Condition"));
+    assert_eq!(first.len(), second.len());
+    for member in ["identifier", "code", "category", "subject"] {
+        assert_eq!(
+            first.first().and_then(|one| one.get(member)),
+            second.first().and_then(|one| one.get(member)),
+            "{member}"
+        );
+    }
+    assert_eq!(loss.dropped.iter().filter(|(at, _)| at.starts_with("Condition/")).count(), 0, "{:?}", loss.dropped);
+}
+
+#[test]
+fn a_record_without_a_composition_becomes_sections() {
+    let mut mapped = document(&problem("a", "195967001", ""));
+    if let Some(entries) = mapped.bundle.get_mut("entry").and_then(Json::as_array_mut) {
+        entries.retain(|entry| entry.text_at(&["resource", "resourceType"]) != Some("Composition"));
+        for resource in entries.iter_mut().filter_map(|entry| entry.get_mut("resource")) {
+            let text = resource.to_text().replace("urn:uuid:", "Patient/");
+            *resource = model::json::parse(text.as_bytes(), &model::json::Limits::default()).expect("JSON");
+        }
+    }
+    let packages = Packages::embedded().expect("the program's own packages");
+    let package = packages.named("ccda-base").expect("embedded");
+    let context = crate::RenderContext { message_code: "57133-1".to_owned(), ..Default::default() };
+    let written = package.write_cda(&mapped.bundle, &context);
+    let text = String::from_utf8(written.bytes).expect("UTF-8");
+    assert!(text.contains("code=\"57133-1\""), "{text}");
+    assert!(text.contains("2.16.840.1.113883.10.20.22.4.4"), "{text}");
+    assert!(text.contains("<td ID=\"n1\">"), "{text}");
+}

@@ -1,0 +1,558 @@
+//! From a Bundle to a CDA document: the same rows the other way.
+//!
+//! A row finds its value at the target, turns it back and writes it at the source path; predicates of the path become
+//! attributes and templates, conditions on a place become what stands there. Rows marked `<` write what only a document
+//! has. What no row writes is listed, never dropped in silence.
+
+use std::collections::BTreeSet;
+
+use model::json::{Json, Object};
+use model::outcome::{Issue, Severity};
+use smol_str::SmolStr;
+
+use super::path::{End, Path};
+use super::table::{Row, Source, Table, Tables, Term, Test, Via};
+use crate::compile::Compiled;
+use crate::concept::CodeMap;
+use crate::function::{Authorities, Back};
+use crate::map::{SELF, Way};
+use crate::package::Package;
+use crate::reverse::Library;
+use crate::trace::Loss;
+use crate::types::{RenderContext, Rendered};
+
+mod compose;
+mod loss;
+mod narrative;
+mod node;
+mod order;
+mod place;
+mod values;
+
+use node::{Child, Node};
+use values::{Found, Taken, each, has_constants, lexeme};
+
+/// How deep resources are written into each other.
+const DEEPEST: usize = 24;
+
+/// The vocabulary map of OIDs and the URIs of what they name.
+const CODE_SYSTEMS: &str = "CodeSystem";
+
+struct Writer<'a, 'b> {
+    compiled: &'a Compiled,
+    tables: &'a Tables,
+    library: &'b Library<'b>,
+    authorities: Authorities<'a>,
+    taken: Taken,
+    /// Resources written so far.
+    written: BTreeSet<usize>,
+    /// Those being written, the innermost last.
+    open: Vec<usize>,
+    issues: Vec<Issue>,
+    /// What is to be written into the element around, by the step that names it.
+    above: Vec<(Path, String)>,
+    /// Numbers of narrative anchors.
+    anchors: u32,
+}
+
+/// Writes a document of a Bundle.
+pub(crate) fn write_document(
+    package: &Package,
+    bundle: &Json,
+    context: &RenderContext,
+    account: Option<&mut Loss>,
+) -> Rendered {
+    let compiled: &Compiled = package.compiled();
+    let mut issues = Vec::new();
+    let composed = compose::composed(bundle, compiled, context, &mut issues);
+    let bundle = composed.as_ref().unwrap_or(bundle);
+    let library = Library::new(bundle);
+    let authorities = Authorities { source: &context.authorities, package: compiled.authorities() };
+    let mut writer = Writer {
+        compiled,
+        tables: &compiled.tree,
+        library: &library,
+        authorities,
+        taken: Taken::default(),
+        written: BTreeSet::new(),
+        open: Vec::new(),
+        issues,
+        above: Vec::new(),
+        anchors: 0,
+    };
+    let home = library.resources.iter().position(|json| model::resource::resource_type(json) == Some("Composition"));
+    let entry = compiled.tree.entries.get("ClinicalDocument").and_then(|entries| entries.first());
+    let (Some(home), Some(entry)) = (home, entry) else {
+        let text = "expected a Bundle with a patient, and a package that writes documents";
+        writer.issues.push(Issue::error("not-supported", text));
+        return Rendered { bytes: Vec::new(), issues: writer.issues };
+    };
+    let mut root = Node::new("ClinicalDocument");
+    for (name, value) in [
+        ("xmlns", "urn:hl7-org:v3"),
+        ("xmlns:sdtc", "urn:hl7-org:sdtc"),
+        ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"),
+    ] {
+        root.set(name, value);
+    }
+    for number in &entry.tables {
+        let Some(table) = compiled.tree.tables.get(*number) else { continue };
+        let object = match table.root.as_str() {
+            "Bundle" => bundle.as_object(),
+            "Composition" => library.resources.get(home).and_then(|json| json.as_object()),
+            _ => None,
+        };
+        let Some(object) = object else { continue };
+        if table.root == "Composition" {
+            writer.written.insert(home);
+            writer.open.push(home);
+        }
+        writer.rows(table, object, &mut root);
+    }
+    writer.rest(&mut root);
+    root.sort();
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    root.write(&mut text);
+    text.push('\n');
+    writer.unwritten(account);
+    Rendered { bytes: text.into_bytes(), issues: writer.issues }
+}
+
+impl<'b> Writer<'_, 'b> {
+    /// Writes what a table's rows find in an object.
+    fn rows(&mut self, table: &Table, object: &'b Object, node: &mut Node) {
+        for row in table.rows.iter().filter(|row| row.way != Way::Forward) {
+            if row.role != SELF {
+                self.elsewhere(row, node);
+                continue;
+            }
+            self.row(row, object, node);
+        }
+        self.kept(object, node);
+    }
+
+    /// A row that fills another resource than the table's: that resource's, if there is one of its type.
+    fn elsewhere(&mut self, row: &Row, node: &mut Node) {
+        let kind = self.compiled.alias_type(row.role);
+        let around = self.open.iter().rev().find(|number| self.library.kind(**number) == kind).copied();
+        let number =
+            around.or_else(|| (0..self.library.resources.len()).find(|number| self.library.kind(*number) == kind));
+        let object = number.and_then(|number| self.library.resources.get(number)).and_then(|json| json.as_object());
+        if let Some(object) = object {
+            self.row(row, object, node);
+        }
+    }
+
+    fn row(&mut self, row: &Row, object: &'b Object, node: &mut Node) {
+        let Source::Path(path) = &row.source else {
+            // What a constant says is said by the table that is chosen; a reference, by what stands around.
+            if row.way != Way::Backward {
+                for found in self.found(row, object) {
+                    self.taken.take(found.json);
+                    if matches!(row.source, Source::Constant) && has_constants(found.base, &row.with) {
+                        self.taken.take_all(found.json);
+                    }
+                }
+            }
+            return;
+        };
+        if !self.may(row, object, node) {
+            return;
+        }
+        match &row.via {
+            Via::Written(text) => {
+                if text.is_empty() {
+                    place::open(node, path, false);
+                } else {
+                    place::put(node, path, false, text);
+                }
+                return;
+            }
+            Via::Drop(_) | Via::Absent(_) | Via::Copy(_) | Via::Literal(_) | Via::Reference => return,
+            Via::Rows(number) => return self.rows_below(row, path, *number, object, node),
+            _ => {}
+        }
+        for found in self.found(row, object) {
+            if self.taken.has(found.json) || !has_constants(found.base, &row.with) {
+                continue;
+            }
+            if self.value(row, path, found, node) {
+                self.taken.take(found.json);
+                for with in &row.with {
+                    if let Some(there) = crate::reverse::resolve(found.base, &with.target.steps, None, None) {
+                        self.taken.take_all(there);
+                    }
+                }
+                self.conditions(&row.when, node);
+                if !row.each {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn found(&self, row: &Row, object: &'b Object) -> Vec<Found<'b>> {
+        let mut found = Vec::new();
+        each(object, &row.target.steps, row.target.anchor, &mut |value| found.push(value));
+        found
+    }
+
+    /// Whether the conditions of a row allow it on the way back: what it must not find is not written yet.
+    fn may(&self, row: &Row, object: &Object, node: &Node) -> bool {
+        row.when.iter().all(|term| match &term.test {
+            Test::Any(paths) if term.negated || row.way == Way::Backward => {
+                paths.iter().any(|path| place::stands(node, path)) != term.negated
+            }
+            Test::In(path, values) if term.negated || row.way == Way::Backward => {
+                place::texts(node, path).iter().any(|text| values.iter().any(|value| value == text)) != term.negated
+            }
+            Test::Filled(target) if row.way == Way::Backward => {
+                let mut there = false;
+                each(object, &target.steps, target.anchor, &mut |_| there = true);
+                there != term.negated
+            }
+            _ => true,
+        })
+    }
+
+    /// Writes what a row's conditions ask for.
+    fn conditions(&mut self, when: &[Term], node: &mut Node) {
+        for term in when.iter().filter(|term| !term.negated) {
+            if let Test::In(path, values) = &term.test
+                && let Some(value) = values.first()
+                && place::texts(node, path).is_empty()
+            {
+                place::put(node, path, false, value);
+            }
+        }
+    }
+
+    /// The rows of another table, into the element that the path names.
+    fn rows_below(&mut self, row: &Row, path: &Path, number: usize, object: &'b Object, node: &mut Node) {
+        let Some(table) = self.tables.tables.get(number) else { return };
+        let mut scratch = Node::new("scratch");
+        let Some(there) = place::open(&mut scratch, path, false) else { return };
+        let bare = there.clone();
+        self.rows(table, object, there);
+        if *there == bare {
+            return;
+        }
+        let made = there.clone();
+        if let Some(slot) = place::open(node, path, false) {
+            *slot = made;
+            self.conditions(&row.when, node);
+        }
+    }
+
+    /// Writes one value at a path; whether it could be said.
+    fn value(&mut self, row: &Row, path: &Path, found: Found<'b>, node: &mut Node) -> bool {
+        let text = match &row.via {
+            Via::Table { table, map } => return self.datatype(row, path, (*table, *map), found, node),
+            Via::Resource(number) => return self.resource(row, path, *number, found, node),
+            Via::Dispatch(_) => return self.dispatch(path, found, node),
+            Via::Narrative => {
+                let Some(div) = lexeme(found.json) else { return false };
+                let Some(made) = narrative::narrative(&div) else { return false };
+                let Some(there) = place::open(node, path, row.each) else { return false };
+                there.children = made;
+                return true;
+            }
+            Via::Attachment => {
+                let Some(text) = lexeme(found.json) else { return false };
+                let Some(there) = place::open(node, path, row.each) else { return false };
+                there.set("representation", "B64");
+                return place::write(there, &End::Text, &text);
+            }
+            Via::Referred => lexeme(found.json),
+            Via::Code(map) => {
+                let code = lexeme(found.json);
+                let map = self.compiled.maps.get(*map);
+                found.lexeme.map(str::to_owned).or_else(|| map?.backward(None, &code?).map(|code| code.to_string()))
+            }
+            Via::System(map) => self.system(found, self.compiled.maps.get(*map)),
+            Via::Function(function) => match (found.lexeme, lexeme(found.json), function.backward) {
+                (Some(text), _, _) => Some(text.to_owned()),
+                (None, Some(value), Some(backward)) => {
+                    let back = Back { value: &value, authorities: self.authorities };
+                    backward(&back).and_then(|texts| texts.into_iter().next())
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return false };
+        if path.ancestor().is_some() {
+            self.above.push((path.clone(), text));
+            return true;
+        }
+        place::put(node, path, row.each, &text)
+    }
+
+    /// The OID or UUID of a system's URI; a URI without one has none in CDA.
+    fn system(&self, found: Found<'_>, map: Option<&CodeMap>) -> Option<String> {
+        if let Some(text) = found.lexeme {
+            return Some(text.to_owned());
+        }
+        let uri = lexeme(found.json)?;
+        oid_of(&uri, map)
+    }
+
+    /// An element by a datatype's table.
+    fn datatype(
+        &mut self,
+        row: &Row,
+        path: &Path,
+        (number, map): (usize, Option<usize>),
+        found: Found<'b>,
+        node: &mut Node,
+    ) -> bool {
+        let (Some(table), Some(object)) = (self.tables.tables.get(number), found.json.as_object()) else {
+            return false;
+        };
+        let mut scratch = Node::new("scratch");
+        let Some(there) = place::open(&mut scratch, path, false) else { return false };
+        let bare = there.clone();
+        if let Some(map) = map.and_then(|map| self.compiled.maps.get(map)) {
+            self.mapped_code(map, found.json, there);
+        }
+        self.rows(table, object, there);
+        if *there == bare || there.is_empty() {
+            return false;
+        }
+        let made = there.clone();
+        match place::open(node, path, row.each) {
+            // Several rows may fill one element: what stands already stays.
+            Some(slot) => {
+                merge(slot, made);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The code that a vocabulary map made of the document's.
+    fn mapped_code(&mut self, map: &CodeMap, json: &'b Json, node: &mut Node) {
+        let codings: Vec<&'b Json> =
+            if json.get("code").is_some() { vec![json] } else { json.items("coding").iter().collect() };
+        for coding in &codings {
+            let (system, code) = (coding.text_at(&["system"]), coding.text_at(&["code"]).unwrap_or_default());
+            let Some(back) = map.backward(system, code) else { continue };
+            // The document's own code stands beside: it is written as it is.
+            let own = codings.iter().any(|other| other.text_at(&["code"]) == Some(back.as_str()));
+            self.taken.take_all(coding);
+            if !own {
+                node.set("code", back.as_str());
+                let systems = self.compiled.maps.iter().find(|map| map.name == CODE_SYSTEMS);
+                if let Some(oid) = map.table.as_ref().and_then(|uri| oid_of(uri, systems)) {
+                    node.set("codeSystem", oid);
+                }
+            }
+            return;
+        }
+    }
+
+    /// A resource by the table that a row names, at the row's path.
+    fn resource(&mut self, row: &Row, path: &Path, number: usize, found: Found<'b>, node: &mut Node) -> bool {
+        let Some(table) = self.tables.tables.get(number) else { return false };
+        let Some(target) = self.library.find(found.json).filter(|target| self.library.kind(*target) == table.root)
+        else {
+            return false;
+        };
+        let mut scratch = Node::new("scratch");
+        let Some(there) = place::open(&mut scratch, path, false) else { return false };
+        if !self.enter(table, target, there) {
+            return false;
+        }
+        let made = there.clone();
+        match place::open(node, path, row.each) {
+            Some(slot) => {
+                merge(slot, made);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Runs a table over a resource into an element; `false` where it is being written already.
+    fn enter(&mut self, table: &Table, target: usize, node: &mut Node) -> bool {
+        if self.open.contains(&target) || self.open.len() > DEEPEST {
+            return false;
+        }
+        let Some(object) = self.library.resources.get(target).and_then(|json| json.as_object()) else { return false };
+        self.written.insert(target);
+        self.open.push(target);
+        // What is said of a resource in one place is said again in another that refers to it.
+        let taken = std::mem::take(&mut self.taken);
+        self.rows(table, object, node);
+        let own = std::mem::replace(&mut self.taken, taken);
+        self.taken.join(own);
+        self.open.pop();
+        true
+    }
+
+    /// A resource by whatever table reads what it becomes.
+    fn dispatch(&mut self, path: &Path, found: Found<'b>, node: &mut Node) -> bool {
+        let Some(target) = self.library.find(found.json) else { return false };
+        let in_section = node.name == "section";
+        let Some(made) = self.statement(target, in_section) else { return false };
+        let mut above = path.clone();
+        let Some(last) = above.steps.pop() else { return false };
+        if last.name.as_ref().is_some_and(|name| *name != made.name) && !in_section {
+            return false;
+        }
+        above.end = End::Element;
+        let holder = if above.steps.is_empty() { Some(node) } else { place::open(node, &above, true) };
+        match holder {
+            Some(holder) => {
+                holder.push(made);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The clinical statement of a resource.
+    fn statement(&mut self, target: usize, in_section: bool) -> Option<Node> {
+        let kind = self.library.kind(target);
+        let object = self.library.resources.get(target)?.as_object()?;
+        let (element, entry, number) = self.tables.order.iter().find_map(|(element, at)| {
+            let entry = self.tables.entries.get(element)?.get(*at)?;
+            let number = *entry.tables.first()?;
+            let table = self.tables.tables.get(number)?;
+            let fits = table.root == kind && table.identity.is_some() && matches(table, object);
+            fits.then_some((element, entry, number))
+        })?;
+        let table = self.tables.tables.get(number)?;
+        let mut node = Node::new(element.clone());
+        if let Some(oid) = entry.templates.first() {
+            place::template(&mut node, oid);
+        }
+        let above = std::mem::take(&mut self.above);
+        let entered = self.enter(table, target, &mut node);
+        let inner = std::mem::replace(&mut self.above, above);
+        if !entered {
+            return None;
+        }
+        let Some(wrap) = table.wrap.filter(|_| in_section) else { return Some(node) };
+        Some(self.wrapped(wrap, node, inner).unwrap_or_default()).filter(|node| !node.name.is_empty())
+    }
+
+    /// The act that stands around a statement in a section.
+    fn wrapped(&mut self, number: usize, inner: Node, above: Vec<(Path, String)>) -> Option<Node> {
+        let table = self.tables.tables.get(number)?;
+        let of = |(element, at): &(SmolStr, usize)| {
+            let entry = self.tables.entries.get(element)?.get(*at)?;
+            entry.tables.contains(&number).then(|| (element.clone(), entry.templates.first().cloned()))
+        };
+        let (element, template) = self.tables.order.iter().find_map(of)?;
+        let mut node = Node::new(element);
+        if let Some(oid) = template {
+            place::template(&mut node, &oid);
+        }
+        let mut slot = inner.name.clone();
+        for row in &table.rows {
+            let Source::Path(path) = &row.source else { continue };
+            if let (Via::Dispatch(_), false) = (&row.via, slot.is_empty()) {
+                let mut holder = path.clone();
+                if holder.steps.pop().is_some_and(|last| last.name.is_none_or(|name| name == inner.name)) {
+                    place::open(&mut node, &holder, true)?.push(inner.clone());
+                    slot = SmolStr::default();
+                }
+            }
+        }
+        for (path, text) in above {
+            if path.ancestor().is_some_and(|step| place::fits(&node, step)) {
+                place::put(&mut node, &path.below(), false, &text);
+            }
+        }
+        let none = Object::new();
+        for row in table.rows.iter().filter(|row| row.way == Way::Backward) {
+            if let (Source::Path(path), Via::Written(text)) = (&row.source, &row.via)
+                && self.may(row, &none, &node)
+            {
+                if text.is_empty() {
+                    place::open(&mut node, path, false);
+                } else {
+                    place::put(&mut node, path, false, text);
+                }
+            }
+        }
+        Some(node)
+    }
+
+    /// Writes leaves that came from a document and had no home, where their place is plain.
+    fn kept(&mut self, object: &'b Object, node: &mut Node) {
+        for item in object.get("extension").and_then(Json::as_array).unwrap_or_default() {
+            let Some(path) = item.text_at(&["url"]).and_then(|url| url.strip_prefix(super::keep::KEPT)) else {
+                continue;
+            };
+            let Some(text) = item.text_at(&["valueString"]) else { continue };
+            let Ok(path) = super::path::parse(path) else { continue };
+            if !place::stands(node, &path) && place::put(node, &path, false, text) {
+                self.taken.take_all(item);
+            }
+        }
+    }
+
+    /// Sections for what no section of the Composition names, and anchors for narrative.
+    fn rest(&mut self, root: &mut Node) {
+        compose::narratives(root, &mut self.anchors);
+    }
+
+    /// Says which resources no row has written, and lists what of the others was left.
+    fn unwritten(&mut self, account: Option<&mut Loss>) {
+        for (number, json) in self.library.resources.iter().enumerate() {
+            let kind = model::resource::resource_type(json).unwrap_or_default();
+            if self.written.contains(&number) || matches!(kind, "Bundle" | "Provenance" | "Composition") {
+                continue;
+            }
+            let id = json.text_at(&["id"]).unwrap_or_default();
+            let text = "no section of the document has a place for this resource";
+            self.issues.push(Issue::new(Severity::Warning, "not-supported", text).at(format!("{kind}/{id}")));
+        }
+        if let Some(account) = account {
+            loss::account(self.library, &self.taken, &self.written, account);
+        }
+    }
+}
+
+/// Whether a resource is what a table's `match` rows ask for.
+fn matches(table: &Table, object: &Object) -> bool {
+    table.matches.iter().all(|wanted| {
+        let mut held = false;
+        each(object, &wanted.target.steps, wanted.target.anchor, &mut |found| {
+            held |= wanted.values.is_empty()
+                || lexeme(found.json).is_some_and(|text| wanted.values.iter().any(|value| *value == text));
+        });
+        held != wanted.negated
+    })
+}
+
+/// The OID that a system's URI stands for.
+fn oid_of(uri: &str, map: Option<&CodeMap>) -> Option<String> {
+    if let Some(oid) = map.and_then(|map| map.backward(None, uri)) {
+        return Some(oid.to_string());
+    }
+    if let Some(bare) = uri.strip_prefix("urn:oid:").or_else(|| uri.strip_prefix("urn:uuid:")) {
+        return Some(bare.to_owned());
+    }
+    let number = crate::function::hl7_table_number(uri)?;
+    Some(format!("2.16.840.1.113883.12.{}", number.trim_start_matches('0')))
+}
+
+/// Adds to an element what another says beside.
+fn merge(slot: &mut Node, made: Node) {
+    for (name, value) in made.attributes {
+        if slot.attribute(&name).is_none() {
+            slot.set(name, value);
+        }
+    }
+    for child in made.children {
+        if !slot.children.contains(&child) {
+            match (&child, slot.children.iter().any(|child| matches!(child, Child::Text(_)))) {
+                (Child::Text(_), true) => {}
+                _ => slot.children.push(child),
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Makes the elements that a source path names: predicates become attributes and templates.
+
+use smol_str::SmolStr;
+
+use super::node::{Child, Node};
+use crate::tree::path::{End, Path, Step, Test};
+
+/// The element at a path below another, made where it is not there; `new` makes the last one anew.
+pub(super) fn open<'n>(node: &'n mut Node, path: &Path, new: bool) -> Option<&'n mut Node> {
+    if !path.is_below() {
+        return None;
+    }
+    let mut here = node;
+    let last = path.steps.len();
+    for (at, step) in path.steps.iter().enumerate() {
+        let fresh = new && at + 1 == last;
+        here = child(here, step, fresh)?;
+    }
+    Some(here)
+}
+
+/// Writes a text where a path ends; `false` where another text stands already.
+pub(super) fn put(node: &mut Node, path: &Path, new: bool, text: &str) -> bool {
+    let end = path.end.clone();
+    let Some(there) = open(node, path, new) else { return false };
+    write(there, &end, text)
+}
+
+/// Writes a text into an element.
+pub(super) fn write(node: &mut Node, end: &End, text: &str) -> bool {
+    match end {
+        End::Attribute(name) => match node.attribute(name) {
+            Some(there) => there == text,
+            None => {
+                node.set(name.clone(), text);
+                true
+            }
+        },
+        End::Element | End::Text => {
+            if node.children.iter().any(|child| matches!(child, Child::Text(_))) {
+                return false;
+            }
+            node.children.push(Child::Text(text.to_owned()));
+            true
+        }
+    }
+}
+
+/// Whether something stands at a path.
+pub(super) fn stands(node: &Node, path: &Path) -> bool {
+    fn walk(node: &Node, steps: &[Step], end: &End) -> bool {
+        match steps.split_first() {
+            None => match end {
+                End::Attribute(name) => node.attribute(name).is_some(),
+                End::Element | End::Text => true,
+            },
+            Some((step, rest)) => node.elements().any(|child| fits(child, step) && walk(child, rest, end)),
+        }
+    }
+    path.is_below() && walk(node, &path.steps, &path.end)
+}
+
+/// The texts at a path.
+pub(super) fn texts(node: &Node, path: &Path) -> Vec<String> {
+    fn walk(node: &Node, steps: &[Step], end: &End, out: &mut Vec<String>) {
+        match steps.split_first() {
+            None => match end {
+                End::Attribute(name) => out.extend(node.attribute(name).map(str::to_owned)),
+                End::Element | End::Text => {
+                    out.push(node.attribute("value").map_or_else(|| node.words(), str::to_owned))
+                }
+            },
+            Some((step, rest)) => {
+                for child in node.elements().filter(|child| fits(child, step)) {
+                    walk(child, rest, end, out);
+                }
+            }
+        }
+    }
+    let mut out = Vec::new();
+    if path.is_below() {
+        walk(node, &path.steps, &path.end, &mut out);
+    }
+    out
+}
+
+fn child<'n>(node: &'n mut Node, step: &Step, fresh: bool) -> Option<&'n mut Node> {
+    let name = step.name.clone()?;
+    let found = node.children.iter().position(|child| matches!(child, Child::Element(there) if fits(there, step)));
+    let at = match found.filter(|_| !fresh) {
+        Some(at) => at,
+        None => {
+            let mut made = Node::new(name);
+            for test in &step.tests {
+                satisfy(&mut made, test);
+            }
+            node.push(made);
+            node.children.len() - 1
+        }
+    };
+    match node.children.get_mut(at) {
+        Some(Child::Element(node)) => Some(node),
+        _ => None,
+    }
+}
+
+/// Whether an element is one that a step means: it is told by what is written already.
+pub(super) fn fits(node: &Node, step: &Step) -> bool {
+    if step.name.as_ref().is_some_and(|name| *name != node.name) {
+        return false;
+    }
+    step.tests.iter().all(|test| match test {
+        Test::Attribute { name, values, negated } => {
+            let there = node.attribute(name);
+            let held = there.is_some_and(|there| values.is_empty() || values.iter().any(|value| value == there));
+            if *negated { !held } else { held || (values.is_empty() && there.is_none()) }
+        }
+        Test::Template { oids, negated } => {
+            let has = node.elements().any(|id| {
+                id.name == "templateId" && id.attribute("root").is_some_and(|root| oids.iter().any(|oid| oid == root))
+            });
+            has != *negated
+        }
+        Test::Path { paths, values, negated } => {
+            let held = paths.iter().any(|path| {
+                if values.is_empty() {
+                    stands(node, path)
+                } else {
+                    texts(node, path).iter().any(|text| values.iter().any(|value| value == text))
+                }
+            });
+            // What only has to be there is being written.
+            held != *negated || (values.is_empty() && !*negated)
+        }
+        Test::Number(_) | Test::Unread => true,
+    })
+}
+
+/// Makes an element what a predicate asks.
+pub(super) fn satisfy(node: &mut Node, test: &Test) {
+    match test {
+        Test::Attribute { name, values, negated: false } => {
+            if let Some(value) = values.first() {
+                node.set(name.clone(), value.as_str());
+            }
+        }
+        Test::Template { oids, negated: false } => {
+            if let Some(oid) = oids.first() {
+                template(node, oid);
+            }
+        }
+        Test::Path { paths, values, negated: false } => {
+            if let (Some(path), Some(value)) = (paths.first(), values.first()) {
+                put(node, path, false, value);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Adds a template's id; `OID:EXTENSION` is a version of it.
+pub(super) fn template(node: &mut Node, oid: &SmolStr) {
+    let (root, extension) =
+        oid.split_once(':').map_or((oid.as_str(), None), |(root, extension)| (root, Some(extension)));
+    let mut id = Node::new("templateId").with("root", root);
+    if let Some(extension) = extension {
+        id.set("extension", extension);
+    }
+    node.push(id);
+}
