@@ -153,6 +153,7 @@ fn primitive_name(primitive: Primitive) -> &'static str {
         Primitive::Id => "id",
         Primitive::Instant => "instant",
         Primitive::Integer => "integer",
+        Primitive::Integer64 => "integer64",
         Primitive::Markdown => "markdown",
         Primitive::Oid => "oid",
         Primitive::PositiveInt => "positiveInt",

@@ -1,7 +1,7 @@
-//! What R4 resources and data types are made of: elements, types, cardinality, required bindings.
+//! What resources and data types are made of: elements, types, cardinality, required bindings.
 //!
 //! Compiled once from `generated/r4.tables`. FHIR R4 (4.0.1), StructureDefinitions of the core package. Profiles and
-//! invariants are not in here.
+//! invariants are not in here. Tables of other versions are read with [`Table::read`].
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ pub fn r4() -> &'static Table {
     &TABLE
 }
 
-/// All types of R4.
+/// All types of one version of FHIR.
 pub struct Table {
     shapes: Vec<Shape>,
     value_sets: Vec<ValueSet>,
@@ -61,6 +61,8 @@ pub struct Element {
     pub types: Vec<Type>,
     /// Its required binding, for [`Table::value_set`].
     pub binding: Option<usize>,
+    /// Whether it changes what the rest means.
+    pub is_modifier: bool,
 }
 
 impl Element {
@@ -105,6 +107,8 @@ pub enum Primitive {
     Id,
     Instant,
     Integer,
+    /// R5 only; a string in JSON.
+    Integer64,
     Markdown,
     Oid,
     PositiveInt,
@@ -157,7 +161,7 @@ impl Shape {
 /// A line of the table that is not as its grammar says.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {0} of the table is not as its grammar says")]
-struct BadLine(usize);
+pub struct BadLine(usize);
 
 impl Table {
     /// The shape of an id of this table.
@@ -178,6 +182,11 @@ impl Table {
         self.resources.get(index).map(|(_, id)| self.shape(*id))
     }
 
+    /// The concrete resource types, sorted.
+    pub fn resource_names(&self) -> impl Iterator<Item = &'static str> {
+        self.resources.iter().map(|(name, _)| *name)
+    }
+
     /// What a companion (`_birthDate`) may hold.
     pub fn element(&self) -> &Shape {
         self.shape(self.element)
@@ -188,7 +197,11 @@ impl Table {
         self.value_sets.get(index)
     }
 
-    fn read(text: &'static str) -> Result<Self, BadLine> {
+    /// Reads a table; its grammar stands in mappers/model/generator/README.md.
+    ///
+    /// # Errors
+    /// [`BadLine`]: the first line that is not as the grammar says.
+    pub fn read(text: &'static str) -> Result<Self, BadLine> {
         let ids = shape_ids(text);
         let mut table = Self {
             shapes: std::iter::repeat_with(Shape::default).take(ids.len()).collect(),
@@ -368,11 +381,12 @@ fn element(
         None | Some("") => None,
         Some(name) => Some(*value_sets.get(name)?),
     };
+    let is_modifier = fields.next() == Some("m");
     let (name, is_choice) = match name.strip_suffix("[x]") {
         Some(name) => (name, true),
         None => (name, false),
     };
-    Some(Element { name, is_choice, min, max, types, binding })
+    Some(Element { name, is_choice, min, max, types, binding, is_modifier })
 }
 
 fn kind(text: &'static str, path: &str, ids: &HashMap<String, ShapeId>) -> Option<Type> {
@@ -410,6 +424,7 @@ impl Primitive {
             "id" => Self::Id,
             "instant" => Self::Instant,
             "integer" => Self::Integer,
+            "integer64" => Self::Integer64,
             "markdown" => Self::Markdown,
             "oid" => Self::Oid,
             "positiveInt" => Self::PositiveInt,

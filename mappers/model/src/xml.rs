@@ -19,10 +19,11 @@ mod write;
 
 use crate::json::{Json, Limits};
 use crate::outcome::Issue;
+use crate::types::{Table, r4};
 
 pub use locate::locate;
 pub use patch::XmlPatch;
-pub use write::{Layout, WriteError, WriteErrorKind, write};
+pub use write::{Layout, WriteError, WriteErrorKind, write, write_as};
 
 /// The namespace of FHIR.
 pub const FHIR: &str = "http://hl7.org/fhir";
@@ -54,7 +55,15 @@ impl Document {
 /// [`XmlError`] if the text is no well-formed XML, goes beyond a limit, has a document type, or is nothing of FHIR; the
 /// sender's fault, not retryable.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Document, XmlError> {
-    read::document(bytes, limits).map_err(|(kind, offset)| {
+    parse_as(bytes, limits, r4())
+}
+
+/// The same for a resource of another version of FHIR.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_as(bytes: &[u8], limits: &Limits, table: &'static Table) -> Result<Document, XmlError> {
+    read::document(bytes, limits, table).map_err(|(kind, offset)| {
         let place = crate::json::position_of(bytes, offset);
         XmlError { kind, offset: place.offset, line: place.line, column: place.column }
     })

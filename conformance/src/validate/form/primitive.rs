@@ -67,6 +67,7 @@ fn text(kind: Primitive, text: &str) -> Option<(&'static str, &'static str)> {
         Primitive::Boolean
         | Primitive::Decimal
         | Primitive::Integer
+        | Primitive::Integer64
         | Primitive::PositiveInt
         | Primitive::UnsignedInt => Some(("structure", "expected no string")),
     }

@@ -8,18 +8,18 @@ use super::lexer::{Fault, Lexer, Tag, Token};
 use super::{Document, ErrorKind, FHIR, XHTML, narrative};
 use crate::json::{Json, Limits, Number, Object};
 use crate::outcome::Issue;
-use crate::types::{Element, Kind, Primitive, Shape, Table, Type, r4};
+use crate::types::{Element, Kind, Primitive, Shape, Table, Type};
 
 /// More names than any shape has; a search among the members stays short.
 const MAX_NAMES: usize = 256;
 
-pub(super) fn document(bytes: &[u8], limits: &Limits) -> Result<Document, Fault> {
+pub(super) fn document(bytes: &[u8], limits: &Limits, table: &'static Table) -> Result<Document, Fault> {
     if bytes.len() > limits.bytes {
         return Err((ErrorKind::TooLong { limit: limits.bytes }, limits.bytes));
     }
     let lexer = Lexer::new(bytes)?;
     let mut reader =
-        Reader { lexer, table: r4(), issues: Vec::new(), depth: limits.depth.min(Limits::MAX_DEPTH), is_full: false };
+        Reader { lexer, table, issues: Vec::new(), depth: limits.depth.min(Limits::MAX_DEPTH), is_full: false };
     let resource = reader.root()?;
     Ok(Document { resource, issues: reader.issues })
 }

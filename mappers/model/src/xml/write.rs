@@ -63,8 +63,16 @@ type Fault = WriteErrorKind;
 /// # Errors
 /// [`WriteError`] if something in the tree has no form in XML: nothing is left out in silence.
 pub fn write(resource: &Json, layout: Layout) -> Result<String, WriteError> {
+    write_as(resource, layout, r4())
+}
+
+/// The same for a resource of another version of FHIR.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_as(resource: &Json, layout: Layout, table: &'static Table) -> Result<String, WriteError> {
     let mut writer = Writer {
-        table: r4(),
+        table,
         out: String::with_capacity(1024),
         is_indented: layout == Layout::Indented,
         level: 0,
