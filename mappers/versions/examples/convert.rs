@@ -24,7 +24,12 @@ fn main() -> ExitCode {
             Err(error) => eprintln!("{file}: {error}"),
             Ok(converted) => {
                 let loss = &converted.loss;
-                eprintln!("{file}: {} mapped, {} kept, {} dropped", loss.mapped.len(), loss.kept.len(), loss.dropped.len());
+                eprintln!(
+                    "{file}: {} mapped, {} kept, {} dropped",
+                    loss.mapped.len(),
+                    loss.kept.len(),
+                    loss.dropped.len()
+                );
                 for issue in &converted.issues {
                     eprintln!("  {issue}");
                 }

@@ -34,7 +34,10 @@ impl Loss {
     pub fn to_json(&self) -> Json {
         let list = |entries: &[Entry], second: &'static str| {
             let one = |entry: &Entry| {
-                Json::Object(Object::of([("at", Json::from(entry.at.as_str())), (second, Json::from(entry.to.as_str()))]))
+                Json::Object(Object::of([
+                    ("at", Json::from(entry.at.as_str())),
+                    (second, Json::from(entry.to.as_str())),
+                ]))
             };
             Json::array(entries.iter().map(one))
         };

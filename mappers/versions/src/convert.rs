@@ -161,7 +161,8 @@ impl Run {
         }
         if is_restored {
             // What Basic needs of its own was made for it.
-            let is_own = |name: &str| matches!(name, "code" | "subject") && !has_own(object, self.map.to_version, &target, name);
+            let is_own =
+                |name: &str| matches!(name, "code" | "subject") && !has_own(object, self.map.to_version, &target, name);
             let (own, others): (Vec<_>, Vec<_>) = object.clone().into_iter().partition(|(name, _)| is_own(name));
             for (name, value) in own {
                 self.all(&value, &place.member(&name, None), &Spot::root(self.account, &target, None));
@@ -173,9 +174,10 @@ impl Run {
         if is_basic {
             add_subject(object, &mut out);
         }
-        self.require(to, &mut out, place, spot);
         self.leave(outer);
-        Some(Json::Object(put::tidy(out, self.map.to.shape(to))))
+        let mut out = put::tidy(out, self.map.to.shape(to));
+        self.require(to, &mut out, &Place::Root(&target));
+        Some(Json::Object(out))
     }
 
     /// The type a resource gets.
@@ -186,8 +188,13 @@ impl Run {
         let map = self.map;
         if kind == "Basic" {
             let codings = resource.get("code").map(|code| code.items("coding")).unwrap_or_default();
-            let code = codings.iter().find(|coding| coding.text_at(&["system"]) == Some(TYPES)).and_then(|c| c.text_at(&["code"]));
-            if let Some(code) = code.filter(|code| map.to.resource(code).is_some() && map.type_of("Basic") == Some("Basic")) {
+            let code = codings
+                .iter()
+                .find(|coding| coding.text_at(&["system"]) == Some(TYPES))
+                .and_then(|c| c.text_at(&["code"]));
+            if let Some(code) =
+                code.filter(|code| map.to.resource(code).is_some() && map.type_of("Basic") == Some("Basic"))
+            {
                 return code;
             }
         }

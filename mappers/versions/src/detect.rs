@@ -27,7 +27,8 @@ pub fn detect(resource: &Json) -> Detected {
     let misfits: Vec<(usize, Version)> =
         Version::ALL.into_iter().map(|version| (misfits(resource, version.table()), version)).collect();
     let least = misfits.iter().map(|(count, _)| *count).min().unwrap_or_default();
-    let candidates: Vec<Version> = misfits.iter().filter(|(count, _)| *count == least).map(|(_, version)| *version).collect();
+    let candidates: Vec<Version> =
+        misfits.iter().filter(|(count, _)| *count == least).map(|(_, version)| *version).collect();
     let version = match candidates.as_slice() {
         many if many.contains(&Version::R4) => Version::R4,
         many => many.last().copied().unwrap_or(Version::R4),

@@ -230,13 +230,15 @@ impl Map {
         if self.from_version < Version::R4 {
             let rest = uri.strip_prefix("http://hl7.org/fhir/")?;
             let (family, name) = rest.split_once('/')?;
-            return matches!(family, "v2" | "v3")
-                .then(|| smol_str::format_smolstr!("http://terminology.hl7.org/CodeSystem/{family}-{}", name.replace('/', "-")));
+            return matches!(family, "v2" | "v3").then(|| {
+                smol_str::format_smolstr!("http://terminology.hl7.org/CodeSystem/{family}-{}", name.replace('/', "-"))
+            });
         }
         if self.to_version < Version::R4 {
             let rest = uri.strip_prefix("http://terminology.hl7.org/CodeSystem/")?;
             let (family, name) = rest.split_once('-')?;
-            return matches!(family, "v2" | "v3").then(|| smol_str::format_smolstr!("http://hl7.org/fhir/{family}/{name}"));
+            return matches!(family, "v2" | "v3")
+                .then(|| smol_str::format_smolstr!("http://hl7.org/fhir/{family}/{name}"));
         }
         None
     }

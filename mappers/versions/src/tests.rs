@@ -1,5 +1,5 @@
-use crate::rows::Map;
 use crate::Version;
+use crate::rows::Map;
 
 #[test]
 fn every_row_can_be_used() {

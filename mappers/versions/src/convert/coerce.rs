@@ -16,7 +16,9 @@ pub(super) fn scalar(value: &Json, from: Primitive, to: Primitive) -> Option<Jso
         (P::Xhtml | P::Base64Binary | P::Time, _) | (_, P::Xhtml | P::Base64Binary | P::Time) => None,
         (_, P::Integer | P::PositiveInt | P::UnsignedInt | P::Decimal) => number(value, to),
         (P::Integer | P::PositiveInt | P::UnsignedInt | P::Decimal, _) => match (to, value) {
-            (P::String | P::Code | P::Markdown | P::Integer64, Json::Number(number)) => Some(Json::from(number.as_str())),
+            (P::String | P::Code | P::Markdown | P::Integer64, Json::Number(number)) => {
+                Some(Json::from(number.as_str()))
+            }
             _ => None,
         },
         (P::Date | P::DateTime | P::Instant, P::Date | P::DateTime | P::Instant) => time(value, to),
@@ -28,7 +30,9 @@ pub(super) fn scalar(value: &Json, from: Primitive, to: Primitive) -> Option<Jso
 
 fn boolean(value: &Json, from: Primitive, to: Primitive) -> Option<Json> {
     match (from, to, value) {
-        (Primitive::Boolean, Primitive::Code | Primitive::String, Json::Bool(is)) => Some(Json::from(if *is { "true" } else { "false" })),
+        (Primitive::Boolean, Primitive::Code | Primitive::String, Json::Bool(is)) => {
+            Some(Json::from(if *is { "true" } else { "false" }))
+        }
         (Primitive::Code | Primitive::String, Primitive::Boolean, Json::String(text)) => match text.as_str() {
             "true" => Some(Json::Bool(true)),
             "false" => Some(Json::Bool(false)),
@@ -79,7 +83,8 @@ fn text(value: &Json, to: Primitive) -> Option<Json> {
 }
 
 pub(super) fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
 /// The family of Quantity: the same elements everywhere.
@@ -93,7 +98,9 @@ pub(super) fn is_alike(from: &str, to: &str) -> bool {
 /// A value as one of another type, for types that are not alike. `system` is where a bare code is from.
 pub(super) fn shape(value: &Json, from: &str, to: &str, system: Option<&SmolStr>) -> Option<Json> {
     let one = |name: &'static str, value: Json| Some(Json::Object(Object::of([(name, value)])));
-    let is_text = |name: &str| matches!(name, "string" | "markdown" | "code" | "uri" | "url" | "canonical" | "id" | "oid" | "uuid");
+    let is_text = |name: &str| {
+        matches!(name, "string" | "markdown" | "code" | "uri" | "url" | "canonical" | "id" | "oid" | "uuid")
+    };
     match (from, to) {
         ("Coding", "CodeableConcept") => one("coding", Json::array([value.clone()])),
         ("CodeableConcept", "Coding") => best(value, system).cloned(),
@@ -102,9 +109,10 @@ pub(super) fn shape(value: &Json, from: &str, to: &str, system: Option<&SmolStr>
         ("CodeableConcept", "code") => best(value, system)?.get("code").cloned(),
         ("Coding", "code") => value.get("code").cloned(),
         ("string" | "markdown", "CodeableConcept") => one("text", value.clone()),
-        ("CodeableConcept", "string" | "markdown") => {
-            value.get("text").cloned().or_else(|| value.items("coding").iter().find_map(|coding| coding.get("display")).cloned())
-        }
+        ("CodeableConcept", "string" | "markdown") => value
+            .get("text")
+            .cloned()
+            .or_else(|| value.items("coding").iter().find_map(|coding| coding.get("display")).cloned()),
         ("Coding", "string" | "markdown") => value.get("display").or_else(|| value.get("code")).cloned(),
         ("string", "Coding") => one("display", value.clone()),
         ("uri", "Coding") => one("code", value.clone()),
@@ -120,7 +128,9 @@ pub(super) fn shape(value: &Json, from: &str, to: &str, system: Option<&SmolStr>
         ("Reference", "string" | "markdown") => value.get("display").or_else(|| value.get("reference")).cloned(),
         ("Identifier", "Reference") => one("identifier", value.clone()),
         ("Reference", "Identifier") => value.get("identifier").cloned(),
-        ("Identifier", "string" | "uri" | "id") => value.get("value").cloned().filter(|value| to != "id" || value.as_str().is_some_and(is_id)),
+        ("Identifier", "string" | "uri" | "id") => {
+            value.get("value").cloned().filter(|value| to != "id" || value.as_str().is_some_and(is_id))
+        }
         ("string" | "uri" | "id", "Identifier") => one("value", value.clone()),
         ("Identifier", "CodeableConcept") => {
             let members = value.get("system").map(|system| ("system", system.clone())).into_iter();
@@ -138,13 +148,16 @@ pub(super) fn shape(value: &Json, from: &str, to: &str, system: Option<&SmolStr>
         ("Period", "Timing") => one("repeat", Json::Object(Object::of([("boundsPeriod", value.clone())]))),
         ("Timing", "Period") => value.at(&["repeat", "boundsPeriod"]).cloned(),
         ("Timing", "dateTime") => value.items("event").first().cloned(),
-        ("decimal" | "integer" | "positiveInt" | "unsignedInt", "Quantity" | "Money" | "Duration" | "Age" | "Count" | "Distance") => {
-            one("value", value.clone())
-        }
+        (
+            "decimal" | "integer" | "positiveInt" | "unsignedInt",
+            "Quantity" | "Money" | "Duration" | "Age" | "Count" | "Distance",
+        ) => one("value", value.clone()),
         ("Quantity" | "Money" | "Duration" | "Age" | "Count" | "Distance", "decimal") => value.get("value").cloned(),
-        ("Quantity" | "Duration", "integer" | "positiveInt" | "unsignedInt") => {
-            value.get("value").and_then(Json::as_number).filter(|number| number.as_u64().is_some()).map(|number| Json::Number(number.clone()))
-        }
+        ("Quantity" | "Duration", "integer" | "positiveInt" | "unsignedInt") => value
+            .get("value")
+            .and_then(Json::as_number)
+            .filter(|number| number.as_u64().is_some())
+            .map(|number| Json::Number(number.clone())),
         ("Quantity" | "Age" | "Duration", "Range") => one("low", value.clone()),
         ("Quantity", "Ratio") => one("numerator", value.clone()),
         ("Quantity", "RatioRange") => one("lowNumerator", value.clone()),

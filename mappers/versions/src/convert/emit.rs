@@ -6,7 +6,7 @@ use model::types::{Element, Kind, Primitive, Shape, Type};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::coerce;
-use super::object::{Into_, Item, Of, below, lexeme};
+use super::object::{Given, Into_, Item, Of, below, lexeme};
 use super::put::{self, Out};
 use super::{Fate, Place, Run, Spot};
 use crate::rows::{Map, Rule, Via};
@@ -24,8 +24,7 @@ impl Run {
     /// Puts a value at a path that starts at the type of the object at hand; whether it could stand there.
     pub(super) fn emit(
         &mut self,
-        item: Item<'_>,
-        of: Of,
+        given: Given<'_>,
         steps: &[SmolStr],
         rule: Option<&'static Rule>,
         into: &mut Into_<'_>,
@@ -34,16 +33,15 @@ impl Run {
         let path = &self.map.to.shape(into.id).path;
         let root = path.split('.').next().unwrap_or_default();
         match below(path, root, steps) {
-            Some(rest) => self.emit_relative(item, of, rest, rule, into, at),
-            None => self.emit_above(item, of, steps, rule, root, at),
+            Some(rest) => self.emit_relative(given, rest, rule, into, at),
+            None => self.emit_above(given, steps, rule, root, at),
         }
     }
 
     /// Puts a value at a path below the object at hand.
     pub(super) fn emit_relative(
         &mut self,
-        item: Item<'_>,
-        of: Of,
+        given: Given<'_>,
         steps: &[SmolStr],
         rule: Option<&'static Rule>,
         into: &mut Into_<'_>,
@@ -52,7 +50,7 @@ impl Run {
         let shape = self.map.to.shape(into.id);
         let Some((last, parents)) = steps.split_last() else { return false };
         let Some(holder) = put::descend(self.map.to, shape, parents) else { return false };
-        for (name, element, of_type) in candidates(holder, last, of) {
+        for (name, element, of_type) in candidates(holder, last, given.of) {
             // Full already: the first value stays.
             let present = object_at(into.object, parents);
             if !element.repeats() && present.is_some_and(|object| put::has(object, element)) {
@@ -68,7 +66,8 @@ impl Run {
             }
             let spot = spot.member(element.name, index);
             let path = format!("{}.{}", holder.path, element.name);
-            let Some((name, out)) = self.value(item, of, To { element, of_type, path: &path }, &name, rule, at, &spot) else {
+            let Some((name, out)) = self.value(given, To { element, of_type, path: &path }, &name, rule, at, &spot)
+            else {
                 continue;
             };
             let mut full: Vec<SmolStr> = parents.to_vec();
@@ -83,8 +82,7 @@ impl Run {
     /// A value for an element above the object at hand: put there once that object is done.
     fn emit_above(
         &mut self,
-        item: Item<'_>,
-        of: Of,
+        given: Given<'_>,
         steps: &[SmolStr],
         rule: Option<&'static Rule>,
         root: &str,
@@ -94,10 +92,12 @@ impl Run {
         let (Some(rule), Some((_, shape))) = (rule, map.to.find(root)) else { return false };
         let Some((last, parents)) = steps.split_last() else { return false };
         let Some(holder) = put::descend(map.to, shape, parents) else { return false };
-        for (name, element, of_type) in candidates(holder, last, of) {
+        for (name, element, of_type) in candidates(holder, last, given.of) {
             let path = format!("{}.{}", holder.path, element.name);
             let spot = Spot::root(self.account, &path, None).whole();
-            if let Some((_, out)) = self.value(item, of, To { element, of_type, path: &path }, &name, Some(rule), at, &spot) {
+            if let Some((_, out)) =
+                self.value(given, To { element, of_type, path: &path }, &name, Some(rule), at, &spot)
+            {
                 self.postpone(rule, out);
                 return true;
             }
@@ -108,21 +108,21 @@ impl Run {
     /// The value for an element, with its JSON name; none if it cannot be one.
     fn value(
         &mut self,
-        item: Item<'_>,
-        of: Of,
+        given: Given<'_>,
         to: To<'_>,
         name: &SmolStr,
         rule: Option<&'static Rule>,
         at: &Place<'_>,
         spot: &Spot,
     ) -> Option<(SmolStr, Out)> {
+        let Given { item, of } = given;
         if let Some(found) = self.restored(item, of, to, rule) {
             self.item_leaves(item, at, &spot.clone().whole());
             return Some(found);
         }
         // What was counted for a value that then does not fit is not counted.
         let before = (self.loss.mapped.len(), self.loss.kept.len(), self.loss.dropped.len(), self.issues.len());
-        let made = self.converted(item, of, to, rule, at, spot).filter(|(out, _)| !out.is_empty());
+        let made = self.converted(given, to, rule, at, spot).filter(|(out, _)| !out.is_empty());
         let Some((mut out, is_lossless)) = made else {
             self.loss.mapped.truncate(before.0);
             self.loss.kept.truncate(before.1);
@@ -139,17 +139,17 @@ impl Run {
     /// The value, and whether the way back gives the same again.
     fn converted(
         &mut self,
-        item: Item<'_>,
-        of: Of,
+        given: Given<'_>,
         to: To<'_>,
         rule: Option<&'static Rule>,
         at: &Place<'_>,
         spot: &Spot,
     ) -> Option<(Out, bool)> {
+        let Given { item, of } = given;
         let via = rule.map_or(&Via::Plain, |rule| &rule.via);
         let system = rule.and_then(|rule| rule.system.as_ref());
         if let Via::Code(name) = via {
-            return self.by_code(item, of, to, name, system, at, spot);
+            return self.by_code(given, to, name, system, at, spot);
         }
         match (of.of_type.kind, to.of_type.kind) {
             (Kind::Primitive(from), Kind::Primitive(into)) => {
@@ -164,7 +164,9 @@ impl Run {
                 let companion = item.companion.map(|companion| self.companion(companion, at, spot));
                 Some((Out { value, companion }, is_lossless))
             }
-            (Kind::Resource, Kind::Resource) => self.resource(item.value?, at, spot).map(|resource| (Out::of(resource), true)),
+            (Kind::Resource, Kind::Resource) => {
+                self.resource(item.value?, at, spot).map(|resource| (Out::of(resource), true))
+            }
             (Kind::Object(from) | Kind::Reference(from, _), Kind::Object(into) | Kind::Reference(into, _))
                 if self.is_alike(of.of_type, to.of_type) =>
             {
@@ -174,26 +176,30 @@ impl Run {
                 {
                     return None;
                 }
-                let object = self.object(object, from, into, at, spot);
+                let mut object = self.object(object, from, into, at, spot);
+                self.mend_reference(&mut object, to.of_type.name, at);
+                if to.of_type.name == "Coding" {
+                    split_version(&mut object);
+                }
                 Some((Out::of(object.into()), true))
             }
-            _ => self.coerced(item, of, to, via, system, at, spot),
+            _ => self.coerced(given, to, via, system, at, spot),
         }
     }
 
     /// A value of a type that is not alike.
     fn coerced(
         &mut self,
-        item: Item<'_>,
-        of: Of,
+        given: Given<'_>,
         to: To<'_>,
         via: &Via,
         system: Option<&SmolStr>,
         at: &Place<'_>,
         spot: &Spot,
     ) -> Option<(Out, bool)> {
+        let Given { item, of } = given;
         if of.of_type.name == "CodeableReference" && self.map.to.find("CodeableReference").is_none() {
-            return self.half(item, of, to, via, at, spot);
+            return self.half(given, to, via, at, spot);
         }
         let name = of.of_type.name;
         // First as a value of the same type in the other version, then as one of the other type.
@@ -216,6 +222,12 @@ impl Run {
             }
             Kind::Resource => return None,
         };
+        // A text is no code of a required binding.
+        if to.element.binding.is_some()
+            && matches!((name, to.of_type.name), ("string" | "markdown", "CodeableConcept" | "Coding"))
+        {
+            return None;
+        }
         let result = coerce::shape(&value, name, to.of_type.name, system)?;
         let is_lossless = coerce::shape(&result, to.of_type.name, name, system).is_some_and(|back| back == value);
         match (to.of_type.kind, companion) {
@@ -224,6 +236,11 @@ impl Run {
                 let result = self.checked(result, to)?;
                 primitive.then_some((Out { value: Some(result), companion }, is_lossless))
             }
+            (Kind::Reference(..), None) => {
+                let Json::Object(mut object) = result else { return None };
+                self.mend_reference(&mut object, "Reference", at);
+                Some((Out::of(object.into()), is_lossless))
+            }
             (_, None) => Some((Out::of(result), is_lossless)),
             // The companion of a primitive has no place in an object that holds it: the whole is kept beside.
             (_, Some(companion)) => Some((Out::of(result), companion.is_empty() && is_lossless)),
@@ -231,7 +248,8 @@ impl Run {
     }
 
     /// The concept or the reference of a CodeableReference, for a version that has no such type.
-    fn half(&mut self, item: Item<'_>, of: Of, to: To<'_>, via: &Via, at: &Place<'_>, spot: &Spot) -> Option<(Out, bool)> {
+    fn half(&mut self, given: Given<'_>, to: To<'_>, via: &Via, at: &Place<'_>, spot: &Spot) -> Option<(Out, bool)> {
+        let Given { item, of } = given;
         let object = item.value?.as_object()?;
         let name = match (via, to.of_type.name) {
             (Via::Concept, _) => "concept",
@@ -247,25 +265,31 @@ impl Run {
         let place = at.member(element.name, None);
         let spot = spot.clone().whole();
         let inner = Of { shape, element, of_type };
-        let (out, is_lossless) =
-            self.converted(Item { value: Some(part), companion: None, index: None }, inner, to, None, &place, &spot)?;
+        let (out, is_lossless) = self.converted(
+            Given { item: Item { value: Some(part), companion: None, index: None }, of: inner },
+            to,
+            None,
+            &place,
+            &spot,
+        )?;
         // Own id and extensions, or the other half without a row of its own.
         let is_partial = matches!(via, Via::Concept | Via::Reference);
-        let is_whole = object.iter().all(|(member, _)| member == name || is_partial && matches!(member, "concept" | "reference"));
+        let is_whole =
+            object.iter().all(|(member, _)| member == name || is_partial && matches!(member, "concept" | "reference"));
         Some((out, is_lossless && is_whole))
     }
 
     /// A code by a map, from and to whatever holds a code.
     fn by_code(
         &mut self,
-        item: Item<'_>,
-        of: Of,
+        given: Given<'_>,
         to: To<'_>,
         name: &str,
         system: Option<&SmolStr>,
         at: &Place<'_>,
         spot: &Spot,
     ) -> Option<(Out, bool)> {
+        let Given { item, of } = given;
         let map = self.map.code_map(name)?;
         let value = item.value?;
         let codings: Vec<&Json> = match of.of_type.name {
@@ -278,7 +302,8 @@ impl Run {
             map.get(&code).map(|target| (code, SmolStr::new(target)))
         } else {
             let of_system = |coding: &&&Json| {
-                system.is_none() || coding.text_at(&["system"]).is_none_or(|uri| Some(uri) == system.map(SmolStr::as_str))
+                system.is_none()
+                    || coding.text_at(&["system"]).is_none_or(|uri| Some(uri) == system.map(SmolStr::as_str))
             };
             let code = |coding: &&Json| {
                 let code = coding.text_at(&["code"])?;
@@ -307,7 +332,7 @@ impl Run {
     }
 
     /// A scalar for an element; whether nothing of it is lost.
-    fn scalar(&self, value: &Json, from: Primitive, into: Primitive, to: To<'_>) -> Option<(Json, bool)> {
+    fn scalar(&mut self, value: &Json, from: Primitive, into: Primitive, to: To<'_>) -> Option<(Json, bool)> {
         if let Some(text) = value.as_str()
             && let Some(changed) = self.rewritten(text, to.path)
         {
@@ -315,6 +340,13 @@ impl Run {
                 .and_then(|map| Run::new(map, false).rewritten(&changed, to.path));
             let is_lossless = back.as_deref() == Some(text);
             return Some((Json::String(changed), is_lossless));
+        }
+        if to.path == "Narrative.div"
+            && let Some(mended) = value.as_str().and_then(with_namespace)
+        {
+            self.issues
+                .push(Issue::warning("structure", "expected the namespace of XHTML on the div: added").at(to.path));
+            return Some((Json::from(mended), true));
         }
         let scalar = coerce::scalar(value, from, into)?;
         let is_lossless = from == into || coerce::scalar(&scalar, into, from).as_ref() == Some(value);
@@ -328,7 +360,9 @@ impl Run {
         if !matches!(to.of_type.kind, Kind::Primitive(Primitive::Code)) {
             return Some(value);
         }
-        let (Some(set), Some(code)) = (to.element.binding.and_then(|index| self.map.to.value_set(index)), value.as_str()) else {
+        let (Some(set), Some(code)) =
+            (to.element.binding.and_then(|index| self.map.to.value_set(index)), value.as_str())
+        else {
             return Some(value);
         };
         if set.has_code(code) {
@@ -387,7 +421,8 @@ impl Run {
         if let (Some(current), Some(candidate)) = (item.value.filter(|value| value.as_object().is_none()), &out.value) {
             let says = self.again(candidate, of, to, rule);
             if says.as_ref() != Some(current) {
-                self.issues.push(Issue::warning("conflict", "the value kept beside this one says something else: not used"));
+                self.issues
+                    .push(Issue::warning("conflict", "the value kept beside this one says something else: not used"));
                 return None;
             }
         }
@@ -396,7 +431,9 @@ impl Run {
         if let (Some(Json::Object(object)), false) = (&mut out.value, rest.is_empty()) {
             let present = object.get("extension").and_then(Json::as_array).unwrap_or_default();
             let more: Vec<Json> = rest.into_iter().filter(|each| !present.contains(each)).collect();
-            if let (false, Json::Array(items)) = (more.is_empty(), object.get_or_insert_with("extension", || Json::Array(Vec::new()))) {
+            if let (false, Json::Array(items)) =
+                (more.is_empty(), object.get_or_insert_with("extension", || Json::Array(Vec::new())))
+            {
                 items.extend(more);
             }
         }
@@ -423,6 +460,25 @@ impl Run {
             _ => coerce::shape(candidate, to.of_type.name, of.of_type.name, system),
         }
     }
+}
+
+/// A row of code systems may say the version that still has the codes: `URI|3.0.2`.
+fn split_version(coding: &mut Object) {
+    let parts = coding.get("system").and_then(Json::as_str).and_then(|system| system.split_once('|'));
+    let Some((system, version)) = parts.map(|(system, version)| (SmolStr::new(system), SmolStr::new(version))) else {
+        return;
+    };
+    coding.insert("system", system);
+    if !coding.contains_key("version") {
+        coding.insert("version", version);
+    }
+}
+
+/// A narrative that says no namespace, with the only one it can have. FHIR R4 narrative.html.
+fn with_namespace(text: &str) -> Option<String> {
+    let rest = text.trim_start().strip_prefix("<div")?;
+    let (tag, _) = rest.split_once('>')?;
+    (!tag.contains("xmlns")).then(|| format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"{rest}"))
 }
 
 fn targets_of(element: &'static Element) -> Option<(usize, &'static str)> {

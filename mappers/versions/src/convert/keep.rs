@@ -32,7 +32,9 @@ impl Run {
                     _ => None,
                 });
                 let fits = match (known, item.value) {
-                    (Some(into), Some(value)) => super::coerce::scalar(value, from, into).is_some() && is_sound(value, name),
+                    (Some(into), Some(value)) => {
+                        super::coerce::scalar(value, from, into).is_some() && is_sound(value, name)
+                    }
                     (known, _) => known.is_some(),
                 };
                 let slot = if fits { value_name(name) } else { SmolStr::new_static("valueString") };
@@ -74,7 +76,10 @@ impl Run {
     ) {
         let mut parts = Vec::new();
         if of.element.is_choice {
-            parts.push(Json::Object(Object::of([("url", Json::from(DATATYPE)), ("valueString", Json::from(of.of_type.name))])));
+            parts.push(Json::Object(Object::of([
+                ("url", Json::from(DATATYPE)),
+                ("valueString", Json::from(of.of_type.name)),
+            ])));
         }
         for (name, value) in object.iter() {
             let bare = match name.strip_prefix('_') {
@@ -89,7 +94,9 @@ impl Run {
             let companion = object.get(&format!("_{bare}"));
             let own = if name.starts_with('_') { None } else { Some(value) };
             let Some((_, element, of_type)) = shape.find(bare) else {
-                parts.extend(items(own, companion).into_iter().filter_map(|item| guess(item.value?, bare).map(Json::Object)));
+                parts.extend(
+                    items(own, companion).into_iter().filter_map(|item| guess(item.value?, bare).map(Json::Object)),
+                );
                 continue;
             };
             for item in items(own, companion) {
@@ -114,7 +121,12 @@ impl Run {
     }
 
     /// Reads extensions that hold single values of the target's own version; the indexes of those that were used.
-    pub(super) fn unpack_single(&mut self, source: &Object, into: &mut Into_<'_>, place: &Place<'_>) -> Vec<(bool, usize)> {
+    pub(super) fn unpack_single(
+        &mut self,
+        source: &Object,
+        into: &mut Into_<'_>,
+        place: &Place<'_>,
+    ) -> Vec<(bool, usize)> {
         let mut used = Vec::new();
         for (is_modifier, name) in [(false, "extension"), (true, "modifierExtension")] {
             for (index, extension) in list(source, name).iter().enumerate() {
@@ -127,7 +139,13 @@ impl Run {
     }
 
     /// The other extensions: those that hold further values of the target's version, and all else as it stands.
-    pub(super) fn extensions(&mut self, source: &Object, used: &[(bool, usize)], into: &mut Into_<'_>, place: &Place<'_>) {
+    pub(super) fn extensions(
+        &mut self,
+        source: &Object,
+        used: &[(bool, usize)],
+        into: &mut Into_<'_>,
+        place: &Place<'_>,
+    ) {
         for (is_modifier, name) in [(false, "extension"), (true, "modifierExtension")] {
             for (index, extension) in list(source, name).iter().enumerate() {
                 let at = place.member(name, Some(index));
@@ -152,10 +170,13 @@ impl Run {
     fn unpack(&mut self, extension: &Json, is_single: bool, into: &mut Into_<'_>, at: &Place<'_>) -> bool {
         let map = self.map;
         let shape = map.to.shape(into.id);
-        let Some(path) = extension.text_at(&["url"]).and_then(|url| url.strip_prefix(map.to_version.extension_base())) else {
+        let Some(path) = extension.text_at(&["url"]).and_then(|url| url.strip_prefix(map.to_version.extension_base()))
+        else {
             return false;
         };
-        let Some(rest) = path.strip_prefix(shape.path.as_str()).and_then(|rest| rest.strip_prefix('.')) else { return false };
+        let Some(rest) = path.strip_prefix(shape.path.as_str()).and_then(|rest| rest.strip_prefix('.')) else {
+            return false;
+        };
         let mut steps: Vec<SmolStr> = rest.split('.').map(SmolStr::new).collect();
         let Some(last) = steps.pop() else { return false };
         let Some(holder) = put::descend(map.to, shape, &steps) else { return false };
@@ -164,7 +185,9 @@ impl Run {
             return false;
         }
         let Some(object) = extension.as_object() else { return false };
-        let Some((name, out)) = self.with_fate(Fate::Silent, |run| run.decode(object, element, at)) else { return false };
+        let Some((name, out)) = self.with_fate(Fate::Silent, |run| run.decode(object, element, at)) else {
+            return false;
+        };
         steps.push(name);
         if put::put(map.to, into.object, shape, &steps, out).is_err() {
             return false;
@@ -178,11 +201,19 @@ impl Run {
     }
 
     /// The value that an extension holds for an element of the target, with its JSON name.
-    pub(super) fn decode(&mut self, extension: &Object, element: &'static Element, at: &Place<'_>) -> Option<(SmolStr, Out)> {
+    pub(super) fn decode(
+        &mut self,
+        extension: &Object,
+        element: &'static Element,
+        at: &Place<'_>,
+    ) -> Option<(SmolStr, Out)> {
         let map = self.map;
         let (_, own) = map.from.find("Extension")?;
         let spot = Spot::root(false, "", None);
-        let value = extension.iter().map(|(name, _)| name.strip_prefix('_').unwrap_or(name)).find(|name| name.starts_with("value"));
+        let value = extension
+            .iter()
+            .map(|(name, _)| name.strip_prefix('_').unwrap_or(name))
+            .find(|name| name.starts_with("value"));
         if let Some(name) = value {
             let (_, of_element, of_type) = own.find(name)?;
             let item = Item {
@@ -194,7 +225,10 @@ impl Run {
             return self.typed(item, of, element, at, &spot);
         }
         let parts = list(extension, "extension");
-        let said = parts.iter().find(|part| part.text_at(&["url"]) == Some(DATATYPE)).and_then(|part| part.text_at(&["valueString"]));
+        let said = parts
+            .iter()
+            .find(|part| part.text_at(&["url"]) == Some(DATATYPE))
+            .and_then(|part| part.text_at(&["valueString"]));
         let (name, of_type) = match said {
             Some(said) => put::names(element).find(|(_, of_type)| of_type.name == said)?,
             None => put::names(element).next()?,
@@ -263,7 +297,10 @@ fn is_sound(value: &Json, of_type: &str) -> bool {
         P::Boolean => value.as_bool().is_some(),
         P::Decimal | P::Integer | P::PositiveInt | P::UnsignedInt => value.as_number().is_some(),
         P::Date | P::DateTime | P::Instant => super::coerce::scalar(value, P::DateTime, P::Date).is_some(),
-        primitive => super::coerce::scalar(value, P::String, primitive).is_some() || matches!(primitive, P::Time | P::Base64Binary | P::String),
+        primitive => {
+            super::coerce::scalar(value, P::String, primitive).is_some()
+                || matches!(primitive, P::Time | P::Base64Binary | P::String)
+        }
     }
 }
 
@@ -281,7 +318,8 @@ pub(super) fn guess(value: &Json, url: &str) -> Option<Object> {
             extension.insert("extension", Json::Array(parts));
         }
         Json::Object(object) => {
-            let parts: Vec<Json> = object.iter().filter_map(|(name, value)| guess(value, name)).map(Json::Object).collect();
+            let parts: Vec<Json> =
+                object.iter().filter_map(|(name, value)| guess(value, name)).map(Json::Object).collect();
             if parts.is_empty() {
                 return None;
             }

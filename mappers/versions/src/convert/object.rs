@@ -31,6 +31,13 @@ impl Of {
     }
 }
 
+/// A value together with the element it stands in.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'j> {
+    pub(super) item: Item<'j>,
+    pub(super) of: Of,
+}
+
 /// Where values go: the object in the making.
 pub(super) struct Into_<'o> {
     pub(super) id: ShapeId,
@@ -39,13 +46,17 @@ pub(super) struct Into_<'o> {
 }
 
 impl Run {
-    /// A whole object: its members, then what it needs.
-    pub(super) fn object(&mut self, source: &Object, from: ShapeId, to: ShapeId, place: &Place<'_>, spot: &Spot) -> Object {
+    /// A whole object.
+    pub(super) fn object(
+        &mut self,
+        source: &Object,
+        from: ShapeId,
+        to: ShapeId,
+        place: &Place<'_>,
+        spot: &Spot,
+    ) -> Object {
         let mut out = Object::with_capacity(source.len());
         self.fill(source, from, to, place, spot, &mut out);
-        if !out.is_empty() {
-            self.require(to, &mut out, place, spot);
-        }
         put::tidy(out, self.map.to.shape(to))
     }
 
@@ -148,7 +159,10 @@ impl Run {
                     self.gone(item, at, reason);
                     true
                 }
-                _ => rule.target.as_ref().is_some_and(|target| self.emit(item, of, &target.steps, Some(rule), into, at)),
+                _ => rule
+                    .target
+                    .as_ref()
+                    .is_some_and(|target| self.emit(Given { item, of }, &target.steps, Some(rule), into, at)),
             };
             self.rule = None;
             is_taken |= taken;
@@ -174,7 +188,7 @@ impl Run {
             }
             Some(When::Is(name, values)) => {
                 let said = source.get(name).map(lexeme);
-                said.is_some_and(|said| values.iter().any(|value| *value == said))
+                said.is_some_and(|said| values.contains(&said))
             }
             Some(When::Has(name)) => source.contains_key(name),
             Some(When::HasNot(name)) => !source.contains_key(name),
@@ -184,13 +198,13 @@ impl Run {
     /// The same element of the target, or the same with another type.
     fn plain(&mut self, item: Item<'_>, of: Of, name: &str, into: &mut Into_<'_>, at: &Place<'_>) -> bool {
         let shape = self.map.to.shape(into.id);
-        if shape.find(name).is_some() && self.emit_relative(item, of, &[SmolStr::new(name)], None, into, at) {
+        if shape.find(name).is_some() && self.emit_relative(Given { item, of }, &[SmolStr::new(name)], None, into, at) {
             return true;
         }
         // A choice that was none, or none that was a choice, or one of other types.
         let same = shape.elements.iter().find(|element| element.name == of.element.name);
         let is_other = same.is_some_and(|element| element.is_choice || of.element.is_choice);
-        is_other && self.emit_relative(item, of, &[SmolStr::new_static(of.element.name)], None, into, at)
+        is_other && self.emit_relative(Given { item, of }, &[SmolStr::new_static(of.element.name)], None, into, at)
     }
 
     /// An element that the target does not have, but rows give its elements a place in the object around it.
@@ -203,7 +217,10 @@ impl Run {
         let rules = map.rules(inner);
         let fits = |rule: &Rule| rule.target.as_ref().is_some_and(|target| target.root == root);
         // Only the first of several has a place there.
-        if !map.from.shape(inner).path.contains('.') || item.index.is_some_and(|index| index > 0) || !rules.iter().any(fits) {
+        if !map.from.shape(inner).path.contains('.')
+            || item.index.is_some_and(|index| index > 0)
+            || !rules.iter().any(fits)
+        {
             return false;
         }
         self.members(object, inner, into, at);
@@ -224,8 +241,13 @@ impl Run {
                     let steps = steps.to_vec();
                     let shape = self.map.to.shape(into.id);
                     if put::put(self.map.to, into.object, shape, &steps, pending.out).is_err() {
-                        self.issues.push(model::outcome::Issue::warning("business-rule", "a second value for an element that has one")
-                            .at(format!("{}.{}", path, steps.join("."))));
+                        self.issues.push(
+                            model::outcome::Issue::warning(
+                                "business-rule",
+                                "a second value for an element that has one",
+                            )
+                            .at(format!("{}.{}", path, steps.join("."))),
+                        );
                     }
                 }
             }
@@ -244,6 +266,21 @@ impl Run {
     ) {
         let text = format!("{} has no such element", self.map.from_version);
         self.issues.push(model::outcome::Issue::warning("structure", text).at(place.member(name, None).to_string()));
+        if let Some((_, element, of_type)) = self.map.to.shape(into.id).find(name)
+            && !put::has(into.object, element)
+            && let Some(value) = value.filter(|value| fits(value, element, of_type))
+        {
+            // Written as the other version has it: a mixture, taken for what it says.
+            into.object.insert(name, value.clone());
+            if let Some(companion) = companion {
+                into.object.insert(format_smolstr!("_{name}"), companion.clone());
+            }
+            for item in items(Some(value), companion) {
+                let spot = into.spot.member(name, item.index);
+                self.item_leaves(item, &place.member(name, item.index), &spot.whole());
+            }
+            return;
+        }
         for item in items(value, companion) {
             let at = place.member(name, item.index);
             let url = format!("{}{}.{name}", self.map.from_version.extension_base(), shape.path);
@@ -262,7 +299,8 @@ impl Run {
         at: &Place<'_>,
     ) {
         let shape = self.map.to.shape(into.id);
-        let name = if is_modifier && shape.find("modifierExtension").is_some() { "modifierExtension" } else { "extension" };
+        let name =
+            if is_modifier && shape.find("modifierExtension").is_some() { "modifierExtension" } else { "extension" };
         match packed.filter(|_| shape.find(name).is_some()) {
             Some(packed) => {
                 let spot = into.spot.member(name, Some(put::count(into.object, name)));
@@ -307,6 +345,18 @@ impl Run {
     }
 }
 
+/// Whether a value has the JSON form of an element.
+fn fits(value: &Json, element: &Element, of_type: &Type) -> bool {
+    let one = |value: &Json| match of_type.kind {
+        Kind::Primitive(_) => !matches!(value, Json::Object(_) | Json::Array(_)),
+        _ => value.as_object().is_some(),
+    };
+    match value {
+        Json::Array(items) => element.repeats() && items.iter().all(one),
+        single => !element.repeats() && one(single),
+    }
+}
+
 /// The steps that are left below a path (`Encounter.hospitalization`), if the target is below it.
 pub(super) fn below<'s>(path: &str, root: &str, steps: &'s [SmolStr]) -> Option<&'s [SmolStr]> {
     let mut parts = path.split('.');
@@ -337,7 +387,10 @@ pub(super) fn items<'j>(value: Option<&'j Json>, companion: Option<&'j Json>) ->
         companion: companions.get(index).and_then(Json::as_object),
         index: Some(index),
     };
-    (0..values.len().max(companions.len())).map(item).filter(|item| item.value.is_some() || item.companion.is_some()).collect()
+    (0..values.len().max(companions.len()))
+        .map(item)
+        .filter(|item| item.value.is_some() || item.companion.is_some())
+        .collect()
 }
 
 /// The text of a scalar.

@@ -31,7 +31,8 @@ impl Out {
 /// The JSON names of an element: one for each type of a choice.
 pub(super) fn names(element: &Element) -> impl Iterator<Item = (SmolStr, &Type)> {
     element.types.iter().map(|of_type| {
-        let name = if element.is_choice { choice_name(element.name, of_type) } else { SmolStr::new_static(element.name) };
+        let name =
+            if element.is_choice { choice_name(element.name, of_type) } else { SmolStr::new_static(element.name) };
         (name, of_type)
     })
 }

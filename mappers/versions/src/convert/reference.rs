@@ -1,10 +1,12 @@
 //! Texts that name resource types: references, full URLs, requests; and URIs of code systems.
 
 use model::json::{Json, Object};
+use model::outcome::Issue;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::Run;
 use super::coerce::is_id;
+use super::{Place, Run};
+use crate::version::Version;
 
 /// What was known of the resources around before one was entered.
 pub(super) struct Outer(Vec<(SmolStr, Option<SmolStr>)>);
@@ -13,7 +15,8 @@ impl Run {
     /// Reads what the entries of a Bundle are, so that references between them can be followed and renamed.
     pub(super) fn entries(&mut self, resource: &Json) {
         for entry in resource.items("entry") {
-            let (Some(url), Some(kind)) = (entry.text_at(&["fullUrl"]), entry.text_at(&["resource", "resourceType"])) else {
+            let (Some(url), Some(kind)) = (entry.text_at(&["fullUrl"]), entry.text_at(&["resource", "resourceType"]))
+            else {
                 continue;
             };
             self.types.insert(url.into(), kind.into());
@@ -71,6 +74,25 @@ impl Run {
         let Some(kind) = self.reference_type(reference) else { return true };
         let kind = self.map.type_of(&kind).unwrap_or("Basic");
         targets.split('|').any(|target| target == kind)
+    }
+
+    /// Keeps a reference to a contained resource that is not there as a text: R4 would not be valid with it.
+    pub(super) fn mend_reference(&mut self, object: &mut Object, kind: &str, at: &Place<'_>) {
+        if kind != "Reference" || self.map.to_version != Version::R4 {
+            return;
+        }
+        let text =
+            object.get("reference").and_then(Json::as_str).filter(|text| text.len() > 1 && text.starts_with('#'));
+        let Some(text) = text.filter(|text| !self.types.contains_key(*text)).map(SmolStr::new) else { return };
+        object.remove("reference");
+        let url = format!("{}Reference.reference", self.map.from_version.extension_base());
+        let kept = Object::of([("url", Json::from(url)), ("valueString", Json::String(text))]);
+        if let Json::Array(items) = object.get_or_insert_with("extension", || Json::Array(Vec::new())) {
+            items.push(kept.into());
+        }
+        self.issues.push(
+            Issue::warning("not-found", "a reference to a contained resource that is not there").at(at.to_string()),
+        );
     }
 
     /// A text that names a resource type or a code system, as the target names it; none if it stays.

@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 
 use super::object::{Into_, Item, Of};
 use super::put::{self, Out};
-use super::{Place, Run, Spot};
+use super::{Place, Run};
 use crate::rows::choice_name;
 
 /// FHIR R4 extension-data-absent-reason.html; the same in all versions but DSTU2.
@@ -15,17 +15,38 @@ const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason
 
 impl Run {
     /// Fills required elements that nothing has filled: by a default of a row, else with the reason that it is unknown.
-    pub(super) fn require(&mut self, to: ShapeId, out: &mut Object, place: &Place<'_>, _spot: &Spot) {
+    ///
+    /// Goes through the whole resource, but not into resources inside: they had their turn.
+    pub(super) fn require(&mut self, to: ShapeId, out: &mut Object, place: &Place<'_>) {
         let shape = self.map.to.shape(to);
-        // A part that is absent with a reason needs nothing more; in an extension absence means something else.
+        for (name, value) in out.iter_mut() {
+            let Some((_, element, of_type)) = shape.find(name) else { continue };
+            let (Kind::Object(id) | Kind::Reference(id, _)) = of_type.kind else { continue };
+            match value {
+                Json::Object(object) => self.require(id, object, &place.member(element.name, None)),
+                Json::Array(items) => {
+                    for (index, object) in items.iter_mut().enumerate() {
+                        if let Json::Object(object) = object {
+                            self.require(id, object, &place.member(element.name, Some(index)));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        // In an extension absence means something else.
         if matches!(shape.path.as_str(), "Extension" | "Narrative" | "Element") {
             return;
         }
-        for element in shape.elements.iter().filter(|element| element.min > 0) {
-            if put::has(out, element) {
+        let defaults = self.map.defaults(to);
+        let mut has_new = false;
+        for element in &shape.elements {
+            // Some elements are required by a rule only: a default says so.
+            let is_asked =
+                element.min > 0 || defaults.iter().any(|each| put::names(element).any(|(name, _)| name == each.member));
+            if !is_asked || put::has(out, element) {
                 continue;
             }
-            let defaults = self.map.defaults(to);
             let is_of = |member: &str| put::names(element).any(|(name, _)| name == member) || member == element.name;
             let found = defaults.iter().find(|each| is_of(&each.member));
             let (value, rule) = match found {
@@ -41,14 +62,16 @@ impl Run {
                 (None, Kind::Primitive(_)) => Some(Out { value: None, companion: Some(absent()) }),
                 (None, Kind::Object(id) | Kind::Reference(id, _)) => {
                     let mut object = absent();
-                    if self.map.to.shape(id).path.contains('.') {
-                        self.require(id, &mut object, &place.member(element.name, None), _spot);
+                    let inner = self.map.to.shape(id);
+                    if inner.path.contains('.') || inner.path == "Expression" {
+                        self.require(id, &mut object, &place.member(element.name, None));
                     }
                     Some(Out::of(object.into()))
                 }
             };
             let Some(made) = made else { continue };
             if put::put(self.map.to, out, shape, &[name], made).is_ok() {
+                has_new = true;
                 let text = match &value {
                     Some(_) => format!("{} requires it: set to a default", self.map.to_version),
                     None => format!("{} requires it: absent with the reason unknown", self.map.to_version),
@@ -59,6 +82,9 @@ impl Run {
                 }
                 self.issues.push(issue);
             }
+        }
+        if has_new {
+            *out = put::tidy(std::mem::take(out), shape);
         }
     }
 
@@ -98,21 +124,27 @@ fn absent() -> Object {
 
 fn is_absent(object: &Object) -> bool {
     let [extension] = object.get("extension").and_then(Json::as_array).unwrap_or_default() else { return false };
-    object.len() == 1 && extension.text_at(&["url"]) == Some(ABSENT) && extension.text_at(&["valueCode"]) == Some("unknown")
+    object.len() == 1
+        && extension.text_at(&["url"]) == Some(ABSENT)
+        && extension.text_at(&["valueCode"]) == Some("unknown")
 }
 
 /// An object that is absent and whose required parts are so too.
 fn is_hollow(object: &Object) -> bool {
-    object.get("extension").and_then(Json::as_array).is_some_and(|items| {
-        items.len() == 1 && items.iter().all(|each| each.text_at(&["url"]) == Some(ABSENT))
-    }) && object.iter().all(|(name, value)| {
-        name == "extension"
-            || match value {
-                Json::Object(inner) => is_absent(inner) || is_hollow(inner),
-                Json::Array(items) => items.iter().all(|item| item.as_object().is_some_and(|inner| is_absent(inner) || is_hollow(inner))),
-                _ => false,
-            }
-    })
+    object
+        .get("extension")
+        .and_then(Json::as_array)
+        .is_some_and(|items| items.len() == 1 && items.iter().all(|each| each.text_at(&["url"]) == Some(ABSENT)))
+        && object.iter().all(|(name, value)| {
+            name == "extension"
+                || match value {
+                    Json::Object(inner) => is_absent(inner) || is_hollow(inner),
+                    Json::Array(items) => items
+                        .iter()
+                        .all(|item| item.as_object().is_some_and(|inner| is_absent(inner) || is_hollow(inner))),
+                    _ => false,
+                }
+        })
 }
 
 fn scalar(text: &SmolStr, of_type: Primitive) -> Option<Json> {
@@ -128,7 +160,9 @@ fn scalar(text: &SmolStr, of_type: Primitive) -> Option<Json> {
 /// `system|code|display` as a Coding or a CodeableConcept.
 fn concept(text: &str, of_type: &str) -> Json {
     let mut parts = text.split('|');
-    let named = ["system", "code", "display"].into_iter().filter_map(|name| Some((name, Json::from(parts.next().filter(|it| !it.is_empty())?))));
+    let named = ["system", "code", "display"]
+        .into_iter()
+        .filter_map(|name| Some((name, Json::from(parts.next().filter(|it| !it.is_empty())?))));
     let coding = Json::object(named);
     match of_type {
         "Coding" => coding,

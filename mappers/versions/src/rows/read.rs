@@ -36,7 +36,9 @@ pub(super) fn package(folder: &Dir<'_>, to_r4: bool, map: &mut Map, errors: &mut
     gather(folder, &mut lines, errors);
     // Code maps first: rows name them.
     for line in &lines {
-        let Some(name) = line.file.split_once("/codes/").and_then(|(_, name)| name.strip_suffix(".csv")) else { continue };
+        let Some(name) = line.file.split_once("/codes/").and_then(|(_, name)| name.strip_suffix(".csv")) else {
+            continue;
+        };
         map.count.codes += 1;
         let (from, to) = ends(line, to_r4);
         let (forth, back) = ways(line.cell(2), to_r4);
@@ -56,7 +58,9 @@ pub(super) fn package(folder: &Dir<'_>, to_r4: bool, map: &mut Map, errors: &mut
         } else if line.file.ends_with("/systems.csv") {
             map.count.codes += 1;
             let (from, to) = ends(line, to_r4);
-            map.systems.entry(from.into()).or_insert_with(|| to.into());
+            if ways(line.cell(2), to_r4).0 {
+                map.systems.entry(from.into()).or_insert_with(|| to.into());
+            }
         } else if line.file.contains("/rows/") {
             map.count.rows += 1;
             if let Err(message) = row(line, to_r4, map) {

@@ -33,7 +33,13 @@ pub(super) fn find(table: &'static Table, path: &str) -> Result<Named, String> {
     while let Some(step) = steps.next() {
         let names = names_of(shape, step).ok_or_else(|| format!("{} has no element {step}", shape.path))?;
         if steps.peek().is_none() {
-            return Ok(Named { shape: id, base: step.trim_end_matches("[x]").into(), names, parents, root: root.into() });
+            return Ok(Named {
+                shape: id,
+                base: step.trim_end_matches("[x]").into(),
+                names,
+                parents,
+                root: root.into(),
+            });
         }
         let inner = names.first().and_then(|(name, _)| shape.find(name)).map(|(_, _, of_type)| of_type.kind);
         let (Some(Kind::Object(inner) | Kind::Reference(inner, _)), [(name, _)]) = (inner, names.as_slice()) else {
