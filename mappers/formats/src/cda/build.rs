@@ -205,7 +205,7 @@ impl<'t> Builder<'t, '_> {
         if is_instance && local == "type" {
             value = self.without_prefix(value);
         }
-        let says = !self.value(value).trim().is_empty();
+        let says = !is_blank(self.value(value));
         let is_location = is_instance && local == "schemaLocation";
         let leaf = if says && !is_location { self.leaf() } else { NO_LEAF };
         if prefix.is_empty() && local == "ID" && says {
@@ -275,7 +275,7 @@ impl<'t> Builder<'t, '_> {
         if value.length == 0 {
             return Ok(());
         }
-        let leaf = if self.value(value).trim().is_empty() { NO_LEAF } else { self.leaf() };
+        let leaf = if is_blank(self.value(value)) { NO_LEAF } else { self.leaf() };
         self.document.texts.push(TextNode { value, leaf });
         Ok(())
     }
@@ -314,6 +314,11 @@ impl<'t> Builder<'t, '_> {
         }
         Ok(name)
     }
+}
+
+fn is_blank(text: &str) -> bool {
+    // Most values show it by their first letter.
+    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.trim().is_empty()
 }
 
 /// Makes room for long texts at once, so that growing does not take twice their length.
