@@ -89,9 +89,9 @@ fn walk(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn every_leaf_path(bencher: Bencher<'_, '_>) {
     let raw = document(100);
-    bencher.with_inputs(|| Document::parse(&raw, &Limits::default()).expect("a document")).bench_refs(|document| {
-        (0..document.leaves()).map(|leaf| document.leaf_path(leaf).len()).sum::<usize>()
-    });
+    bencher
+        .with_inputs(|| Document::parse(&raw, &Limits::default()).expect("a document"))
+        .bench_refs(|document| (0..document.leaves()).map(|leaf| document.leaf_path(leaf).len()).sum::<usize>());
 }
 
 /// A document that holds a file of 4 MB.
