@@ -121,7 +121,11 @@ pub(crate) fn write_document(
 impl<'b> Writer<'_, 'b> {
     /// Writes what a table's rows find in an object.
     fn rows(&mut self, table: &Table, object: &'b Object, node: &mut Node) {
-        for row in table.rows.iter().filter(|row| row.way != Way::Forward) {
+        for row in &table.rows {
+            if row.way == Way::Forward {
+                self.implied(row, object);
+                continue;
+            }
             if row.role != SELF {
                 self.elsewhere(row, node);
                 continue;
@@ -129,6 +133,23 @@ impl<'b> Writer<'_, 'b> {
             self.row(row, object, node);
         }
         self.kept(object, node);
+    }
+
+    /// What a row makes of an element around is said by where the resource stands.
+    fn implied(&mut self, row: &Row, object: &'b Object) {
+        let Source::Path(path) = &row.source else { return };
+        let Via::Code(map) = row.via else { return };
+        if path.ancestor().is_none() {
+            return;
+        }
+        let map = self.compiled.maps.get(map);
+        for found in self.found(row, object) {
+            let known =
+                lexeme(found.json).is_some_and(|code| map.is_some_and(|map| map.backward(None, &code).is_some()));
+            if known && has_constants(found.base, &row.with) {
+                self.taken.take_all(found.item.unwrap_or(found.json));
+            }
+        }
     }
 
     /// A row that fills another resource than the table's: that resource's, if there is one of its type.

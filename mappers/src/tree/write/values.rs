@@ -14,6 +14,8 @@ use crate::path::{At, Step};
 pub(super) struct Found<'j> {
     pub(super) json: &'j Json,
     pub(super) base: &'j Object,
+    /// The item of an array that the constants stand in, if it is one.
+    pub(super) item: Option<&'j Json>,
     pub(super) lexeme: Option<&'j str>,
 }
 
@@ -52,12 +54,12 @@ fn address(json: &Json) -> usize {
 
 /// Calls with each value at a target's steps; `anchor` is how many of them lead to the object of the constants.
 pub(super) fn each<'j>(object: &'j Object, steps: &[Step], anchor: usize, take: &mut dyn FnMut(Found<'j>)) {
-    walk(object, object, steps, 0, anchor, take);
+    walk(object, (object, None), steps, 0, anchor, take);
 }
 
 fn walk<'j>(
     here: &'j Object,
-    base: &'j Object,
+    (base, item): (&'j Object, Option<&'j Json>),
     steps: &[Step],
     depth: usize,
     anchor: usize,
@@ -66,11 +68,12 @@ fn walk<'j>(
     let Some(step) = steps.get(depth) else { return };
     let last = depth + 1 == steps.len();
     let mut go = |value: &'j Json, lexeme: Option<&'j str>| {
-        let base = if depth + 1 == anchor { value.as_object().unwrap_or(base) } else { base };
+        let (base, item) =
+            if depth + 1 == anchor { (value.as_object().unwrap_or(base), Some(value)) } else { (base, item) };
         if last {
-            take(Found { json: value, base, lexeme });
+            take(Found { json: value, base, item, lexeme });
         } else if let Some(inner) = value.as_object() {
-            walk(inner, base, steps, depth + 1, anchor, take);
+            walk(inner, (base, item), steps, depth + 1, anchor, take);
         }
     };
     let Some(value) = here.get(&step.name) else { return };
