@@ -1,4 +1,4 @@
-//! Bytes to messages and documents, and back: HL7 v2, MLLP, CDA. No input or output of its own.
+//! Bytes to messages, documents and rows, and back: HL7 v2, MLLP, CDA, flat extracts. No input or output of its own.
 //!
 //! What arrives is kept whole: an odd message becomes a message with issues, and only what cannot be told apart
 //! from noise is refused. Nothing here panics on outside bytes.
@@ -6,6 +6,7 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 pub mod cda;
+pub mod flat;
 pub mod hl7v2;
 pub mod mllp;
 pub mod xml;

@@ -1,0 +1,412 @@
+//! Bytes to rows.
+
+use csv_core::{ReadRecordResult, ReaderBuilder};
+use encoding_rs::{CoderResult, Decoder};
+use memchr::{memchr, memmem};
+
+use super::{Charset, Dialect, Found, Layout, Rows};
+
+/// Reads the rows of a file as its bytes come in.
+///
+/// A line end is LF, CR LF or, where no LF comes with it, CR. A quotation mark that is never closed would take in the rest
+/// of the file: a row that is longer than the limit, or that goes over several lines and has another number of cells than
+/// the first row, is read again up to its first line end without quotation marks.
+pub struct Reader {
+    dialect: Dialect,
+    core: Option<Box<csv_core::Reader>>,
+    finder: Option<memmem::Finder<'static>>,
+    /// Decodes what is no UTF-8.
+    decoder: Option<Decoder>,
+    /// Whether the first bytes have been looked at.
+    started: bool,
+    ended: bool,
+    raw: Vec<u8>,
+    at: usize,
+    /// Rows so far, empty ones too.
+    row: u64,
+    skipped: u64,
+    /// Cells of the first row.
+    width: Option<usize>,
+    /// Rows that are no UTF-8.
+    recoded: u64,
+    out: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Reader").field("dialect", &self.dialect).field("row", &self.row).finish_non_exhaustive()
+    }
+}
+
+/// What came of looking for a row.
+enum Step {
+    /// One was added, or passed over.
+    Read,
+    /// More bytes are needed.
+    Wait,
+    /// There is none left.
+    End,
+}
+
+impl Reader {
+    /// A reader of this dialect; one that [`Dialect::check`] refuses is read as lines of one cell.
+    pub fn new(dialect: Dialect) -> Self {
+        let (mut core, mut finder) = (None, None);
+        if let Layout::Delimited { delimiter, quote, escape } = &dialect.layout {
+            match (delimiter.as_bytes(), quote) {
+                ([byte], Some(quote)) => {
+                    let mut builder = ReaderBuilder::new();
+                    builder.delimiter(*byte).quote(*quote).escape(*escape);
+                    core = Some(Box::new(builder.build()));
+                }
+                (bytes, _) => finder = Some(memmem::Finder::new(bytes).into_owned()),
+            }
+        }
+        Self {
+            dialect,
+            core,
+            finder,
+            decoder: None,
+            started: false,
+            ended: false,
+            raw: Vec::new(),
+            at: 0,
+            row: 0,
+            skipped: 0,
+            width: None,
+            recoded: 0,
+            out: vec![0; 4096],
+            ends: vec![0; 64],
+        }
+    }
+
+    /// Takes bytes in.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.raw.drain(..self.at.min(self.raw.len()));
+        self.at = 0;
+        if self.started {
+            self.take(bytes, false);
+            return;
+        }
+        self.raw.extend_from_slice(bytes);
+        // Enough for a mark, and to see UTF-16 without one.
+        if self.raw.len() >= 128 {
+            self.start();
+        }
+    }
+
+    /// Says that no more bytes come.
+    pub fn finish(&mut self) {
+        if !self.started {
+            self.start();
+        }
+        self.take(&[], true);
+        self.ended = true;
+    }
+
+    /// Rows that were no UTF-8 and were read as windows-1252.
+    pub fn recoded(&self) -> u64 {
+        self.recoded
+    }
+
+    /// Adds up to so many rows; fewer where more bytes are needed or none are left.
+    pub fn read(&mut self, rows: &mut Rows, limit: usize) {
+        if !self.started && !self.ended {
+            return;
+        }
+        while rows.len() < limit {
+            match self.step(rows) {
+                Step::Read => {}
+                Step::Wait | Step::End => return,
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        self.started = true;
+        let head = std::mem::take(&mut self.raw);
+        let charset = match self.dialect.charset {
+            Some(charset) => charset,
+            // What is no UTF-8 is seen row by row.
+            None => match Charset::guess(&head) {
+                guessed if guessed == Charset::FALLBACK => Charset::UTF_8,
+                guessed => guessed,
+            },
+        };
+        let mark = Charset::of_mark(&head).filter(|(marked, _)| *marked == charset).map_or(0, |(_, length)| length);
+        if charset != Charset::UTF_8 {
+            self.decoder = Some(charset.0.new_decoder_without_bom_handling());
+        }
+        self.take(head.get(mark..).unwrap_or_default(), false);
+    }
+
+    fn take(&mut self, bytes: &[u8], last: bool) {
+        let Some(decoder) = &mut self.decoder else {
+            self.raw.extend_from_slice(bytes);
+            return;
+        };
+        let mut from = bytes;
+        loop {
+            let room = decoder.max_utf8_buffer_length(from.len()).unwrap_or(0).max(16);
+            let start = self.raw.len();
+            self.raw.resize(start.saturating_add(room), 0);
+            let to = self.raw.get_mut(start..).unwrap_or_default();
+            let (result, read, written, _) = decoder.decode_to_utf8(from, to, last);
+            self.raw.truncate(start.saturating_add(written));
+            from = from.get(read..).unwrap_or_default();
+            if matches!(result, CoderResult::InputEmpty) {
+                return;
+            }
+        }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.raw.get(self.at..).unwrap_or_default()
+    }
+
+    /// Length of the first line, and of it with its end; `None` where it may go on.
+    fn line(&self) -> Option<(usize, usize)> {
+        let rest = self.rest();
+        let end = match memchr(b'\n', rest) {
+            Some(end) => end,
+            None if self.ended || rest.len() > self.dialect.row_limit_bytes => rest.len(),
+            None => return None,
+        };
+        let line = rest.get(..end).unwrap_or_default();
+        // CR alone ends a line too, as old systems write it.
+        match memchr(b'\r', line) {
+            Some(at) if at.saturating_add(1) == line.len() && end < rest.len() => Some((at, end.saturating_add(1))),
+            Some(at) => Some((at, at.saturating_add(1))),
+            None => Some((end, end.saturating_add(1).min(rest.len()))),
+        }
+    }
+
+    fn step(&mut self, rows: &mut Rows) -> Step {
+        match self.rest() {
+            [] if self.ended => return Step::End,
+            [] => return Step::Wait,
+            // The other half of a line end may be yet to come.
+            [b'\r'] if !self.ended => return Step::Wait,
+            [b'\r', b'\n', ..] => return self.pass(2),
+            [b'\n' | b'\r', ..] => return self.pass(1),
+            _ => {}
+        }
+        let comment = self.dialect.comment.as_deref().is_some_and(|mark| self.rest().starts_with(mark.as_bytes()));
+        if self.skipped < self.dialect.skip || comment {
+            let Some((_, whole)) = self.line() else { return Step::Wait };
+            self.skipped = self.skipped.saturating_add(u64::from(!comment));
+            return self.pass(whole);
+        }
+        if self.core.is_some() { self.quoted(rows) } else { self.plain(rows) }
+    }
+
+    /// Passes over a line that is no row.
+    fn pass(&mut self, bytes: usize) -> Step {
+        self.row = self.row.saturating_add(1);
+        self.at = self.at.saturating_add(bytes);
+        Step::Read
+    }
+
+    /// A row whose cells may be set in quotation marks.
+    fn quoted(&mut self, rows: &mut Rows) -> Step {
+        let Some(mut core) = self.core.take() else { return Step::End };
+        core.reset();
+        let (mut read, mut written, mut cells) = (0_usize, 0_usize, 0_usize);
+        let step = loop {
+            let input = self.raw.get(self.at.saturating_add(read)..).unwrap_or_default();
+            let flush = input.is_empty() && self.ended;
+            if input.is_empty() && !flush {
+                break if read > self.dialect.row_limit_bytes { self.unquoted(rows) } else { Step::Wait };
+            }
+            let out = self.out.get_mut(written..).unwrap_or_default();
+            let ends = self.ends.get_mut(cells..).unwrap_or_default();
+            let (result, taken, put, ended) = core.read_record(input, out, ends);
+            read = read.saturating_add(taken);
+            written = written.saturating_add(put);
+            cells = cells.saturating_add(ended);
+            match result {
+                ReadRecordResult::OutputFull => self.out.resize(self.out.len().saturating_mul(2), 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len().saturating_mul(2), 0),
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::End => break Step::End,
+                ReadRecordResult::Record => {
+                    let record = self.raw.get(self.at..self.at.saturating_add(read)).unwrap_or_default();
+                    let body = record.strip_suffix(b"\n").unwrap_or(record);
+                    let body = body.strip_suffix(b"\r").unwrap_or(body);
+                    let lines = memchr::memchr2(b'\n', b'\r', body).is_some();
+                    let width = *self.width.get_or_insert(cells);
+                    if read > self.dialect.row_limit_bytes || (lines && cells != width) {
+                        break self.unquoted(rows);
+                    }
+                    // The LF of a line end may be yet to come.
+                    if record.last() == Some(&b'\r') {
+                        match self.raw.get(self.at.saturating_add(read)) {
+                            Some(b'\n') => read = read.saturating_add(1),
+                            Some(_) => {}
+                            None if self.ended => {}
+                            None => break Step::Wait,
+                        }
+                    }
+                    self.emit(rows, written, cells);
+                    self.at = self.at.saturating_add(read);
+                    break Step::Read;
+                }
+            }
+        };
+        self.core = Some(core);
+        step
+    }
+
+    /// The first line of a row whose quotation marks do not close where they should.
+    fn unquoted(&mut self, rows: &mut Rows) -> Step {
+        let Some((length, whole)) = self.line() else { return Step::Wait };
+        let line = self.rest().get(..length).unwrap_or_default();
+        let detail = "a quotation mark is not closed: the row is read up to the end of its line, marks as they stand";
+        let code = "quotation-open";
+        rows.found.push(Found { row: self.row.saturating_add(1), code, lost: false, detail: detail.to_owned() });
+        let delimiter = match &self.dialect.layout {
+            Layout::Delimited { delimiter, .. } => delimiter.as_str(),
+            Layout::Fixed(_) => ",",
+        };
+        let (line, finder) = (line.to_vec(), memmem::Finder::new(delimiter.as_bytes()).into_owned());
+        let cells = self.split(&line, &finder);
+        let written = self.ends.get(cells.saturating_sub(1)).copied().unwrap_or(0);
+        self.emit(rows, written, cells);
+        self.at = self.at.saturating_add(whole);
+        Step::Read
+    }
+
+    /// Puts a line's cells into `out`; gives back how many.
+    fn split(&mut self, line: &[u8], finder: &memmem::Finder<'_>) -> usize {
+        let step = finder.needle().len();
+        self.out.resize(self.out.len().max(line.len()), 0);
+        let (mut from, mut written, mut cells) = (0_usize, 0_usize, 0_usize);
+        loop {
+            let rest = line.get(from..).unwrap_or_default();
+            let end = finder.find(rest);
+            let cell = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+            for (slot, byte) in self.out.iter_mut().skip(written).zip(cell) {
+                *slot = *byte;
+            }
+            written = written.saturating_add(cell.len());
+            if self.ends.len() <= cells {
+                self.ends.resize(self.ends.len().saturating_mul(2), 0);
+            }
+            if let Some(slot) = self.ends.get_mut(cells) {
+                *slot = written;
+            }
+            cells = cells.saturating_add(1);
+            match end {
+                Some(end) => from = from.saturating_add(end).saturating_add(step),
+                None => return cells,
+            }
+        }
+    }
+
+    /// A row that is a line.
+    fn plain(&mut self, rows: &mut Rows) -> Step {
+        let Some((length, whole)) = self.line() else { return Step::Wait };
+        if length > self.dialect.row_limit_bytes {
+            let detail = format!("expected a row of at most {} KiB", self.dialect.row_limit_bytes >> 10);
+            rows.found.push(Found { row: self.row.saturating_add(1), code: "row-too-long", lost: true, detail });
+            return self.pass(whole);
+        }
+        let line = self.rest().get(..length).unwrap_or_default().to_vec();
+        let (written, cells) = match (&self.finder, &self.dialect.layout) {
+            (Some(finder), _) => {
+                let finder = finder.clone();
+                let cells = self.split(&line, &finder);
+                (self.ends.get(cells.saturating_sub(1)).copied().unwrap_or(0), cells)
+            }
+            (None, Layout::Fixed(_)) => self.cut(&line, rows),
+            (None, Layout::Delimited { .. }) => (0, 0),
+        };
+        self.emit(rows, written, cells);
+        self.at = self.at.saturating_add(whole);
+        Step::Read
+    }
+
+    /// Cuts a line by its spans, in characters; what stands outside of all of them is found.
+    fn cut(&mut self, line: &[u8], rows: &mut Rows) -> (usize, usize) {
+        let Layout::Fixed(spans) = &self.dialect.layout else { return (0, 0) };
+        let number = self.row.saturating_add(1);
+        let text = match std::str::from_utf8(line) {
+            Ok(text) => std::borrow::Cow::Borrowed(text),
+            Err(_) => {
+                note_recoded(&mut self.recoded, number, rows);
+                Charset::FALLBACK.0.decode_without_bom_handling(line).0
+            }
+        };
+        // Where each character begins; ASCII needs no list.
+        let starts: Option<Vec<usize>> =
+            (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect());
+        let byte = |character: usize| match &starts {
+            Some(starts) => starts.get(character).copied().unwrap_or(text.len()),
+            None => character.min(text.len()),
+        };
+        let (mut written, mut cells, mut covered) = (0_usize, 0_usize, vec![false; text.len()]);
+        for span in spans {
+            let (from, to) = (byte(span.start), byte(span.start.saturating_add(span.length)));
+            let cell = text.get(from..to).unwrap_or_default().as_bytes();
+            let needed = written.saturating_add(cell.len());
+            if self.out.len() < needed {
+                self.out.resize(needed, 0);
+            }
+            for (slot, byte) in self.out.iter_mut().skip(written).zip(cell) {
+                *slot = *byte;
+            }
+            covered.iter_mut().skip(from).take(cell.len()).for_each(|slot| *slot = true);
+            written = needed;
+            if self.ends.len() <= cells {
+                self.ends.resize(self.ends.len().saturating_mul(2), 0);
+            }
+            if let Some(slot) = self.ends.get_mut(cells) {
+                *slot = written;
+            }
+            cells = cells.saturating_add(1);
+        }
+        let outside = text.bytes().zip(&covered).any(|(byte, covered)| !covered && byte != b' ');
+        if outside {
+            let detail = "the line has text outside of all columns".to_owned();
+            rows.found.push(Found { row: number, code: "outside-columns", lost: false, detail });
+        }
+        (written, cells)
+    }
+
+    /// Hands on the row in `out` and `ends`.
+    fn emit(&mut self, rows: &mut Rows, written: usize, cells: usize) {
+        self.row = self.row.saturating_add(1);
+        let bytes = self.out.get(..written).unwrap_or_default();
+        let ends = self.ends.get(..cells).unwrap_or_default();
+        self.width.get_or_insert(cells);
+        match std::str::from_utf8(bytes) {
+            Ok(text) if text.is_ascii() || ends.iter().all(|end| text.is_char_boundary(*end)) => {
+                rows.push_joined(self.row, text, ends);
+            }
+            _ => {
+                note_recoded(&mut self.recoded, self.row, rows);
+                let mut start = 0;
+                let mut decoded: Vec<String> = Vec::with_capacity(cells);
+                for end in ends {
+                    let cell = bytes.get(start..*end).unwrap_or_default();
+                    start = *end;
+                    decoded.push(match std::str::from_utf8(cell) {
+                        Ok(text) => text.to_owned(),
+                        Err(_) => Charset::FALLBACK.0.decode_without_bom_handling(cell).0.into_owned(),
+                    });
+                }
+                rows.push(self.row, decoded.iter().map(String::as_str));
+            }
+        }
+    }
+}
+
+/// Says it once; how many there are is counted.
+fn note_recoded(recoded: &mut u64, row: u64, rows: &mut Rows) {
+    if *recoded == 0 {
+        let detail = "expected UTF-8: this row, and others like it, are read as windows-1252".to_owned();
+        rows.found.push(Found { row, code: "not-utf-8", lost: false, detail });
+    }
+    *recoded = recoded.saturating_add(1);
+}

@@ -1,0 +1,151 @@
+use super::*;
+
+fn pipe() -> Dialect {
+    Dialect {
+        layout: Layout::Delimited { delimiter: "|".to_owned(), quote: None, escape: None },
+        ..Dialect::default()
+    }
+}
+
+/// Each row as `number:cell/cell`; the same whatever the size of the chunks.
+#[track_caller]
+fn check(dialect: &Dialect, input: &[u8], expect: &[&str]) -> Vec<&'static str> {
+    let read = |chunk: usize| {
+        let mut reader = Reader::new(dialect.clone());
+        let mut rows = Rows::default();
+        for bytes in input.chunks(chunk) {
+            reader.push(bytes);
+            reader.read(&mut rows, usize::MAX);
+        }
+        reader.finish();
+        reader.read(&mut rows, usize::MAX);
+        let lines: Vec<String> =
+            rows.iter().map(|row| format!("{}:{}", row.number(), row.cells().collect::<Vec<_>>().join("/"))).collect();
+        (lines, rows.found.iter().map(|found| found.code).collect::<Vec<_>>())
+    };
+    let whole = read(input.len().max(1));
+    assert_eq!(whole.0, expect);
+    for chunk in [1, 2, 3, 7] {
+        assert_eq!(read(chunk), whole, "in chunks of {chunk}");
+    }
+    whole.1
+}
+
+#[test]
+fn reads_quoted_cells_with_delimiters_line_ends_and_doubled_marks() {
+    let found = check(&Dialect::default(), b"a,b\r\n\"x,\"\"y\"\"\",\"1\r\n2\"\r\n", &["1:a/b", "2:x,\"y\"/1\r\n2"]);
+    assert!(found.is_empty());
+}
+
+#[test]
+fn counts_rows_as_a_spreadsheet_does() {
+    check(&Dialect::default(), b"a,b\n\n1,2\n\r\n3,4", &["1:a/b", "3:1/2", "5:3/4"]);
+}
+
+#[test]
+fn keeps_every_cell_of_a_short_and_a_long_row() {
+    check(&Dialect::default(), b"a,b\n1\n1,2,3\n,\n", &["1:a/b", "2:1", "3:1/2/3", "4:/"]);
+}
+
+#[test]
+fn takes_cr_alone_for_a_line_end() {
+    check(&pipe(), b"a|b\r1|2\r", &["1:a|b".replace('|', "/").as_str(), "2:1/2"]);
+    check(&Dialect::default(), b"a,b\r1,2\r", &["1:a/b", "2:1/2"]);
+}
+
+#[test]
+fn an_open_quotation_mark_costs_its_own_row() {
+    let found = check(&Dialect::default(), b"a,b\n\"x,1\ny,2\nz,\"3\"\n", &["1:a/b", "2:\"x/1", "3:y/2", "4:z/3"]);
+    assert_eq!(found, ["quotation-open"]);
+}
+
+#[test]
+fn a_delimiter_may_be_several_characters() {
+    let layout = Layout::Delimited { delimiter: "||".to_owned(), quote: None, escape: None };
+    check(&Dialect { layout, ..Dialect::default() }, b"a||b|c||\n\"||2\n", &["1:a/b|c/", "2:\"/2"]);
+}
+
+#[test]
+fn cuts_fixed_width_by_characters() {
+    let spans = vec![Span { start: 0, length: 3 }, Span { start: 4, length: 2 }];
+    let dialect = Dialect { layout: Layout::Fixed(spans), ..Dialect::default() };
+    let found = check(&dialect, "äbc 12\nde\nfgh!34\n".as_bytes(), &["1:äbc/12", "2:de/", "3:fgh/34"]);
+    assert_eq!(found, ["outside-columns"]);
+}
+
+#[test]
+fn reads_what_is_no_utf_8_as_windows_1252_and_says_so_once() {
+    let found = check(&Dialect::default(), b"a,b\nM\xFCller,1\nS\xF8ren,2\n", &["1:a/b", "2:Müller/1", "3:Søren/2"]);
+    assert_eq!(found, ["not-utf-8"]);
+}
+
+#[test]
+fn sees_utf_16_with_and_without_a_mark() {
+    let text = "name,place\nÅse,Ærø\n".repeat(8);
+    let expect: Vec<String> =
+        (1..=16).map(|n| format!("{n}:{}", if n % 2 == 1 { "name/place" } else { "Åse/Ærø" })).collect();
+    let expect: Vec<&str> = expect.iter().map(String::as_str).collect();
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    check(&Dialect::default(), &little, &expect);
+    let big: Vec<u8> = "\u{FEFF}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect();
+    check(&Dialect::default(), &big, &expect);
+}
+
+#[test]
+fn reads_the_charset_it_is_told() {
+    let dialect = Dialect { charset: Charset::named("windows-1251"), ..Dialect::default() };
+    check(&dialect, b"\xC8\xE2\xE0\xED,1\n", &["1:Иван/1"]);
+}
+
+#[test]
+fn skips_a_preamble_and_comments() {
+    let dialect = Dialect { skip: 2, comment: Some("#".to_owned()), ..Dialect::default() };
+    check(&dialect, b"Report of \"June\nmade by us\na,b\n# note\n1,2\n", &["3:a/b", "5:1/2"]);
+}
+
+#[test]
+fn drops_a_row_that_is_too_long_and_goes_on() {
+    let dialect = Dialect { row_limit_bytes: 16, ..pipe() };
+    let mut input = b"a|b\n".to_vec();
+    input.extend([b'x'; 15]);
+    input.extend(b"yyyy|1\nc|d\n");
+    let found = check(&dialect, &input, &["1:a/b", "3:c/d"]);
+    assert_eq!(found, ["row-too-long"]);
+}
+
+#[test]
+fn writes_what_it_reads() {
+    let cells = ["plain", "with, comma", "with \"marks\"", "two\nlines", "", "é"];
+    let mut bytes = Vec::new();
+    let unfit = Writer::new(Dialect::default()).write(cells, &mut bytes);
+    assert!(unfit.is_empty());
+    let mut reader = Reader::new(Dialect::default());
+    reader.push(&bytes);
+    reader.finish();
+    let mut rows = Rows::default();
+    reader.read(&mut rows, 10);
+    assert_eq!(rows.row(0).unwrap().cells().collect::<Vec<_>>(), cells);
+    assert_eq!(rows.len(), 1);
+}
+
+#[test]
+fn says_which_cell_does_not_fit() {
+    let mut bytes = Vec::new();
+    assert_eq!(Writer::new(pipe()).write(["a", "b|c"], &mut bytes), [1]);
+    let spans = vec![Span { start: 0, length: 2 }, Span { start: 2, length: 2 }];
+    let dialect = Dialect { layout: Layout::Fixed(spans), ..Dialect::default() };
+    assert_eq!(Writer::new(dialect).write(["abc", "d"], &mut bytes), [0]);
+    assert_eq!(bytes, b"a|b c\nabd \n");
+}
+
+#[test]
+fn refuses_a_dialect_nobody_can_read() {
+    let of = |delimiter: &str, quote| Dialect {
+        layout: Layout::Delimited { delimiter: delimiter.to_owned(), quote, escape: None },
+        ..Dialect::default()
+    };
+    assert_eq!(of("", None).check(), Err(DialectError::Delimiter));
+    assert_eq!(of("||", Some(b'"')).check(), Err(DialectError::Quote));
+    assert_eq!(of("\"", Some(b'"')).check(), Err(DialectError::Same));
+    assert_eq!(of("\u{1f}", Some(b'"')).check(), Ok(()));
+}
