@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 use crate::choice::choices;
 use crate::concept::{CodeMap, Concept};
 use crate::elements;
+use crate::flat::plan::Plan;
 use crate::function;
 use crate::load::{RawPackage, RawRow};
 use crate::map::{
@@ -51,6 +52,8 @@ pub(crate) struct Compiled {
     pub(crate) versions: Versions,
     /// Rows of different fields that fill the same array, by table and row: set n is `Row.rivals` n + 1.
     pub(crate) rivals: Vec<Vec<(usize, usize)>>,
+    /// The tables of a flat extract.
+    pub(crate) flat: Plan,
 }
 
 impl Compiled {
@@ -84,6 +87,7 @@ impl Compiled {
 /// Compiles a package, or says everything that is wrong with it.
 pub(crate) fn compile(raw: &RawPackage, errors: &mut Vec<LoadError>) -> Compiled {
     let mut compiler = Compiler { raw, out: Compiled::default(), tables: HashMap::new(), maps: HashMap::new(), errors };
+    compiler.out.flat = Plan::new(&raw.flat);
     compiler.codes();
     if raw.is_tree() {
         compiler.tree();
@@ -100,6 +104,9 @@ pub(crate) fn compile(raw: &RawPackage, errors: &mut Vec<LoadError>) -> Compiled
         answers::share(table, &mut out.answers);
     }
     out.versions = Versions::compile(raw, errors);
+    let mut plan = std::mem::take(&mut out.flat);
+    plan.finish(&out, errors);
+    out.flat = plan;
     out
 }
 
@@ -117,6 +124,8 @@ enum Level<'a> {
     Segment(&'a str),
     Datatype(&'a str),
     Message,
+    /// A table of a flat extract.
+    Flat(&'a str),
 }
 
 impl Compiler<'_> {
@@ -200,7 +209,8 @@ impl Compiler<'_> {
 
     fn headers(&mut self) {
         for (path, rows) in &self.raw.tables {
-            let segment = path.strip_prefix("segments/");
+            let flat = path.strip_prefix("rows/");
+            let segment = path.strip_prefix("segments/").or(flat);
             let Some(name) = segment.or_else(|| path.strip_prefix("datatypes/")) else { continue };
             let problem = |message: String| LoadError {
                 file: rows.first().map_or_else(|| path.clone(), |row| row.file.to_string()),
@@ -232,7 +242,12 @@ impl Compiler<'_> {
                 },
                 _ => SELF,
             };
-            if segment.is_some() {
+            if flat.is_some() && self.out.flat.number(source).is_none() {
+                self.errors
+                    .push(problem(format!("unknown table {source}: expected [tables.{source}] in package.toml")));
+                continue;
+            }
+            if segment.is_some() && flat.is_none() {
                 self.segment(source);
             }
             self.tables.insert(name.into(), self.out.tables.len());
@@ -253,18 +268,27 @@ impl Compiler<'_> {
 
     fn rows(&mut self) {
         for (path, rows) in &self.raw.tables {
-            let segment = path.strip_prefix("segments/");
+            let flat = path.strip_prefix("rows/");
+            let segment = path.strip_prefix("segments/").or(flat);
             let Some(name) = segment.or_else(|| path.strip_prefix("datatypes/")) else { continue };
             let Some(index) = self.tables.get(name).copied() else { continue };
             let (source, root, alias, within) = match self.out.tables.get(index) {
                 Some(table) => (table.source.clone(), table.root.clone(), table.alias, table.within.clone()),
                 None => continue,
             };
-            let level = if segment.is_some() { Level::Segment(&source) } else { Level::Datatype(&source) };
+            let level = match (flat, segment) {
+                (Some(_), _) => Level::Flat(&source),
+                (None, Some(_)) => Level::Segment(&source),
+                (None, None) => Level::Datatype(&source),
+            };
+            if let (Some(name), Some(number)) = (flat, self.out.flat.number(&source)) {
+                self.out.flat.add(number, name, index);
+            }
             let mut compiled = (None, Vec::new(), Vec::new());
             for raw in &self.included(rows) {
                 let rule = self.rule(raw);
-                if raw.cell(0) == "id" {
+                // A column may be called id: what it becomes is an element, what an id row makes is a resource.
+                if raw.cell(0) == "id" && !(flat.is_some() && raw.cell(1).contains('.')) {
                     match self.identity(raw, level, rule) {
                         Ok(identity) => compiled.0 = Some(identity),
                         Err(message) => self.errors.push(raw.error(message)),
@@ -304,9 +328,9 @@ impl Compiler<'_> {
                 out.push(raw.clone());
                 continue;
             }
-            let from = format!("segments/{}", raw.cell(2));
-            let (Some(other), Some((_, kind))) = (self.raw.tables.get(from.as_str()), raw.cell(2).split_once('-'))
-            else {
+            let found =
+                ["segments", "rows"].iter().find_map(|level| self.raw.tables.get(&format!("{level}/{}", raw.cell(2))));
+            let (Some(other), Some((_, kind))) = (found, raw.cell(2).split_once('-')) else {
                 self.errors.push(raw.error(format!("unknown table {}", raw.cell(2))));
                 continue;
             };
@@ -348,7 +372,12 @@ impl Compiler<'_> {
             }
             alternatives.push(parts);
         }
-        if !raw.cell(3).is_empty() || !raw.cell(4).is_empty() {
+        let when = match level {
+            Level::Flat(_) => self.when(raw.cell(4), level)?,
+            _ if raw.cell(4).is_empty() => Vec::new(),
+            _ => return Err("an id row has no with and no when".to_owned()),
+        };
+        if !raw.cell(3).is_empty() {
             return Err("an id row has no with and no when".to_owned());
         }
         let each = match raw.cell(5) {
@@ -356,7 +385,7 @@ impl Compiler<'_> {
             "each" => true,
             other => return Err(format!("unknown way {other} of an id: expected nothing or each")),
         };
-        Ok(Identity { alternatives, each, rule })
+        Ok(Identity { alternatives, each, rule, when })
     }
 
     fn row(
@@ -373,7 +402,9 @@ impl Compiler<'_> {
             text => match text.strip_prefix('@') {
                 Some(alias) if alias.ends_with('*') => Source::Each(self.alias(alias.trim_end_matches('*'))?),
                 Some(alias) => Source::Alias(self.alias(alias)?),
-                None if text.contains(" of ") => Source::Place(beside::place(text, level)?),
+                None if text.contains(" of ") && !matches!(level, Level::Flat(_)) => {
+                    Source::Place(beside::place(text, level)?)
+                }
                 None => Source::Place(self.place(text, level)?),
             },
         };
@@ -500,6 +531,8 @@ impl Compiler<'_> {
             let map = self.maps.get(map).copied().ok_or_else(|| format!("unknown vocabulary map {map}"))?;
             return match first {
                 "code" if target.holds == Holds::Text => Ok(Via::Code { map }),
+                // A cell is a code and nothing else, so that the map may give the whole concept.
+                "code" if matches!(level, Level::Flat(_)) && is_coded(target) => Ok(Via::Code { map }),
                 "system" if target.holds == Holds::Text => Ok(Via::System { map }),
                 "code" | "system" => Err("expected a target that holds a code".to_owned()),
                 table => self.table(table, Some(map), target),
@@ -630,7 +663,7 @@ impl Compiler<'_> {
                     other => return Err(format!("unknown condition {other}")),
                 };
                 (negated, test)
-            } else if piece.contains(" of ") {
+            } else if piece.contains(" of ") && !matches!(level, Level::Flat(_)) {
                 (negated, Test::Exists(beside::place(piece, level)?))
             } else if let Some((place, values)) = piece.split_once(" in ") {
                 let values = values.split_whitespace().map(SmolStr::new).collect();
@@ -651,6 +684,9 @@ impl Compiler<'_> {
     }
 
     fn place(&mut self, text: &str, level: Level<'_>) -> Result<Place, String> {
+        if let Level::Flat(table) = level {
+            return self.out.flat.place(table, text);
+        }
         if text.contains('-') {
             let place =
                 path::field_place(text).ok_or_else(|| format!("expected a place like PID-3.1, found {text}"))?;
@@ -675,6 +711,11 @@ impl Compiler<'_> {
             _ => Err(format!("expected a place of this table, found {text}")),
         }
     }
+}
+
+/// Whether a target holds what a code of a cell may become by a vocabulary map, besides a text.
+fn is_coded(target: &Target) -> bool {
+    matches!(target.holds, Holds::Boolean | Holds::Complex("CodeableConcept" | "Coding"))
 }
 
 /// A row of a table that starts in the item of an array: its target from there on.

@@ -19,13 +19,13 @@ use crate::trace::{Account, Fate, Node, Trace};
 use crate::types::Context;
 
 mod attach;
-mod constants;
+pub(crate) mod constants;
 mod element;
 mod home;
-mod identity;
+pub(crate) mod identity;
 mod keep;
 mod places;
-mod put;
+pub(crate) mod put;
 mod rivals;
 mod rows;
 

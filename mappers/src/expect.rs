@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use formats::hl7v2::{Message, Place};
 use model::json::{Json, Object};
 
+use crate::flat;
 use crate::package::Package;
 use crate::types::{Context, RenderContext};
 
@@ -19,6 +20,9 @@ use crate::types::{Context, RenderContext};
 /// since it changes with every edit.
 pub fn expectations(package: &Package, files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
     let name = package.name();
+    if package.format() == flat::FORMAT {
+        return flat::expectations(package, files, code_tables(package, files));
+    }
     let (examples, folder) = (format!("{name}/examples/"), format!("{name}/expected"));
     let mut out = BTreeMap::new();
     let (mut issues, mut lost) = (Object::new(), Object::new());
@@ -106,6 +110,6 @@ fn undated(json: Json) -> Json {
     }
 }
 
-fn text(json: &Json) -> Vec<u8> {
+pub(crate) fn text(json: &Json) -> Vec<u8> {
     (json.pretty() + "\n").into_bytes()
 }

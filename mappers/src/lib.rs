@@ -12,6 +12,7 @@ mod concept;
 mod elements;
 mod eval;
 mod expect;
+pub mod flat;
 mod function;
 mod input;
 mod load;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Deserialize;
 use smol_str::SmolStr;
 
+use crate::flat::settings::{self, FlatSettings};
 use crate::package::LoadError;
 use crate::select::Sender;
 
@@ -46,6 +47,12 @@ pub(crate) struct Manifest {
     /// Message tables by name, each with the types it serves.
     #[serde(default)]
     pub(crate) messages: BTreeMap<String, MessageTypes>,
+    /// Of a flat extract: what its tables have in common.
+    #[serde(default)]
+    pub(crate) flat: Option<FlatSettings>,
+    /// Of a flat extract: its tables.
+    #[serde(default)]
+    pub(crate) tables: BTreeMap<String, FlatSettings>,
 }
 
 /// The message types of a table; a package adds its own to those of the table it extends.
@@ -86,6 +93,8 @@ pub(crate) struct RawPackage {
     pub(crate) messages: BTreeMap<String, MessageTypes>,
     /// By path within the package (`segments/PID-Patient`).
     pub(crate) tables: BTreeMap<String, Vec<RawRow>>,
+    /// How the tables of a flat extract are written.
+    pub(crate) flat: BTreeMap<String, FlatSettings>,
 }
 
 impl RawPackage {
@@ -109,7 +118,7 @@ fn columns(path: &str) -> Option<(&'static [&'static str], &[usize])> {
     match path.split_once('/')?.0 {
         // Several rows of a template read the same element: each by its own way.
         "templates" => Some((ROW_COLUMNS, &[0, 1, 2, 4])),
-        "segments" | "datatypes" => Some((ROW_COLUMNS, &[0, 1, 4])),
+        "segments" | "datatypes" | "rows" => Some((ROW_COLUMNS, &[0, 1, 4])),
         "codes" => Some((CODE_COLUMNS, &[0])),
         "messages" => Some((MESSAGE_COLUMNS, &[0, 1, 4])),
         _ => None,
@@ -140,6 +149,7 @@ pub(crate) fn tables<'f>(
         table.types.extend(own.types.iter().map(|(kind, structure)| (kind.clone(), structure.clone())));
         table.fallback |= own.fallback;
     }
+    settings::extend(&mut package.flat, manifest, errors);
     for (path, bytes) in files {
         let file: SmolStr = format!("{}/{path}", manifest.name).into();
         let Some((columns, key)) = columns(path) else { continue };
@@ -216,7 +226,7 @@ fn merge(
 ) -> Vec<RawRow> {
     let identity = |row: &RawRow| key.iter().map(|column| SmolStr::new(row.cell(*column))).collect::<Vec<_>>();
     let off = |row: &RawRow| match path.split_once('/') {
-        Some(("segments" | "datatypes" | "templates", _)) => row.cell(5) == "off",
+        Some(("segments" | "datatypes" | "rows" | "templates", _)) => row.cell(5) == "off",
         Some(("codes", _)) => row.cell(4) == "off",
         None if path == "entries.csv" => row.cell(4) == "off",
         None => row.cell(3) == "off",

@@ -62,6 +62,8 @@ pub(crate) struct Identity {
     /// Whether a second resource of the same identity in a message is another one; else it is the same.
     pub(crate) each: bool,
     pub(crate) rule: u32,
+    /// Of a flat extract: only where this holds there is a resource.
+    pub(crate) when: Vec<Term>,
 }
 
 /// A part of an identity.

@@ -242,7 +242,7 @@ fn is_rule(path: &str) -> bool {
     let folder = path.split('/').next().unwrap_or_default();
     path == "package.toml"
         || matches!(path, "versions.csv" | "entries.csv" | "sections.csv")
-        || matches!(folder, "messages" | "segments" | "templates" | "datatypes" | "codes")
+        || matches!(folder, "messages" | "segments" | "templates" | "datatypes" | "rows" | "codes")
 }
 
 impl Package {
@@ -265,7 +265,7 @@ impl Package {
         self.compiled.get_or_init(|| {
             let mut errors = Vec::new();
             let compiled = self.sources.compile(&self.chain, &mut BTreeMap::new(), &mut errors);
-            debug_assert!(errors.is_empty(), "expected packages of the program without faults");
+            debug_assert!(errors.is_empty(), "expected packages of the program without faults, found {errors:?}");
             Arc::new(compiled)
         })
     }

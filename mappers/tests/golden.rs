@@ -86,6 +86,9 @@ fn examples_give_what_is_expected() {
 fn examples_account_for_every_piece() {
     let packages = Packages::embedded().unwrap();
     for (name, example) in examples() {
+        if packages.named(&name).unwrap().format() != "hl7v2" {
+            continue;
+        }
         let message = Message::parse(&fs::read(&example).unwrap()).unwrap().message;
         let context = Context::default();
         let loss = packages.named(&name).unwrap().map(&message, &context).loss();
@@ -96,5 +99,45 @@ fn examples_account_for_every_piece() {
             message.segments().flat_map(|segment| segment.leaves().map(|leaf| leaf.place.to_string())).collect();
         pieces.sort();
         assert_eq!(said, pieces.iter().collect::<Vec<_>>(), "{}", example.display());
+    }
+}
+
+/// Every cell with a value of an example is mapped, kept or dropped, once.
+#[test]
+fn flat_examples_account_for_every_cell() {
+    let packages = Packages::embedded().unwrap();
+    let files = Packages::embedded_files();
+    for package in packages.iter().filter(|package| package.format() == mappers::flat::FORMAT) {
+        for (case, example) in mappers::flat::cases(package.name(), &files) {
+            let converted = package.convert_flat(&example, &Context::default(), true).unwrap();
+            let loss = converted.loss;
+            let mut said: Vec<&String> =
+                loss.mapped.iter().chain(&loss.kept).chain(&loss.dropped).map(|(at, _)| at).collect();
+            let count = said.len();
+            said.sort();
+            said.dedup();
+            assert_eq!(said.len(), count, "{}/{case}", package.name());
+            let mut cells = 0;
+            for file in &example {
+                let found = package
+                    .flat_tables()
+                    .into_iter()
+                    .find(|table| example.len() == 1 || (table.names_files() && table.takes_file(file.name)));
+                let table = found.unwrap();
+                let mut reader = formats::flat::Reader::new(table.dialect().clone());
+                reader.push(file.bytes);
+                reader.finish();
+                let mut rows = formats::flat::Rows::default();
+                reader.read(&mut rows, usize::MAX);
+                let header = usize::from(table.has_header());
+                cells += rows
+                    .iter()
+                    .skip(header)
+                    .flat_map(|row| row.cells().map(str::to_owned).collect::<Vec<_>>())
+                    .filter(|cell| !cell.trim().is_empty())
+                    .count();
+            }
+            assert_eq!(count, cells, "{}/{case}", package.name());
+        }
     }
 }

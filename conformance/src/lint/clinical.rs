@@ -232,7 +232,7 @@ fn usual_unit(unit: &str) -> String {
 
 /// Looks at rows, code tables, examples and expectations of the packages named.
 pub(super) fn findings(view: &View, files: &Files, out: &mut Vec<Finding>) {
-    for level in ["segments", "datatypes"] {
+    for level in ["segments", "datatypes", "rows"] {
         for (_, rows) in view.level(level) {
             rows.iter().filter(|row| row.is_of(&view.name)).for_each(|row| mapping_row(view, row, out));
         }

@@ -15,7 +15,7 @@ pub(super) trait CodeSystems {
 }
 
 pub(super) fn findings(view: &View, systems: &dyn CodeSystems, out: &mut Vec<Finding>) {
-    for level in ["segments", "datatypes"] {
+    for level in ["segments", "datatypes", "rows"] {
         for row in view.level(level).flat_map(|(_, rows)| rows).filter(|row| row.is_of(&view.name)) {
             constants(view, row, systems, out);
         }

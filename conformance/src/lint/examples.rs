@@ -15,6 +15,13 @@ pub(super) fn findings(package: &Package, name: &str, files: &Files, validate: V
     let prefix = format!("{name}/examples/");
     let mut used = BTreeSet::new();
     let mut examples = 0;
+    if package.format() == mappers::flat::FORMAT {
+        for (case, example) in mappers::flat::cases(name, files) {
+            examples += 1;
+            let path = format!("{name}/examples/{case}");
+            Example { package, name, stem: case, path: &path, files, validate, out }.run_flat(&example, &mut used);
+        }
+    }
     for (path, bytes) in files.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
         let Some(stem) = path.strip_prefix(&prefix).and_then(|file| file.strip_suffix(".hl7")) else { continue };
         examples += 1;
@@ -68,6 +75,24 @@ impl Example<'_> {
         self.issues(&mapped.issues);
         self.expected(&mapped.bundle);
         self.back(&mapped.bundle);
+    }
+
+    /// An example of a flat extract: its files together.
+    fn run_flat(&mut self, example: &[mappers::flat::File<'_>], used: &mut BTreeSet<String>) {
+        let converted = match self.package.convert_flat(example, &Context::default(), true) {
+            Ok(converted) => converted,
+            Err(issues) => {
+                let text = issues.first().map_or_else(String::new, |issue| issue.diagnostics.clone());
+                return self.find(Severity::Error, "example-unreadable", text);
+            }
+        };
+        used.extend(converted.explain.into_iter().map(|explained| explained.rule));
+        for issue in (self.validate)(&converted.bundle).iter().filter(|issue| issue.is_error()) {
+            let at = issue.at.clone().unwrap_or_default();
+            self.find(Severity::Error, "example-invalid", format!("{at}: {}", issue.diagnostics));
+        }
+        self.issues(&converted.issues);
+        self.expected(&converted.bundle);
     }
 
     /// What is found about the example, as `severity code place`.

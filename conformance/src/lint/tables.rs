@@ -18,7 +18,7 @@ pub(super) fn findings(view: &View, files: &Files, out: &mut Vec<Finding>) {
             let other = |row: &Row| !row.is_of(&view.name);
             rows.iter().any(other)
         });
-        if level != "messages" && !inherited && !referred.contains(&format!("{level}/{stem}")) {
+        if !matches!(level, "messages" | "rows") && !inherited && !referred.contains(&format!("{level}/{stem}")) {
             let text = format!("no row refers to this table: expected its name in {}", place(level));
             out.push(Finding::new(Severity::Warning, "unused-table", path, 0, text).suggest("use it, or delete it"));
         }
@@ -44,7 +44,7 @@ fn references(path: &str, bytes: &[u8]) -> Vec<String> {
                 let segment = row.cell("segment");
                 out.extend(row.cell("tables").split_whitespace().map(|name| format!("segments/{segment}-{name}")));
             }
-            "segments" | "datatypes" => {
+            "segments" | "datatypes" | "rows" => {
                 let (table, map) = row.cell("via").split_once(':').unwrap_or((row.cell("via"), ""));
                 // A row of a segment may use another segment's table too.
                 out.push(format!("datatypes/{table}"));

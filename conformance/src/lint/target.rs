@@ -19,7 +19,7 @@ struct Found {
 }
 
 pub(super) fn findings(view: &View, out: &mut Vec<Finding>) {
-    for level in ["segments", "datatypes"] {
+    for level in ["segments", "datatypes", "rows"] {
         for (stem, rows) in view.level(level) {
             for row in rows.iter().filter(|row| row.is_of(&view.name)) {
                 origin(row, stem, out);
@@ -264,7 +264,7 @@ fn required(view: &View, level: &str, stem: &str, rows: &[Row], out: &mut Vec<Fi
         return;
     }
     // Another segment's table of the same role may fill it too (a note's, a referring one's).
-    let filled: BTreeSet<String> = ["segments", "datatypes"]
+    let filled: BTreeSet<String> = ["segments", "datatypes", "rows"]
         .into_iter()
         .flat_map(|level| view.level(level))
         .flat_map(|(_, rows)| rows)

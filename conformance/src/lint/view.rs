@@ -159,7 +159,7 @@ pub(super) fn extends(manifest: &[u8]) -> Option<String> {
 pub(super) fn table(path: &str) -> Option<(&str, &str, &str)> {
     let (package, rest) = path.split_once('/')?;
     let (level, file) = rest.split_once('/')?;
-    let known = matches!(level, "messages" | "segments" | "datatypes" | "codes");
+    let known = matches!(level, "messages" | "segments" | "datatypes" | "rows" | "codes");
     known.then_some((package, level, file.strip_suffix(".csv")?))
 }
 

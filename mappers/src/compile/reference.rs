@@ -35,7 +35,7 @@ impl Compiler<'_> {
             Some(number) => number,
             None => {
                 let source = match level {
-                    Level::Segment(name) | Level::Datatype(name) => name.into(),
+                    Level::Segment(name) | Level::Datatype(name) | Level::Flat(name) => name.into(),
                     Level::Message => SmolStr::default(),
                 };
                 let (rows, needs, defaults) = (Vec::new(), Vec::new(), Vec::new());

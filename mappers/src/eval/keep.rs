@@ -102,7 +102,8 @@ impl Eval<'_, '_> {
     /// A resource for a segment that no table reads. FHIR R4 basic.html.
     pub(super) fn basic(&mut self, segment: u32) -> Option<usize> {
         let name = self.segment_name(segment);
-        let identity = Identity { alternatives: vec![vec![Part::Position]], each: true, rule: NO_RULE };
+        let identity =
+            Identity { alternatives: vec![vec![Part::Position]], each: true, rule: NO_RULE, when: Vec::new() };
         let here = Here { segment, value: None };
         let number = self.identified(&SmolStr::new_static("Basic"), SELF, &identity, here)?;
         let patient = self.compiled.alias("Patient").and_then(|alias| self.scopes.resource(alias));

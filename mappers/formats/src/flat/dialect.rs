@@ -50,7 +50,9 @@ pub enum DialectError {
     #[error("expected a delimiter without line ends")]
     Delimiter,
     /// A quotation mark with a delimiter that is not one ASCII character.
-    #[error("expected a delimiter of one ASCII character beside a quotation mark; quote = \"\" says that there is none")]
+    #[error(
+        "expected a delimiter of one ASCII character beside a quotation mark; quote = \"\" says that there is none"
+    )]
     Quote,
     /// Quotation mark, escape and delimiter are not different ASCII characters.
     #[error("expected quotation mark, escape and delimiter to differ")]

@@ -339,8 +339,7 @@ impl Reader {
             }
         };
         // Where each character begins; ASCII needs no list.
-        let starts: Option<Vec<usize>> =
-            (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect());
+        let starts: Option<Vec<usize>> = (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect());
         let byte = |character: usize| match &starts {
             Some(starts) => starts.get(character).copied().unwrap_or(text.len()),
             None => character.min(text.len()),

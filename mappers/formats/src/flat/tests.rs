@@ -1,10 +1,7 @@
 use super::*;
 
 fn pipe() -> Dialect {
-    Dialect {
-        layout: Layout::Delimited { delimiter: "|".to_owned(), quote: None, escape: None },
-        ..Dialect::default()
-    }
+    Dialect { layout: Layout::Delimited { delimiter: "|".to_owned(), quote: None, escape: None }, ..Dialect::default() }
 }
 
 /// Each row as `number:cell/cell`; the same whatever the size of the chunks.
