@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use model::json::Json;
 use model::resource::{self, patients_of};
 use model::time::PartialDateTime;
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 
 use crate::from_fhir::Span;
 use crate::label::{INLINE_LABEL, Labels, SensitivityMap};
@@ -98,9 +98,9 @@ impl From<&Json> for ResourceFacts {
         found.walk(json, "");
         let authors = AUTHORS.iter().filter(|name| **name != "agent" || resource_type == "Provenance");
         let mut facts = Self {
-            reference: format_smolstr!("{resource_type}/{id}"),
+            reference: joined([&resource_type, "/", &id]),
             version: json.text_at(&["meta", "versionId"]).map(SmolStr::new),
-            patients: patients_of(json).iter().map(|patient| format_smolstr!("Patient/{patient}")).collect(),
+            patients: patients_of(json).iter().map(|patient| joined(["Patient/", patient.as_str(), ""])).collect(),
             labels,
             time: clinical_time(json),
             authors: authors.filter_map(|name| json.get(name)).flat_map(references_in).collect(),
@@ -211,11 +211,18 @@ impl Links {
 }
 
 /// Joins a code system and a code to one key.
-pub(crate) const SEPARATOR: char = '\u{1f}';
+pub(crate) const SEPARATOR: &str = "\u{1f}";
+
+/// Three texts as one. Every resource takes a dozen of these; formatting them was half of what its facts cost.
+fn joined(parts: [&str; 3]) -> SmolStr {
+    let mut text = SmolStrBuilder::new();
+    parts.into_iter().for_each(|part| text.push_str(part));
+    text.finish()
+}
 
 /// The key of a coding.
 pub(crate) fn coding_key(system: &str, code: &str) -> SmolStr {
-    format_smolstr!("{}{SEPARATOR}{code}", canonical(system))
+    joined([canonical(system), SEPARATOR, code])
 }
 
 /// The reference without a version: `Type/id/_history/3` names the same resource as `Type/id`.
@@ -354,12 +361,12 @@ pub(crate) enum ClassKind {
 /// The key of a class.
 pub(crate) fn class_key(kind: ClassKind, code: &str) -> SmolStr {
     let letter = match kind {
-        ClassKind::Type => 't',
-        ClassKind::Profile => 'p',
-        ClassKind::Mime => 'm',
-        ClassKind::Document => 'd',
+        ClassKind::Type => "t",
+        ClassKind::Profile => "p",
+        ClassKind::Mime => "m",
+        ClassKind::Document => "d",
     };
-    format_smolstr!("{letter}{SEPARATOR}{code}")
+    joined([letter, SEPARATOR, code])
 }
 
 /// The time a resource is about. The first element of the list that is there decides; if it cannot be read as a time,

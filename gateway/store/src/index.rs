@@ -127,6 +127,22 @@ impl Index {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
+        // What is current of a resource is asked again and again: of the one that is read, of its patient.
+        let Some(list) = keys::list_of(key).filter(|list| *list == key) else { return self.read(key) };
+        let ticket = match self.lists.find(list) {
+            Listed::Whole(whole) => return Ok(whole.rows().next().map(|(_, value)| IVec::from(value))),
+            Listed::Unknown(ticket) => ticket,
+        };
+        let row = self.read(key)?;
+        if let Some(value) = &row {
+            let mut whole = Whole::default();
+            whole.push(key, value);
+            self.lists.keep(list, &ticket, whole);
+        }
+        Ok(row)
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
         {
             let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
             let row = overlay.active.get(key).or_else(|| overlay.frozen.as_ref().and_then(|rows| rows.get(key)));

@@ -112,9 +112,13 @@ pub(crate) fn posting(resource_type: &str, param: u32, value: &[u8], position: u
     [&term_is(resource_type, param, value)[..], &position.to_be_bytes()].concat()
 }
 
-/// The prefix of the list that a row is a posting of, if it is one.
+/// The prefix of the list that a row is a posting of; the row of a current version is a list of one.
 pub(crate) fn list_of(key: &[u8]) -> Option<&[u8]> {
-    key.split_last_chunk::<8>().map(|(list, _)| list).filter(|list| list.first() == Some(&b'x'))
+    match key.first()? {
+        b'x' => key.split_last_chunk::<8>().map(|(list, _)| list),
+        b'r' => Some(key),
+        _ => None,
+    }
 }
 
 /// Whether a value is an absolute URL. References are looked for both ways, and few are written so: whether there is one is

@@ -1,4 +1,4 @@
-//! Short lists of postings as they were read last: what is asked of the same patients again needs no tree.
+//! Short lists of postings, and current versions, as they were read last: what is asked of the same patients again needs no tree.
 //!
 //! A row of a list costs half a microsecond to read from the tree below, and a patient's list has hundreds. What is kept
 //! is a whole list or nothing, and a row that is written to a list drops it, so that what is answered is what would be read.
