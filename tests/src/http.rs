@@ -76,6 +76,19 @@ impl Http {
         self.send("POST", path, &[("Content-Type", "application/fhir+json")], body.to_string().as_bytes())
     }
 
+    /// PUT of a resource to its own address.
+    ///
+    /// # Panics
+    /// Unless it is taken.
+    #[track_caller]
+    pub fn store(&self, resource: &Value) -> Answer {
+        let name = |member: &str| resource.get(member).and_then(Value::as_str).unwrap_or_default();
+        let path = format!("/fhir/{}/{}", name("resourceType"), name("id"));
+        let answer = self.put(&path, resource);
+        assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
+        answer
+    }
+
     /// PUT of JSON.
     ///
     /// # Panics

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness that meets the unexpected ends the test")]
 
 pub mod canary;
+pub mod consents;
 pub mod fault;
 pub mod http;
 pub mod measured;

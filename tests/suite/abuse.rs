@@ -69,9 +69,7 @@ fn consent(id: &str, patient: &str, kind: &str, issued: &str) -> Value {
 impl Site {
     #[track_caller]
     fn put(&self, resource: &Value) {
-        let path = format!("/fhir/{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-        let answer = self.administrator.put(&path, resource);
-        assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
+        self.administrator.store(resource);
     }
 
     fn clinician(&self) -> Http {

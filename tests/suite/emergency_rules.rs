@@ -28,10 +28,7 @@ fn site(more: &str) -> Site {
 impl Site {
     #[track_caller]
     fn put(&self, resource: Value) -> Answer {
-        let path = format!("/fhir/{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-        let answer = self.administrator.put(&path, &resource);
-        assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
-        answer
+        self.administrator.store(&resource)
     }
 
     fn staff(&self, name: &str) -> Http {

@@ -2,6 +2,7 @@
 //! consents let a caller do with them stands at the end.
 
 use serde_json::{Value, json};
+use tests::consents::all_but_psychiatry;
 use tests::http::{Answer, Http};
 use tests::process::{Gateway, configuration};
 
@@ -36,19 +37,11 @@ fn body(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-#[track_caller]
-fn put(http: &Http, resource: &Value) -> Answer {
-    let path = format!("/fhir/{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-    let answer = http.put(&path, resource);
-    assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
-    answer
-}
-
 #[test]
 fn deletes_once_and_says_so_for_ever() {
     let (_gateway, http) = open();
     is(&http.send("DELETE", "/fhir/Patient/never", &[], b""), 204);
-    put(&http, &patient("d", "Ash"));
+    http.store(&patient("d", "Ash"));
     let deleted = http.send("DELETE", "/fhir/Patient/d", &[], b"");
     is(&deleted, 204);
     assert_eq!(deleted.header("etag"), Some("W/\"2\""));
@@ -76,8 +69,8 @@ fn deletes_once_and_says_so_for_ever() {
 #[test]
 fn deletes_by_a_condition_that_finds_one() {
     let (_gateway, http) = open();
-    put(&http, &patient("a", "Ash"));
-    put(&http, &patient("b", "Birch"));
+    http.store(&patient("a", "Ash"));
+    http.store(&patient("b", "Birch"));
     let delete = |query: &str| http.send("DELETE", &format!("/fhir/Patient?{query}"), &[], b"");
     is(&delete("identifier=urn:mrn|nobody"), 204);
     is(&delete("identifier=urn:mrn|a,urn:mrn|b"), 412);
@@ -98,8 +91,8 @@ fn deletes_by_a_condition_that_finds_one() {
 #[test]
 fn holds_a_write_to_the_version_it_names() {
     let (_gateway, http) = open();
-    put(&http, &patient("m", "Ash"));
-    put(&http, &patient("m", "Birch"));
+    http.store(&patient("m", "Ash"));
+    http.store(&patient("m", "Birch"));
     let new = body(&patient("m", "Cedar"));
     let with =
         |method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]| http.send(method, path, headers, body).status;
@@ -120,7 +113,7 @@ fn holds_a_write_to_the_version_it_names() {
 #[test]
 fn reads_only_what_has_changed() {
     let (_gateway, http) = open();
-    put(&http, &patient("r", "Ash"));
+    http.store(&patient("r", "Ash"));
     let read = http.get("/fhir/Patient/r");
     let modified = read.header("last-modified").unwrap().to_owned();
     let status = |headers: &[(&str, &str)]| http.send("GET", "/fhir/Patient/r", headers, b"").status;
@@ -147,7 +140,7 @@ fn gives_back_what_is_preferred() {
     assert_eq!(write("return=representation").json()["resourceType"], "Patient");
     assert_eq!(write("return=OperationOutcome").json()["resourceType"], "OperationOutcome");
     assert_eq!(write("return=presentation").json()["resourceType"], "Patient");
-    put(&http, &patient("p", "Ash"));
+    http.store(&patient("p", "Ash"));
     let patch = |prefer: &str| {
         let patch = br#"[{"op":"replace","path":"/name/0/family","value":"Birch"}]"#;
         http.send("PATCH", "/fhir/Patient/p", &[JSON_PATCH, ("Prefer", prefer)], patch)
@@ -197,7 +190,7 @@ fn patches_with_json_patch_and_keeps_every_digit() {
 #[test]
 fn patches_with_fhirpath_patch_and_xml_patch() {
     let (_gateway, http) = open();
-    put(&http, &patient("p", "Ash"));
+    http.store(&patient("p", "Ash"));
     let parameters = json!({"resourceType": "Parameters", "parameter": [
         {"name": "operation", "part": [{"name": "type", "valueCode": "replace"},
             {"name": "path", "valueString": "Patient.name.where(family = 'Ash').family"}, {"name": "value", "valueString": "Birch"}]},
@@ -227,8 +220,8 @@ fn patches_with_fhirpath_patch_and_xml_patch() {
 #[test]
 fn patches_by_a_condition_that_finds_one() {
     let (_gateway, http) = open();
-    put(&http, &patient("a", "Ash"));
-    put(&http, &patient("b", "Birch"));
+    http.store(&patient("a", "Ash"));
+    http.store(&patient("b", "Birch"));
     let patch = |query: &str| {
         let patch = br#"[{"op":"add","path":"/active","value":true}]"#;
         http.send("PATCH", &format!("/fhir/Patient?{query}"), &[JSON_PATCH], patch)
@@ -312,20 +305,9 @@ fn consents() -> (Gateway, Http, Http) {
     let clinician =
         http.with(&gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]));
     for id in ["p1", "p2"] {
-        put(&administrator, &patient(id, "Ash"));
+        administrator.store(&patient(id, "Ash"));
     }
-    put(
-        &administrator,
-        &json!({"resourceType": "Consent", "id": "partly", "status": "active",
-        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
-        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-        "patient": {"reference": "Patient/p1"}, "dateTime": "2026-01-01",
-        "policyRule": {"coding": [{"system": ACT_CODE, "code": "OPTIN"}]},
-        "provision": {"type": "permit",
-            "actor": [{"role": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]},
-                       "reference": {"reference": "Practitioner/c"}}],
-            "provision": [{"type": "deny", "securityLabel": [{"system": ACT_CODE, "code": "PSY"}]}]}}),
-    );
+    administrator.store(&all_but_psychiatry("p1"));
     for (id, label) in [("seen", None), ("secret", Some("PSY"))] {
         let mut condition = json!({"resourceType": "Condition", "id": id, "subject": {"reference": "Patient/p1"},
             "identifier": [{"system": "urn:c", "value": id}], "code": {"text": "about"},
@@ -333,7 +315,7 @@ fn consents() -> (Gateway, Http, Http) {
         if let Some(label) = label {
             condition["meta"] = json!({"security": [{"system": ACT_CODE, "code": label}]});
         }
-        put(&administrator, &condition);
+        administrator.store(&condition);
     }
     (gateway, administrator, clinician)
 }
@@ -401,12 +383,9 @@ fn what_may_be_read_may_be_corrected_and_is_gone_for_its_readers_alone() {
 #[test]
 fn what_is_seen_in_part_cannot_be_patched() {
     let (_gateway, administrator, clinician) = consents();
-    put(
-        &administrator,
-        &json!({"resourceType": "Encounter", "id": "e", "status": "finished",
+    administrator.store(&json!({"resourceType": "Encounter", "id": "e", "status": "finished",
         "class": {"system": ACT_CODE, "code": "AMB"}, "subject": {"reference": "Patient/p1"},
-        "diagnosis": [{"condition": {"reference": "Condition/secret", "display": "low spirits"}}]}),
-    );
+        "diagnosis": [{"condition": {"reference": "Condition/secret", "display": "low spirits"}}]}));
     let read = is(&clinician.get("/fhir/Encounter/e"), 200);
     assert!(!read.to_string().contains("low spirits"), "{read}");
     let guess = br#"[{"op":"test","path":"/diagnosis/0/condition/display","value":"low spirits"}]"#;
@@ -446,9 +425,9 @@ fn tells_the_history_of_a_resource_a_type_and_everything() {
     let (_gateway, http) = open();
     let created = is(&http.post("/fhir/Basic", &json!({"resourceType": "Basic", "code": {"text": "x"}})), 201);
     let basic = created["id"].as_str().unwrap();
-    put(&http, &patient("a", "Ash"));
-    put(&http, &patient("b", "Birch"));
-    put(&http, &patient("a", "Cedar"));
+    http.store(&patient("a", "Ash"));
+    http.store(&patient("b", "Birch"));
+    http.store(&patient("a", "Cedar"));
     is(&http.send("DELETE", "/fhir/Patient/b", &[], b""), 204);
     let all = is(&http.get("/fhir/_history"), 200);
     let expected = ["DELETE Patient/b 2", "PUT Patient/a 2", "PUT Patient/b 1", "PUT Patient/a 1"];
@@ -505,7 +484,7 @@ fn a_history_shows_what_may_be_read_and_nothing_of_the_rest() {
     // A version that was labelled later and one that was not: each by itself.
     let mut condition = is(&clinician.get("/fhir/Condition/seen"), 200);
     condition["meta"] = json!({"security": [{"system": ACT_CODE, "code": "PSY"}]});
-    put(&administrator, &condition);
+    administrator.store(&condition);
     assert_eq!(versions(&is(&clinician.get("/fhir/Condition/seen/_history"), 200)), ["PUT Condition/seen 1"]);
     // A page link of one caller is of no use to another.
     let next = link(&is(&clinician.get("/fhir/Patient/_history?_count=0"), 200), "next");

@@ -31,12 +31,7 @@ fn a_code_decides_and_one_that_nobody_has_looked_at_is_restricted() {
     let administrator = http.with(&gateway.administrator());
     let clinician =
         http.with(&gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]));
-    let put = |resource: &Value| {
-        let path = format!("/fhir/{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-        let answer = administrator.put(&path, resource);
-        assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
-    };
-    put(&json!({"resourceType": "Patient", "id": "p"}));
+    administrator.store(&json!({"resourceType": "Patient", "id": "p"}));
     let icd = "http://hl7.org/fhir/sid/icd-10-cm";
     let coded = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
     let cases = [
@@ -53,7 +48,7 @@ fn a_code_decides_and_one_that_nobody_has_looked_at_is_restricted() {
         ),
     ];
     for (id, code, _) in &cases {
-        put(&json!({"resourceType": "Condition", "id": id, "subject": {"reference": "Patient/p"}, "code": code,
+        administrator.store(&json!({"resourceType": "Condition", "id": id, "subject": {"reference": "Patient/p"}, "code": code,
             "meta": {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "N"}]}}));
     }
     for (id, _, released) in &cases {
@@ -71,7 +66,7 @@ fn a_code_decides_and_one_that_nobody_has_looked_at_is_restricted() {
     assert!(lists("files", "hiv.json") && lists("files", "lab.csv") && lists("reviewed", "urn:lab"), "{map}");
 
     // A permit of all but one topic: R alone does not keep back what nobody has labelled.
-    put(&json!({"resourceType": "Consent", "id": "c", "status": "active", "patient": {"reference": "Patient/p"},
+    administrator.store(&json!({"resourceType": "Consent", "id": "c", "status": "active", "patient": {"reference": "Patient/p"},
         "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
         "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}], "dateTime": "2026-01-01",
         "policyRule": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]},

@@ -111,9 +111,7 @@ fn what_is_stored_counts_as_loaded() {
     let map = json!({"resourceType": "ConceptMap", "id": "m", "url": "urn:ward:map", "status": "active", "sourceUri": "urn:ward:set", "group": [
         {"source": "urn:ward:codes", "target": GENDER, "element": [{"code": "a", "target": [{"code": "male", "equivalence": "equal"}]}]}]});
     for resource in [&system, &set, &map] {
-        let path = format!("/fhir/{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-        let answer = http.put(&path, resource);
-        assert_eq!(answer.status, 201, "{}", answer.text());
+        assert_eq!(http.store(resource).status, 201);
     }
     assert_eq!(value(&http.get("/fhir/CodeSystem/$lookup?system=urn:ward:codes&code=b"), "display"), "Second");
     assert_eq!(http.get("/fhir/ValueSet/v/$expand").json()["expansion"]["total"], 2);

@@ -1,6 +1,7 @@
 //! Search over HTTP: pages in both directions, totals, and that no part of an answer tells of what is withheld.
 
 use serde_json::{Value, json};
+use tests::consents::all_but_psychiatry;
 use tests::http::Http;
 use tests::process::{Gateway, configuration};
 
@@ -28,24 +29,14 @@ fn site() -> Site {
     for (id, family) in [("p", "Open"), ("q", "Shut")] {
         site.put(json!({"resourceType": "Patient", "id": id, "name": [{"family": family}]}));
     }
-    site.put(json!({"resourceType": "Consent", "id": "partly", "status": "active",
-        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
-        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-        "patient": {"reference": "Patient/p"}, "dateTime": "2026-01-01",
-        "policyRule": {"coding": [{"system": LABELS, "code": "OPTIN"}]},
-        "provision": {"type": "permit",
-            "actor": [{"role": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]},
-                       "reference": {"reference": "Practitioner/c"}}],
-            "provision": [{"type": "deny", "securityLabel": [{"system": LABELS, "code": "PSY"}]}]}}));
+    site.put(all_but_psychiatry("p"));
     site
 }
 
 impl Site {
     #[track_caller]
     fn put(&self, resource: Value) {
-        let path = format!("/fhir/{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-        let answer = self.administrator.put(&path, &resource);
-        assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
+        self.administrator.store(&resource);
     }
 
     /// An Observation of `patient`; what `more` holds besides, `psy` labels it.

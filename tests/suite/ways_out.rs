@@ -2,6 +2,7 @@
 //! document shows, and that withheld and unknown are one answer.
 
 use serde_json::{Value, json};
+use tests::consents::all_but_psychiatry;
 use tests::http::{Answer, Http};
 use tests::process::{Gateway, configuration};
 
@@ -33,22 +34,12 @@ fn site() -> Site {
 impl Site {
     #[track_caller]
     fn put(&self, resource: Value) {
-        let path = format!("/fhir/{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-        let answer = self.administrator.put(&path, &resource);
-        assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
+        self.administrator.store(&resource);
     }
 
     /// `p1` permits the clinician everything but what is labelled PSY.
     fn consent(&self) {
-        self.put(json!({"resourceType": "Consent", "id": "partly", "status": "active",
-        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
-        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-        "patient": {"reference": "Patient/p1"}, "dateTime": "2026-01-01",
-        "policyRule": {"coding": [{"system": ACT_CODE, "code": "OPTIN"}]},
-        "provision": {"type": "permit",
-            "actor": [{"role": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]},
-                       "reference": {"reference": "Practitioner/c"}}],
-            "provision": [{"type": "deny", "securityLabel": [{"system": ACT_CODE, "code": "PSY"}]}]}}));
+        self.put(all_but_psychiatry("p1"));
     }
 
     /// A Condition of `p1`, open or labelled.

@@ -18,9 +18,7 @@ fn open() -> (Gateway, Http) {
 
 #[track_caller]
 fn put(http: &Http, resource: Value) {
-    let path = format!("/fhir/{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-    let answer = http.put(&path, &resource);
-    assert_eq!(answer.status, 201, "{path}: {}", answer.text());
+    assert_eq!(http.store(&resource).status, 201);
 }
 
 #[track_caller]
