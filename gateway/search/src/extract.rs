@@ -33,7 +33,7 @@ pub(crate) fn rows<'p>(
         let Some(expression) = parameter.source.expression() else { continue };
         // An expression that fails on this resource finds nothing in it.
         let Ok(items) = expression.evaluate(&context, &focus) else { continue };
-        if items.is_empty() {
+        if !items.iter().any(is_valued) {
             continue;
         }
         let from = rows.len();
@@ -52,6 +52,15 @@ pub(crate) fn rows<'p>(
     rows.sort_unstable();
     rows.dedup();
     rows
+}
+
+/// Whether there is anything to search by. A primitive with extensions alone, such as the reason why it is absent, has no
+/// value: FHIR R4 search.html, "Modifiers", `:missing`.
+fn is_valued(item: &Item<'_>) -> bool {
+    match item {
+        Item::Node(node) => node.value().is_some_and(|value| !matches!(value, Json::Null)),
+        _ => true,
+    }
 }
 
 /// Which rows get an entry of their own: what people ask by alone. Composites are found by their parts; numbers and
@@ -77,7 +86,7 @@ fn composed<'a>(context: &Context<'a>, item: &Item<'a>, sink: &mut Sink<'_>) {
     for component in &parameter.components {
         let Some(expression) = component.source.expression() else { return };
         let Ok(items) = expression.evaluate(context, std::slice::from_ref(item)) else { return };
-        if items.is_empty() {
+        if !items.iter().any(is_valued) {
             return;
         }
         let mut found = Vec::new();

@@ -18,7 +18,7 @@ use crate::row::IndexRow;
 const R4_URL: &str = "http://hl7.org/fhir/SearchParameter/";
 
 /// Changes when the rows of a parameter change their form, so that all are written anew.
-const FORM: &str = "1";
+const FORM: &str = "2";
 
 /// Types that no `text` stands in: they are based on Resource directly.
 const NO_DOMAIN_RESOURCE: [&str; 3] = ["Binary", "Bundle", "Parameters"];

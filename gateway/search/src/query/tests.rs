@@ -513,6 +513,18 @@ fn reverse_chains_nest() {
 }
 
 #[test]
+fn a_primitive_with_an_extension_alone_is_missing() {
+    let absent =
+        r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}"#;
+    let procedure = format!(r#"{{"resourceType":"Procedure","id":"x","_performedDateTime":{absent},"code":{absent}}}"#);
+    all(&procedure, &[("date:missing=true", true), ("date:missing=false", false), ("code:missing=false", true)]);
+    let patient = format!(
+        r#"{{"resourceType":"Patient","id":"x","_birthDate":{absent},"name":[{{"given":[null],"_given":[{absent}]}}]}}"#
+    );
+    all(&patient, &[("birthdate:missing=true", true), ("given:missing=true", true), ("given:missing=false", false)]);
+}
+
+#[test]
 fn all_types_together_have_what_all_of_them_have() {
     assert!(read("", "_id=1").unwrap().types.is_empty());
     assert_eq!(read("", "_type=Patient,Observation&identifier=x").unwrap().types, of("Observation,Patient"));
