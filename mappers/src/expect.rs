@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use formats::cda::{self, Document};
 use formats::hl7v2::{Message, Place};
 use model::json::{Json, Object};
+use model::outcome::Issue;
 
 use crate::flat;
 use crate::package::Package;
@@ -14,10 +16,10 @@ use crate::types::{Context, RenderContext};
 
 /// The files of `expected/` of a package, by `NAME/expected/FILE`, made of its examples and code tables as they are.
 ///
-/// `files` are the package's own, by `NAME/path`. `X.json` is the Bundle of the example `X.hl7`, `X.hl7` what it comes
-/// back as, `issues.json` what is found, `lost.json` what does not come back, `codes.json` what each code becomes and
-/// which code comes back. An example that is no message gives nothing. The package's digest is left out of Bundles,
-/// since it changes with every edit.
+/// `files` are the package's own, by `NAME/path`. `X.json` is the Bundle of the example `X.hl7` (`X.xml`), `X.hl7`
+/// (`X.xml`) what it comes back as, `issues.json` what is found, `lost.json` what does not come back, `codes.json` what
+/// each code becomes and which code comes back. An example that cannot be read gives nothing. The package's digest is
+/// left out of Bundles, since it changes with every edit.
 pub fn expectations(package: &Package, files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
     let name = package.name();
     if package.format() == flat::FORMAT {
@@ -28,11 +30,15 @@ pub fn expectations(package: &Package, files: &BTreeMap<String, Vec<u8>>) -> BTr
     let (mut issues, mut lost) = (Object::new(), Object::new());
     let below = files.range(examples.clone()..).take_while(|(path, _)| path.starts_with(&examples));
     for (path, bytes) in below {
-        let stem = path.strip_prefix(&examples).and_then(|file| file.strip_suffix(".hl7"));
-        let (Some(stem), Ok(parsed)) = (stem, Message::parse(bytes)) else { continue };
-        let example = Example::of(package, &parsed.message);
+        let file = path.strip_prefix(&examples).and_then(|file| file.rsplit_once('.'));
+        let (stem, kind, example) = match file {
+            Some((stem, "hl7")) => (stem, "hl7", Example::of_message(package, bytes)),
+            Some((stem, "xml")) => (stem, "xml", Example::of_document(package, bytes)),
+            _ => continue,
+        };
+        let Some(example) = example else { continue };
         out.insert(format!("{folder}/{stem}.json"), text(&example.bundle));
-        out.insert(format!("{folder}/{stem}.hl7"), example.back);
+        out.insert(format!("{folder}/{stem}.{kind}"), example.back);
         issues.insert(stem, Json::array(example.issues));
         if !example.lost.is_empty() {
             lost.insert(stem, Json::array(example.lost));
@@ -57,19 +63,77 @@ struct Example {
 }
 
 impl Example {
-    fn of(package: &Package, message: &Message) -> Self {
-        let mapped = package.map(message, &Context::default());
-        let issues = mapped.issues.iter().map(|issue| {
-            let at = issue.at.as_deref().unwrap_or_default();
-            Json::from(format!("{} {} {at}", issue.severity.as_str(), issue.code))
-        });
-        let issues = issues.collect();
+    fn of_message(package: &Package, bytes: &[u8]) -> Option<Self> {
+        let message = Message::parse(bytes).ok()?.message;
+        let mapped = package.map(&message, &Context::default());
+        let issues = findings(&mapped.issues);
         let dropped: Vec<String> = mapped.loss().dropped.into_iter().map(|(at, _)| at).collect();
         let bundle = undated(mapped.bundle);
         let back = package.render(&bundle, &RenderContext::default()).bytes;
-        let lost = lost(message, &dropped, &back).into_iter().map(Json::from).collect();
-        Self { bundle, back, issues, lost }
+        let lost = lost(&message, &dropped, &back).into_iter().map(Json::from).collect();
+        Some(Self { bundle, back, issues, lost })
     }
+
+    fn of_document(package: &Package, bytes: &[u8]) -> Option<Self> {
+        let document = Document::parse(bytes, &cda::Limits::default()).ok()?;
+        let mapped = package.map_cda(&document, &Context::default());
+        let issues = findings(&mapped.issues);
+        let dropped: Vec<String> = mapped.loss().dropped.into_iter().map(|(at, _)| at).collect();
+        let bundle = undated(mapped.bundle);
+        let back = package.write_cda(&bundle, &RenderContext::default()).bytes;
+        let lost = lost_leaves(&document, &dropped, &back).into_iter().map(Json::from).collect();
+        Some(Self { bundle, back, issues, lost })
+    }
+}
+
+/// `severity code place` of each.
+fn findings(issues: &[Issue]) -> Vec<Json> {
+    let line = |issue: &Issue| {
+        let at = issue.at.as_deref().unwrap_or_default();
+        Json::from(format!("{} {} {at}", issue.severity.as_str(), issue.code))
+    };
+    issues.iter().map(line).collect()
+}
+
+/// Places of leaves that were not dropped and do not stand in the document that comes back.
+///
+/// Positions among siblings do not count, since the order of entries may change: a value has to come back as often as
+/// it stood at such places.
+fn lost_leaves(before: &Document, dropped: &[String], back: &[u8]) -> Vec<String> {
+    let mut again: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let after = Document::parse(back, &cda::Limits::default()).ok();
+    if let Some(after) = &after {
+        for (at, value) in leaves(after) {
+            *again.entry((unnumbered(&at), value)).or_default() += 1;
+        }
+    }
+    let mut out = Vec::new();
+    for (at, value) in leaves(before).filter(|(at, _)| !dropped.contains(at)) {
+        match again.get_mut(&(unnumbered(&at), value)) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => out.push(at),
+        }
+    }
+    out
+}
+
+/// Each leaf of a document: its path, and its text in words.
+fn leaves(document: &Document) -> impl Iterator<Item = (String, String)> + '_ {
+    (0..document.leaves()).filter_map(|number| {
+        let words: Vec<&str> = document.leaf(number)?.value.split_whitespace().collect();
+        Some((document.leaf_path(number), words.join(" ")))
+    })
+}
+
+/// A path without the positions in it.
+fn unnumbered(path: &str) -> String {
+    let mut inside = false;
+    let outside = |c: &char| {
+        let seen = !inside && *c != '[';
+        inside = if inside { *c != ']' } else { *c == '[' };
+        seen
+    };
+    path.chars().filter(outside).collect()
 }
 
 /// Places of pieces that were not dropped and do not stand in the message that comes back.

@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use formats::cda::{self, Document};
 use formats::hl7v2::Message;
 use mappers::{Context, Packages};
 use model::json::{Json, Limits, parse};
@@ -86,17 +87,24 @@ fn examples_give_what_is_expected() {
 fn examples_account_for_every_piece() {
     let packages = Packages::embedded().unwrap();
     for (name, example) in examples() {
-        if packages.named(&name).unwrap().format() != "hl7v2" {
-            continue;
-        }
-        let message = Message::parse(&fs::read(&example).unwrap()).unwrap().message;
+        let (package, bytes) = (packages.named(&name).unwrap(), || fs::read(&example).unwrap());
         let context = Context::default();
-        let loss = packages.named(&name).unwrap().map(&message, &context).loss();
+        let (loss, mut pieces): (_, Vec<String>) = match package.format() {
+            "ccda" => {
+                let document = Document::parse(&bytes(), &cda::Limits::default()).unwrap();
+                let pieces = (0..document.leaves()).map(|leaf| document.leaf_path(leaf)).collect();
+                (package.map_cda(&document, &context).loss(), pieces)
+            }
+            "hl7v2" => {
+                let message = Message::parse(&bytes()).unwrap().message;
+                let leaves = message.segments().flat_map(|segment| segment.leaves().map(|leaf| leaf.place.to_string()));
+                (package.map(&message, &context).loss(), leaves.collect())
+            }
+            _ => continue,
+        };
         let mut said: Vec<&String> =
             loss.mapped.iter().chain(&loss.kept).chain(&loss.dropped).map(|(at, _)| at).collect();
         said.sort();
-        let mut pieces: Vec<String> =
-            message.segments().flat_map(|segment| segment.leaves().map(|leaf| leaf.place.to_string())).collect();
         pieces.sort();
         assert_eq!(said, pieces.iter().collect::<Vec<_>>(), "{}", example.display());
     }
