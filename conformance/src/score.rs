@@ -11,13 +11,16 @@ pub mod corpus;
 mod detail;
 mod expected;
 pub mod facts;
+mod hl7v2;
 mod honesty;
 mod invention;
+mod narrative;
 mod page;
 mod pairs;
 mod ratchet;
 mod report;
 mod run;
+mod subject;
 mod way_back;
 
 use std::path::Path;
@@ -33,6 +36,7 @@ pub use pairs::PairScore;
 pub use ratchet::{compare as compare_with_ratchet, ratchet};
 pub use report::{Detail, Group, Report, Tally};
 pub use run::{FileScore, LEAVES_CAP, Loss, Missed, Outcome};
+pub use subject::Format;
 pub use way_back::RoundTrip;
 
 use corpus::CorpusError;
@@ -40,6 +44,8 @@ use corpus::CorpusError;
 /// What to measure.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// Only inputs of these formats; empty: all.
+    pub formats: Vec<Format>,
     /// Only sets with these names; empty: all.
     pub sets: Vec<String>,
     /// Only inputs whose message type is one of these, such as `ADT^A01`; empty: all.
@@ -106,7 +112,9 @@ pub fn score(
 ) -> Result<Report, CorpusError> {
     let corpus = corpus::read(corpus)?;
     let chosen = |set: &String| options.sets.is_empty() || options.sets.contains(set);
-    let inputs: Vec<_> = corpus.inputs.into_iter().filter(|input| chosen(&input.set)).collect();
+    let of_format = |format: Format| options.formats.is_empty() || options.formats.contains(&format);
+    let inputs = corpus.inputs.into_iter().filter(|input| chosen(&input.set) && of_format(input.format));
+    let inputs: Vec<_> = inputs.collect();
     let tables = match &options.tables {
         Some(tables) => Arc::clone(tables),
         None => Arc::new(Tables::of(&Packages::embedded_files())),
@@ -120,7 +128,7 @@ pub fn score(
         }
         progress(done, inputs.len());
     }
-    if options.converter.is_none() {
+    if options.converter.is_none() && of_format(Format::Hl7v2) {
         for pair in corpus.pairs.iter().filter(|pair| chosen(&pair.set)) {
             report.pairs.push(pairs::run(pair, packages)?);
         }

@@ -73,6 +73,22 @@ impl Packages {
         candidates.into_iter().find(|package| package.reads(selector.message)).ok_or(SelectError::UnknownMessageType)
     }
 
+    /// The package that reads a format of which an input does not say who sent it: the first named that does, else the base
+    /// of the format, which extends nothing.
+    ///
+    /// # Errors
+    /// `UnknownPackage` for a name nobody has, `UnknownFormat` for a format that no package reads.
+    pub fn of_format(&self, format: &str, names: &[String]) -> Result<&Package, SelectError> {
+        for name in names {
+            let package = self.named(name).ok_or_else(|| SelectError::UnknownPackage { name: name.clone() })?;
+            if package.format() == format {
+                return Ok(package);
+            }
+        }
+        let base = self.iter().find(|package| package.format() == format && package.depth == 1);
+        base.ok_or_else(|| SelectError::UnknownFormat { format: format.to_owned() })
+    }
+
     /// The package that writes resources as HL7 v2: the first named, else the one that made them, else the base.
     ///
     /// Which package made them stands in their Provenance, by name; another version of it still knows its own
@@ -86,6 +102,8 @@ impl Packages {
             return named(name);
         }
         let maker = model::bundle::resources(resources).find_map(|resource| self.maker(resource));
+        // A package of another format made them: it knows nothing of messages.
+        let maker = maker.filter(|package| self.named(BASE).is_none_or(|base| base.format() == package.format()));
         maker.map_or_else(|| named(BASE), Ok)
     }
 

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use model::json::{Json, Limits, parse};
 
 use super::pairs::Pair;
+use super::subject::Format;
 
 /// An input and what lies beside it.
 #[derive(Clone, Debug)]
 pub struct Input {
+    /// What it is written in.
+    pub format: Format,
     /// The set it belongs to.
     pub set: String,
     /// The file.
@@ -61,8 +64,12 @@ pub(super) struct Corpus {
     pub(super) others: BTreeMap<String, usize>,
 }
 
-/// Kinds of the manifest that are HL7 v2 messages.
-const KINDS: [&str; 2] = ["hl7v2", "roundtrip-hl7v2"];
+impl Input {
+    /// Which sums of its format it is part of.
+    pub(super) fn group(&self, bytes: usize, has_facts: bool) -> &'static str {
+        self.format.group(&self.path, bytes, has_facts, self.expect.is_some())
+    }
+}
 
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, CorpusError> {
     std::fs::read(path).map_err(|source| CorpusError::Read { path: path.to_owned(), source })
@@ -100,13 +107,14 @@ fn listed(corpus: &Path, manifest: &Path) -> Result<Corpus, CorpusError> {
             out.pairs.extend(beside.take(1).map(|expected| Pair { set: set.clone(), input: input.clone(), expected }));
             continue;
         }
-        if !KINDS.contains(&kind.as_str()) {
+        let Some(format) = Format::of_kind(&kind) else {
             *out.others.entry(kind).or_default() += 1;
             continue;
-        }
+        };
         let expected = beside.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
         let set = if kind == "hl7v2" { set } else { format!("{kind}/{set}") };
         out.inputs.push(Input {
+            format,
             set,
             path: folder.join(input),
             facts: word("facts").map(|f| folder.join(f)),
@@ -126,15 +134,15 @@ fn walked(corpus: &Path) -> Result<Corpus, CorpusError> {
             let path = entry.map_err(read)?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "hl7") && !is_expected(&path) {
+            } else if let Some((format, stem)) = Format::of_file(&path).filter(|_| !is_output(&path)) {
                 let set = folder.strip_prefix(corpus).unwrap_or(&folder).to_string_lossy().into_owned();
-                let beside = |ending: &str| Some(path.with_extension(ending)).filter(|path| path.is_file());
-                let facts = beside("facts.json").or_else(|| beside("expect.json"));
-                let expected = others(&path, ".json");
-                out.inputs.push(Input { set, facts, expected, expect: None, path });
-            } else if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".fhir.json")) {
+                let beside = |ending: &str| Some(folder.join(format!("{stem}{ending}"))).filter(|path| path.is_file());
+                let facts = beside(".facts.json").or_else(|| beside(".expect.json"));
+                let expected = others(&folder, &stem, ".json");
+                out.inputs.push(Input { format, set, facts, expected, expect: None, path });
+            } else if let Some(stem) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".fhir.json")) {
                 let set = folder.strip_prefix(corpus).unwrap_or(&folder).to_string_lossy().into_owned();
-                let expected = others(&path.with_extension(""), ".hl7").into_iter().next();
+                let expected = others(&folder, stem, ".hl7").into_iter().next();
                 out.pairs.extend(expected.map(|expected| Pair { set, input: path, expected }));
             }
         }
@@ -143,9 +151,8 @@ fn walked(corpus: &Path) -> Result<Corpus, CorpusError> {
 }
 
 /// `X.expected-NAME` beside `X`, of one ending, by name.
-fn others(path: &Path, ending: &str) -> Vec<PathBuf> {
-    let (Some(folder), Some(stem)) = (path.parent(), path.file_stem()) else { return Vec::new() };
-    let start = format!("{}.expected-", stem.to_string_lossy());
+fn others(folder: &Path, stem: &str, ending: &str) -> Vec<PathBuf> {
+    let start = format!("{stem}.expected-");
     let beside = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let fits = |name: &str| name.starts_with(&start) && name.ends_with(ending);
     let mut out: Vec<PathBuf> =
@@ -154,9 +161,10 @@ fn others(path: &Path, ending: &str) -> Vec<PathBuf> {
     out
 }
 
-/// `X.expected-NAME.hl7` is another system's output, no input.
-fn is_expected(path: &Path) -> bool {
-    path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains(".expected-"))
+/// `X.expected-NAME.hl7` is another system's output, no input; so is `X.output-NAME.xml`.
+fn is_output(path: &Path) -> bool {
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    name.contains(".expected-") || name.contains(".output-")
 }
 
 fn expectation(input: &mut Input) -> Result<(), CorpusError> {

@@ -4,14 +4,13 @@
 
 use std::path::Path;
 
-use formats::hl7v2::{Message, split_batch};
-use mappers::{Packages, Selector};
+use mappers::Packages;
 use model::json::Json;
 
 use super::converter::Elsewhere;
 use super::corpus::Input;
 use super::report::{Detail, Report};
-use super::run::map;
+use super::subject::Format;
 use super::{Options, Values};
 
 /// More of an input or output is not shown.
@@ -35,7 +34,7 @@ pub(super) fn open(
             let mut detail = Detail {
                 set: file.set.clone(),
                 input: file.input.clone(),
-                before: message_text(&String::from_utf8_lossy(&raw).replace('\r', "\n"), options.values),
+                before: input_text(input.format, &String::from_utf8_lossy(&raw), options.values),
                 after: String::new(),
                 remarks: Vec::new(),
             };
@@ -46,7 +45,7 @@ pub(super) fn open(
                         detail.after.push_str(&output_text(output, options.values));
                     }
                 }
-                None => ours(&raw, packages, options, &mut detail),
+                None => ours(input.format, &raw, packages, options, &mut detail),
             }
             detail.before = shortened(detail.before);
             detail.after = shortened(detail.after);
@@ -55,18 +54,16 @@ pub(super) fn open(
         .collect()
 }
 
-fn ours(raw: &[u8], packages: &Packages, options: &Options, detail: &mut Detail) {
-    for part in split_batch(raw).messages.iter().take(3) {
-        let Ok(parsed) = Message::parse(&part.bytes) else { continue };
-        let selector = Selector { names: &options.packages, format: "hl7v2", message: &parsed.message };
-        let Ok(package) = packages.select_by_segments(&selector) else { continue };
-        let mapped = map(package, &parsed.message, options);
-        detail.after.push_str(&output_text(&mapped.bundle, options.values));
-        let issues = mapped.issues.iter().map(|issue| {
+fn ours(format: Format, raw: &[u8], packages: &Packages, options: &Options, detail: &mut Detail) {
+    for part in format.split(raw).parts.iter().take(3) {
+        let Ok(subject) = format.read(part) else { continue };
+        let Ok(made) = subject.convert(packages, options) else { continue };
+        detail.after.push_str(&output_text(&made.output, options.values));
+        let issues = made.issues.iter().map(|issue| {
             format!("{} {}: {}", issue.severity.as_str(), issue.at.as_deref().unwrap_or_default(), issue.diagnostics)
         });
         detail.remarks.extend(issues.take(60));
-        let loss = mapped.loss();
+        let loss = &made.ledger;
         detail.remarks.extend(loss.dropped.iter().take(60).map(|(at, why)| format!("dropped {at}: {why}")));
         detail.remarks.extend(loss.kept.iter().take(60).map(|(at, place)| format!("kept {at} at {place}")));
     }
@@ -81,7 +78,7 @@ fn shortened(text: String) -> String {
     }
 }
 
-fn masked(text: &str) -> String {
+pub(super) fn masked(text: &str) -> String {
     let mask = |c: char| match c {
         c if c.is_numeric() => '9',
         c if c.is_alphabetic() => 'x',
@@ -90,18 +87,10 @@ fn masked(text: &str) -> String {
     text.chars().map(mask).collect()
 }
 
-/// A message: names of segments stay.
-fn message_text(text: &str, values: Values) -> String {
-    if values == Values::Shown {
-        return text.to_owned();
-    }
-    let line = |line: &str| match (line.get(..3), line.get(3..)) {
-        (Some(name), Some(rest)) if name.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            format!("{name}{}", masked(rest))
-        }
-        _ => masked(line),
-    };
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
+/// An input: its form stays.
+fn input_text(format: Format, text: &str, values: Values) -> String {
+    let shown = if values == Values::Shown { text.to_owned() } else { format.masked(text) };
+    shown.replace('\r', "\n")
 }
 
 /// An output: names of elements, types and systems stay.

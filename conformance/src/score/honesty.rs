@@ -3,40 +3,40 @@
 use std::collections::BTreeMap;
 
 use formats::hl7v2::Message;
-use mappers::{Mapped, Package};
+use mappers::{Loss, Package};
 use model::json::Json;
 
 use super::Options;
 use super::report::Tally;
-use super::run::map;
+use super::hl7v2::map;
+use super::subject::Made;
 
 /// Segments that nothing else hangs on, if no other segment follows that belongs to them.
 const LEAVES: [&str; 7] = ["NTE", "OBX", "AL1", "DG1", "NK1", "GT1", "IAM"];
 
 /// Two questions to one message; those that cannot be asked of it do not count.
-pub(super) fn ask(package: &Package, message: &Message, mapped: &Mapped, options: &Options) -> Tally {
+pub(super) fn ask(package: &Package, message: &Message, made: &Made<'_>, options: &Options) -> Tally {
     let mut tally = Tally::default();
     // Written again as UTF-8 another character set would be another message.
     if !message.text().is_ascii() {
         return tally;
     }
-    if let Some(honest) = one_segment_less(package, message, mapped, options) {
+    if let Some(honest) = one_segment_less(package, message, made, options) {
         tally.count(honest);
     }
-    if let Some(honest) = one_value_changed(package, message, mapped, options) {
+    if let Some(honest) = one_value_changed(package, message, made, options) {
         tally.count(honest);
     }
     tally
 }
 
 /// Fates by place, places without the number of the segment.
-fn fates(mapped: &Mapped) -> BTreeMap<(String, &'static str), usize> {
-    let loss = mapped.loss();
-    let lists = [(loss.mapped, "mapped"), (loss.kept, "kept"), (loss.dropped, "dropped")];
+fn fates(loss: &Loss) -> BTreeMap<(String, &'static str), usize> {
+    let lists = [(&loss.mapped, "mapped"), (&loss.kept, "kept"), (&loss.dropped, "dropped")];
     let mut out = BTreeMap::new();
     for (list, fate) in lists {
         for (at, _) in list {
-            *out.entry((without_ordinal(&at), fate)).or_default() += 1;
+            *out.entry((without_ordinal(at), fate)).or_default() += 1;
         }
     }
     out
@@ -52,7 +52,7 @@ fn without_ordinal(at: &str) -> String {
     }
 }
 
-fn one_segment_less(package: &Package, message: &Message, mapped: &Mapped, options: &Options) -> Option<bool> {
+fn one_segment_less(package: &Package, message: &Message, made: &Made<'_>, options: &Options) -> Option<bool> {
     let segments: Vec<_> = message.segments().collect();
     // The last of them: what stands before it keeps its numbers.
     let gone = segments.iter().enumerate().rev().find(|(n, segment)| {
@@ -62,7 +62,7 @@ fn one_segment_less(package: &Package, message: &Message, mapped: &Mapped, optio
     let (gone, segment) = gone?;
     let text: Vec<&str> = segments.iter().enumerate().filter(|(n, _)| *n != gone).map(|(_, s)| s.raw()).collect();
     let less = Message::parse(text.join("\r").as_bytes()).ok()?.message;
-    let (before, after) = (fates(mapped), fates(&map(package, &less, options)));
+    let (before, after) = (fates(&made.ledger), fates(&map(package, &less, options).loss()));
     let name = segment.name();
     // The set ids after a segment that is gone no longer agree with their order: they are kept instead.
     let counted = |at: &str| !at.starts_with(&format!("{name}-")) && !at.ends_with("-1");
@@ -77,7 +77,7 @@ fn one_segment_less(package: &Package, message: &Message, mapped: &Mapped, optio
 /// Fields whose texts make no ids and choose no rows.
 const FREE: [(&str, u32); 6] = [("PID", 5), ("NTE", 3), ("PID", 11), ("NK1", 2), ("OBX", 7), ("GT1", 3)];
 
-fn one_value_changed(package: &Package, message: &Message, mapped: &Mapped, options: &Options) -> Option<bool> {
+fn one_value_changed(package: &Package, message: &Message, made: &Made<'_>, options: &Options) -> Option<bool> {
     let leaf = message.segments().flat_map(|segment| segment.leaves()).find(|leaf| {
         let place = &leaf.place;
         let plain = leaf.raw.len() > 3 && leaf.raw.bytes().all(|b| b.is_ascii_alphabetic());
@@ -92,7 +92,7 @@ fn one_value_changed(package: &Package, message: &Message, mapped: &Mapped, opti
     let changed = Message::parse(text.replace(old, new).as_bytes()).ok()?.message;
     let again = map(package, &changed, options).bundle;
     let mut honest = Some(0_usize);
-    differ(&mapped.bundle, &again, old, new, &mut honest);
+    differ(&made.output, &again, old, new, &mut honest);
     honest.map(|changes| changes > 0).or(Some(false))
 }
 

@@ -24,11 +24,15 @@ pub(super) fn page(report: &Report, others: &[Report]) -> String {
     let groups = [("all inputs", &total), ("types with a table", &served)];
     table(&mut out, "Sums", groups.into_iter());
     for (title, groups) in [
+        ("By part of the corpus", report.by_group()),
         ("By mapping package", report.by_package()),
         ("By sender", report.by_sender()),
         ("By message type", report.by_type()),
         ("By set", report.by_set()),
     ] {
+        if groups.is_empty() {
+            continue;
+        }
         table(&mut out, title, groups.iter().map(|(name, group)| (*name, group)));
     }
     second_opinions(&mut out, &total);
@@ -57,7 +61,7 @@ pub(super) fn page(report: &Report, others: &[Report]) -> String {
 fn summary(out: &mut String, report: &Report) {
     let (total, served) = (report.total(), report.served());
     let core = served.tier(Tier::Core);
-    let failures = total.panicked + total.not_deterministic + total.loss.unbalanced;
+    let failures = total.panicked + total.not_deterministic + total.loss.unbalanced + total.unsafe_narratives;
     let _ = write!(
         out,
         "<h1>Mapping score: {}</h1><p class=lead>{} of {} inputs were converted, {} refused with a reason; the program failed \
@@ -96,7 +100,7 @@ fn summary(out: &mut String, report: &Report) {
     let class = if total.invalid > 0 { "low" } else { "high" };
     tile(out, class, &total.invalid.to_string(), "outputs are not valid FHIR R4");
     let class = if failures > 0 { "low" } else { "high" };
-    tile(out, class, &failures.to_string(), "failures, differing runs or silent losses");
+    tile(out, class, &failures.to_string(), "failures, differing runs, active narratives or silent losses");
     if total.honesty.all > 0 {
         tile(
             out,
@@ -134,16 +138,18 @@ fn compared(out: &mut String, report: &Report, others: &[Report]) {
         let _ = write!(out, "<th>{}", text(name));
     }
     out.push_str("</tr>");
-    let rows: [(&str, Measure); 12] = [
+    let rows: [(&str, Measure); 14] = [
         ("converted", |g| (g.inputs - g.refused - g.panicked).to_string()),
         ("refused", |g| g.refused.to_string()),
         ("failed, too slow or too large", |g| g.panicked.to_string()),
         ("core facts %", |g| g.tier(Tier::Core).percent()),
         ("core facts, mean of inputs %", |g| percent(g.means.first().copied().unwrap_or_default())),
         ("extended facts %", |g| g.tier(Tier::Extended).percent()),
+        ("document facts %", |g| g.tier(Tier::Document).percent()),
         ("trace %", |g| g.tier(Tier::Trace).percent()),
         ("said by input or tables %", |g| g.invention.percent()),
         ("outputs not valid", |g| g.invalid.to_string()),
+        ("outputs with an active narrative", |g| g.unsafe_narratives.to_string()),
         ("two runs differ", |g| g.not_deterministic.to_string()),
         ("median ms", |g| millis(g.speed.first().copied().unwrap_or_default())),
         ("95 % ms", |g| millis(g.speed.get(1).copied().unwrap_or_default())),
@@ -235,17 +241,18 @@ fn table<'g>(out: &mut String, title: &str, groups: impl Iterator<Item = (&'g st
     let _ = write!(
         out,
         "<h2>{title}</h2><table><tr><th>what<th>inputs<th>refused<th>failed<th>core %<th>core facts<th>in elements %<th>mean %\
-         <th>extended %<th>mean %<th>trace %<th>said %<th>pieces<th>mapped %<th>kept<th>dropped<th>silent<th>back %<th>added<th>honest\
+         <th>extended %<th>mean %<th>document %<th>trace %<th>said %<th>pieces<th>mapped %<th>kept<th>dropped<th>silent<th>back %<th>added<th>honest\
          <th>differ<th>invalid<th>as expected<th>median ms<th>95 % ms</tr>"
     );
     for (name, g) in groups {
-        let (core, extended, trace) = (g.tier(Tier::Core), g.tier(Tier::Extended), g.tier(Tier::Trace));
+        let (core, extended, document, trace) =
+            (g.tier(Tier::Core), g.tier(Tier::Extended), g.tier(Tier::Document), g.tier(Tier::Trace));
         let share = |n: usize, of: usize| percent((n * 10_000).checked_div(of).unwrap_or(10_000));
         let [core_mean, extended_mean, ..] = g.means;
         let [median, p95, _] = g.speed;
         let _ = write!(
             out,
-            "<tr><td class=name>{}<td>{}<td>{}<td{}>{}<td class={}>{}<td>{}/{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td{}>{}<td>{}<td>{}<td>{}/{}<td{}>{}<td{}>{}<td>{}/{}<td>{}<td>{}</tr>",
+            "<tr><td class=name>{}<td>{}<td>{}<td{}>{}<td class={}>{}<td>{}/{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td{}>{}<td>{}<td>{}<td>{}/{}<td{}>{}<td{}>{}<td>{}/{}<td>{}<td>{}</tr>",
             text(name),
             g.inputs,
             g.refused,
@@ -259,6 +266,7 @@ fn table<'g>(out: &mut String, title: &str, groups: impl Iterator<Item = (&'g st
             percent(core_mean),
             extended.percent(),
             percent(extended_mean),
+            document.percent(),
             trace.percent(),
             g.invention.percent(),
             g.loss.pieces,
@@ -340,6 +348,7 @@ fn remarks(file: &FileScore) -> String {
     if file.as_expected == Some(false) {
         remarks.push(format!("not as expected ({} messages)", file.messages));
     }
+    remarks.extend(file.unsafe_narratives.iter().take(3).map(|place| format!("active narrative in {place}")));
     remarks.extend(file.invalid.iter().take(3).cloned());
     let mut places: Vec<_> = file
         .missed

@@ -8,6 +8,7 @@ use super::facts::Tier;
 use super::page;
 use super::pairs::PairScore;
 use super::run::{FileScore, Loss, Missed, Outcome};
+use super::subject::Format;
 use super::way_back::RoundTrip;
 
 /// Found and all.
@@ -83,6 +84,8 @@ pub struct Group {
     pub not_deterministic: usize,
     /// Inputs with an invalid output.
     pub invalid: usize,
+    /// Inputs with a narrative that a browser would run or fetch something for.
+    pub unsafe_narratives: usize,
     /// Made variants: as expected, and all.
     pub as_expected: Tally,
 }
@@ -99,6 +102,7 @@ impl Group {
             group.panicked += usize::from(file.outcome == Outcome::Panicked);
             group.not_deterministic += usize::from(!file.deterministic);
             group.invalid += usize::from(!file.invalid.is_empty());
+            group.unsafe_narratives += usize::from(!file.unsafe_narratives.is_empty());
             for (sum, tally) in group.facts.iter_mut().zip(file.facts) {
                 sum.add(tally);
             }
@@ -183,6 +187,7 @@ impl Group {
             ("roundTripMissed", self.round_trip.missed_json()),
             ("notDeterministic", count(self.not_deterministic)),
             ("invalid", count(self.invalid)),
+            ("unsafeNarratives", count(self.unsafe_narratives)),
             ("asExpected", self.as_expected.to_json()),
         ])
     }
@@ -242,6 +247,28 @@ impl Report {
     /// Sums over the inputs whose message type has a table: what the packages promise to serve.
     pub fn served(&self) -> Group {
         Group::over(self.files.iter().filter(|file| file.described))
+    }
+
+    /// The formats of the inputs.
+    pub fn formats(&self) -> Vec<Format> {
+        Format::ALL.into_iter().filter(|format| self.files.iter().any(|file| file.format == *format)).collect()
+    }
+
+    /// The same over the inputs of one format.
+    pub fn of_format(&self, format: Format) -> Self {
+        let mut report = self.clone();
+        report.files.retain(|file| file.format == format);
+        if format != Format::Hl7v2 {
+            report.pairs.clear();
+        }
+        report
+    }
+
+    /// Sums by the groups of a format that has any, such as full documents.
+    pub fn by_group(&self) -> BTreeMap<&str, Group> {
+        let mut groups = self.by(|file| file.group);
+        groups.remove("");
+        groups
     }
 
     /// Sums by set.
@@ -322,6 +349,8 @@ impl Report {
             ("converter", Json::from(self.converter.as_str())),
             ("total", self.total().to_json()),
             ("served", self.served().to_json()),
+            ("byFormat", Json::object(self.formats().into_iter().map(|f| (f.as_str(), self.of_format(f).total().to_json())))),
+            ("byGroup", groups(self.by_group())),
             ("byType", groups(self.by_type())),
             ("bySet", groups(self.by_set())),
             ("bySender", groups(self.by_sender())),
@@ -345,6 +374,7 @@ pub(super) fn badness(file: &FileScore) -> (usize, usize) {
     let failed = usize::from(file.outcome == Outcome::Panicked)
         + usize::from(!file.deterministic)
         + usize::from(!file.invalid.is_empty())
+        + usize::from(!file.unsafe_narratives.is_empty())
         + usize::from(file.as_expected == Some(false))
         + usize::from(file.is_stuffed())
         + (file.honesty.all - file.honesty.found)
@@ -383,6 +413,8 @@ fn file_json(file: &FileScore) -> Json {
     };
     let (missed, kept) = (file.missed.iter().map(row), file.kept.iter().map(row));
     let mut row = vec![
+        ("format", Json::from(file.format.as_str())),
+        ("group", Json::from(file.group)),
         ("set", Json::from(file.set.as_str())),
         ("input", Json::from(file.input.as_str())),
         ("type", Json::from(file.message_type.as_str())),
@@ -398,6 +430,7 @@ fn file_json(file: &FileScore) -> Json {
         ("loss", loss_json(&file.loss)),
         ("roundTrip", Tally { found: file.round_trip.equal, all: file.round_trip.pieces }.to_json()),
         ("deterministic", Json::from(file.deterministic)),
+        ("unsafeNarratives", Json::array(file.unsafe_narratives.iter().map(|i| Json::from(i.as_str())))),
         ("invalid", Json::array(file.invalid.iter().map(|i| Json::from(i.as_str())))),
         ("outputLeaves", Json::from(file.output_leaves as u64)),
         ("sender", Json::from(file.sender.as_str())),

@@ -3,20 +3,19 @@
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::Instant;
 
-use formats::hl7v2::{Message, Severity, split_batch};
-use mappers::{CONVERT_NAMESPACE, Context, Mapped, Package, Packages, Selector};
+use mappers::{Packages, Unmapped};
 use model::json::Json;
-use model::outcome::Severity as IssueSeverity;
+use model::outcome::Severity;
 
 use super::converter::{self, Command, Elsewhere};
 use super::corpus::{CorpusError, Input, bytes};
 use super::facts::{self, Found, Outputs, Tier};
 use super::invention::{self, Said, Tables};
 use super::report::Tally;
-use super::way_back::{self, RoundTrip};
-use super::{Options, Values, expected, honesty};
+use super::subject::{Format, Made, Remarks, timed};
+use super::way_back::RoundTrip;
+use super::{Options, Values, expected, narrative};
 
 /// What became of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +58,7 @@ pub struct Missed {
 /// What became of the deepest non-empty pieces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
-    /// Pieces in the input, counted by the lexer.
+    /// Pieces in the input, counted by its reader.
     pub pieces: usize,
     /// Mapped to an element.
     pub mapped: usize,
@@ -74,10 +73,14 @@ pub struct Loss {
 /// The measures of one input.
 #[derive(Clone, Debug)]
 pub struct FileScore {
+    /// What it is written in.
+    pub format: Format,
     /// The set it belongs to.
     pub set: String,
     /// File name.
     pub input: String,
+    /// Which sums of its format it is part of, such as `full documents`; empty where there is one sum alone.
+    pub group: &'static str,
     /// `CODE^TRIGGER` of the first readable message, `-` without one.
     pub message_type: String,
     /// Messages converted.
@@ -102,6 +105,10 @@ pub struct FileScore {
     pub deterministic: bool,
     /// Findings of the validator that make an output invalid; without content.
     pub invalid: Vec<String>,
+    /// Narratives in the output that hold what a browser would run or fetch, by resource type.
+    pub unsafe_narratives: Vec<String>,
+    /// What it says that found no home, where that was asked for.
+    pub unmapped: Vec<Unmapped>,
     /// Whether the reader had anything to remark about the form of the input, information included.
     pub remarked: bool,
     /// For a made variant: whether outcome and number of messages are as expected.
@@ -147,8 +154,8 @@ pub(super) fn run(
         None => Vec::new(),
     };
     let converted = match &options.converter {
-        Some(command) => Ok(convert_by(command, &input.path, &raw, options, tables, work)),
-        None => catch_unwind(AssertUnwindSafe(|| convert(&raw, packages, options, tables))),
+        Some(command) => Ok(convert_by(command, input, &raw, options, tables, work)),
+        None => catch_unwind(AssertUnwindSafe(|| convert(input.format, &raw, packages, options, tables))),
     };
     let panicked = converted.as_ref().map_or(true, |converted| converted.broken);
     let converted = converted.unwrap_or_default();
@@ -161,7 +168,9 @@ pub(super) fn run(
         }
     }
     let mut score = FileScore {
+        format: input.format,
         set: input.set.clone(),
+        group: input.group(raw.len(), !facts.is_empty()),
         input: input.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         message_type: converted.message_type.clone().unwrap_or_else(|| "-".to_owned()),
         messages: converted.messages,
@@ -176,6 +185,8 @@ pub(super) fn run(
         deterministic: !converted.differs,
         output_leaves: converted.outputs.leaves(),
         remarked: converted.remarked,
+        unsafe_narratives: converted.unsafe_narratives,
+        unmapped: converted.unmapped,
         as_expected: None,
         invalid: converted.invalid,
         sender: converted.sender.clone().unwrap_or_else(|| "-".to_owned()),
@@ -235,6 +246,8 @@ struct Converted {
     round_trip: RoundTrip,
     differs: bool,
     invalid: Vec<String>,
+    unsafe_narratives: Vec<String>,
+    unmapped: Vec<Unmapped>,
     bundles: Vec<Json>,
     sender: Option<String>,
     package: String,
@@ -257,66 +270,72 @@ impl Converted {
     }
 }
 
-fn convert(raw: &[u8], packages: &Packages, options: &Options, tables: &Tables) -> Converted {
-    let batch = split_batch(raw);
-    let mut out =
-        Converted { issues: batch.issues.iter().any(|i| i.severity > Severity::Information), ..Default::default() };
-    for part in &batch.messages {
-        let started = Instant::now();
-        let parsed = match Message::parse(&part.bytes) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                out.refusals.push(error.to_string());
+fn convert(format: Format, raw: &[u8], packages: &Packages, options: &Options, tables: &Tables) -> Converted {
+    let divided = format.split(raw);
+    let mut out = Converted { issues: divided.findings, ..Default::default() };
+    for part in &divided.parts {
+        let (read, reading) = timed(|| format.read(part));
+        let subject = match read {
+            Ok(subject) => subject,
+            Err(reason) => {
+                out.refusals.push(reason);
                 continue;
             }
         };
-        let message = &parsed.message;
-        let message_type = format!("{}^{}", message.message_code(), message.trigger());
-        out.message_type.get_or_insert(message_type);
-        out.sender.get_or_insert_with(|| sender(message));
-        let selector = Selector { names: &options.packages, format: "hl7v2", message };
-        let package = match packages.select(&selector).or_else(|_| {
-            out.undescribed = true;
-            packages.select_by_segments(&selector)
-        }) {
-            Ok(package) => package,
-            Err(error) => {
-                out.refusals.push(error.to_string());
+        out.message_type.get_or_insert_with(|| subject.kind());
+        out.sender.get_or_insert_with(|| subject.sender());
+        let made = match subject.convert(packages, options) {
+            Ok(made) => made,
+            Err(reason) => {
+                out.undescribed = true;
+                out.refusals.push(reason);
                 continue;
             }
         };
-        let mapped = map(package, message, options);
-        out.micros.push(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
-        package.name().clone_into(&mut out.package);
+        out.micros.push(reading + made.micros);
+        out.undescribed |= !made.described;
+        if let Some(package) = made.package {
+            package.name().clone_into(&mut out.package);
+        }
         out.messages += 1;
-        out.remarked |= !parsed.issues.is_empty();
-        out.issues |= parsed.issues.iter().any(|issue| issue.severity > Severity::Information);
-        out.issues |= mapped.issues.iter().any(|issue| is_finding(issue.severity));
-        out.differs |= map(package, message, options).bundle.to_bytes() != mapped.bundle.to_bytes();
-        out.outputs.add(&mapped.bundle);
+        out.remarked |= subject.remarks() > Remarks::None;
+        out.issues |= subject.remarks() == Remarks::Findings;
+        out.issues |= made.issues.iter().any(|issue| issue.severity != Severity::Information);
+        let again = subject.convert(packages, options).map(|again| again.output.to_bytes());
+        out.differs |= again != Ok(made.output.to_bytes());
         let mut said = Said::default();
-        add_texts(message, &mut said);
-        let tally = invention::count(&mapped.bundle, &said, tables, &mut out.invented);
-        out.invention.add(tally);
+        subject.say(&mut said);
         if out.messages <= options.honesty {
-            out.honesty.add(honesty::ask(package, message, &mapped, options));
+            out.honesty.add(subject.honesty(&made, options));
         }
-        count_loss(message, &mapped, &mut out.loss);
-        if let Some(judge) = &options.validate {
-            let findings = (judge.0)(&mapped.bundle).into_iter().filter(|issue| issue.is_error());
-            out.invalid.extend(findings.map(|i| format!("{}: {}", i.at.unwrap_or_default(), i.diagnostics)));
-        }
-        out.invalid.extend(dangling(&mapped.bundle));
-        way_back::measure(package, message, &mapped, options.timezone.as_deref(), &mut out.round_trip);
-        out.bundles.push(mapped.bundle);
+        count_loss(subject.pieces(), &made, &mut out.loss);
+        subject.way_back(&made, options, &mut out.round_trip);
+        out.judge(&made.output, &said, options, tables);
+        out.invalid.extend(dangling(&made.output));
+        out.unmapped.extend(made.unmapped);
+        out.bundles.push(made.output);
     }
     out
+}
+
+impl Converted {
+    /// What can be asked of any output, whoever made it.
+    fn judge(&mut self, output: &Json, said: &Said, options: &Options, tables: &Tables) {
+        self.outputs.add(output);
+        let tally = invention::count(output, said, tables, &mut self.invented);
+        self.invention.add(tally);
+        narrative::unsafe_ones(output, &mut self.unsafe_narratives);
+        if let Some(judge) = &options.validate {
+            let findings = (judge.0)(output).into_iter().filter(|issue| issue.is_error());
+            self.invalid.extend(findings.map(|i| format!("{}: {}", i.at.unwrap_or_default(), i.diagnostics)));
+        }
+    }
 }
 
 /// The same input by another converter, twice: here, and elsewhere with another zone and locale.
 fn convert_by(
     command: &Command,
-    path: &Path,
+    input: &Input,
     raw: &[u8],
     options: &Options,
     tables: &Tables,
@@ -324,13 +343,13 @@ fn convert_by(
 ) -> Converted {
     let mut out = Converted::default();
     let mut said = Said::default();
-    for part in &split_batch(raw).messages {
-        if let Ok(parsed) = Message::parse(&part.bytes) {
-            let message = &parsed.message;
-            out.message_type.get_or_insert_with(|| format!("{}^{}", message.message_code(), message.trigger()));
-            out.sender.get_or_insert_with(|| sender(message));
-            out.loss.pieces += message.segments().map(|segment| segment.leaves().count()).sum::<usize>();
-            add_texts(message, &mut said);
+    let path = &input.path;
+    for part in &input.format.split(raw).parts {
+        if let Ok(subject) = input.format.read(part) {
+            out.message_type.get_or_insert_with(|| subject.kind());
+            out.sender.get_or_insert_with(|| subject.sender());
+            out.loss.pieces += subject.pieces();
+            subject.say(&mut said);
         }
     }
     let run = match command.run(path, work, Elsewhere::No) {
@@ -350,44 +369,10 @@ fn convert_by(
     let each = run.took.as_micros() / (out.messages.max(1) as u128);
     out.micros = vec![u64::try_from(each).unwrap_or(u64::MAX); out.messages];
     for output in run.outputs {
-        out.outputs.add(&output);
-        let tally = invention::count(&output, &said, tables, &mut out.invented);
-        out.invention.add(tally);
-        if let Some(judge) = &options.validate {
-            let findings = (judge.0)(&output).into_iter().filter(|issue| issue.is_error());
-            out.invalid.extend(findings.map(|i| format!("{}: {}", i.at.unwrap_or_default(), i.diagnostics)));
-        }
+        out.judge(&output, &said, options, tables);
         out.bundles.push(output);
     }
     out
-}
-
-/// MSH-4 and MSH-3, as far as they are names of systems.
-fn sender(message: &Message) -> String {
-    let name = |text: String| -> String {
-        let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
-        text.chars().filter(plain).take(40).collect::<String>().trim().to_owned()
-    };
-    let (facility, application) = (name(message.sending_facility()), name(message.sending_application()));
-    match (facility.is_empty(), application.is_empty()) {
-        (true, true) => "-".to_owned(),
-        (true, false) => application,
-        (false, true) => facility,
-        (false, false) => format!("{facility} / {application}"),
-    }
-}
-
-/// Every text of a message, by piece and by field.
-fn add_texts(message: &Message, said: &mut Said) {
-    for segment in message.segments() {
-        said.add(segment.name());
-        for field in segment.fields() {
-            said.add(&field.whole_text());
-        }
-        for leaf in segment.leaves() {
-            said.add(&formats::hl7v2::unescape(leaf.raw, message.delimiters(), message.charset()));
-        }
-    }
 }
 
 /// References to a resource that is not in the Bundle: a message says nothing about resources elsewhere.
@@ -405,27 +390,13 @@ fn dangling(bundle: &Json) -> Vec<String> {
         .collect()
 }
 
-fn is_finding(severity: IssueSeverity) -> bool {
-    !matches!(severity, IssueSeverity::Information)
-}
-
-pub(super) fn map(package: &Package, message: &Message, options: &Options) -> Mapped {
-    // Nothing here may depend on the machine or the hour.
-    let timezone = options.timezone.as_deref();
-    package.map(
-        message,
-        &Context { namespace: &CONVERT_NAMESPACE, source: "", timezone, authorities: &[], received: None },
-    )
-}
-
-fn count_loss(message: &Message, mapped: &Mapped, out: &mut Loss) {
-    let pieces: usize = message.segments().map(|segment| segment.leaves().count()).sum();
-    let loss = mapped.loss();
+fn count_loss(pieces: usize, made: &Made<'_>, out: &mut Loss) {
+    let ledger = &made.ledger;
     out.pieces += pieces;
-    out.mapped += loss.mapped.len();
-    out.kept += loss.kept.len();
-    out.dropped += loss.dropped.len();
-    if loss.total() != pieces {
+    out.mapped += ledger.mapped.len();
+    out.kept += ledger.kept.len();
+    out.dropped += ledger.dropped.len();
+    if ledger.total() != pieces {
         out.unbalanced += 1;
     }
 }

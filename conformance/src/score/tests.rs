@@ -110,6 +110,10 @@ fn judge() -> Judge {
 
 fn file(message_type: &str, found: usize, all: usize) -> FileScore {
     FileScore {
+        format: Format::Hl7v2,
+        group: "",
+        unsafe_narratives: Vec::new(),
+        unmapped: Vec::new(),
         set: "s".to_owned(),
         input: "i<1>.hl7".to_owned(),
         message_type: message_type.to_owned(),

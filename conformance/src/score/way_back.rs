@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use formats::hl7v2::{Message, Place};
-use mappers::{Mapped, Package, RenderContext};
+use mappers::{Package, RenderContext};
 use model::json::Json;
 
 use super::report::Tally;
+use super::subject::Made;
 
 /// What returned of one input, or of many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,7 +99,7 @@ const OWN_FIELDS: [u32; 4] = [1, 2, 7, 10];
 pub(super) fn measure(
     package: &Package,
     message: &Message,
-    mapped: &Mapped,
+    made: &Made<'_>,
     timezone: Option<&str>,
     out: &mut RoundTrip,
 ) {
@@ -107,11 +108,11 @@ pub(super) fn measure(
         let rendered = package.render(bundle, &context);
         Message::parse(&rendered.bytes).map(|parsed| leaves(&parsed.message)).unwrap_or_default()
     };
-    let bundle = without_copies(&mapped.bundle, message);
+    let bundle = without_copies(&made.output, message);
     let returned = back(&bundle);
     let sent = leaves(message);
     let counts = |at: &Place| at.segment.as_str() != "MSH" || !OWN_FIELDS.contains(&at.field);
-    let dropped: HashSet<String> = mapped.loss().dropped.into_iter().map(|(at, _)| at).collect();
+    let dropped: HashSet<&String> = made.ledger.dropped.iter().map(|(at, _)| at).collect();
     let said = said(&returned);
     let mut equal = 0;
     for (at, (text, name)) in sent.iter().filter(|(at, _)| counts(at)) {

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use formats::hl7v2::Delimiters;
 
-use crate::convert::target;
+use crate::convert::{Format, target};
 
 /// The FHIR gateway: translates, asks the patient's consent, forwards, and anchors each exchange in a signed ledger.
 #[derive(Debug, Parser)]
@@ -96,36 +97,20 @@ pub(crate) struct CheckConfigArguments {
     pub(crate) data: PathBuf,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TargetFormat {
-    FhirR4,
-    Hl7v2,
-    Ccda,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SourceFormat {
-    Auto,
-    Hl7v2,
-    Ccda,
-    FhirR4,
-    FhirR4b,
-    FhirR5,
-    FhirStu3,
-    FhirDstu2,
-    Csv,
-    Device,
+/// One of these formats, by its name.
+fn format_of(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(names.collect::<Vec<_>>()).map(|name| Format::parse(&name).unwrap_or(Format::Auto))
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: anchorline convert --to fhir-r4 --loss loss.json message.hl7")]
 pub(crate) struct ConvertArguments {
     /// The format to write.
-    #[arg(long, value_enum)]
-    pub(crate) to: TargetFormat,
+    #[arg(long, value_name = "FORMAT", value_parser = format_of(Format::targets()))]
+    pub(crate) to: Format,
     /// The format of the input.
-    #[arg(long, value_enum, default_value_t = SourceFormat::Auto)]
-    pub(crate) from: SourceFormat,
+    #[arg(long, value_name = "FORMAT", value_parser = format_of(Format::names()), default_value = "auto")]
+    pub(crate) from: Format,
     /// A mapping package, by name or by folder, to use before those chosen by the message; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) package: Vec<String>,

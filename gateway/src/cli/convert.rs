@@ -11,7 +11,7 @@ use model::json::Json;
 use model::outcome::{Issue, any_error, operation_outcome};
 
 use super::Failure;
-use super::args::{ConvertArguments, SourceFormat, TargetFormat};
+use super::args::ConvertArguments;
 use super::input;
 use super::mapping::{self, Given};
 use super::progress::Progress;
@@ -23,8 +23,8 @@ pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(),
     let stems = stems(options)?;
     let Given { names, packages, .. } = mapping::packages(&options.package)?;
     let request = Conversion {
-        from: from(options.from),
-        to: to(options.to),
+        from: options.from,
+        to: options.to,
         packages: names,
         timezone: options.timezone.clone(),
         reports: if options.loss.is_some() || options.explain.is_some() { Reports::Made } else { Reports::Left },
@@ -127,12 +127,12 @@ fn take(
             sinks.take(&output, counted)?;
             match &options.out {
                 Some(out) => {
-                    input::write(&out.join(name(place.stem, number, extension(options.to))), &output.bytes)?;
+                    input::write(&out.join(name(place.stem, number, options.to.extension())), &output.bytes)?;
                     write_outcome(options, place.stem, &output.issues, number)
                 }
                 None => {
                     let mut bytes = output.bytes;
-                    if options.to == TargetFormat::FhirR4 {
+                    if options.to == Format::FhirR4 {
                         bytes.push(b'\n');
                     }
                     if options.outcome.is_none() && any_error(&output.issues) {
@@ -277,35 +277,4 @@ fn numbered(report: &Json, number: Option<usize>, what: &str) -> Json {
 fn line(file: &mut Option<BufWriter<File>>, value: &Json) -> Result<(), Failure> {
     let Some(file) = file else { return Ok(()) };
     writeln!(file, "{value}").map_err(Failure::refused)
-}
-
-fn extension(format: TargetFormat) -> &'static str {
-    match format {
-        TargetFormat::FhirR4 => "fhir.json",
-        TargetFormat::Hl7v2 => "hl7",
-        TargetFormat::Ccda => "xml",
-    }
-}
-
-fn to(format: TargetFormat) -> Format {
-    match format {
-        TargetFormat::FhirR4 => Format::FhirR4,
-        TargetFormat::Hl7v2 => Format::Hl7v2,
-        TargetFormat::Ccda => Format::Unsupported("ccda"),
-    }
-}
-
-fn from(format: SourceFormat) -> Format {
-    match format {
-        SourceFormat::Auto => Format::Auto,
-        SourceFormat::Hl7v2 => Format::Hl7v2,
-        SourceFormat::FhirR4 => Format::FhirR4,
-        SourceFormat::Ccda => Format::Unsupported("ccda"),
-        SourceFormat::FhirR4b => Format::Unsupported("fhir-r4b"),
-        SourceFormat::FhirR5 => Format::Unsupported("fhir-r5"),
-        SourceFormat::FhirStu3 => Format::Unsupported("fhir-stu3"),
-        SourceFormat::FhirDstu2 => Format::Unsupported("fhir-dstu2"),
-        SourceFormat::Csv => Format::Unsupported("csv"),
-        SourceFormat::Device => Format::Unsupported("device"),
-    }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn process_message(call: &mut Call, who: &Who) -> Result<Respon
     let kind = call.content_type();
     match kind.as_deref().and_then(Format::from_content_type) {
         Some(Format::Hl7v2) => as_it_came(call, who, SourceFormat::Hl7v2).await,
-        Some(Format::Unsupported(_)) => {
+        Some(other) if other != Format::FhirR4 => {
             let text = "this kind of message is not read here; send a message Bundle or application/hl7-v2";
             Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text))
         }

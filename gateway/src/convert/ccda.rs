@@ -1,0 +1,66 @@
+//! C-CDA as `convert` reads it: one document, one Bundle.
+
+use formats::cda::{self, Document, Refused};
+use mappers::{CONVERT_NAMESPACE, Context};
+use model::json::Json;
+use model::outcome::{Issue, Severity};
+
+use super::hl7v2::severity;
+use super::{Middle, Reports, Work, select_issue};
+
+/// The root of every CDA document (CDA R2, "Clinical Document").
+const ROOT: &str = "ClinicalDocument";
+
+/// Reads a document and maps it.
+pub(super) fn read(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> {
+    let document = parse(input.to_vec()).map_err(|issue| vec![issue])?;
+    let package =
+        work.packages.of_format("ccda", &work.request.packages).map_err(|error| vec![select_issue(&error)])?;
+    let context = Context {
+        namespace: &CONVERT_NAMESPACE,
+        source: "",
+        timezone: work.request.timezone.as_deref(),
+        authorities: &[],
+        received: None,
+    };
+    let mapped = match work.request.reports {
+        Reports::Left => package.map_cda_counted(&document, &context),
+        Reports::Made => package.map_cda(&document, &context),
+    };
+    let (loss, explain) = match work.request.reports {
+        Reports::Left => (Json::Null, Json::Null),
+        Reports::Made => {
+            (mapped.loss().to_json(), Json::array(mapped.explain().iter().map(mappers::Explained::to_json)))
+        }
+    };
+    let mut issues = notes(&document);
+    issues.extend(mapped.issues);
+    let package = Some(package.name().to_owned());
+    Ok(Middle { tree: mapped.bundle, bytes: None, issues, loss: Some(loss), explain, package })
+}
+
+/// Reads the bytes of a document.
+///
+/// # Errors
+/// What is wrong with them, without content.
+pub fn parse(bytes: Vec<u8>) -> Result<Document, Issue> {
+    let document = Document::from_bytes(bytes, &cda::Limits::default()).map_err(|refused| refusal(&refused))?;
+    if document.root().name() == ROOT {
+        return Ok(document);
+    }
+    Err(Issue::error("structure", format!("expected the root element {ROOT} of the namespace urn:hl7-org:v3")).at("/*"))
+}
+
+fn refusal(refused: &Refused) -> Issue {
+    Issue::error(refused.code(), refused.to_string())
+}
+
+/// What was repaired when the document was read.
+pub fn notes(document: &Document) -> Vec<Issue> {
+    let issue = |note: &cda::Note| {
+        let severity = severity(note.severity);
+        let code = if severity == Severity::Information { "informational" } else { "structure" };
+        Issue::new(severity, code, format!("line {}: {}", note.line, note.detail)).rule(note.code)
+    };
+    document.notes().iter().map(issue).collect()
+}
