@@ -6,6 +6,7 @@
 //! for all that needs none. Another converter can be measured by its command line. `docs/mapping-quality.md` explains
 //! the measures.
 
+mod cda;
 mod converter;
 pub mod corpus;
 mod detail;
@@ -62,6 +63,8 @@ pub struct Options {
     pub tables: Option<Arc<Tables>>,
     /// As many messages of an input are asked the questions of honesty, which take two more conversions each.
     pub honesty: usize,
+    /// Whether places that found no home are gathered, for who writes tables.
+    pub unmapped: bool,
     /// As many of the worst inputs are opened in the report.
     pub details: usize,
     /// Whether the report may name the values that were missed. They are patient data unless the corpus is synthetic.

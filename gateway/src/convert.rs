@@ -10,6 +10,7 @@ use mappers::{Packages, SelectError};
 use model::json::Json;
 use model::outcome::Issue;
 
+pub(crate) mod ccda;
 mod fhir;
 mod format;
 mod hl7v2;
@@ -208,7 +209,8 @@ impl<'w> Work<'w> {
         let Some(from) = from else {
             return refused("structure", "expected HL7 v2, FHIR JSON or C-CDA, found neither".to_owned());
         };
-        let later = |format: Format| refused("not-supported", format!("{} is not translated by this release", format.name()));
+        let later =
+            |format: Format| refused("not-supported", format!("{} is not translated by this release", format.name()));
         if self.request.to.writer().is_none() {
             return later(self.request.to);
         }

@@ -71,7 +71,7 @@ pub enum Reloaded {
 pub struct Library {
     places: Places,
     /// What the configuration asks for: key and package.
-    named: Vec<(String, String)>,
+    named: Vec<Named>,
     current: RwLock<Arc<Set>>,
     attempt: Mutex<Attempt>,
 }
@@ -245,21 +245,25 @@ fn places(config: &Config, data: Option<&Path>) -> Places {
     Places { directories, folders: sources.chain(destinations).cloned().collect() }
 }
 
-fn named(config: &Config) -> Vec<(String, String)> {
+/// Where a package is named, by which name, and what it has to read or write there.
+type Named = (String, String, &'static str);
+
+fn named(config: &Config) -> Vec<Named> {
     let mut named = Vec::new();
     for (number, source) in (1..).zip(&config.sources) {
-        if source.format == SourceFormat::Hl7v2 {
-            named.extend(source.packages.iter().map(|name| (format!("source[{number}].packages"), name.clone())));
+        if let SourceFormat::Hl7v2 | SourceFormat::Ccda = source.format {
+            let key = || format!("source[{number}].packages");
+            named.extend(source.packages.iter().map(|name| (key(), name.clone(), source.format.as_str())));
         }
     }
     for (number, destination) in (1..).zip(&config.destinations) {
         let key = || format!("destination[{number}].packages");
-        named.extend(destination.packages.iter().map(|name| (key(), name.clone())));
+        named.extend(destination.packages.iter().map(|name| (key(), name.clone(), "hl7v2")));
     }
     named
 }
 
-fn load(places: &Places, named: &[(String, String)], before: Option<&Set>, now: Instant) -> Result<Set, Vec<Fault>> {
+fn load(places: &Places, named: &[Named], before: Option<&Set>, now: Instant) -> Result<Set, Vec<Fault>> {
     let found = places.read()?;
     let packages = mappers::Packages::load(found.files).map_err(|errors| {
         let fault = |error: mappers::LoadError| Fault {
@@ -270,10 +274,10 @@ fn load(places: &Places, named: &[(String, String)], before: Option<&Set>, now: 
         errors.into_iter().take(FAULTS_MOST).map(fault).collect::<Vec<_>>()
     })?;
     let mut faults = Vec::new();
-    for (key, name) in named {
+    for (key, name, format) in named {
         let message = match packages.named(name) {
-            Some(package) if package.format() == "hl7v2" => continue,
-            Some(package) => format!("{name} reads {}, expected a package for hl7v2", package.format()),
+            Some(package) if package.format() == *format => continue,
+            Some(package) => format!("{name} reads {}, expected a package for {format}", package.format()),
             None => {
                 let names: Vec<&str> = packages.iter().map(mappers::Package::name).collect();
                 let near = closest(name, &names).map(|near| format!("; did you mean \"{near}\"?"));
@@ -286,8 +290,13 @@ fn load(places: &Places, named: &[(String, String)], before: Option<&Set>, now: 
         return Err(faults);
     }
     // No message waits for what every message, or a configured one, needs.
-    let needed = named.iter().map(|(_, name)| name.as_str()).chain([mappers::BASE]);
+    let needed = named.iter().map(|(_, name, _)| name.as_str()).chain([mappers::BASE]);
     needed.filter_map(|name| packages.named(name)).for_each(mappers::Package::prepare);
+    if named.iter().any(|(_, _, format)| *format == "ccda")
+        && let Ok(base) = packages.of_format("ccda", &[])
+    {
+        base.prepare();
+    }
     let since = packages.iter().map(|package| {
         let name = package.name();
         let same = before.filter(|before| digest(before, name) == Some(package.digest()));

@@ -19,6 +19,7 @@ use crate::config::{SourceFormat, Validation};
 
 mod arrive;
 mod commit;
+mod document;
 mod fhir;
 pub(crate) mod gaps;
 mod issues;

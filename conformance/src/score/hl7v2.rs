@@ -46,8 +46,7 @@ impl Subject for Parsed {
             let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
             text.chars().filter(plain).take(40).collect::<String>().trim().to_owned()
         };
-        let (facility, application) =
-            (name(self.message.sending_facility()), name(self.message.sending_application()));
+        let (facility, application) = (name(self.message.sending_facility()), name(self.message.sending_application()));
         match (facility.is_empty(), application.is_empty()) {
             (true, true) => "-".to_owned(),
             (true, false) => application,
@@ -93,7 +92,8 @@ impl Subject for Parsed {
         });
         let package = chosen.map_err(|error| error.to_string())?;
         let (mapped, mapping) = timed(|| map(package, &self.message, options));
-        let (ledger, unmapped) = (mapped.loss(), mapped.unmapped());
+        let ledger = mapped.loss();
+        let unmapped = if options.unmapped { mapped.unmapped() } else { Vec::new() };
         Ok(Made {
             package: Some(package),
             described,

@@ -7,8 +7,8 @@ use mappers::{Loss, Package};
 use model::json::Json;
 
 use super::Options;
-use super::report::Tally;
 use super::hl7v2::map;
+use super::report::Tally;
 use super::subject::Made;
 
 /// Segments that nothing else hangs on, if no other segment follows that belongs to them.
@@ -91,9 +91,14 @@ fn one_value_changed(package: &Package, message: &Message, made: &Made<'_>, opti
     }
     let changed = Message::parse(text.replace(old, new).as_bytes()).ok()?.message;
     let again = map(package, &changed, options).bundle;
-    let mut honest = Some(0_usize);
-    differ(&made.output, &again, old, new, &mut honest);
-    honest.map(|changes| changes > 0).or(Some(false))
+    Some(only_that_changed(&made.output, &again, old, new))
+}
+
+/// Whether two outputs differ only where one says the old text and the other the new, and there they do.
+pub(super) fn only_that_changed(one: &Json, other: &Json, old: &str, new: &str) -> bool {
+    let mut changes = Some(0_usize);
+    differ(one, other, old, new, &mut changes);
+    changes.is_some_and(|changes| changes > 0)
 }
 
 /// Counts leaves that changed; `None` once one changed that did not hold the text, or the form itself.

@@ -97,10 +97,12 @@ pub struct Tables(HashSet<String>);
 impl Tables {
     /// All words and cells of package files, by their paths.
     pub fn of<'f>(files: impl IntoIterator<Item = (&'f String, &'f Vec<u8>)>) -> Self {
-        // What FHIR itself asks of every Bundle, and what says that a value is absent.
+        // What FHIR itself asks of every Bundle and narrative, and what says that a value is absent.
         let own = [
             "transaction",
+            "document",
             "put",
+            "generated",
             "unknown",
             "absent",
             "http://hl7.org/fhir/structuredefinition/data-absent-reason",

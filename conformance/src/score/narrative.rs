@@ -6,8 +6,8 @@ use model::json::Json;
 
 /// Elements that run, fetch, embed or ask for something.
 const ELEMENTS: [&str; 18] = [
-    "script", "style", "iframe", "frame", "frameset", "object", "embed", "applet", "form", "input", "button", "link", "meta",
-    "base", "svg", "math", "video", "audio",
+    "script", "style", "iframe", "frame", "frameset", "object", "embed", "applet", "form", "input", "button", "link",
+    "meta", "base", "svg", "math", "video", "audio",
 ];
 
 /// Adds the place of each narrative of a resource or Bundle that is not plain text and tables.
@@ -34,7 +34,10 @@ fn is_active(html: &str) -> bool {
     html.split('<').skip(1).any(|after| {
         let tag = after.split('>').next().unwrap_or_default().to_ascii_lowercase();
         let name: String = tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
-        ELEMENTS.contains(&name.as_str()) || (tag.starts_with('!') && !tag.starts_with("!--")) || tag.starts_with('?') || has_active_attribute(&tag)
+        ELEMENTS.contains(&name.as_str())
+            || (tag.starts_with('!') && !tag.starts_with("!--"))
+            || tag.starts_with('?')
+            || has_active_attribute(&tag)
     })
 }
 
@@ -48,7 +51,10 @@ fn has_active_attribute(tag: &str) -> bool {
         || plain.contains("expression(")
         || tag.split_whitespace().skip(1).any(|word| {
             let name = word.split('=').next().unwrap_or_default();
-            name.len() > 2 && name.starts_with("on") && word.contains('=') && name.bytes().all(|b| b.is_ascii_alphabetic())
+            name.len() > 2
+                && name.starts_with("on")
+                && word.contains('=')
+                && name.bytes().all(|b| b.is_ascii_alphabetic())
         })
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::facts::Tier;
 use super::report::{Detail, Group, Report, Tally, percent};
-use super::run::{FileScore, Outcome};
+use super::run::FileScore;
 
 /// More rows than anybody reads; the JSON has all.
 const WORST: usize = 60;
@@ -328,45 +328,10 @@ fn worst(out: &mut String, files: &[&FileScore]) {
             file.outcome.as_str(),
             core.found,
             core.all,
-            text(&remarks(file))
+            text(&file.remarks())
         );
     }
     out.push_str("</table>");
-}
-
-fn remarks(file: &FileScore) -> String {
-    let mut remarks = Vec::new();
-    if let Outcome::Refused(reason) = &file.outcome {
-        remarks.push(reason.clone());
-    }
-    if file.loss.unbalanced > 0 {
-        remarks.push("pieces unaccounted for".to_owned());
-    }
-    if !file.deterministic {
-        remarks.push("two runs differ".to_owned());
-    }
-    if file.as_expected == Some(false) {
-        remarks.push(format!("not as expected ({} messages)", file.messages));
-    }
-    remarks.extend(file.unsafe_narratives.iter().take(3).map(|place| format!("active narrative in {place}")));
-    remarks.extend(file.invalid.iter().take(3).cloned());
-    let mut places: Vec<_> = file
-        .missed
-        .iter()
-        .filter(|missed| missed.tier == Tier::Core)
-        .map(|missed| match missed.values.as_slice() {
-            [] => missed.src.clone(),
-            values => format!("{} = {}", missed.src, values.join(" + ")),
-        })
-        .collect();
-    places.dedup();
-    let more = places.len().saturating_sub(8);
-    places.truncate(8);
-    if more > 0 {
-        places.push(format!("{more} more"));
-    }
-    remarks.extend(places);
-    remarks.join("; ")
 }
 
 fn bad(count: usize) -> &'static str {

@@ -325,6 +325,21 @@ impl Report {
         rows
     }
 
+    /// Where content found no home, most often first: place, pieces kept, pieces dropped, inputs.
+    pub fn unmapped(&self) -> Vec<(&str, usize, usize, usize)> {
+        let mut counts: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
+        for unmapped in self.files.iter().flat_map(|file| &file.unmapped) {
+            let (kept, dropped, inputs) = counts.entry(unmapped.place.as_str()).or_default();
+            *kept += unmapped.kept as usize;
+            *dropped += unmapped.dropped as usize;
+            *inputs += 1;
+        }
+        let mut rows: Vec<_> =
+            counts.into_iter().map(|(place, (kept, dropped, n))| (place, kept, dropped, n)).collect();
+        rows.sort_by_key(|(place, kept, dropped, _)| (std::cmp::Reverse(kept + dropped), *place));
+        rows
+    }
+
     /// The whole report as JSON.
     pub fn to_json(&self) -> Json {
         let groups =
@@ -335,6 +350,14 @@ impl Report {
                 ("src", Json::from(src.as_str())),
                 ("resources", Json::from(resources.as_str())),
                 ("count", Json::from(count as u64)),
+            ])
+        });
+        let unmapped = self.unmapped().into_iter().map(|(place, kept, dropped, inputs)| {
+            Json::object([
+                ("place", Json::from(place)),
+                ("kept", Json::from(kept as u64)),
+                ("dropped", Json::from(dropped as u64)),
+                ("inputs", Json::from(inputs as u64)),
             ])
         });
         let pairs = self.pairs.iter().map(|pair| {
@@ -349,7 +372,10 @@ impl Report {
             ("converter", Json::from(self.converter.as_str())),
             ("total", self.total().to_json()),
             ("served", self.served().to_json()),
-            ("byFormat", Json::object(self.formats().into_iter().map(|f| (f.as_str(), self.of_format(f).total().to_json())))),
+            (
+                "byFormat",
+                Json::object(self.formats().into_iter().map(|f| (f.as_str(), self.of_format(f).total().to_json()))),
+            ),
             ("byGroup", groups(self.by_group())),
             ("byType", groups(self.by_type())),
             ("bySet", groups(self.by_set())),
@@ -359,6 +385,7 @@ impl Report {
             ("pairs", Json::array(pairs)),
             ("notConverted", Json::object(self.other_kinds.iter().map(|(k, n)| (k.clone(), Json::from(*n as u64))))),
             ("misses", Json::array(misses)),
+            ("unmapped", Json::array(unmapped)),
             ("files", Json::array(self.files.iter().map(file_json))),
         ])
     }

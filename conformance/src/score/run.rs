@@ -139,6 +139,43 @@ impl FileScore {
     pub fn is_stuffed(&self) -> bool {
         self.loss.pieces > 0 && self.output_leaves > LEAVES_CAP * self.loss.pieces
     }
+
+    /// What is missing or wrong, in a line; values only where they were asked for.
+    pub fn remarks(&self) -> String {
+        let file = self;
+        let mut remarks = Vec::new();
+        if let Outcome::Refused(reason) = &file.outcome {
+            remarks.push(reason.clone());
+        }
+        if file.loss.unbalanced > 0 {
+            remarks.push("pieces unaccounted for".to_owned());
+        }
+        if !file.deterministic {
+            remarks.push("two runs differ".to_owned());
+        }
+        if file.as_expected == Some(false) {
+            remarks.push(format!("not as expected ({} messages)", file.messages));
+        }
+        remarks.extend(file.unsafe_narratives.iter().take(3).map(|place| format!("active narrative in {place}")));
+        remarks.extend(file.invalid.iter().take(3).cloned());
+        let mut places: Vec<_> = file
+            .missed
+            .iter()
+            .filter(|missed| missed.tier == Tier::Core)
+            .map(|missed| match missed.values.as_slice() {
+                [] => missed.src.clone(),
+                values => format!("{} = {}", missed.src, values.join(" + ")),
+            })
+            .collect();
+        places.dedup();
+        let more = places.len().saturating_sub(8);
+        places.truncate(8);
+        if more > 0 {
+            places.push(format!("{more} more"));
+        }
+        remarks.extend(places);
+        remarks.join("; ")
+    }
 }
 
 pub(super) fn run(

@@ -13,23 +13,26 @@ use model::outcome::Issue;
 use super::invention::Said;
 use super::report::Tally;
 use super::way_back::RoundTrip;
-use super::{Options, hl7v2};
+use super::{Options, cda, hl7v2};
 
 /// A format of inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// HL7 v2, one message or several in a file.
     Hl7v2,
+    /// C-CDA and other CDA R2, one document in a file.
+    Ccda,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 1] = [Format::Hl7v2];
+    pub const ALL: [Format; 2] = [Format::Hl7v2, Format::Ccda];
 
     /// The name of the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hl7v2 => "hl7v2",
+            Self::Ccda => "ccda",
         }
     }
 
@@ -37,6 +40,7 @@ impl Format {
     pub(super) fn of_kind(kind: &str) -> Option<Self> {
         match kind {
             "hl7v2" | "roundtrip-hl7v2" => Some(Self::Hl7v2),
+            "ccda" => Some(Self::Ccda),
             _ => None,
         }
     }
@@ -44,13 +48,15 @@ impl Format {
     /// By the ending of a file's name; with the name without it, under which the rest lies beside.
     pub(super) fn of_file(path: &Path) -> Option<(Self, String)> {
         let name = path.file_name()?.to_str()?;
-        name.strip_suffix(".hl7").map(|stem| (Self::Hl7v2, stem.to_owned()))
+        let message = name.strip_suffix(".hl7").map(|stem| (Self::Hl7v2, stem.to_owned()));
+        message.or_else(|| cda::stem(path).map(|stem| (Self::Ccda, stem)))
     }
 
     /// Which sums of the format an input is part of, by its file, size and what lies beside.
-    pub(super) fn group(self, _path: &Path, _bytes: usize, _has_facts: bool, _is_variant: bool) -> &'static str {
+    pub(super) fn group(self, path: &Path, bytes: usize, has_facts: bool, is_variant: bool) -> &'static str {
         match self {
             Self::Hl7v2 => "",
+            Self::Ccda => cda::group(path, bytes, has_facts, is_variant),
         }
     }
 
@@ -58,6 +64,7 @@ impl Format {
     pub(super) fn split(self, raw: &[u8]) -> Parts<'_> {
         match self {
             Self::Hl7v2 => hl7v2::split(raw),
+            Self::Ccda => cda::split(raw),
         }
     }
 
@@ -68,6 +75,7 @@ impl Format {
     pub(super) fn read(self, bytes: &[u8]) -> Result<Box<dyn Subject>, String> {
         match self {
             Self::Hl7v2 => hl7v2::read(bytes),
+            Self::Ccda => cda::read(bytes),
         }
     }
 
@@ -75,6 +83,7 @@ impl Format {
     pub(super) fn masked(self, text: &str) -> String {
         match self {
             Self::Hl7v2 => hl7v2::masked(text),
+            Self::Ccda => cda::masked(text),
         }
     }
 }

@@ -484,6 +484,15 @@ pub(crate) struct ScoreArguments {
     /// Compares with the figures in this file: a drop is exit 1. UPDATE_RATCHET=1 writes them.
     #[arg(long, value_name = "FILE")]
     pub(crate) ratchet: Option<PathBuf>,
+    /// Only inputs of this format, such as ccda; may be repeated.
+    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(conformance::score::Format::ALL.map(|it| it.as_str())))]
+    pub(crate) input_format: Vec<String>,
+    /// Lists so many places whose content found no home, the most frequent first.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) unmapped: usize,
+    /// Lists so many places whose facts are missed, and so many of the worst inputs.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) missed: usize,
     /// Only this set of the corpus; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) set: Vec<String>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use conformance::lint::Files;
 use conformance::score::facts::Tier;
-use conformance::score::{self, Command, Group, Judge, Options, Report, Tables, Values};
+use conformance::score::{self, Command, Format, Group, Judge, Options, Report, Tables, Values};
 use conformance::validate::{Level, Options as Validation, Validator};
 use mappers::Packages;
 use model::json::{Json, Limits, parse};
@@ -25,6 +25,11 @@ pub(crate) fn run(arguments: &ScoreArguments, reporter: Reporter) -> Result<(), 
     let Given { names, files, packages } = mapping::packages(&arguments.package)?;
     let tables = Packages::embedded_files().into_iter().chain(files).collect::<Files>();
     let options = Options {
+        formats: Format::ALL
+            .into_iter()
+            .filter(|it| arguments.input_format.iter().any(|name| name == it.as_str()))
+            .collect(),
+        unmapped: arguments.unmapped > 0,
         sets: arguments.set.clone(),
         types: arguments.message_type.clone(),
         packages: names,
@@ -54,7 +59,7 @@ pub(crate) fn run(arguments: &ScoreArguments, reporter: Reporter) -> Result<(), 
         let text = if html { ours.to_html(&others) } else { json(&ours, &others).pretty() };
         input::write(path, text.as_bytes())?;
     }
-    print(&ours, &others, arguments.format, reporter)?;
+    print(&ours, &others, arguments, reporter)?;
     ratchet(arguments.ratchet.as_deref(), &ours, reporter)
 }
 
@@ -87,21 +92,39 @@ fn json(ours: &Report, others: &[Report]) -> Json {
     report
 }
 
-fn print(ours: &Report, others: &[Report], format: ReportFormat, reporter: Reporter) -> Result<(), Failure> {
-    match format {
-        ReportFormat::Json => reporter.line(&json(ours, others).to_text()),
-        ReportFormat::Text => {
-            for (name, group) in ours.by_type() {
-                reporter.line(&line(name, &group))?;
+fn print(ours: &Report, others: &[Report], arguments: &ScoreArguments, reporter: Reporter) -> Result<(), Failure> {
+    if arguments.format == ReportFormat::Json {
+        return reporter.line(&json(ours, others).to_text());
+    }
+    for format in ours.formats() {
+        let of_format = ours.of_format(format);
+        let (parts, served) = match format {
+            Format::Hl7v2 => (of_format.by_type(), "types the packages serve"),
+            _ => (of_format.by_set(), "what the packages serve"),
+        };
+        for (name, group) in parts.into_iter().chain(of_format.by_group()) {
+            reporter.line(&line(name, &group))?;
+        }
+        reporter.line(&line(served, &of_format.served()))?;
+        reporter.line(&line(&format!("all of {}", format.as_str()), &of_format.total()))?;
+        for other in others {
+            let other = other.of_format(format);
+            for (name, group) in other.by_group() {
+                reporter.line(&line(&format!("{name}, by {}", other.converter), &group))?;
             }
-            reporter.line(&line("types the packages serve", &ours.served()))?;
-            reporter.line(&line("all", &ours.total()))?;
-            for other in others {
-                reporter.line(&line(&format!("all, by {}", other.converter), &other.total()))?;
-            }
-            Ok(())
+            reporter.line(&line(&format!("all, by {}", other.converter), &other.total()))?;
         }
     }
+    for (place, kept, dropped, files) in ours.unmapped().into_iter().take(arguments.unmapped) {
+        reporter.line(&format!("no home: {place}  kept {kept}  dropped {dropped}  in {files} inputs"))?;
+    }
+    for ((tier, place, resources), count) in ours.misses().into_iter().take(arguments.missed) {
+        reporter.line(&format!("missed: {} {place} in {resources}: {count} times", tier.as_str()))?;
+    }
+    for file in ours.worst().into_iter().take(arguments.missed) {
+        reporter.line(&format!("worst: {}/{}: {}", file.set, file.input, file.remarks()))?;
+    }
+    Ok(())
 }
 
 fn line(name: &str, group: &Group) -> String {
@@ -111,18 +134,33 @@ fn line(name: &str, group: &Group) -> String {
     let of = |tier| asked(group.tier(tier));
     let [median, p95, _] = group.speed;
     format!(
-        "{name:<28} inputs {:>5}  refused {:>4}  core {:>7}  extended {:>7}  trace {:>7}  said {:>7}  back {:>7}  invalid {:>4}  \
-         honest {:>7}  us {median}/{p95}",
+        "{name:<28} inputs {:>5}  refused {:>4}  core {:>7}  document {:>7}  extended {:>7}  mean {}  trace {:>7}  said {:>7}  back {:>7}  invalid {:>4}  \
+         active {:>2}  differ {:>2}  honest {:>7}  as expected {:>7}  us {median}/{p95}",
         group.inputs,
         group.refused + group.panicked,
         of(Tier::Core),
+        of(Tier::Document),
         of(Tier::Extended),
+        means(group),
         of(Tier::Trace),
         asked(group.invention),
         asked(back),
         group.invalid,
+        group.unsafe_narratives,
+        group.not_deterministic,
         asked(group.honesty),
+        asked(group.as_expected),
     )
+}
+
+/// The mean of the inputs' recall, of the core, document and extended facts.
+fn means(group: &Group) -> String {
+    let mean = |tier: Tier| {
+        let at = Tier::ALL.iter().position(|it| *it == tier).unwrap_or_default();
+        let points = group.means.get(at).copied().unwrap_or_default();
+        if group.tier(tier).all == 0 { "-".to_owned() } else { format!("{}.{:02}", points / 100, points % 100) }
+    };
+    [Tier::Core, Tier::Document, Tier::Extended].map(mean).join("/")
 }
 
 /// Compares with what was once reached, or writes it where the operator says so.

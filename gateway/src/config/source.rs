@@ -25,6 +25,8 @@ pub enum SourceTransport {
 pub enum SourceFormat {
     /// HL7 v2 in its pipe form.
     Hl7v2,
+    /// C-CDA and other CDA R2 documents.
+    Ccda,
     /// A FHIR R4 Bundle or resource in JSON or XML.
     FhirR4,
     /// A form that is accepted in a configuration but refused on arrival: not in this release.
@@ -36,6 +38,7 @@ impl SourceFormat {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hl7v2 => "hl7v2",
+            Self::Ccda => "ccda",
             Self::FhirR4 => "fhir-r4",
             Self::Later(name) => name,
         }
@@ -108,10 +111,11 @@ pub struct Source {
     pub mllp: SourceMllp,
 }
 
-const LATER: [&str; 7] = ["ccda", "fhir-r4b", "fhir-r5", "fhir-stu3", "fhir-dstu2", "csv", "device"];
+const LATER: [&str; 6] = ["fhir-r4b", "fhir-r5", "fhir-stu3", "fhir-dstu2", "csv", "device"];
 
 pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> Vec<Source> {
-    let mut formats = vec![("hl7v2", SourceFormat::Hl7v2), ("fhir-r4", SourceFormat::FhirR4)];
+    let mut formats =
+        vec![("hl7v2", SourceFormat::Hl7v2), ("ccda", SourceFormat::Ccda), ("fhir-r4", SourceFormat::FhirR4)];
     formats.extend(LATER.map(|name| (name, SourceFormat::Later(name))));
     let mut sources = Vec::new();
     let mut open_ids = Vec::new();
@@ -137,13 +141,13 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
         }
         let format = section.word("format", &formats);
         match format {
-            None => required(&mut section, "format", "write \"hl7v2\" or \"fhir-r4\""),
+            None => required(&mut section, "format", "write \"hl7v2\", \"ccda\" or \"fhir-r4\""),
             Some(SourceFormat::Later(name)) => {
                 let key = section.key("format");
                 section.findings.notice(
                     key,
                     format!("{name} is not in this release: what arrives is refused"),
-                    "use hl7v2 or fhir-r4",
+                    "use hl7v2, ccda or fhir-r4",
                 );
             }
             Some(_) => {}

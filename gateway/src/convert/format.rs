@@ -5,7 +5,7 @@
 
 use model::outcome::Issue;
 
-use super::{Middle, Output, Stream, Work, fhir, hl7v2};
+use super::{Middle, Output, Stream, Work, ccda, fhir, hl7v2};
 
 /// A format by the names of the command line and of `/convert`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ const TABLE: [Row; 10] = [
         name: "ccda",
         media_types: &["application/cda+xml"],
         extension: "xml",
-        read: Read::Later,
+        read: Read::Whole(ccda::read),
         write: None,
     },
     Row {
@@ -125,14 +125,7 @@ const TABLE: [Row; 10] = [
         read: Read::Later,
         write: None,
     },
-    Row {
-        format: Format::Device,
-        name: "device",
-        media_types: &[],
-        extension: "json",
-        read: Read::Later,
-        write: None,
-    },
+    Row { format: Format::Device, name: "device", media_types: &[], extension: "json", read: Read::Later, write: None },
 ];
 
 /// The number of a version in the media type's parameter (FHIR R4 versioning.html, "MIME Type Parameter").
@@ -174,7 +167,8 @@ impl Format {
         let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
         let essence = parts.next().unwrap_or_default();
         let found = TABLE.iter().find(|row| row.media_types.contains(&essence.as_str()))?.format;
-        let version = parts.find_map(|part| part.strip_prefix("fhirversion=").map(|it| it.trim_matches('"').to_owned()));
+        let version =
+            parts.find_map(|part| part.strip_prefix("fhirversion=").map(|it| it.trim_matches('"').to_owned()));
         match version.filter(|_| found == Self::FhirR4) {
             Some(version) => VERSIONS.iter().find(|(number, _)| *number == version).map(|(_, format)| *format),
             None => Some(found),

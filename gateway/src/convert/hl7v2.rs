@@ -136,7 +136,8 @@ pub(super) fn write(work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue
         let loss = middle.loss.unwrap_or(Json::Null);
         return Ok(Output { bytes: rendered.bytes, issues, loss, explain: middle.explain });
     }
-    let package = packages.select_writer(&request.packages, &middle.tree).map_err(|error| vec![select_issue(&error)])?;
+    let package =
+        packages.select_writer(&request.packages, &middle.tree).map_err(|error| vec![select_issue(&error)])?;
     let context = request.target.context(request.timezone.clone());
     let (rendered, loss) = package.render_with_loss(&middle.tree, &context);
     issues.extend(rendered.issues);

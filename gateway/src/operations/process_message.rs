@@ -24,8 +24,9 @@ pub(crate) async fn process_message(call: &mut Call, who: &Who) -> Result<Respon
     let kind = call.content_type();
     match kind.as_deref().and_then(Format::from_content_type) {
         Some(Format::Hl7v2) => as_it_came(call, who, SourceFormat::Hl7v2).await,
+        Some(Format::Ccda) => as_it_came(call, who, SourceFormat::Ccda).await,
         Some(other) if other != Format::FhirR4 => {
-            let text = "this kind of message is not read here; send a message Bundle or application/hl7-v2";
+            let text = "this kind of message is not read here; send a message Bundle, application/hl7-v2 or application/cda+xml";
             Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text))
         }
         _ => bundle(call, who).await,

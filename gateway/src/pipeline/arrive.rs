@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant as Timer;
 
 use bytes::Bytes;
+use formats::cda::{Document, Element};
 use formats::hl7v2::{FormatIssue, Message, Severity as FormatSeverity};
 use model::json::{Json, Limits, parse};
 use model::outcome::{Issue, Severity};
@@ -15,6 +16,7 @@ use store::{Exchange, ExchangeId, Exchanges, Repeat, RepeatKey};
 use super::{Accepted, Cause, Inbound, Outcome, Refusal, Transport, commit, exchange_id, issues, map};
 use crate::app::App;
 use crate::config::{Source, SourceFormat};
+use crate::convert::ccda;
 use crate::packages::Set;
 
 /// Where messages of nobody are kept.
@@ -24,6 +26,7 @@ pub(super) const UNKNOWN_SOURCE: &str = "unknown";
 #[derive(Debug)]
 pub(super) enum Content {
     Hl7v2(Box<Message>),
+    Cda(Box<Document>),
     Fhir(Json),
 }
 
@@ -55,7 +58,7 @@ impl Arrived {
     pub fn message(&self) -> Option<&Message> {
         match &self.content {
             Content::Hl7v2(message) => Some(message),
-            Content::Fhir(_) => None,
+            Content::Cda(_) | Content::Fhir(_) => None,
         }
     }
 
@@ -131,14 +134,52 @@ impl Arrival {
         }
         let content = match format {
             SourceFormat::Hl7v2 => self.parse_hl7v2(),
+            SourceFormat::Ccda => self.parse_cda(),
             SourceFormat::FhirR4 => parse_fhir(&self.raw),
             SourceFormat::Later(name) => Err(Refusal::new(
                 Cause::UnsupportedFormat,
-                Issue::error("not-supported", format!("{name} is not read by this release; hl7v2 and fhir-r4 are")),
+                Issue::error(
+                    "not-supported",
+                    format!("{name} is not read by this release; hl7v2, ccda and fhir-r4 are"),
+                ),
             )),
         };
         // What cannot be read is told first: who sent it is a question only of what is a message at all.
         if self.source.is_none() { content.and(Err(unknown_source())) } else { content }
+    }
+
+    /// A document is known by its id, the set it belongs to and its version there (CDA R2, "Document identification,
+    /// revisions, and addenda").
+    fn parse_cda(&mut self) -> Result<Content, Refusal> {
+        let document = ccda::parse(self.raw.to_vec()).map_err(|issue| Refusal::new(Cause::Unreadable, issue))?;
+        self.issues.extend(ccda::notes(&document));
+        let root = document.root();
+        let name = |path: &[&str]| {
+            let text = at(root, path)?.text().split_whitespace().collect::<Vec<_>>().join(" ");
+            Some(text).filter(|text| !text.is_empty())
+        };
+        self.header = Header {
+            message_control_id: at(root, &["id"]).and_then(instance),
+            sending_application: name(&["author", "assignedAuthor", "assignedAuthoringDevice", "softwareName"]),
+            sending_facility: name(&["custodian", "assignedCustodian", "representedCustodianOrganization", "name"]),
+        };
+        match (&self.source, &self.header.message_control_id) {
+            (Some(source), Some(id)) => {
+                let version = at(root, &["versionNumber"]).and_then(|version| version.attribute("value"));
+                self.key = Some(RepeatKey {
+                    source: source.name.clone(),
+                    sending_application: at(root, &["setId"]).and_then(instance).unwrap_or_default(),
+                    sending_facility: version.unwrap_or_default().trim().to_owned(),
+                    message_control_id: id.clone(),
+                });
+            }
+            (_, None) => self.issues.push(
+                Issue::warning("required", "expected the id of the document, found none: a repeat cannot be told")
+                    .at("/ClinicalDocument/id"),
+            ),
+            (None, Some(_)) => {}
+        }
+        Ok(Content::Cda(Box::new(document)))
     }
 
     fn parse_hl7v2(&mut self) -> Result<Content, Refusal> {
@@ -175,6 +216,20 @@ impl Arrival {
     }
 }
 
+/// The text of an instance identifier (CDA R2, II): `ROOT^EXTENSION`, or the root alone.
+fn instance(identifier: Element<'_>) -> Option<String> {
+    let root = identifier.attribute("root").map(str::trim).filter(|root| !root.is_empty())?;
+    match identifier.attribute("extension").map(str::trim).filter(|extension| !extension.is_empty()) {
+        Some(extension) => Some(format!("{root}^{extension}")),
+        None => Some(root.to_owned()),
+    }
+}
+
+/// The element at the end of a path of names, the first of each name.
+fn at<'d>(from: Element<'d>, path: &[&str]) -> Option<Element<'d>> {
+    path.iter().try_fold(from, |element, name| element.children().find(|child| child.name() == *name))
+}
+
 /// Answers repeats from the store, keeps what cannot be processed with its reason, and lets the rest pass.
 ///
 /// # Errors
@@ -186,7 +241,7 @@ pub(super) async fn arrive(app: &App, arrival: Arrival) -> Result<Accepted, Refu
             Earlier::Same(repeat) => return answered(app, &repeat).map(Accepted::Repeat),
             Earlier::OtherBytes => issues.push(
                 Issue::warning("duplicate", "the same control id came before with other content: processed as new")
-                    .at("MSH-10")
+                    .at(id_place(&arrival))
                     .rule("duplicate-control-id"),
             ),
             Earlier::None => {}
@@ -290,6 +345,14 @@ fn repeat_of(app: &App, key: &RepeatKey, arrival: &Arrival) -> Result<Earlier, R
     })
 }
 
+/// Where a message says how it is called.
+fn id_place(arrival: &Arrival) -> &'static str {
+    match &arrival.source {
+        Some(source) if source.format == SourceFormat::Ccda => "/ClinicalDocument/id",
+        _ => "MSH-10",
+    }
+}
+
 /// What was answered the first time.
 fn answered(app: &App, repeat: &Repeat) -> Result<Outcome, Refusal> {
     let Some(answer) = &repeat.answer else {
@@ -341,6 +404,7 @@ fn check_content_type(format: SourceFormat, content_type: Option<&str>) -> Resul
         SourceFormat::Hl7v2 => {
             &["application/hl7-v2", "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain"]
         }
+        SourceFormat::Ccda => &["application/cda+xml", "application/xml", "text/xml"],
         SourceFormat::FhirR4 => {
             &["application/fhir+json", "application/json", "application/fhir+xml", "application/xml", "text/xml"]
         }

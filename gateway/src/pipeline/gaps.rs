@@ -2,6 +2,7 @@
 //!
 //! Written in the hot path, so that nothing is counted there; [`crate::unmapped`] counts from the store.
 
+use formats::cda::Document;
 use formats::hl7v2::Message;
 use model::json::Json;
 use model::outcome::Issue;
@@ -16,13 +17,25 @@ const NO_SUCH_CODE: &str = "the code is not in ";
 /// What found no home in a message.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
-    /// `ADT^A01`; empty where MSH-9 holds something else than codes.
+    /// `ADT^A01`, or the LOINC code of a document; empty where something else than codes stands there.
     pub(super) kind: String,
     places: Vec<mappers::Unmapped>,
     codes: Vec<(String, String, Option<String>)>,
 }
 
 impl Gaps {
+    pub(super) fn of_document(document: &Document, places: Vec<mappers::Unmapped>, issues: &[Issue]) -> Self {
+        let code =
+            document.root().children().find(|child| child.name() == "code").and_then(|code| code.attribute("code"));
+        let kind = code.filter(|code| is_document_type(code)).unwrap_or_default().to_owned();
+        let of_maps = issues.iter().filter(|issue| issue.code == "code-invalid");
+        let codes = of_maps.filter_map(|issue| {
+            let at = issue.at.as_deref()?;
+            Some((issue.diagnostics.strip_prefix(NO_SUCH_CODE)?.to_owned(), plain(at), code_in(document, at)))
+        });
+        Self { kind, places, codes: codes.take(CODES_MOST).collect() }
+    }
+
     pub(super) fn of(message: &Message, places: Vec<mappers::Unmapped>, issues: &[Issue]) -> Self {
         let (code, trigger) = (message.message_code(), message.trigger());
         let is_code = |text: &str| text.len() <= 3 && text.chars().all(|c| c.is_ascii_alphanumeric());
@@ -81,6 +94,23 @@ fn code_at(message: &Message, at: &str) -> Option<String> {
             place == at || place.strip_prefix(at).is_some_and(|rest| rest.starts_with('.'))
         })?;
     Some(found.raw).filter(|text| is_code(text)).map(str::to_owned)
+}
+
+/// LOINC codes of document types have five digits and a check digit: more than [`is_code`] lets pass, and nobody's number.
+fn is_document_type(code: &str) -> bool {
+    let (number, check) = code.split_once('-').unwrap_or((code, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    (1..=6).contains(&number.len()) && check.len() == 1 && digits(number) && digits(check)
+}
+
+/// The same in a document: `at` is the place of an element or of an attribute.
+fn code_in(document: &Document, at: &str) -> Option<String> {
+    let code = format!("{at}/@code");
+    let leaf = (0..document.leaves()).find(|leaf| {
+        let path = document.leaf_path(*leaf);
+        path == at || path == code
+    })?;
+    document.leaf(leaf).map(|leaf| leaf.value).filter(|text| is_code(text)).map(str::to_owned)
 }
 
 pub(crate) fn is_code(text: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use std::time::Instant as Timer;
 
+use formats::cda::Document;
 use formats::hl7v2::Message;
 use mappers::{Context, Package, SelectError, Selector};
 use model::json::Json;
@@ -12,7 +13,7 @@ use store::{Expect, PatientLink};
 
 use super::arrive::{Arrived, Content};
 use super::gaps::Gaps;
-use super::{Cause, Refusal, fhir};
+use super::{Cause, Refusal, document, fhir};
 use crate::app::App;
 
 /// The rules that made a result.
@@ -55,6 +56,7 @@ pub(super) struct Mapped {
 pub(super) fn select(arrived: &Arrived) -> Result<(), Refusal> {
     match &arrived.content {
         Content::Hl7v2(_) => package(arrived).map(|_| ()),
+        Content::Cda(_) => package_of_documents(arrived).map(|_| ()),
         Content::Fhir(_) => Ok(()),
     }
 }
@@ -67,6 +69,7 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
     let started = Timer::now();
     let message = match &arrived.content {
         Content::Hl7v2(message) => message,
+        Content::Cda(document) => return map_document(app, arrived, document, started),
         Content::Fhir(json) => return fhir::take(app, arrived, json, started),
     };
     let package = package(arrived)?;
@@ -96,14 +99,53 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
                 replaced_by: merge.survivor.as_str().to_owned(),
             })
             .collect(),
-        rules: Some(Rules {
-            name: package.name().to_owned(),
-            version: package.version().to_owned(),
-            digest: package.digest().to_owned(),
-        }),
+        rules: Some(rules(package)),
         started,
         mapped_at: app.clock.now(),
     })
+}
+
+/// A document becomes its resources, the Composition among them: `$document` puts them together again, each decided by
+/// itself. The bytes that came are kept with the exchange, where no consent could take anything out of them.
+fn map_document(app: &App, arrived: &Arrived, document: &Document, started: Timer) -> Result<Mapped, Refusal> {
+    let package = package_of_documents(arrived)?;
+    let context = Context {
+        namespace: &app.namespace,
+        source: &arrived.source.name,
+        timezone: arrived.source.timezone.as_deref(),
+        authorities: &arrived.source.authorities,
+        received: Some(arrived.received_at),
+    };
+    let mapped = package.map_cda_counted(document, &context);
+    let loss = Some(mapped.loss_counts());
+    let gaps = Some(Gaps::of_document(document, mapped.unmapped(), &mapped.issues));
+    let mut entries = take_resources(mapped.bundle);
+    document::link(&mut entries);
+    Ok(Mapped {
+        loss,
+        gaps,
+        unmerges: Vec::new(),
+        entries,
+        issues: mapped.issues,
+        patient: mapped.patient.map(|id| id.as_str().to_owned()),
+        merges: Vec::new(),
+        rules: Some(rules(package)),
+        started,
+        mapped_at: app.clock.now(),
+    })
+}
+
+fn rules(package: &Package) -> Rules {
+    Rules {
+        name: package.name().to_owned(),
+        version: package.version().to_owned(),
+        digest: package.digest().to_owned(),
+    }
+}
+
+fn package_of_documents(arrived: &Arrived) -> Result<&Package, Refusal> {
+    let found = arrived.packages.packages().of_format("ccda", &arrived.source.packages);
+    found.map_err(|error| Refusal::new(Cause::UnknownType, Issue::error("not-supported", error.to_string())))
 }
 
 /// HL7 v2.8.2 ch. 3, "ADT/ACK - Unlink Patient Information (Event A37)": two PIDs that are two persons.

@@ -55,8 +55,13 @@ pub(super) fn validate(app: &App, arrived: &Arrived, mut mapped: Mapped) -> Resu
     });
     found.sort_by_key(|issue| issue.severity);
     found.truncate(MOST_ISSUES);
-    if matches!(arrived.content, Content::Hl7v2(_)) && !names_patient(&mapped) {
-        found.push(Issue::error("required", "expected an identifier of the patient, found none").at("PID-3"));
+    let number = match arrived.content {
+        Content::Hl7v2(_) => Some("PID-3"),
+        Content::Cda(_) => Some("/ClinicalDocument/recordTarget/patientRole/id"),
+        Content::Fhir(_) => None,
+    };
+    if let Some(place) = number.filter(|_| !names_patient(&mapped)) {
+        found.push(Issue::error("required", "expected an identifier of the patient, found none").at(place));
     }
     if mapped.entries.is_empty() {
         found.push(Issue::error("required", "expected content that becomes a resource, found none"));

@@ -4,10 +4,8 @@ use super::*;
 
 #[track_caller]
 fn check(div: &str, expect: bool) {
-    let json = Json::object([
-        ("resourceType", Json::from("Composition")),
-        ("text", Json::object([("div", Json::from(div))])),
-    ]);
+    let json =
+        Json::object([("resourceType", Json::from("Composition")), ("text", Json::object([("div", Json::from(div))]))]);
     let text = json.to_text();
     let mut found = Vec::new();
     unsafe_ones(&parse(text.as_bytes(), &Limits::default()).unwrap(), &mut found);
@@ -28,6 +26,9 @@ fn finds_what_runs_or_fetches() {
 
 #[test]
 fn lets_text_and_tables_be() {
-    check("<div xmlns=\"http://www.w3.org/1999/xhtml\"><table><tr><td>one &lt;script&gt; = 1</td></tr></table></div>", false);
+    check(
+        "<div xmlns=\"http://www.w3.org/1999/xhtml\"><table><tr><td>one &lt;script&gt; = 1</td></tr></table></div>",
+        false,
+    );
     check("<div><a href=\"#one\">once = on=1</a> <b title=\"on time\">x</b></div>", false);
 }
