@@ -43,7 +43,7 @@ pub(super) fn read(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> 
 ///
 /// # Errors
 /// What is wrong with them, without content.
-pub fn parse(bytes: Vec<u8>) -> Result<Document, Issue> {
+pub(crate) fn parse(bytes: Vec<u8>) -> Result<Document, Issue> {
     let document = Document::from_bytes(bytes, &cda::Limits::default()).map_err(|refused| refusal(&refused))?;
     if document.root().name() == ROOT {
         return Ok(document);
@@ -56,7 +56,7 @@ fn refusal(refused: &Refused) -> Issue {
 }
 
 /// What was repaired when the document was read.
-pub fn notes(document: &Document) -> Vec<Issue> {
+pub(crate) fn notes(document: &Document) -> Vec<Issue> {
     let issue = |note: &cda::Note| {
         let severity = severity(note.severity);
         let code = if severity == Severity::Information { "informational" } else { "structure" };
