@@ -1,4 +1,4 @@
-//! Steps 1 to 6: what arrives is translated, kept, and sent on or withheld as the patient wants it.
+//! Steps 1 to 7: what arrives is translated, kept, and sent on or withheld as the patient wants it.
 
 use bytes::Bytes;
 use http::Method;
@@ -16,6 +16,7 @@ const REPEAT: &str = "The laboratory sends the same bytes again";
 const WEIGHT: &str = "Her scale at home sends a weight, as FHIR over HTTPS";
 const UPDATE: &str = "She changes her mind about the insurer; then a new address arrives (ADT^A08)";
 const MERGE: &str = "A number given in a hurry, HURRY-0815, is hers too: the two records are merged (ADT^A40)";
+const LETTER: &str = "A practice sends a letter about a man nobody here knows (C-CDA over HTTPS)";
 
 pub(super) async fn tell(scene: &mut Scene) -> Result<(), Error> {
     let registered = registration(scene).await.map_err(|unmet| unmet.in_step(REGISTRATION))?;
@@ -24,7 +25,8 @@ pub(super) async fn tell(scene: &mut Scene) -> Result<(), Error> {
     repeat(scene, &first).await.map_err(|unmet| unmet.in_step(REPEAT))?;
     weight(scene).await.map_err(|unmet| unmet.in_step(WEIGHT))?;
     update(scene).await.map_err(|unmet| unmet.in_step(UPDATE))?;
-    merge(scene).await.map_err(|unmet| unmet.in_step(MERGE))
+    merge(scene).await.map_err(|unmet| unmet.in_step(MERGE))?;
+    letter(scene).await.map_err(|unmet| unmet.in_step(LETTER))
 }
 
 /// Ends with the id of the exchange.
@@ -52,9 +54,7 @@ async fn consents(scene: &mut Scene, registered: &str) -> Result<(), Unmet> {
     let insurer = samples::about(samples::CONSENT_INSURER_NO, &scene.patient);
     scene.put("consent for the insurer", "Consent/for-insurer", insurer, 201).await?;
     scene.reporter.fact("filed", "Consent/for-insurer: the insurer may not have any of it");
-    let replay = Content { token: Some(&scene.tokens.administrator), ..Content::default() };
-    let path = format!("/exchanges/{registered}/replay");
-    scene.http.send(Method::POST, &path, replay).await?.with_status(202, "a replay")?;
+    replay(scene, registered).await?;
     let exchange = scene.exchange(registered, |exchange| exchange.text_at(&["state"]) != Some("withheld")).await?;
     scene.delivery(&exchange, "clinic", Fate::Sent("as FHIR"))?;
     scene.delivery(&exchange, "insurer", Fate::Withheld)?;
@@ -142,12 +142,54 @@ async fn merge(scene: &mut Scene) -> Result<(), Unmet> {
     scene.anchored(&exchange).await
 }
 
+/// His record is a new one: nothing of the letter goes out before he has said so.
+async fn letter(scene: &mut Scene) -> Result<(), Unmet> {
+    scene.reporter.step(LETTER);
+    let content = Content {
+        token: Some(&scene.tokens.administrator),
+        media_type: "application/cda+xml",
+        body: Bytes::from_static(samples::LETTER.as_bytes()),
+    };
+    let answer = scene.https.send(Method::POST, "/ingest/letters", content).await?.with_status(201, "a letter")?;
+    let id = answer.header("location").rsplit('/').next().unwrap_or_default().to_owned();
+    scene.keep("letter", &id);
+    let exchange = scene.exchange(&id, |_| true).await?;
+    received(scene, &exchange, "names of codes and templates")?;
+    scene.delivery(&exchange, "clinic", Fate::Withheld)?;
+    got(scene, 5, 2)?;
+    let patient = exchange.text_at(&["patient"]).and_then(|it| it.strip_prefix("Patient/")).unwrap_or_default();
+    met(!patient.is_empty(), "an exchange that names its patient", patient)?;
+    let consent = samples::about(samples::CONSENT_CLINIC, patient).replace("\"for-clinic\"", "\"letter-for-clinic\"");
+    scene.put("consent of the man in the letter", "Consent/letter-for-clinic", consent, 201).await?;
+    scene.reporter.fact("filed", "Consent/letter-for-clinic: he agrees, and the letter is replayed");
+    replay(scene, &id).await?;
+    let exchange = scene.exchange(&id, |exchange| exchange.text_at(&["state"]) != Some("withheld")).await?;
+    scene.delivery(&exchange, "clinic", Fate::Sent("as FHIR"))?;
+    got(scene, 6, 2)?;
+    let sent = String::from_utf8_lossy(&scene.clinic.got.last()).into_owned();
+    met(sent.contains(r#""code":"90560007""#), "the problem of the letter at the clinic", "something else")?;
+    met(sent.contains(r#""resourceType":"Composition""#), "its Composition at the clinic", "none")?;
+    scene.anchored(&exchange).await
+}
+
+async fn replay(scene: &Scene, exchange: &str) -> Result<(), Unmet> {
+    let replay = Content { token: Some(&scene.tokens.administrator), ..Content::default() };
+    let path = format!("/exchanges/{exchange}/replay");
+    scene.http.send(Method::POST, &path, replay).await?.with_status(202, "a replay").map(|_| ())
+}
+
 /// Sends a message that must be taken; tells how it was read and stored. The answer, and the exchange at its end.
 async fn taken(scene: &mut Scene, what: &'static str, sample: &str) -> Result<(Acknowledged, Json), Unmet> {
     let answer = mllp(scene.mllp, &samples::on_the_wire(sample)).await?;
     met(answer.code == "AA", "the acknowledgement AA", format!("{} {}", answer.code, answer.reason))?;
     scene.keep(what, &answer.exchange);
     let exchange = scene.exchange(&answer.exchange, |_| true).await?;
+    received(scene, &exchange, "delimiters and line numbers")?;
+    Ok((answer, exchange))
+}
+
+/// Tells how an input was read, and checks that all of it is accounted for; what is dropped is no content.
+fn received(scene: &mut Scene, exchange: &Json, dropped_are: &str) -> Result<(), Unmet> {
     let count =
         |name: &str| exchange.at(&["mapping", "loss", name]).and_then(Json::as_number).and_then(|it| it.as_u64());
     let (Some(total), Some(mapped), Some(kept), Some(dropped)) =
@@ -161,10 +203,10 @@ async fn taken(scene: &mut Scene, what: &'static str, sample: &str) -> Result<(A
     let is_content = |text: &&Json| !text.as_str().is_some_and(|it| ACCOUNT.iter().any(|kind| it.starts_with(kind)));
     let resources = exchange.items("resources").iter().filter(is_content).count();
     let text = format!(
-        "{total} values into {resources} FHIR resources: {mapped} mapped, {kept} kept as they came, {dropped} delimiters and line numbers"
+        "{total} values into {resources} FHIR resources: {mapped} mapped, {kept} kept as they came, {dropped} {dropped_are}"
     );
     scene.reporter.fact("received", &text);
-    Ok((answer, exchange))
+    Ok(())
 }
 
 /// Checks how many messages each partner has got by now.

@@ -1,4 +1,4 @@
-//! Step 8: a patient who cannot speak. Find, declare, summary; and what it leaves on record.
+//! Step 9: a patient who cannot speak. Find, declare, summary; and what it leaves on record.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Step 9: every receipt and the whole ledger are verified with nothing but files and the public key.
+//! Step 10: every receipt and the whole ledger are verified with nothing but files and the public key.
 
 use std::path::Path;
 

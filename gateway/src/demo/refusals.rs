@@ -1,4 +1,4 @@
-//! Step 7: what cannot be taken is refused with its reason, and kept.
+//! Step 8: what cannot be taken is refused with its reason, and kept.
 
 use bytes::Bytes;
 use http::Method;
@@ -21,17 +21,17 @@ async fn refusals(scene: &mut Scene) -> Result<(), Unmet> {
     let content = Content {
         token: Some(&scene.tokens.administrator),
         media_type: "application/cda+xml",
-        body: Bytes::from_static(samples::LETTER.as_bytes()),
+        body: Bytes::from_static(samples::TRAP.as_bytes()),
     };
     let answer =
-        scene.https.send(Method::POST, "/ingest/letters", content).await?.with_status(415, "a C-CDA document")?;
+        scene.https.send(Method::POST, "/ingest/letters", content).await?.with_status(400, "a trap")?;
     let (reason, id) =
         (answer.diagnostics(), answer.header("location").rsplit('/').next().unwrap_or_default().to_owned());
-    refused(scene, "C-CDA document", &id).await?;
-    met(reason.contains("ccda"), "a reason that names C-CDA", &reason)?;
-    scene.reporter.told("C-CDA", Tone::Stopped, &format!("415 (not read): {reason}; a later one will"));
+    refused(scene, "a trap in XML", &id).await?;
+    met(reason.contains("document type"), "a reason that names the document type", &reason)?;
+    scene.reporter.told("a trap in XML", Tone::Stopped, &format!("400 (not read): {reason}"));
     let sent = (scene.clinic.got.count(), scene.insurer.got.count());
-    met(sent == (5, 2), "nothing of it at the partners", format!("{} and {}", sent.0, sent.1))
+    met(sent == (6, 2), "nothing of it at the partners", format!("{} and {}", sent.0, sent.1))
 }
 
 /// Sends a message that must be refused for good.

@@ -8,6 +8,7 @@ pub(super) const UNKNOWN: &str = include_str!("samples/unknown.hl7");
 pub(super) const NOT_HL7: &str = include_str!("samples/not-hl7.txt");
 pub(super) const WEIGHT: &str = include_str!("samples/weight.fhir.json");
 pub(super) const LETTER: &str = include_str!("samples/letter.ccda.xml");
+pub(super) const TRAP: &str = include_str!("samples/trap.ccda.xml");
 pub(super) const CONSENT_CLINIC: &str = include_str!("samples/consent-clinic.json");
 pub(super) const CONSENT_INSURER_NO: &str = include_str!("samples/consent-insurer-no.json");
 pub(super) const CONSENT_INSURER_YES: &str = include_str!("samples/consent-insurer-yes.json");

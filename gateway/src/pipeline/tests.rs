@@ -42,7 +42,7 @@ ids = "scoped"
 [[source]]
 name = "letters"
 transport = "http"
-format = "ccda"
+format = "device"
 
 [[destination]]
 name = "clinic"
@@ -193,7 +193,7 @@ async fn formats_of_later_releases_are_named() {
     let site = site();
     let refusal = site.receive("letters", "<ClinicalDocument/>").await.unwrap_err();
     assert_eq!(refusal.status(), 415);
-    assert!(refusal.issues()[0].diagnostics.contains("ccda"));
+    assert!(refusal.issues()[0].diagnostics.contains("device"));
 }
 
 #[tokio::test]
