@@ -12,6 +12,7 @@ mod architecture;
 mod bad_bodies;
 mod bad_input;
 mod capability;
+mod ccda;
 mod consent;
 mod consent_corpus;
 mod crash;

@@ -23,8 +23,7 @@ async fn refusals(scene: &mut Scene) -> Result<(), Unmet> {
         media_type: "application/cda+xml",
         body: Bytes::from_static(samples::TRAP.as_bytes()),
     };
-    let answer =
-        scene.https.send(Method::POST, "/ingest/letters", content).await?.with_status(400, "a trap")?;
+    let answer = scene.https.send(Method::POST, "/ingest/letters", content).await?.with_status(400, "a trap")?;
     let (reason, id) =
         (answer.diagnostics(), answer.header("location").rsplit('/').next().unwrap_or_default().to_owned());
     refused(scene, "a trap in XML", &id).await?;
