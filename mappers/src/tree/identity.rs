@@ -70,11 +70,26 @@ impl<'a, 'd> Run<'a, 'd> {
         object.insert(SmolStr::new_static("resourceType"), Json::String(kind.clone()));
         object.insert(SmolStr::new_static("id"), Json::String(id.clone()));
         self.resources.push(Resource::new(kind.clone(), id, name, object, node, role));
-        self.resources.len() - 1
+        let own = self.resources.len() - 1;
+        let role = usize::from(role);
+        if self.first.len() <= role && role < self.compiled.aliases.len() {
+            self.first.resize(role + 1, None);
+        }
+        if let Some(first) = self.first.get_mut(role) {
+            first.get_or_insert(own);
+        }
+        own
     }
 
     /// Empties a resource that said nothing: nothing refers to it.
     pub(super) fn take_back(&mut self, number: usize) {
+        if let Some(role) = self.first.iter().position(|first| *first == Some(number)) {
+            let mut others = self.resources.iter().enumerate().skip(number + 1);
+            let next = others.find(|(_, other)| usize::from(other.role()) == role).map(|(number, _)| number);
+            if let Some(first) = self.first.get_mut(role) {
+                *first = next;
+            }
+        }
         if number + 1 == self.resources.len() {
             self.resources.pop();
         } else if let Some(resource) = self.resources.get_mut(number) {

@@ -32,6 +32,8 @@ pub(crate) struct Run<'a, 'd> {
     pub(super) context: &'a Context<'a>,
     pub(super) zone: Option<TimeZone>,
     pub(super) resources: Vec<Resource>,
+    /// The first resource of each role.
+    pub(super) first: Vec<Option<usize>>,
     /// Number of the resource of an id.
     pub(super) ids: HashMap<Uuid, usize>,
     pub(super) name: UuidName,
@@ -80,6 +82,7 @@ impl<'a, 'd> Run<'a, 'd> {
             context,
             zone: None,
             resources: Vec::with_capacity(64),
+            first: Vec::new(),
             ids: HashMap::new(),
             name: UuidName::default(),
             key: String::new(),
@@ -196,7 +199,7 @@ impl<'a, 'd> Run<'a, 'd> {
     pub(super) fn role(&self, role: AliasId) -> Option<usize> {
         let is = |number: &usize| self.resources.get(*number).is_some_and(|resource| resource.role() == role);
         let around = self.open.iter().rev().copied().find(is);
-        around.or_else(|| self.resources.iter().position(|resource| resource.role() == role))
+        around.or_else(|| self.first.get(usize::from(role)).copied().flatten())
     }
 
     /// The resource around the one being made.
