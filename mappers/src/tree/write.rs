@@ -194,7 +194,9 @@ impl<'b> Writer<'_, 'b> {
             _ => {}
         }
         for found in self.found(row, object) {
-            if self.taken.has(found.json) || !has_constants(found.base, &row.with) {
+            // A row for this way alone says again what another has said.
+            let done = row.way != Way::Backward && self.taken.has(found.json);
+            if done || !has_constants(found.base, &row.with) {
                 continue;
             }
             if self.value(row, path, found, node) {
@@ -251,6 +253,10 @@ impl<'b> Writer<'_, 'b> {
     /// The rows of another table, into the element that the path names.
     fn rows_below(&mut self, row: &Row, path: &Path, number: usize, object: &'b Object, node: &mut Node) {
         let Some(table) = self.tables.tables.get(number) else { return };
+        if path.steps.is_empty() {
+            self.rows(table, object, node);
+            return;
+        }
         let mut scratch = Node::new("scratch");
         let Some(there) = place::open(&mut scratch, path, false) else { return };
         let bare = there.clone();
@@ -415,12 +421,10 @@ impl<'b> Writer<'_, 'b> {
     fn dispatch(&mut self, path: &Path, found: Found<'b>, node: &mut Node) -> bool {
         let Some(target) = self.library.find(found.json) else { return false };
         let in_section = node.name == "section";
-        let Some(made) = self.statement(target, in_section) else { return false };
         let mut above = path.clone();
         let Some(last) = above.steps.pop() else { return false };
-        if last.name.as_ref().is_some_and(|name| *name != made.name) && !in_section {
-            return false;
-        }
+        let name = last.name.as_deref().filter(|_| !in_section);
+        let Some(made) = self.statement(target, in_section, name) else { return false };
         above.end = End::Element;
         let holder = if above.steps.is_empty() { Some(node) } else { place::open(node, &above, true) };
         match holder {
@@ -432,11 +436,14 @@ impl<'b> Writer<'_, 'b> {
         }
     }
 
-    /// The clinical statement of a resource.
-    fn statement(&mut self, target: usize, in_section: bool) -> Option<Node> {
+    /// The clinical statement of a resource, of an element of this name if one is asked for.
+    fn statement(&mut self, target: usize, in_section: bool, name: Option<&str>) -> Option<Node> {
         let kind = self.library.kind(target);
         let object = self.library.resources.get(target)?.as_object()?;
         let (element, entry, number) = self.tables.order.iter().find_map(|(element, at)| {
+            if name.is_some_and(|name| name != element) {
+                return None;
+            }
             let entry = self.tables.entries.get(element)?.get(*at)?;
             let number = *entry.tables.first()?;
             let table = self.tables.tables.get(number)?;
