@@ -15,7 +15,7 @@ use crate::convert::target::{self, Target};
 use crate::convert::{self, Conversion, Format, Part, Reports};
 use crate::layers::Response;
 
-const KNOWN: &str = "from, to, package, timezone, hl7-version, delimiters, message-type";
+const KNOWN: &str = "from, to, package, timezone, hl7-version, delimiters, message-type, document-type";
 
 /// `POST /convert`
 pub(super) async fn convert(call: &mut Call, who: &Who) -> Result<Response, Failure> {
@@ -98,6 +98,7 @@ fn request(call: &Call, in_fhir: bool) -> Result<Conversion, Failure> {
             "hl7-version" => target.version = asked("hl7-version", target::version(&value))?,
             "delimiters" => target.delimiters = Some(asked("delimiters", target::delimiters(&value))?),
             "message-type" => target.message_type = Some(asked("message-type", target::message_type(&value))?),
+            "document-type" => target.document_type = asked("document-type", target::document_type(&value))?,
             // `$convert` stands under `/fhir`, where these say how the answer is written.
             name if in_fhir && GENERAL.contains(&name) => {}
             _ => return Err(unknown_parameter(&name, KNOWN)),

@@ -138,6 +138,9 @@ pub(crate) struct ConvertArguments {
     /// The HL7 v2 message to write, such as ADT^A08, instead of the one that the content calls for.
     #[arg(long, value_name = "TYPE", value_parser = target::message_type)]
     pub(crate) message_type: Option<(String, String)>,
+    /// The C-CDA document to write: ccd, referral-note, discharge-summary or a LOINC code.
+    #[arg(long, value_name = "TYPE", value_parser = target::document_type)]
+    pub(crate) document_type: Option<String>,
     /// The inputs; `-` is standard input.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,

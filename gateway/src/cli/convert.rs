@@ -32,6 +32,7 @@ pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(),
             version: options.hl7_version.clone().unwrap_or_default(),
             delimiters: options.delimiters,
             message_type: options.message_type.clone(),
+            document_type: options.document_type.clone().unwrap_or_default(),
         },
     };
     if let Some(out) = &options.out {

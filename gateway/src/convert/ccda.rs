@@ -1,4 +1,4 @@
-//! C-CDA as `convert` reads it: one document, one Bundle.
+//! C-CDA as `convert` reads and writes it: one document, one Bundle.
 
 use formats::cda::{self, Document, Refused};
 use mappers::{CONVERT_NAMESPACE, Context};
@@ -6,7 +6,7 @@ use model::json::Json;
 use model::outcome::{Issue, Severity};
 
 use super::hl7v2::severity;
-use super::{Middle, Reports, Work, select_issue};
+use super::{Middle, Output, Reports, Work, select_issue};
 
 /// The root of every CDA document (CDA R2, "Clinical Document").
 const ROOT: &str = "ClinicalDocument";
@@ -37,6 +37,27 @@ pub(super) fn read(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> 
     issues.extend(mapped.issues);
     let package = Some(package.name().to_owned());
     Ok(Middle { tree: mapped.bundle, bytes: None, issues, loss: Some(loss), explain, package })
+}
+
+/// Writes a document of what a Bundle says.
+pub(super) fn write(work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue>> {
+    let mut issues = middle.issues;
+    let package =
+        work.packages.of_format("ccda", &work.request.packages).map_err(|error| vec![select_issue(&error)])?;
+    let context = work.request.target.document();
+    let (written, loss) = match work.request.reports {
+        Reports::Left => (package.write_cda(&middle.tree, &context), None),
+        Reports::Made => {
+            let (written, loss) = package.write_cda_with_loss(&middle.tree, &context);
+            (written, Some(loss.to_json()))
+        }
+    };
+    issues.extend(written.issues);
+    if written.bytes.is_empty() {
+        return Err(issues);
+    }
+    let loss = middle.loss.or(loss).unwrap_or(Json::Null);
+    Ok(Output { bytes: written.bytes, issues, loss, explain: middle.explain })
 }
 
 /// Reads the bytes of a document.

@@ -75,7 +75,7 @@ const TABLE: [Row; 10] = [
         media_types: &["application/cda+xml"],
         extension: "xml",
         read: Read::Whole(ccda::read),
-        write: None,
+        write: Some(ccda::write),
     },
     Row {
         format: Format::FhirR4,
@@ -157,8 +157,7 @@ impl Format {
 
     /// Names of the formats that can be asked for; some are for a later release.
     pub fn targets() -> impl Iterator<Item = &'static str> {
-        let asked = |row: &&Row| row.write.is_some() || row.format == Format::Ccda;
-        TABLE.iter().filter(asked).map(|row| row.name)
+        TABLE.iter().filter(|row| row.write.is_some()).map(|row| row.name)
     }
 
     /// Reads a media type such as `application/hl7-v2`; of its parameters only the version of FHIR counts.

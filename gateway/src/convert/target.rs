@@ -12,6 +12,8 @@ pub struct Target {
     pub delimiters: Option<Delimiters>,
     /// MSH-9.1 and MSH-9.2.
     pub message_type: Option<(String, String)>,
+    /// LOINC code of the document to write; empty: that of the Composition, else a continuity of care document.
+    pub document_type: String,
 }
 
 impl Target {
@@ -26,6 +28,11 @@ impl Target {
             delimiters: self.delimiters,
             ..RenderContext::default()
         }
+    }
+
+    /// The context of a way to a document.
+    pub(super) fn document(&self) -> RenderContext {
+        RenderContext { message_code: self.document_type.clone(), ..RenderContext::default() }
     }
 }
 
@@ -47,6 +54,28 @@ pub fn version(text: &str) -> Result<String, String> {
 pub fn delimiters(text: &str) -> Result<Delimiters, String> {
     Delimiters::parse(text)
         .ok_or_else(|| r"expected five different punctuation marks such as |^~\& (MSH-1 and MSH-2)".to_owned())
+}
+
+/// A type of document: one of the names below, or its LOINC code (C-CDA R2.1, "Document-Level Templates").
+///
+/// # Errors
+/// What was expected.
+pub fn document_type(text: &str) -> Result<String, String> {
+    const NAMES: [(&str, &str); 3] =
+        [("ccd", "34133-9"), ("referral-note", "57133-1"), ("discharge-summary", "18842-5")];
+    if let Some((_, code)) = NAMES.iter().find(|(name, _)| *name == text) {
+        return Ok((*code).to_owned());
+    }
+    let is_loinc = text.split_once('-').is_some_and(|(number, check)| {
+        (1..=7).contains(&number.len())
+            && check.len() == 1
+            && number.bytes().chain(check.bytes()).all(|b| b.is_ascii_digit())
+    });
+    if is_loinc {
+        Ok(text.to_owned())
+    } else {
+        Err("expected ccd, referral-note, discharge-summary or a LOINC code".to_owned())
+    }
 }
 
 /// A message type such as `ADT^A08`.

@@ -164,12 +164,12 @@ impl Arrival {
             sending_facility: name(&["custodian", "assignedCustodian", "representedCustodianOrganization", "name"]),
         };
         match (&self.source, &self.header.message_control_id) {
+            // A new version of a document has an id of its own (CDA R2, "ClinicalDocument.id").
             (Some(source), Some(id)) => {
-                let version = at(root, &["versionNumber"]).and_then(|version| version.attribute("value"));
                 self.key = Some(RepeatKey {
                     source: source.name.clone(),
-                    sending_application: at(root, &["setId"]).and_then(instance).unwrap_or_default(),
-                    sending_facility: version.unwrap_or_default().trim().to_owned(),
+                    sending_application: self.header.sending_application.clone().unwrap_or_default(),
+                    sending_facility: self.header.sending_facility.clone().unwrap_or_default(),
                     message_control_id: id.clone(),
                 });
             }
