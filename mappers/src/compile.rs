@@ -24,6 +24,7 @@ use crate::versions::Versions;
 
 mod answers;
 mod beside;
+mod checks;
 mod message;
 mod reference;
 mod rivals;

@@ -15,6 +15,8 @@ pub(crate) const ROW_COLUMNS: &[&str] = &["source", "target", "via", "with", "wh
 pub(crate) const ENTRY_COLUMNS: &[&str] = &["element", "template", "code", "when", "table", "guide"];
 /// Columns of the table that says which resources stand in which section.
 pub(crate) const SECTION_COLUMNS: &[&str] = &["code", "title", "resource", "member", "values", "guide"];
+/// Columns of the table that says what is expected of a document.
+const CHECK_COLUMNS: &[&str] = &["document", "element", "path", "expect", "severity", "text", "guide"];
 /// Columns of vocabulary maps.
 pub(crate) const CODE_COLUMNS: &[&str] = &["code", "system", "target", "display", "equivalence", "guide"];
 /// Columns of message tables.
@@ -114,6 +116,9 @@ fn columns(path: &str) -> Option<(&'static [&'static str], &[usize])> {
     }
     if path == "entries.csv" {
         return Some((ENTRY_COLUMNS, &[0, 1, 2, 3]));
+    }
+    if path == "checks.csv" {
+        return Some((CHECK_COLUMNS, &[0, 1, 2, 3]));
     }
     match path.split_once('/')?.0 {
         // Several rows of a template read the same element: each by its own way.
@@ -228,7 +233,7 @@ fn merge(
     let off = |row: &RawRow| match path.split_once('/') {
         Some(("segments" | "datatypes" | "rows" | "templates", _)) => row.cell(5) == "off",
         Some(("codes", _)) => row.cell(4) == "off",
-        None if path == "entries.csv" => row.cell(4) == "off",
+        None if matches!(path, "entries.csv" | "checks.csv") => row.cell(4) == "off",
         None => row.cell(3) == "off",
         _ => row.cell(3) == "off",
     };

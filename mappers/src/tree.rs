@@ -5,6 +5,7 @@
 //! kept on the nearest resource, and every leaf of the document ends as mapped, kept or dropped with a reason.
 
 mod bundle;
+pub(crate) mod check;
 mod element;
 mod entries;
 mod identity;

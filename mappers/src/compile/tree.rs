@@ -60,6 +60,7 @@ impl Compiler<'_> {
         }
         self.entries();
         self.sections();
+        self.checks();
     }
 
     fn sections(&mut self) {

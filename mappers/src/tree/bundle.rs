@@ -27,6 +27,7 @@ pub(crate) fn map_document(package: &Package, document: &Document, context: &Con
         run.issues.push(Issue::error("not-supported", text).at(root.xpath()));
     }
     run.repeats(package);
+    run.check();
     let patient = run.resources.iter().find(|resource| resource.kind == "Patient");
     let patient = patient.and_then(|resource| ResourceId::parse(&resource.id).ok());
     add_provenance(package, &mut run);

@@ -122,6 +122,21 @@ pub(crate) fn has_template(element: Element<'_>, oid: &str) -> bool {
 }
 
 impl Path {
+    /// The name of the elements that its only step is about, `*` for any; `None` if it is no single step.
+    pub(crate) fn only_name(&self) -> Option<SmolStr> {
+        match (self, self.steps.as_slice()) {
+            (Self { start: Start::Here, end: End::Element, .. }, [step]) => {
+                Some(step.name.clone().unwrap_or_else(|| SmolStr::new_static("*")))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an element is as the only step says, its name aside.
+    pub(crate) fn is_of(&self, element: Element<'_>) -> bool {
+        self.steps.first().is_some_and(|step| step.passes(element, &mut [0; 4], &|_| false))
+    }
+
     /// Whether it leads to what stands below its element.
     pub(crate) fn is_below(&self) -> bool {
         self.start == Start::Here

@@ -10,6 +10,7 @@ use crate::function::Function;
 use crate::map::{AliasId, Way, With};
 use crate::path::Target;
 use crate::quick::Quick;
+use crate::tree::check::Check;
 
 /// Every table of a package.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Tables {
     pub(crate) tables: Vec<Table>,
     /// Which tables read an element met at a `dispatch`, by the element's name; what has no name stands under "".
     pub(crate) entries: HashMap<SmolStr, Vec<Entry>, Quick>,
+    /// What is expected of an element, by its name; of any under "*".
+    pub(crate) checks: HashMap<SmolStr, Vec<Check>, Quick>,
     /// The same in the order of the file, by name and number, as the way back reads them.
     pub(crate) order: Vec<(SmolStr, usize)>,
     /// Which resources stand in which section, for a Bundle without a Composition.
