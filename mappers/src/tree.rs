@@ -4,6 +4,7 @@
 //! with `dispatch` is read by the table that `entries.csv` names for it. No element is thrown away: what no row reads is
 //! kept on the nearest resource, and every leaf of the document ends as mapped, kept or dropped with a reason.
 
+mod attachment;
 mod bundle;
 pub(crate) mod check;
 mod element;

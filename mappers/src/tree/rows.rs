@@ -6,13 +6,13 @@ use model::outcome::Severity;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
+use super::attachment::attachment;
 use super::narrative;
 use super::path::{Part, Path, Value};
 use super::run::{Filling, Run};
 use super::table::{Row, Source, Table, Via};
 use crate::build::{self, Indexes, Located};
 use crate::eval::{LEXEME, absent, beside, constant_beside, is_missing, put, reference};
-use crate::function::attachment::encoded;
 use crate::function::{self, Call, Output};
 use crate::path::{At, Holds};
 use crate::quick::trim;
@@ -259,7 +259,14 @@ impl<'a, 'd> Run<'a, 'd> {
         match &row.via {
             Via::Narrative => return self.narrative(value.element, at, row.rule),
             Via::Referred => return self.referred(value.element, at, row.rule),
-            Via::Attachment => return Some((Json::from(attachment(value.element)), None)),
+            Via::Attachment => {
+                let Some(data) = attachment(value.element) else {
+                    let text = "expected base64, as the element says: the text is kept as it stands";
+                    self.issue(Severity::Warning, "value", text, value.element, row.rule);
+                    return None;
+                };
+                return Some((Json::from(data), None));
+            }
             _ => {}
         }
         let text = value.text();
@@ -343,15 +350,6 @@ impl<'a, 'd> Run<'a, 'd> {
         }
         Some((Json::from(text), None))
     }
-}
-
-/// A text as base64: as it stands where the element says that it is (`representation`), else encoded.
-fn attachment(element: Element<'_>) -> String {
-    let text = element.text();
-    if element.attribute("representation") == Some("B64") {
-        return text.split_ascii_whitespace().collect();
-    }
-    encoded(trim(&text).as_bytes())
 }
 
 /// A text with white space folded: line breaks of a document are layout.
