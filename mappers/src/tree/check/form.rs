@@ -47,7 +47,7 @@ pub(super) fn is_code(system: &str, code: &str) -> bool {
         // RxNorm and CVX: running numbers.
         "2.16.840.1.113883.6.88" => digits(1, 8),
         "2.16.840.1.113883.12.292" => digits(1, 3),
-        "2.16.840.1.113883.3.26.1.1" => code.strip_prefix('C').is_some_and(|number| are_digits(number)),
+        "2.16.840.1.113883.3.26.1.1" => code.strip_prefix('C').is_some_and(are_digits),
         // ICD-10-CM: a letter, a digit, a letter or digit; after the point up to four.
         "2.16.840.1.113883.6.90" => is_icd_10(code),
         "2.16.840.1.113883.6.238" => code
