@@ -42,7 +42,7 @@ impl<'d> Run<'_, 'd> {
                 let before = made.len();
                 self.below(element, made);
                 if let Some(first) = made.get(before).copied() {
-                    self.keep_with(first, element);
+                    self.keep_around(first, element);
                 }
             }
             None => self.below(element, made),
@@ -61,7 +61,7 @@ impl<'d> Run<'_, 'd> {
         self.depth -= 1;
         let inner = std::mem::replace(&mut self.loose, outer);
         if let Some(first) = inner.first() {
-            self.keep_with(*first, element);
+            self.keep_around(*first, element);
         }
         for number in inner {
             if !made.contains(&number) {

@@ -29,6 +29,8 @@ const STRUCTURE: [&str; 12] = [
 
 /// Why a leaf of structure is in no element.
 const BY_STRUCTURE: SmolStr = SmolStr::new_static("structure: says which table reads the element");
+/// Why a pointer into the narrative is in no element.
+const BY_NARRATIVE: SmolStr = SmolStr::new_static("a pointer into the narrative, which the section keeps as a whole");
 /// Why a null is in no element.
 const BY_NULL: SmolStr =
     SmolStr::new_static("nullFlavor: the document says there is no value, so the element is absent");
@@ -36,9 +38,20 @@ const BY_NULL: SmolStr =
 impl<'d> Run<'_, 'd> {
     /// Keeps with a finished resource what is left of an element.
     pub(super) fn keep_with(&mut self, number: usize, element: Element<'d>) {
+        self.keep_as(number, element, String::new());
+    }
+
+    /// Keeps with the first resource made inside an element what is left of that element: as an ancestor's.
+    pub(super) fn keep_around(&mut self, number: usize, element: Element<'d>) {
+        self.keep_as(number, element, format!("~{}/", element.name()));
+    }
+
+    fn keep_as(&mut self, number: usize, element: Element<'d>, mut path: String) {
         let Some(resource) = self.resources.get_mut(number) else { return };
         let (mut object, node) = (std::mem::take(&mut resource.object), resource.node);
-        self.keep_rest(element, &mut object, node);
+        if element.leaf_range().any(|leaf| self.is_unused(leaf)) {
+            self.keep_below(element, &mut path, &mut object, node, 0);
+        }
         if let Some(resource) = self.resources.get_mut(number) {
             resource.object = object;
         }
@@ -65,6 +78,12 @@ impl<'d> Run<'_, 'd> {
             if attribute.name == "nullFlavor" {
                 self.consume(leaf);
                 self.trace.drop_piece(leaf, &BY_NULL);
+                continue;
+            }
+            let pointer = element.name() == "reference" && attribute.name == "value";
+            if pointer && attribute.value.strip_prefix('#').is_some_and(|id| self.document.with_id(id).is_some()) {
+                self.consume(leaf);
+                self.trace.drop_piece(leaf, &BY_NARRATIVE);
                 continue;
             }
             let url = format!("{KEPT}{path}@{}", attribute.name);

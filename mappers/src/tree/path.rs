@@ -43,6 +43,8 @@ pub(crate) enum Test {
     Path { paths: Vec<Path>, values: Vec<SmolStr>, negated: bool },
     /// One of its templates.
     Template { oids: Vec<SmolStr>, negated: bool },
+    /// Asks nothing; the way back writes it.
+    Written { path: Path, value: SmolStr },
     /// The n-th that passes the tests before, from 1.
     Number(usize),
     /// No table has read it yet.
@@ -270,6 +272,7 @@ impl Step {
                 *count += 1;
                 count == wanted
             }
+            Test::Written { .. } => true,
             Test::Unread => !read(child.id()),
         })
     }
@@ -360,6 +363,10 @@ fn test(text: &str) -> Result<Test, String> {
     let (left, values) = match find(text, '=') {
         Some(at) => {
             let (left, right) = text.split_at(at);
+            let right = right.get(1..).unwrap_or_default();
+            if let Some(left) = left.strip_suffix(':') {
+                return Ok(Test::Written { path: parse(left)?, value: right.trim().into() });
+            }
             let left = match left.strip_suffix('!') {
                 Some(left) => {
                     negated = !negated;
@@ -367,7 +374,6 @@ fn test(text: &str) -> Result<Test, String> {
                 }
                 None => left,
             };
-            let right = right.get(1..).unwrap_or_default();
             (left, right.split('|').map(|value| SmolStr::new(value.trim())).collect())
         }
         None => (text, Vec::new()),

@@ -516,6 +516,11 @@ impl<'b> Writer<'_, 'b> {
             };
             let Some(text) = item.text_at(&["valueString"]) else { continue };
             let Ok(path) = super::path::parse(path) else { continue };
+            if path.ancestor().is_some() {
+                self.above.push((path, text.to_owned()));
+                self.taken.take_all(item);
+                continue;
+            }
             if !place::stands(node, &path) && place::put(node, &path, false, text) {
                 self.taken.take_all(item);
             }

@@ -5,18 +5,29 @@ use smol_str::SmolStr;
 use super::node::{Child, Node};
 use crate::tree::path::{End, Path, Step, Test};
 
-/// The element at a path below another, made where it is not there; `new` makes the last one anew.
+/// Elements that stand for one relation: the next one needs another.
+const HOLDERS: [&str; 8] =
+    ["entryRelationship", "component", "entry", "participant", "performer", "author", "informant", "specimen"];
+
+/// What may stand in a relation beside its statement.
+const BESIDE: [&str; 5] = ["sequenceNumber", "seperatableInd", "priorityNumber", "templateId", "time"];
+
+/// The element at a path below another, made where it is not there; `new` makes the last one anew, with its relation.
 pub(super) fn open<'n>(node: &'n mut Node, path: &Path, new: bool) -> Option<&'n mut Node> {
     if !path.is_below() {
         return None;
     }
     let mut here = node;
-    let last = path.steps.len();
+    let holder = path.steps.iter().rposition(is_holder);
+    let anew = holder.unwrap_or_else(|| path.steps.len().saturating_sub(1));
     for (at, step) in path.steps.iter().enumerate() {
-        let fresh = new && at + 1 == last;
-        here = child(here, step, fresh)?;
+        here = child(here, step, path.steps.get(at + 1), new && at == anew)?;
     }
     Some(here)
+}
+
+fn is_holder(step: &Step) -> bool {
+    step.name.as_ref().is_some_and(|name| HOLDERS.contains(&name.as_str()))
 }
 
 /// Writes a text where a path ends; `false` where another text stands already.
@@ -84,9 +95,15 @@ pub(super) fn texts(node: &Node, path: &Path) -> Vec<String> {
     out
 }
 
-fn child<'n>(node: &'n mut Node, step: &Step, fresh: bool) -> Option<&'n mut Node> {
+fn child<'n>(node: &'n mut Node, step: &Step, next: Option<&Step>, fresh: bool) -> Option<&'n mut Node> {
     let name = step.name.clone()?;
-    let found = node.children.iter().position(|child| matches!(child, Child::Element(there) if fits(there, step)));
+    // A relation that leads elsewhere already is none to use.
+    let free = |there: &Node| {
+        let mut held = there.elements().filter(|child| !BESIDE.contains(&child.name.as_str())).peekable();
+        !is_holder(step) || held.peek().is_none() || next.is_none_or(|next| held.any(|child| fits(child, next)))
+    };
+    let usable = |child: &Child| matches!(child, Child::Element(there) if fits(there, step) && free(there));
+    let found = node.children.iter().position(usable);
     let at = match found.filter(|_| !fresh) {
         Some(at) => at,
         None => {
@@ -132,6 +149,10 @@ pub(super) fn fits(node: &Node, step: &Step) -> bool {
             // What only has to be there is being written.
             held != *negated || (values.is_empty() && !*negated)
         }
+        Test::Written { path, value } => {
+            let there = texts(node, path);
+            there.is_empty() || there.iter().any(|text| text == value)
+        }
         Test::Number(_) | Test::Unread => true,
     })
 }
@@ -153,6 +174,9 @@ pub(super) fn satisfy(node: &mut Node, test: &Test) {
             if let (Some(path), Some(value)) = (paths.first(), values.first()) {
                 put(node, path, false, value);
             }
+        }
+        Test::Written { path, value } => {
+            put(node, path, false, value);
         }
         _ => {}
     }
