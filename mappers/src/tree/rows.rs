@@ -33,7 +33,13 @@ impl<'a, 'd> Run<'a, 'd> {
                     return;
                 }
                 for value in self.values(path, element) {
-                    if self.value(row, value, to) && !row.each {
+                    if !self.value(row, value, to) {
+                        continue;
+                    }
+                    if path.is_below() {
+                        self.mark_between(value.element, element);
+                    }
+                    if !row.each {
                         break;
                     }
                 }
@@ -61,6 +67,17 @@ impl<'a, 'd> Run<'a, 'd> {
                     self.constant(row, to);
                 }
             }
+        }
+    }
+
+    /// What a row has read of a statement inside is said: that statement is no resource of its own.
+    fn mark_between(&mut self, inner: Element<'d>, outer: Element<'d>) {
+        let mut here = Some(inner).filter(|inner| inner.id() != outer.id());
+        while let Some(element) = here {
+            if self.tables.entries.contains_key(element.name()) {
+                self.mark_read(element);
+            }
+            here = element.parent().filter(|parent| parent.id() != outer.id());
         }
     }
 

@@ -169,9 +169,15 @@ impl<'b> Writer<'_, 'b> {
             // What a constant says is said by the table that is chosen; a reference, by what stands around.
             if row.way != Way::Backward {
                 for found in self.found(row, object) {
+                    if let Via::Literal(said) = &row.via
+                        && !says(found.json, said)
+                    {
+                        continue;
+                    }
                     self.taken.take(found.json);
                     if matches!(row.source, Source::Constant) && has_constants(found.base, &row.with) {
                         self.taken.take_all(found.json);
+                        self.conditions(&row.when, node);
                     }
                 }
             }
@@ -339,7 +345,12 @@ impl<'b> Writer<'_, 'b> {
         let mut scratch = Node::new("scratch");
         let Some(there) = place::open(&mut scratch, path, false) else { return false };
         let bare = there.clone();
+        let asked = row.when.iter().any(|term| !term.negated && matches!(term.test, Test::Coded(..)));
         if let Some(map) = map.and_then(|map| self.compiled.maps.get(map)) {
+            // A row for codes of a map only says nothing of others.
+            if asked && !has_code_of(map, found.json) {
+                return false;
+            }
             self.mapped_code(map, found.json, there);
         }
         self.rows(table, object, there);
@@ -510,18 +521,20 @@ impl<'b> Writer<'_, 'b> {
 
     /// Writes leaves that came from a document and had no home, where their place is plain.
     fn kept(&mut self, object: &'b Object, node: &mut Node) {
-        for item in object.get("extension").and_then(Json::as_array).unwrap_or_default() {
-            let Some(path) = item.text_at(&["url"]).and_then(|url| url.strip_prefix(super::keep::KEPT)) else {
-                continue;
-            };
-            let Some(text) = item.text_at(&["valueString"]) else { continue };
-            let Ok(path) = super::path::parse(path) else { continue };
+        let items = object.get("extension").and_then(Json::as_array).unwrap_or_default();
+        let before = node.clone();
+        for item in items {
+            let url = item.text_at(&["url"]).and_then(|url| url.strip_prefix(super::keep::KEPT));
+            let (Some(url), Some(text)) = (url, item.text_at(&["valueString"])) else { continue };
+            let Ok(path) = super::path::parse(url) else { continue };
             if path.ancestor().is_some() {
                 self.above.push((path, text.to_owned()));
                 self.taken.take_all(item);
                 continue;
             }
-            if !place::stands(node, &path) && place::put(node, &path, false, text) {
+            // Which of several relations it was of is not known any more.
+            if !place::leads_elsewhere(&before, &path) && !place::stands(&before, &path) && place::put_counted(node, &path, text)
+            {
                 self.taken.take_all(item);
             }
         }
@@ -546,6 +559,28 @@ impl<'b> Writer<'_, 'b> {
         if let Some(account) = account {
             loss::account(self.library, &self.taken, &self.written, account);
         }
+    }
+}
+
+/// Whether one of a concept's codes, or a code itself, is what a vocabulary map makes.
+fn has_code_of(map: &CodeMap, json: &Json) -> bool {
+    let made = |coding: &Json| {
+        let code = coding.text_at(&["code"]);
+        code.is_some_and(|code| map.backward(coding.text_at(&["system"]), code).is_some())
+    };
+    made(json) || json.items("coding").iter().any(made)
+}
+
+/// Whether a value is what a constant says, whatever else it says.
+fn says(value: &Json, constant: &Json) -> bool {
+    match (value, constant) {
+        (Json::Object(value), Json::Object(constant)) => {
+            constant.iter().all(|(name, inner)| value.get(name).is_some_and(|there| says(there, inner)))
+        }
+        (Json::Array(value), Json::Array(constant)) => {
+            constant.iter().all(|wanted| value.iter().any(|item| says(item, wanted)))
+        }
+        (value, constant) => value == constant,
     }
 }
 

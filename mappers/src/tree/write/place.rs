@@ -37,6 +37,47 @@ pub(super) fn put(node: &mut Node, path: &Path, new: bool, text: &str) -> bool {
     write(there, &end, text)
 }
 
+/// Whether a path goes through a relation of a kind that stands there already.
+pub(super) fn leads_elsewhere(node: &Node, path: &Path) -> bool {
+    let mut here = node;
+    for step in &path.steps {
+        let mut same = here.elements().filter(|child| step.name.as_ref().is_some_and(|name| *name == child.name));
+        let Some(next) = same.next() else { return false };
+        if is_holder(step) {
+            return true;
+        }
+        here = next;
+    }
+    false
+}
+
+/// Writes a text where a path ends, its numbers counted as they stood in the document it came from.
+pub(super) fn put_counted(node: &mut Node, path: &Path, text: &str) -> bool {
+    let mut here = node;
+    for step in &path.steps {
+        let Some(name) = step.name.clone() else { return false };
+        let number = step.tests.iter().find_map(|test| match test {
+            Test::Number(number) => Some(*number),
+            _ => None,
+        });
+        let named = |child: &Child| matches!(child, Child::Element(there) if there.name == name);
+        let count = here.children.iter().filter(|child| named(child)).count();
+        let number = number.unwrap_or(1);
+        if number > count + 1 {
+            return false;
+        }
+        if number > count {
+            here.push(Node::new(name.clone()));
+        }
+        let at = here.children.iter().enumerate().filter(|(_, child)| named(child)).map(|(at, _)| at).nth(number.saturating_sub(1));
+        match at.and_then(|at| here.children.get_mut(at)) {
+            Some(Child::Element(next)) => here = next,
+            _ => return false,
+        }
+    }
+    write(here, &path.end, text)
+}
+
 /// Writes a text into an element.
 pub(super) fn write(node: &mut Node, end: &End, text: &str) -> bool {
     match end {
