@@ -12,6 +12,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "code", arguments: 0, forward: code, backward: Some(same) },
     Function { name: "uri", arguments: 0, forward: uri, backward: Some(same) },
     Function { name: "boolean", arguments: 0, forward: boolean, backward: Some(yes_or_no) },
+    Function { name: "truth", arguments: 0, forward: truth, backward: Some(same) },
 ];
 
 fn text(call: &Call<'_>) -> Result<Output, Failure> {
@@ -55,6 +56,15 @@ fn uri(call: &Call<'_>) -> Result<Output, Failure> {
         return Err(Failure("expected a URI without blanks"));
     }
     exact(value)
+}
+
+/// XML Schema part 2, "boolean": the words, or 1 and 0.
+fn truth(call: &Call<'_>) -> Result<Output, Failure> {
+    match trim(call.value) {
+        "true" | "1" => exact("true"),
+        "false" | "0" => exact("false"),
+        _ => Err(Failure("expected true or false")),
+    }
 }
 
 /// HL7 table 0136 "Yes/No Indicator".

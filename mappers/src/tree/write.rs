@@ -533,7 +533,9 @@ impl<'b> Writer<'_, 'b> {
                 continue;
             }
             // Which of several relations it was of is not known any more.
-            if !place::leads_elsewhere(&before, &path) && !place::stands(&before, &path) && place::put_counted(node, &path, text)
+            if !place::leads_elsewhere(&before, &path)
+                && !place::stands(&before, &path)
+                && place::put_counted(node, &path, text)
             {
                 self.taken.take_all(item);
             }

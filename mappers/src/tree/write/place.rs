@@ -69,7 +69,13 @@ pub(super) fn put_counted(node: &mut Node, path: &Path, text: &str) -> bool {
         if number > count {
             here.push(Node::new(name.clone()));
         }
-        let at = here.children.iter().enumerate().filter(|(_, child)| named(child)).map(|(at, _)| at).nth(number.saturating_sub(1));
+        let at = here
+            .children
+            .iter()
+            .enumerate()
+            .filter(|(_, child)| named(child))
+            .map(|(at, _)| at)
+            .nth(number.saturating_sub(1));
         match at.and_then(|at| here.children.get_mut(at)) {
             Some(Child::Element(next)) => here = next,
             _ => return false,
