@@ -10,6 +10,7 @@ mod fetch;
 mod fhirpath;
 mod input;
 mod ledger;
+mod mappers;
 mod mapping;
 mod packages;
 mod progress;
@@ -76,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Consent(command) => consent::run(command, &reporter),
         Command::Ledger(command) => ledger::run(command, &reporter),
         Command::Conformance(command) => conformance::run(command, &reporter),
+        Command::Mappers(command) => mappers::run(&command, &reporter),
         Command::Token(options) => token::run(&options, &reporter),
         Command::Store(command) => store::run(command, &reporter),
     };

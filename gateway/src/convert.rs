@@ -12,6 +12,7 @@ use model::outcome::Issue;
 
 pub(crate) mod ccda;
 mod fhir;
+pub mod flat;
 mod format;
 mod hl7v2;
 pub mod target;
@@ -224,7 +225,11 @@ impl<'w> Work<'w> {
     /// A text that looks like nothing known is what the packages named for it read.
     fn named_format(&self) -> Option<Format> {
         let packages = self.request.packages.iter().filter_map(|name| self.packages.named(name));
-        packages.filter_map(|package| Format::parse(package.format())).next()
+        let format = |format: &str| match format {
+            mappers::flat::FORMAT => Some(Format::Csv),
+            name => Format::parse(name),
+        };
+        packages.filter_map(|package| format(package.format())).next()
     }
 
     fn finish(&self, read: Result<Middle, Vec<Issue>>) -> Result<Output, Vec<Issue>> {

@@ -5,11 +5,13 @@
 //! rows may be mapped on several threads: the same row gives the same resources wherever and whenever it is mapped.
 
 mod collected;
+mod draft;
 mod eval;
 mod expect;
 mod memory;
 mod pattern;
 pub(crate) mod plan;
+mod reverse;
 pub(crate) mod settings;
 mod shape;
 mod whole;
@@ -18,10 +20,12 @@ use formats::flat::{Dialect, Row, Rows};
 use model::outcome::Issue;
 
 pub use collected::Collected;
+pub use draft::{Draft, DraftError, draft};
 pub use eval::Resource;
 pub use expect::cases;
 pub(crate) use expect::expectations;
 pub use memory::Memory;
+pub use reverse::{Rendered, RenderedFlat};
 pub use shape::Shape;
 pub use whole::{Assigned, Converted, File, HEAD_BYTES, assign, issue};
 

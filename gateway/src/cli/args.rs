@@ -58,6 +58,9 @@ pub(crate) enum Command {
     /// Checks of mapping packages and of mapping quality.
     #[command(subcommand)]
     Conformance(ConformanceCommand),
+    /// Making mapping packages.
+    #[command(subcommand)]
+    Mappers(MappersCommand),
     /// Prints one development token.
     Token(TokenArguments),
     /// Moves and checks the data directory.
@@ -141,9 +144,28 @@ pub(crate) struct ConvertArguments {
     /// The C-CDA document to write: ccd, referral-note, discharge-summary or a LOINC code.
     #[arg(long, value_name = "TYPE", value_parser = target::document_type)]
     pub(crate) document_type: Option<String>,
-    /// The inputs; `-` is standard input.
+    /// Of a flat extract: always a resource a line, not a transaction Bundle where the input is small.
+    #[arg(long)]
+    pub(crate) ndjson: bool,
+    /// The inputs; `-` is standard input, a folder is a flat extract of several tables.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MappersCommand {
+    /// Drafts a package from a sample of a flat file and prints what the columns look like.
+    #[command(after_help = "Example: anchorline mappers draft results.csv --name quay-lab")]
+    Draft {
+        /// The sample; `-` is standard input.
+        file: PathBuf,
+        /// The package's name [default: the file's].
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Where it is written; its last folder is the package's name [default: ./NAME].
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

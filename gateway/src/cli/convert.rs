@@ -1,5 +1,7 @@
 //! `anchorline convert`: translates files; stores nothing.
 
+mod flat;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -44,6 +46,13 @@ pub(crate) fn run(options: &ConvertArguments, reporter: &Reporter) -> Result<(),
     let mut refused = Refused::default();
     for (number, (path, stem)) in options.inputs.iter().zip(&stems).enumerate() {
         let place = Place { path, stem };
+        if flat::takes(options, path) {
+            let run =
+                flat::Run { packages: &packages, names: &request.packages, options, progress: &progress, reporter };
+            flat::one(&run, (path, stem), &mut sinks, &mut refused)?;
+            progress.advance(0, number + 1);
+            continue;
+        }
         let read = one(&packages, &request, options, &place, &progress, &mut sinks, &mut refused, reporter)?;
         match read {
             Err(failure) if options.inputs.len() > 1 => {
@@ -247,6 +256,16 @@ impl Sinks {
 
     fn outcome(&mut self, outcome: &Json, number: Option<usize>) -> Result<(), Failure> {
         line(&mut self.outcome, &numbered(outcome, number, "outcome"))
+    }
+
+    /// Lines of loss and explanation that are made already.
+    fn raw(&mut self, loss: &[u8], explain: &[u8]) -> Result<(), Failure> {
+        for (file, bytes) in [(&mut self.loss, loss), (&mut self.explain, explain)] {
+            if let Some(file) = file {
+                file.write_all(bytes).map_err(Failure::refused)?;
+            }
+        }
+        Ok(())
     }
 
     fn close(self) -> Result<(), Failure> {

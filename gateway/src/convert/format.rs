@@ -5,7 +5,7 @@
 
 use model::outcome::Issue;
 
-use super::{Middle, Output, Stream, Work, ccda, fhir, hl7v2};
+use super::{Middle, Output, Stream, Work, ccda, fhir, flat, hl7v2};
 
 /// A format by the names of the command line and of `/convert`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,10 +120,10 @@ const TABLE: [Row; 10] = [
     Row {
         format: Format::Csv,
         name: "csv",
-        media_types: &["text/csv"],
+        media_types: &["text/csv", "text/tab-separated-values"],
         extension: "csv",
-        read: Read::Later,
-        write: None,
+        read: Read::Whole(flat::read),
+        write: Some(flat::write),
     },
     Row { format: Format::Device, name: "device", media_types: &[], extension: "json", read: Read::Later, write: None },
 ];

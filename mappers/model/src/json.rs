@@ -218,6 +218,11 @@ impl Object {
         self.0.get(index).map(|(key, value)| (key.as_str(), value))
     }
 
+    /// Appends the object as compact JSON.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        write::object(self, out);
+    }
+
     /// An object of members whose names the caller has checked to differ.
     pub(crate) fn from_distinct(members: Vec<(SmolStr, Json)>) -> Self {
         Self(members)

@@ -9,12 +9,12 @@ use model::json::{Json, Number, Object};
 use model::outcome::{Issue, Severity};
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::build::{self, Indexes, Located, Shared};
+use crate::build::{self, Indexes, Located, Shared, SharedKind};
 use crate::compile::Compiled;
 use crate::eval::constants::constant_beside;
 use crate::eval::identity::names;
 use crate::eval::put::{absent, beside, coding, is_missing, put, reference};
-use crate::eval::{LEXEME, zone};
+use crate::eval::zone;
 use crate::function::{self, Authorities, Call, Function, Output, escaped};
 use crate::map::{AliasId, Form, Identity, Part, Place, Row, SELF, Source, Table, Term, Test, Via, Way};
 use crate::needs::bit;
@@ -28,6 +28,8 @@ use super::shape::Shape;
 
 /// Extension that holds the text of a cell no row reads; the table and the column follow.
 pub(crate) const KEPT: &str = "urn:anchorline:flat:";
+/// Extension beside a primitive that says less than the cell it came from: that cell.
+pub(crate) const LEXEME: &str = "urn:anchorline:flat-lexeme";
 /// System of the code of a Basic resource that keeps a row nothing is made of: the table is the code.
 pub(crate) const TABLE_SYSTEM: &str = "urn:anchorline:flat-table";
 
@@ -51,6 +53,13 @@ pub struct Resource {
     /// `Type/id`
     pub(crate) name: SmolStr,
     alias: AliasId,
+}
+
+impl Resource {
+    /// Appends it as compact JSON.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        self.object.write(out);
+    }
 }
 
 /// What became of a cell.
@@ -266,7 +275,7 @@ impl<'a> Eval<'a> {
     /// Runs every role of a row, then keeps what none has read.
     fn line(&mut self, here: Here<'_, '_>) {
         let Some(flat) = self.table(here.line) else { return };
-        let mut present = 0;
+        let (mut present, mut item) = (0, None);
         self.known.clear();
         self.known.resize(here.line.cells.len(), Known::Empty);
         for (number, position) in here.line.shape.columns() {
@@ -294,8 +303,12 @@ impl<'a> Eval<'a> {
             if let Some(resource) = self.resources.get_mut(own) {
                 resource.object = object;
             }
+            if flat.adds {
+                let made = shared.iter().find(|item| item.owner == table.alias && item.kind == SharedKind::Segment);
+                item = item.or(made.map(|item| (own, item.name.clone(), item.index)));
+            }
         }
-        self.keep_rest(flat, here.line);
+        self.keep_rest(flat, here.line, item);
         self.settle_counts();
     }
 
@@ -883,8 +896,9 @@ impl<'a> Eval<'a> {
         }
     }
 
-    /// Keeps the cells that no row has read, on the resource the row is about, else in a Basic resource.
-    fn keep_rest(&mut self, flat: &FlatTable, line: &Line<'_>) {
+    /// Keeps the cells that no row has read: in the item of an array that the row has added, on the resource the row is
+    /// about, else in a Basic resource.
+    fn keep_rest(&mut self, flat: &FlatTable, line: &Line<'_>, item: Option<(usize, SmolStr, u32)>) {
         if !self.known.contains(&Known::Nothing) {
             return;
         }
@@ -907,8 +921,21 @@ impl<'a> Eval<'a> {
             let column = self.column_name(flat, line, position);
             let url = format!("{KEPT}{}:{}", flat.name, escaped(&column));
             let Some(resource) = self.resources.get_mut(own) else { continue };
-            let index = build::extend(&mut resource.object, url, "valueString", Json::from(text));
-            let to = format!("{}#{}.extension[{index}]", resource.name, resource.kind);
+            let within = item.as_ref().filter(|(of, name, index)| {
+                let list = resource.object.get(name).filter(|_| *of == own);
+                list.and_then(|list| list.item(*index as usize)).is_some_and(|item| item.as_object().is_some())
+            });
+            let object = match within {
+                Some((_, name, index)) => {
+                    let list = resource.object.get_mut(name).and_then(Json::as_array_mut);
+                    list.and_then(|list| list.get_mut(*index as usize)).and_then(Json::as_object_mut)
+                }
+                None => Some(&mut resource.object),
+            };
+            let Some(object) = object else { continue };
+            let index = build::extend(object, url, "valueString", Json::from(text));
+            let within = within.map_or_else(String::new, |(_, name, index)| format!(".{name}[{index}]"));
+            let to = format!("{}#{}{within}.extension[{index}]", resource.name, resource.kind);
             self.mark(position, line, Known::Kept, &to);
         }
     }

@@ -132,7 +132,6 @@ impl Pattern {
         }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the way back"))]
     /// A timestamp of HL7 v2 as the pattern writes it; `None` if it cannot say all of it, or asks for more.
     pub(crate) fn text(&self, digits: &str) -> Option<String> {
         match self {

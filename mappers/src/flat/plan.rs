@@ -158,6 +158,13 @@ impl Plan {
         out
     }
 
+    /// The tables above one, the nearest first, as they are.
+    pub(crate) fn ancestors_of(&self, table: &FlatTable) -> Vec<&FlatTable> {
+        let own = self.number(&table.name);
+        let numbers = own.map(|own| self.ancestors(own)).unwrap_or_default();
+        numbers.iter().filter_map(|number| self.tables.get(*number)).collect()
+    }
+
     /// Sorts the roles and says what cannot be run.
     pub(crate) fn finish(&mut self, compiled: &Compiled, errors: &mut Vec<LoadError>) {
         for number in 0..self.tables.len() {

@@ -6,6 +6,7 @@ use model::json::Json;
 use super::*;
 use crate::package::Packages;
 
+mod back;
 mod patterns;
 
 /// A small package: one table, its rows and a code map.

@@ -41,6 +41,8 @@ pub struct Converted {
     pub explain: Vec<Explained>,
     /// Rows that were mapped.
     pub rows: u64,
+    /// Name of the package that read them.
+    pub package: String,
 }
 
 /// So much of a file shows its header.
@@ -59,7 +61,7 @@ pub fn assign<'p>(packages: &'p Packages, names: &[String], files: &[File<'_>]) 
         return Err(Issue::error("not-found", format!("no mapping package is named {unknown}")));
     }
     let chosen: Vec<&Package> = named.into_iter().filter(|package| package.format() == FORMAT).collect();
-    if chosen.is_empty() && !names.is_empty() && !names.iter().any(|name| name == crate::package::BASE) {
+    if chosen.is_empty() && names.iter().any(|name| name != crate::package::BASE) {
         return Err(Issue::error("not-found", "no mapping package named reads flat files"));
     }
     for package in &chosen {
@@ -199,7 +201,7 @@ impl Assigned<'_> {
         issues.extend(mapper.take_issues());
         let (bundle, more, loss, explain) = collected.finish();
         issues.extend(more);
-        Ok(Converted { bundle, issues, loss, explain, rows: count })
+        Ok(Converted { bundle, issues, loss, explain, rows: count, package: package.name().to_owned() })
     }
 }
 

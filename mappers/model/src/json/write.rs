@@ -1,21 +1,10 @@
 //! The writer: compact or indented, with the escapes of RFC 8785 and numbers as they came.
 
-use super::Json;
+use super::{Json, Object};
 
 pub(super) fn compact(value: &Json, out: &mut Vec<u8>) {
     match value {
-        Json::Object(object) => {
-            out.push(b'{');
-            for (index, (name, member)) in object.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                string(name, out);
-                out.push(b':');
-                compact(member, out);
-            }
-            out.push(b'}');
-        }
+        Json::Object(object) => self::object(object, out),
         Json::Array(items) => {
             out.push(b'[');
             for (index, item) in items.iter().enumerate() {
@@ -28,6 +17,20 @@ pub(super) fn compact(value: &Json, out: &mut Vec<u8>) {
         }
         scalar => self::scalar(scalar, out),
     }
+}
+
+/// Writes the members of an object.
+pub(super) fn object(object: &Object, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (index, (name, member)) in object.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        string(name, out);
+        out.push(b':');
+        compact(member, out);
+    }
+    out.push(b'}');
 }
 
 /// Writes what is neither array nor object (those give nothing).

@@ -1,0 +1,90 @@
+use std::io::Cursor;
+
+use mappers::Packages;
+use mappers::flat::assign;
+
+use super::*;
+
+struct Bytes(Vec<u8>);
+
+impl Source for Bytes {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(Cursor::new(self.0.clone())))
+    }
+}
+
+const NAMES: [&str; 3] = ["patients.csv", "phones.csv", "results.csv"];
+
+/// Three files of many rows: patients, a number each, ten results each; invented.
+fn extract(patients: usize) -> Vec<Vec<u8>> {
+    let mut files = [
+        "Patient No;Family name;Given names;Born;Sex;Street;Zip;City;Country\n".to_owned(),
+        "Patient No;Kind;Number\n".to_owned(),
+        "Patient No;Order;Line;Test;Test name;Value;Unit;Low;High;Flag;Drawn;Status;Remark\n".to_owned(),
+    ];
+    for patient in 0..patients {
+        files[0].push_str(&format!("P{patient};Fam{patient};Given;03.11.1958;F;Street {patient};14;Town;DK\n"));
+        files[1].push_str(&format!("P{patient};home;+45 {patient}\n"));
+        for line in 0..10 {
+            files[2]
+                .push_str(&format!("P{patient};A{patient};{line};GLU;Glucose;5.{line};mmol/L;3;6;N;14.06.2024;F;\n"));
+        }
+    }
+    files.map(String::into_bytes).to_vec()
+}
+
+fn converted(files: &[Vec<u8>], workers: usize) -> (Vec<u8>, Ended) {
+    let packages = Packages::embedded().unwrap();
+    let heads: Vec<File<'_>> = NAMES.iter().zip(files).map(|(name, bytes)| File { name, bytes }).collect();
+    let assigned: Assigned<'_> = assign(&packages, &[], &heads).unwrap();
+    let context = Context { namespace: &CONVERT_NAMESPACE, ..Context::default() };
+    let request = Request { assigned: &assigned, context: &context, reports: false, workers };
+    let mut sources: Vec<Box<dyn Source>> =
+        files.iter().map(|bytes| Box::new(Bytes(bytes.clone())) as Box<dyn Source>).collect();
+    let mut out = Vec::new();
+    let ended = run(&request, &mut sources, &mut |written| {
+        out.extend_from_slice(&written.resources);
+        true
+    });
+    (out, ended.unwrap())
+}
+
+#[test]
+fn rows_come_in_their_order_whatever_the_number_of_threads() {
+    let files = extract(300);
+    let (one, ended) = converted(&files, 1);
+    assert_eq!((ended.rows, ended.issues.len()), (3300, 0), "{:?}", ended.issues);
+    let [total, mapped, kept, dropped] = ended.cells;
+    assert_eq!(total, mapped + kept + dropped);
+    assert!(kept == 0 && dropped > 0, "{:?}", ended.cells);
+    assert_eq!(one.iter().filter(|byte| **byte == b'\n').count(), 3300);
+    for workers in [2, 5] {
+        assert!(converted(&files, workers).0 == one, "{workers} threads give other bytes");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_off_gives_its_rows() {
+    let mut files = extract(3);
+    let results = files.last_mut().unwrap();
+    results.truncate(results.len() - 20);
+    let (out, ended) = converted(&files, 2);
+    assert_eq!(ended.rows, 33);
+    assert!(!out.is_empty());
+}
+
+#[test]
+fn findings_of_one_kind_are_counted() {
+    let mut log = Log::default();
+    log.extend((0..50).map(|row| Issue::warning("value", "expected a number").at(format!("{row},x"))));
+    let issues = log.finish();
+    assert_eq!(issues.len(), SHOWN + 1);
+    assert!(issues.last().unwrap().diagnostics.contains("50 times"));
+}
+
+#[test]
+fn a_resource_is_written_again_only_when_it_has_changed() {
+    let mut remembered = Remembered::default();
+    let writes = [(7, 1), (7, 1), (7, 2), (7, 2), (7, 1)].map(|(name, content)| remembered.is_new(name, content));
+    assert_eq!(writes, [true, false, true, false, true]);
+}
