@@ -46,33 +46,52 @@ fn document_key(root: Element<'_>) -> String {
 }
 
 impl Run<'_, '_> {
-    /// A Provenance for each further place at which the document says a resource again.
+    /// A Provenance for each clinical resource that the document says again, with the sections where it does.
     fn repeats(&mut self, package: &Package) {
-        for (number, element) in std::mem::take(&mut self.again) {
+        let again = std::mem::take(&mut self.again);
+        // What no document dates is not dated: the time is the document's own.
+        let (Some(recorded), Some(home)) = (self.recorded(), self.composition()) else { return };
+        let mut told: Vec<(usize, Vec<Json>)> = Vec::new();
+        for (number, element) in again {
+            let kind = self.resources.get(number).map(|resource| resource.kind.as_str()).unwrap_or_default();
+            if SUPPORT.contains(&kind) {
+                continue;
+            }
+            let mut what = Object::of([("reference", Json::String(home.clone()))]);
+            if let Some(title) = section_title(element) {
+                what.insert("display", title);
+            }
+            let place = Json::object([("role", Json::from("source")), ("what", Json::Object(what))]);
+            match told.iter_mut().find(|(known, _)| *known == number) {
+                Some((_, places)) => places.push(place),
+                None => told.push((number, vec![place])),
+            }
+        }
+        for (number, places) in told {
             let Some(name) = self.name_of(number).cloned() else { continue };
             let kind = SmolStr::new_static("Provenance");
-            let at = element.xpath();
-            let id = uuid_v5(self.context.namespace, &[self.context.source, &kind, &self.key, &name, &at]);
+            let id = uuid_v5(self.context.namespace, &[self.context.source, &kind, &self.key, &name]);
             if self.ids.contains_key(&id) {
                 continue;
             }
-            // What no document dates is not dated: the time is the document's own.
-            let Some(recorded) = self.recorded() else { continue };
             let node = self.trace.root(u32::try_from(self.resources.len()).unwrap_or(u32::MAX), &kind);
             let (text, full) = names(&kind, id);
-            let mut object = Object::of([
+            let object = Object::of([
                 ("resourceType", Json::String(kind.clone())),
                 ("id", Json::String(text.clone())),
                 ("target", Json::array([reference(&name)])),
+                ("recorded", recorded.clone()),
+                ("agent", Json::array([package.assembler().clone()])),
+                ("entity", Json::Array(places)),
             ]);
-            object.insert("recorded", recorded);
-            object.insert("agent", Json::array([package.assembler().clone()]));
-            let place = Json::object([("system", Json::from("urn:anchorline:cda-place")), ("value", Json::from(at))]);
-            let what = Json::object([("identifier", place)]);
-            object.insert("entity", Json::array([Json::object([("role", Json::from("source")), ("what", what)])]));
             self.ids.insert(id, self.resources.len());
             self.resources.push(crate::eval::Resource::new(kind, text, full, object, node, crate::map::SELF));
         }
+    }
+
+    /// The name of the document's Composition.
+    fn composition(&self) -> Option<SmolStr> {
+        self.resources.iter().find(|resource| resource.kind == "Composition").map(|home| home.name.clone())
     }
 
     /// When the document was made, as the resources made of it say.
@@ -83,6 +102,20 @@ impl Run<'_, '_> {
         };
         of("Provenance", "recorded").or_else(|| of("Bundle", "timestamp"))
     }
+}
+
+/// What clinical content refers to: said wherever it is needed.
+const SUPPORT: [&str; 8] =
+    ["Device", "Location", "Organization", "Patient", "Practitioner", "PractitionerRole", "RelatedPerson", "Specimen"];
+
+/// The title of the section an element stands in.
+fn section_title(element: Element<'_>) -> Option<String> {
+    let mut at = element;
+    while at.name() != "section" {
+        at = at.parent()?;
+    }
+    let title = at.children().find(|child| child.name() == "title")?.text().trim().to_owned();
+    (!title.is_empty()).then_some(title)
 }
 
 /// Says in the document's Provenance what was made and by which package. FHIR R4 provenance.html.

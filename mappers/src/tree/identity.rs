@@ -36,7 +36,7 @@ impl<'a, 'd> Run<'a, 'd> {
                     Part::Position => {
                         decided = decided.or(Some(true));
                         self.name.push(&self.key);
-                        self.name.push(&element.xpath());
+                        self.name.push(&content(element));
                     }
                     Part::Path(path) => {
                         let mut found = false;
@@ -132,7 +132,7 @@ impl<'a, 'd> Run<'a, 'd> {
             }
         }
         // The same identifier with other content: both are kept, under ids of their own.
-        let at = element.xpath();
+        let at = content(element);
         let mut again = uuid_v5(self.context.namespace, &[self.context.source, &table.root, &self.key, &at]);
         let mut count = 1u32;
         while self.ids.contains_key(&again) {
@@ -154,6 +154,26 @@ impl<'a, 'd> Run<'a, 'd> {
         }
         own
     }
+}
+
+/// What an element and everything in it say: what stands elsewhere in the document does not change it.
+fn content(element: Element<'_>) -> String {
+    fn add(element: Element<'_>, out: &mut String) {
+        out.push_str(element.name());
+        for attribute in element.attributes().filter(|attribute| attribute.leaf.is_some()) {
+            out.push('@');
+            out.push_str(attribute.name);
+            out.push('=');
+            out.push_str(attribute.value);
+        }
+        element.texts().for_each(|(text, _)| out.push_str(text.trim()));
+        out.push('(');
+        element.children().for_each(|child| add(child, out));
+        out.push(')');
+    }
+    let mut out = String::new();
+    add(element, &mut out);
+    out
 }
 
 /// What of a value tells one thing from another: of an identifier its root and extension.

@@ -81,7 +81,7 @@ pub(crate) enum Part {
     Role(AliasId),
     /// That of the resource around.
     Parent,
-    /// The document and the place in it.
+    /// The document and all that the element says.
     Position,
 }
 
