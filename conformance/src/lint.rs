@@ -7,6 +7,7 @@
 
 mod clinical;
 mod codes;
+mod documents;
 mod examples;
 mod reach;
 mod systems;
@@ -158,6 +159,11 @@ pub fn lint_files(names: &[String], files: &Files, bases: &Files) -> Vec<Finding
     let mut findings = Vec::new();
     for name in names {
         let view = View::of(name, &all);
+        if documents::is_one(&view, &all) {
+            documents::findings(&view, &all, &mut findings);
+            codes::findings(&view, &systems::R4, &mut findings);
+            continue;
+        }
         tables::findings(&view, &all, &mut findings);
         reach::findings(&view, &mut findings);
         target::findings(&view, &mut findings);

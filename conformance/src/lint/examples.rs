@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use formats::cda::{self, Document};
 use formats::hl7v2::{Message, Segment};
 use mappers::{Context, Package, RenderContext};
 use model::json::{Json, Limits, locate, parse};
@@ -27,6 +28,13 @@ pub(super) fn findings(package: &Package, name: &str, files: &Files, validate: V
         examples += 1;
         let mut example = Example { package, name, stem, path, files, validate, out };
         example.run(bytes, &mut used);
+    }
+    if package.format() == "ccda" {
+        for (path, bytes) in files.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
+            let Some(stem) = path.strip_prefix(&prefix).and_then(|file| file.strip_suffix(".xml")) else { continue };
+            examples += 1;
+            Example { package, name, stem, path, files, validate, out }.run_document(bytes, &mut used);
+        }
     }
     codes(package, name, files, out);
     if examples == 0 {
@@ -75,6 +83,36 @@ impl Example<'_> {
         self.issues(&mapped.issues);
         self.expected(&mapped.bundle);
         self.back(&mapped.bundle);
+    }
+
+    /// An example that is a document, and the document that comes back.
+    fn run_document(&mut self, bytes: &[u8], used: &mut BTreeSet<String>) {
+        let document = match Document::parse(bytes, &cda::Limits::default()) {
+            Ok(document) => document,
+            Err(refused) => return self.find(Severity::Error, "example-unreadable", refused.to_string()),
+        };
+        let mapped = self.package.map_cda(&document, &Context::default());
+        used.extend(mapped.explain().into_iter().map(|explained| explained.rule));
+        let (leaves, accounted) = (document.leaves() as usize, mapped.loss().total());
+        if accounted != leaves {
+            let text = format!("{leaves} leaves in the document, {accounted} accounted for");
+            self.find(Severity::Error, "example-loss", text);
+        }
+        for issue in (self.validate)(&mapped.bundle).iter().filter(|issue| issue.is_error()) {
+            let at = issue.at.clone().unwrap_or_default();
+            self.find(Severity::Error, "example-invalid", format!("{at}: {}", issue.diagnostics));
+        }
+        self.issues(&mapped.issues);
+        self.expected(&mapped.bundle);
+        let file = format!("{}/expected/{}.xml", self.name, self.stem);
+        let Some(then) = self.files.get(&file) else { return };
+        let written = self.package.write_cda(&mapped.bundle, &RenderContext::default());
+        if written.bytes != *then {
+            let same = written.bytes.iter().zip(then).take_while(|(now, then)| now == then).count();
+            let text = format!("{} no longer comes back like this, first at byte {same}", self.path);
+            let finding = Finding::new(Severity::Error, "example-back-differs", &file, 0, text);
+            self.out.push(finding.suggest("mend the row, or accept it: conformance lint --accept"));
+        }
     }
 
     /// An example of a flat extract: its files together.
