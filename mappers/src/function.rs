@@ -18,7 +18,7 @@ mod span;
 mod text;
 mod time;
 
-pub(crate) use cda::universal_uri;
+pub(crate) use cda::{contact_url, date_in, universal_uri};
 pub(crate) use code::{CODING_SYSTEM, hl7_table_number, system_uri};
 pub(crate) use identity::{Authorities, escaped, unescaped};
 pub(crate) use number::{compared, is_number, range};

@@ -270,6 +270,7 @@ impl Compiler<'_> {
             "ed" if textual => return Ok(Via::Referred),
             "narrative" if textual => return Ok(Via::Narrative),
             "attachment" if textual => return Ok(Via::Attachment),
+            "note" if textual => return Ok(Via::Note),
             _ => {}
         }
         if let Some((first, map)) = text.split_once(':') {

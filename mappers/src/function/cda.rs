@@ -72,6 +72,43 @@ fn contact(call: &Call<'_>) -> Result<Output, Failure> {
     if value.is_empty() { Err(Failure("expected an address, found blanks")) } else { exact(value) }
 }
 
+/// The URL of a number or address of a ContactPoint.system; one that is a URL already as it stands.
+pub(crate) fn contact_url(value: &str, system: &str) -> String {
+    let value = value.trim();
+    let scheme = match system {
+        "phone" | "pager" => "tel:",
+        "fax" => "fax:",
+        "sms" => "sms:",
+        "email" => "mailto:",
+        _ => "",
+    };
+    let known = ["tel:", "fax:", "mailto:", "sms:", "http:", "https:"];
+    let is_url =
+        known.iter().any(|known| value.get(..known.len()).is_some_and(|head| head.eq_ignore_ascii_case(known)));
+    if is_url { value.to_owned() } else { format!("{scheme}{value}") }
+}
+
+/// What can be read of a time that is not written as CDA writes it: ISO 8601 with its signs, or the date alone.
+pub(crate) fn date_in(text: &str) -> Option<String> {
+    let (day, rest) = text.split_at_checked(10).unwrap_or((text, ""));
+    let parts: Vec<&str> = day.split('-').collect();
+    if let [year, month, day] = parts.as_slice()
+        && (year.len(), month.len(), day.len()) == (4, 2, 2)
+    {
+        let zone = rest.rfind(['+', '-']).map_or("", |at| rest.get(at..).unwrap_or_default());
+        let time = rest.strip_suffix(zone).unwrap_or(rest).trim_end_matches('Z').trim_start_matches(['T', ' ']);
+        let zone = if rest.ends_with('Z') { "+0000" } else { zone };
+        let whole: String = format!("{year}{month}{day}{time}{zone}").replace(':', "");
+        if parse_ts(&whole).is_ok() {
+            return Some(whole);
+        }
+        return Some(format!("{year}{month}{day}"));
+    }
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let long = [8, 6, 4].into_iter().find(|long| digits > *long)?;
+    text.get(..long).filter(|date| parse_ts(date).is_ok()).map(str::to_owned)
+}
+
 /// An instant where FHIR needs one (Bundle.timestamp, Provenance.recorded): a time without zone is taken as UTC, a date
 /// as its beginning, with an issue that says so; what was said stands beside it.
 fn instant_utc(call: &Call<'_>) -> Result<Output, Failure> {

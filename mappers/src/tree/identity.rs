@@ -12,9 +12,19 @@ use super::table::{Identity, Part, Table};
 use crate::eval::{Resource, names};
 use crate::map::AliasId;
 
+/// What the identity of a resource is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Seed {
+    pub(super) id: Uuid,
+    /// The id of its identifier alone, if more than that tells it from others.
+    short: Option<Uuid>,
+    /// Whether only the identifier is there: the element points to what is described elsewhere.
+    bare: bool,
+}
+
 impl<'a, 'd> Run<'a, 'd> {
     /// The id of an identity, if the document says what it is made of.
-    pub(super) fn seed(&mut self, kind: &str, identity: &Identity, element: Element<'d>) -> Option<Uuid> {
+    pub(super) fn seed(&mut self, kind: &str, identity: &Identity, element: Element<'d>) -> Option<Seed> {
         self.name.truncate(0);
         self.name.push(self.context.source);
         self.name.push(kind);
@@ -22,7 +32,11 @@ impl<'a, 'd> Run<'a, 'd> {
         for alternative in &identity.alternatives {
             self.name.truncate(mark);
             let mut decided = None;
-            for part in alternative {
+            let (mut described, mut first) = (0u32, None);
+            for (at, part) in alternative.iter().enumerate() {
+                if at == 1 {
+                    first = Some(self.name.mark());
+                }
                 match part {
                     Part::Role(role) => {
                         let own = self.role(*role);
@@ -51,13 +65,23 @@ impl<'a, 'd> Run<'a, 'd> {
                         if !found {
                             self.name.push("");
                         }
+                        described += u32::from(found && at > 0);
                         decided = decided.or(Some(found));
                     }
                 }
             }
-            if decided != Some(false) {
-                return Some(self.name.uuid(self.context.namespace));
+            if decided == Some(false) {
+                continue;
             }
+            let id = self.name.uuid(self.context.namespace);
+            let paths = alternative.iter().all(|part| matches!(part, Part::Path(_)));
+            let mut seed = Seed { id, short: None, bare: paths && alternative.len() > 1 && described == 0 };
+            if let Some(first) = first.filter(|_| paths && described > 0) {
+                self.name.truncate(first);
+                alternative.iter().skip(1).for_each(|_| self.name.push(""));
+                seed.short = Some(self.name.uuid(self.context.namespace));
+            }
+            return Some(seed);
         }
         None
     }
@@ -101,35 +125,41 @@ impl<'a, 'd> Run<'a, 'd> {
     pub(super) fn settle_identity(
         &mut self,
         own: usize,
-        id: Uuid,
+        seed: Seed,
         table: &Table,
         each: bool,
         element: Element<'d>,
     ) -> usize {
-        let Some(first) = self.ids.get(&id).copied() else {
+        let id = seed.id;
+        let known = self.ids.get(&id).copied();
+        // An identifier alone is that of what is described elsewhere, before or after.
+        let other = if seed.bare { Some(id) } else { seed.short };
+        let pointed = match seed.bare {
+            true => self.short.get(&id).copied(),
+            false => seed.short.and_then(|short| self.ids.get(&short).copied()),
+        };
+        if let Some(other) = other.filter(|_| !each) {
+            self.short.entry(other).or_insert(own);
+        }
+        if let Some(first) = known.or(pointed).filter(|_| !each)
+            && self.merged(own, first)
+        {
+            if known.is_none() {
+                self.ids.insert(id, first);
+            }
+            if let Some(slot) = other.and_then(|other| self.short.get_mut(&other)).filter(|slot| **slot == own) {
+                *slot = first;
+            }
+            if let Some(node) = self.resources.get(own).map(|own| own.node) {
+                self.trace.set_resource(node, u32::try_from(first).unwrap_or(u32::MAX));
+            }
+            self.take_back(own);
+            self.again.push((first, element));
+            return first;
+        }
+        if known.is_none() {
             self.ids.insert(id, own);
             return own;
-        };
-        if !each {
-            let added = std::mem::take(&mut self.resources.get_mut(own).map(|own| std::mem::take(&mut own.object)));
-            let earlier = self.resources.get_mut(first).map(|earlier| &mut earlier.object);
-            if let (Some(added), Some(earlier)) = (added, earlier) {
-                match merge(earlier, &added) {
-                    true => {
-                        if let Some(node) = self.resources.get(own).map(|own| own.node) {
-                            self.trace.set_resource(node, u32::try_from(first).unwrap_or(u32::MAX));
-                        }
-                        self.take_back(own);
-                        self.again.push((first, element));
-                        return first;
-                    }
-                    false => {
-                        if let Some(own) = self.resources.get_mut(own) {
-                            own.object = added;
-                        }
-                    }
-                }
-            }
         }
         // The same identifier with other content: both are kept, under ids of their own.
         let at = content(element);
@@ -176,6 +206,71 @@ fn content(element: Element<'_>) -> String {
     out
 }
 
+impl Run<'_, '_> {
+    /// Adds what a resource says to an earlier one of the same identity; `false`, and nothing done, where they
+    /// contradict. What a default put there contradicts nothing.
+    fn merged(&mut self, own: usize, first: usize) -> bool {
+        let soft = |soft: &[(usize, SmolStr)], number: usize| -> Vec<SmolStr> {
+            soft.iter().filter(|(of, _)| *of == number).map(|(_, name)| name.clone()).collect()
+        };
+        let (soft_own, soft_first) = (soft(&self.soft, own), soft(&self.soft, first));
+        let Some(added) = self.resources.get_mut(own).map(|own| std::mem::take(&mut own.object)) else { return false };
+        let Some(earlier) = self.resources.get_mut(first).map(|earlier| &mut earlier.object) else { return false };
+        let mut news = added.clone();
+        for name in &soft_own {
+            if earlier.contains_key(name) {
+                news.remove(name);
+                news.remove(&format!("_{name}"));
+            }
+        }
+        let softer = |name: &str| soft_first.iter().any(|soft| soft == name) && news.contains_key(name);
+        let agrees = news.iter().all(|(name, value)| {
+            LOOSE.contains(&name)
+                || name.starts_with('_')
+                || softer(name)
+                || earlier.get(name).is_none_or(|known| both_lists(known, value) || agree(known, value))
+        });
+        if !agrees {
+            if let Some(own) = self.resources.get_mut(own) {
+                own.object = added;
+            }
+            return false;
+        }
+        let replaced: Vec<SmolStr> = soft_first.iter().filter(|name| softer(name)).cloned().collect();
+        for name in &replaced {
+            earlier.remove(name);
+            earlier.remove(&format!("_{name}"));
+        }
+        absorb(earlier, news);
+        self.soft.retain(|(of, name)| *of != own && !(*of == first && replaced.contains(name)));
+        true
+    }
+}
+
+fn both_lists(known: &Json, value: &Json) -> bool {
+    matches!((known, value), (Json::Array(_), Json::Array(_)))
+}
+
+/// Whether two values say nothing against each other: the same, one more exact, or one with more in it.
+fn agree(known: &Json, value: &Json) -> bool {
+    match (known, value) {
+        (Json::Object(known), Json::Object(value)) => value
+            .iter()
+            .all(|(name, value)| name.starts_with('_') || known.get(name).is_none_or(|known| agree(known, value))),
+        (Json::Array(known), Json::Array(value)) => {
+            value.iter().all(|item| known.contains(item)) || known.iter().all(|item| value.contains(item))
+        }
+        (Json::String(known), Json::String(value)) => known == value || finer(known, value) || finer(value, known),
+        _ => known == value,
+    }
+}
+
+/// Whether a date or time is the other with more digits.
+fn finer(long: &str, short: &str) -> bool {
+    let is_date = |text: &str| text.len() >= 4 && text.bytes().take(4).all(|byte| byte.is_ascii_digit());
+    is_date(short) && long.strip_prefix(short).is_some_and(|rest| rest.starts_with(['-', 'T']))
+}
+
 /// What of a value tells one thing from another: of an identifier its root and extension.
 fn identifying(value: &Value<'_>) -> Option<String> {
     let element = value.element;
@@ -200,22 +295,7 @@ fn identifying(value: &Value<'_>) -> Option<String> {
 /// Members that may differ without the resource being another one.
 const LOOSE: [&str; 4] = ["id", "meta", "text", "language"];
 
-/// Adds to a resource what another of the same identity says beside; `false`, and nothing done, where they contradict.
-fn merge(earlier: &mut Object, added: &Object) -> bool {
-    let agrees = added.iter().all(|(name, value)| {
-        LOOSE.contains(&name)
-            || earlier
-                .get(name)
-                .is_none_or(|known| known == value || matches!((known, value), (Json::Array(_), Json::Array(_))))
-    });
-    if !agrees {
-        return false;
-    }
-    absorb(earlier, added.clone());
-    true
-}
-
-/// Adds to an object the members it lacks and the items its arrays lack.
+/// Adds to an object what another of the same identity says more: members, items, digits of dates.
 pub(super) fn absorb(earlier: &mut Object, added: Object) {
     for (name, value) in added {
         match (earlier.get_mut(&name), value) {
@@ -229,6 +309,8 @@ pub(super) fn absorb(earlier: &mut Object, added: Object) {
                     }
                 }
             }
+            (Some(Json::Object(known)), Json::Object(more)) => absorb(known, more),
+            (Some(Json::String(known)), Json::String(value)) if finer(&value, known) => *known = value,
             _ => {}
         }
     }

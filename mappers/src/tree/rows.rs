@@ -13,6 +13,7 @@ use super::run::{Filling, Run};
 use super::table::{Row, Source, Table, Via};
 use crate::build::{self, Indexes, Located};
 use crate::eval::{LEXEME, absent, beside, constant_beside, is_missing, put, reference};
+use crate::function::attachment::encoded;
 use crate::function::{self, Call, Output};
 use crate::path::{At, Holds};
 use crate::quick::trim;
@@ -157,7 +158,7 @@ impl<'a, 'd> Run<'a, 'd> {
             put(to.object, steps, &at.indexes, json);
         }
         self.said += 1;
-        if !matches!(row.via, Via::Narrative | Via::Referred) {
+        if !matches!(row.via, Via::Narrative | Via::Referred | Via::Note) {
             let mut leaves: SmallVec<[u32; 4]> = SmallVec::new();
             value.leaves(|leaf| leaves.push(leaf));
             for leaf in leaves {
@@ -265,6 +266,9 @@ impl<'a, 'd> Run<'a, 'd> {
                 continue;
             }
             self.constant(row, &mut to);
+            if let Some(first) = row.target.steps.first() {
+                self.soft.push((resource, first.name.clone()));
+            }
             let names: Vec<&str> = row.target.steps.iter().map(|step| step.name.as_str()).collect();
             let text = format!("{}.{} is required and the document does not say it", table.root, names.join("."));
             self.issue(Severity::Information, "incomplete", &text, element, row.rule);
@@ -283,6 +287,10 @@ impl<'a, 'd> Run<'a, 'd> {
                     return None;
                 };
                 return Some((Json::from(data), None));
+            }
+            Via::Note => {
+                let (text, _) = self.referred(value.element, at, row.rule)?;
+                return Some((Json::from(encoded(text.as_str()?.as_bytes())), None));
             }
             _ => {}
         }
@@ -326,6 +334,13 @@ impl<'a, 'd> Run<'a, 'd> {
                         Some((json, lossy))
                     }
                     Err(failure) => {
+                        if matches!(function.name, "date" | "dateTime" | "instantUtc")
+                            && let Some(date) = function::date_in(trim(&text))
+                            && let Ok(Output { value: lexeme, .. }) = (function.forward)(&Call { value: &date, ..call })
+                        {
+                            let why = "not a time as CDA writes it: what can be read of it is taken";
+                            return Some((Json::String(lexeme), Some(why)));
+                        }
                         self.issue(Severity::Warning, "value", failure.0, value.element, row.rule);
                         None
                     }

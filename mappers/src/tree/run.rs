@@ -51,6 +51,11 @@ pub(crate) struct Run<'a, 'd> {
     pub(super) said: u32,
     /// Places at which a resource is said again, by its number.
     pub(super) again: Vec<(usize, Element<'d>)>,
+    /// Members that only a default has filled, by the number of their resource: what the document says elsewhere goes
+    /// before.
+    pub(super) soft: Vec<(usize, SmolStr)>,
+    /// The first resource of each identity without what describes it beside its identifier.
+    pub(super) short: HashMap<Uuid, usize>,
     pub(super) depth: usize,
     /// Resources that rows without a target made.
     pub(super) loose: Vec<usize>,
@@ -93,6 +98,8 @@ impl<'a, 'd> Run<'a, 'd> {
             issues: Vec::new(),
             said: 0,
             again: Vec::new(),
+            soft: Vec::new(),
+            short: HashMap::new(),
             depth: 0,
             loose: Vec::new(),
             shared: None,
@@ -143,7 +150,8 @@ impl<'a, 'd> Run<'a, 'd> {
             self.resources.get_mut(own)?.object = object;
             return Some(own);
         };
-        let id = self.seed(&table.root, identity, element)?;
+        let seed = self.seed(&table.root, identity, element)?;
+        let id = seed.id;
         let own = self.add(&table.root, id, table.role);
         let said = std::mem::replace(&mut self.said, 0);
         self.open.push(own);
@@ -167,7 +175,7 @@ impl<'a, 'd> Run<'a, 'd> {
             self.take_back(own);
             return None;
         }
-        Some(self.settle_identity(own, id, table, identity.each, element))
+        Some(self.settle_identity(own, seed, table, identity.each, element))
     }
 
     /// The rows of a table into what they fill.

@@ -125,6 +125,8 @@ pub(crate) enum Via {
     Narrative,
     /// Text that is base64 already, or is made so.
     Attachment,
+    /// The element's text or that of the narrative it refers to, as base64.
+    Note,
     Code(usize),
     System(usize),
     /// A datatype table, with a vocabulary map for its code.

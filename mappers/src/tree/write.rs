@@ -305,6 +305,10 @@ impl<'b> Writer<'_, 'b> {
             Via::System(map) => self.system(found, self.compiled.maps.get(*map)),
             Via::Function(function) => match (found.lexeme, lexeme(found.json), function.backward) {
                 (Some(text), _, _) => Some(text.to_owned()),
+                (None, Some(value), _) if function.name == "contact" => {
+                    let system = found.base.get("system").and_then(Json::as_str).unwrap_or_default();
+                    Some(crate::function::contact_url(&value, system))
+                }
                 (None, Some(value), Some(backward)) => {
                     let back = Back { value: &value, authorities: self.authorities };
                     backward(&back).and_then(|texts| texts.into_iter().next())
