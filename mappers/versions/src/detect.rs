@@ -72,7 +72,7 @@ fn of_object(object: &Object, shape: &'static Shape, table: &'static Table) -> u
     let mut count = 0;
     for (name, value) in object.iter() {
         let bare = name.strip_prefix('_').unwrap_or(name);
-        if bare == "resourceType" || !seen.insert(bare) || name.starts_with('_') {
+        if bare == "resourceType" && shape.is_resource || !seen.insert(bare) || name.starts_with('_') {
             continue;
         }
         let Some((_, element, of_type)) = shape.find(bare) else {

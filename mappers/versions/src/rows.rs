@@ -76,6 +76,8 @@ pub(crate) enum Via {
     Concept,
     /// The reference of a CodeableReference, or a Reference that becomes one.
     Reference,
+    /// In an extension that nobody may pass over: its meaning is another one there.
+    Modifier,
     /// Not at all, with the reason.
     Drop(SmolStr),
 }
@@ -101,11 +103,24 @@ pub(crate) struct Rule {
     pub(crate) target: Option<Target>,
     pub(crate) via: Via,
     pub(crate) system: Option<SmolStr>,
-    pub(crate) when: Option<When>,
+    /// All have to hold.
+    pub(crate) when: Vec<When>,
+    /// Whether each value stands in an item of its own (`contact[+].telecom`).
+    pub(crate) is_fresh: bool,
+    /// What such an item says beside the value.
+    pub(crate) beside: Option<Beside>,
     /// Place among the rows: the order in which they are asked.
     pub(crate) order: usize,
     /// `fhir-stu3/rows/clinical.csv:12`.
     pub(crate) label: SmolStr,
+}
+
+/// A member of an item that says what its value is: `function=SYSTEM|CODE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Beside {
+    pub(crate) member: SmolStr,
+    pub(crate) system: SmolStr,
+    pub(crate) code: SmolStr,
 }
 
 /// What is put where an element is required and nothing gave it.

@@ -2,7 +2,7 @@
 
 use model::json::{Json, Object};
 use model::outcome::Issue;
-use model::types::{Element, Kind, Primitive, Shape, Type};
+use model::types::{Element, Kind, Primitive, Shape, ShapeId, Type};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::coerce;
@@ -52,7 +52,8 @@ impl Run {
         let Some(holder) = put::descend(self.map.to, shape, parents) else { return false };
         for (name, element, of_type) in candidates(holder, last, given.of) {
             // Full already: the first value stays.
-            let present = object_at(into.object, parents);
+            let fresh = rule.filter(|rule| rule.is_fresh && !parents.is_empty());
+            let present = if fresh.is_some() { None } else { object_at(into.object, parents) };
             if !element.repeats() && present.is_some_and(|object| put::has(object, element)) {
                 continue;
             }
@@ -71,6 +72,17 @@ impl Run {
                 continue;
             };
             let mut full: Vec<SmolStr> = parents.to_vec();
+            if let Some(rule) = fresh {
+                let mut inner = Object::new();
+                if put::put(self.map.to, &mut inner, holder, &[name], out).is_ok() {
+                    if let Some(beside) = &rule.beside {
+                        inner.insert(beside.member.clone(), concept(&beside.system, &beside.code));
+                    }
+                    let inner = Out::of(put::tidy(inner, holder).into());
+                    return put::put(self.map.to, into.object, shape, &full, inner).is_ok();
+                }
+                continue;
+            }
             full.push(name);
             if put::put(self.map.to, into.object, shape, &full, out).is_ok() {
                 return true;
@@ -122,12 +134,14 @@ impl Run {
         }
         // What was counted for a value that then does not fit is not counted.
         let before = (self.loss.mapped.len(), self.loss.kept.len(), self.loss.dropped.len(), self.issues.len());
+        let pending = self.pending.len();
         let made = self.converted(given, to, rule, at, spot).filter(|(out, _)| !out.is_empty());
         let Some((mut out, is_lossless)) = made else {
             self.loss.mapped.truncate(before.0);
             self.loss.kept.truncate(before.1);
             self.loss.dropped.truncate(before.2);
             self.issues.truncate(before.3);
+            self.pending.truncate(pending);
             return None;
         };
         if !is_lossless {
@@ -168,7 +182,7 @@ impl Run {
                 self.resource(item.value?, at, spot).map(|resource| (Out::of(resource), true))
             }
             (Kind::Object(from) | Kind::Reference(from, _), Kind::Object(into) | Kind::Reference(into, _))
-                if self.is_alike(of.of_type, to.of_type) =>
+                if self.is_alike(of.of_type, to.of_type) || rule.is_some() && self.is_structure(from, into) =>
             {
                 let object = item.value?.as_object()?;
                 if let Kind::Reference(_, targets) = to.of_type.kind
@@ -212,6 +226,9 @@ impl Run {
             }
             Kind::Object(from) | Kind::Reference(from, _) => {
                 let object = item.value?.as_object()?;
+                if self.map.from.shape(from).path.contains('.') {
+                    return None;
+                }
                 let (into, _) = self.map.to.find(name)?;
                 if let (Kind::Reference(..), Some((_, targets))) = (of.of_type.kind, targets_of(to.element))
                     && !self.may_lead_to(object, targets)
@@ -337,7 +354,7 @@ impl Run {
             && let Some(changed) = self.rewritten(text, to.path)
         {
             let back = Map::between(self.map.to_version, self.map.from_version)
-                .and_then(|map| Run::new(map, false).rewritten(&changed, to.path));
+                .and_then(|map| Run::new(map, false).undone(&changed, to.path));
             let is_lossless = back.as_deref() == Some(text);
             return Some((Json::String(changed), is_lossless));
         }
@@ -390,6 +407,12 @@ impl Run {
         }
     }
 
+    /// Whether one is an element with elements and the other a data type that a row says is the same.
+    fn is_structure(&self, from: ShapeId, to: ShapeId) -> bool {
+        self.map.from.shape(from).path.contains('.') != self.map.to.shape(to).path.contains('.')
+            && (self.map.from.shape(from).path == "ExtendedContactDetail" || self.map.to.shape(to).path == "ExtendedContactDetail")
+    }
+
     /// Keeps a value beside one that says less.
     fn attach(&mut self, out: &mut Out, item: Item<'_>, of: Of, at: &Place<'_>) {
         let url = format!("{}{}", self.map.from_version.extension_base(), of.path());
@@ -420,7 +443,7 @@ impl Run {
         let (name, mut out) = self.with_fate(Fate::Silent, |run| run.decode(kept, to.element, &place))?;
         if let (Some(current), Some(candidate)) = (item.value.filter(|value| value.as_object().is_none()), &out.value) {
             let says = self.again(candidate, of, to, rule);
-            if says.as_ref() != Some(current) {
+            if says.as_ref().map(lexeme) != Some(lexeme(current)) {
                 self.issues
                     .push(Issue::warning("conflict", "the value kept beside this one says something else: not used"));
                 return None;
@@ -454,12 +477,17 @@ impl Run {
         match (to.of_type.kind, of.of_type.kind) {
             (Kind::Primitive(from), Kind::Primitive(into)) => {
                 let back = Map::between(self.map.to_version, self.map.from_version)?;
-                let back = candidate.as_str().and_then(|text| Run::new(back, false).rewritten(text, to.path));
+                let back = candidate.as_str().and_then(|text| Run::new(back, false).undone(text, to.path));
                 back.map(Json::String).or_else(|| coerce::scalar(candidate, from, into))
             }
             _ => coerce::shape(candidate, to.of_type.name, of.of_type.name, system),
         }
     }
+}
+
+fn concept(system: &SmolStr, code: &SmolStr) -> Json {
+    let coding = Object::of([("system", Json::String(system.clone())), ("code", Json::String(code.clone()))]);
+    Json::Object(Object::of([("coding", Json::array([Json::Object(coding)]))]))
 }
 
 /// A row of code systems may say the version that still has the codes: `URI|3.0.2`.

@@ -15,9 +15,14 @@ const DATATYPE: &str = "http://hl7.org/fhir/StructureDefinition/_datatype";
 impl Run {
     /// Keeps a value that has no home in an extension of the object at hand.
     pub(super) fn keep(&mut self, item: Item<'_>, of: Of, into: &mut Into_<'_>, at: &Place<'_>) {
+        self.keep_as(item, of, of.element.is_modifier, into, at);
+    }
+
+    /// The same; `is_modifier`: in one that nobody may pass over.
+    pub(super) fn keep_as(&mut self, item: Item<'_>, of: Of, is_modifier: bool, into: &mut Into_<'_>, at: &Place<'_>) {
         let url = format!("{}{}", self.map.from_version.extension_base(), of.path());
         let packed = self.with_fate(Fate::Silent, |run| run.pack(item, &url, of, at, &Spot::root(false, "", None)));
-        self.add_extension(packed, item, of.element.is_modifier, into, at);
+        self.add_extension(packed, item, is_modifier, into, at);
     }
 
     /// An extension that holds a value: as its value if the version at hand has the type, else part by part.

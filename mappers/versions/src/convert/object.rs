@@ -6,7 +6,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::put::{self, Out};
 use super::{Fate, Pending, Place, Run, Spot};
-use crate::rows::{Rule, Via, When};
+use crate::rows::{Beside, Rule, Via, When};
 
 /// One value of an element, with its companion if it is a primitive.
 #[derive(Clone, Copy)]
@@ -90,10 +90,14 @@ impl Run {
                 Some(bare) => bare,
                 None => name,
             };
-            if matches!(bare, "resourceType" | "extension" | "modifierExtension") {
+            let is_type = bare == "resourceType" && map.from.shape(from).is_resource;
+            if is_type || matches!(bare, "extension" | "modifierExtension") {
                 continue;
             }
-            let order = rules.iter().find(|rule| rule.member == bare).map_or(usize::MAX, |rule| rule.order);
+            // What goes into an object that other members make comes after them.
+            let first = rules.iter().find(|rule| rule.member == bare);
+            let is_deep = first.is_some_and(|rule| self.depth_below(rule, into.id) > 1);
+            let order = first.map_or(usize::MAX - 1, |rule| if is_deep { usize::MAX } else { rule.order });
             names.push((order, bare));
         }
         if !rules.is_empty() {
@@ -128,7 +132,8 @@ impl Run {
                 self.gone(item, &at, "stands for a value that is not there");
                 continue;
             }
-            if !self.by_rules(source, item, of, &rules, into, &at)
+            if !self.fresh(item, of, into, &at)
+                && !self.by_rules(source, item, of, &rules, into, &at)
                 && !self.plain(item, of, name, into, &at)
                 && !self.through(item, of, into, &at)
             {
@@ -147,10 +152,22 @@ impl Run {
         into: &mut Into_<'_>,
         at: &Place<'_>,
     ) -> bool {
-        let mut is_taken = false;
+        let mut taken_by = 0;
+        let mut halves: Vec<&str> = Vec::new();
         let root = self.root_of(into);
-        for rule in rules {
-            if rule.target.as_ref().is_some_and(|target| target.root != root) || !self.holds(rule, source, item) {
+        // Several places of the target may have the same shape: a row that leads below the object at hand is meant.
+        let (near, far): (Vec<&'static Rule>, Vec<&'static Rule>) = rules
+            .iter()
+            .copied()
+            .filter(|rule| rule.target.as_ref().is_none_or(|target| target.root == root))
+            .partition(|rule| rule.target.is_none() || self.depth_below(rule, into.id) > 0);
+        let chosen = if near.is_empty() { far } else { near };
+        for rule in chosen {
+            if rule.is_fresh && rule.beside.is_some() && rule.target.as_ref().is_some_and(|target| target.steps.len() == 1) {
+                // Only for an item that says so.
+                continue;
+            }
+            if !self.holds(rule, source, item) {
                 continue;
             }
             self.rule = Some(rule.label.clone());
@@ -165,13 +182,32 @@ impl Run {
                     .is_some_and(|target| self.emit(Given { item, of }, &target.steps, Some(rule), into, at)),
             };
             self.rule = None;
-            is_taken |= taken;
+            taken_by += usize::from(taken);
+            if taken {
+                halves.push(if matches!(rule.via, Via::Concept) { "concept" } else { "reference" });
+            }
             // The concept and the reference of one item go by a row each.
             if taken && !(matches!(rule.via, Via::Concept | Via::Reference) && of.of_type.name == "CodeableReference") {
-                break;
+                return true;
             }
         }
-        is_taken
+        let object = item.value.and_then(Json::as_object).filter(|_| of.of_type.name == "CodeableReference");
+        let left = object.map(|object| object.iter().filter(|(name, _)| matches!(*name, "concept" | "reference") && !halves.contains(name)));
+        if let (1.., Some(mut left)) = (taken_by, left)
+            && let Some((name, value)) = left.next()
+        {
+            // One half found no place: the whole is kept beside.
+            let spot = into.spot.member("extension", Some(put::count(into.object, "extension")));
+            self.with_fate(Fate::Silent, |run| run.keep(item, of, into, at));
+            self.with_fate(Fate::Kept, |run| run.all(value, &at.member(name, None), &spot));
+        }
+        taken_by > 0
+    }
+
+    /// How many steps a row leads below the object at hand; none: elsewhere.
+    fn depth_below(&self, rule: &Rule, into: ShapeId) -> usize {
+        let path = &self.map.to.shape(into).path;
+        rule.target.as_ref().and_then(|target| below(path, &target.root, &target.steps)).map_or(0, <[SmolStr]>::len)
     }
 
     fn root_of(&self, into: &Into_<'_>) -> SmolStr {
@@ -180,19 +216,16 @@ impl Run {
     }
 
     fn holds(&self, rule: &Rule, source: &Object, item: Item<'_>) -> bool {
-        match &rule.when {
-            None => true,
-            Some(When::Type(types)) => {
+        let one = |when: &When| match when {
+            When::Type(types) => {
                 let kind = item.value.and_then(Json::as_object).and_then(|reference| self.reference_type(reference));
                 kind.is_none_or(|kind| types.contains(&kind))
             }
-            Some(When::Is(name, values)) => {
-                let said = source.get(name).map(lexeme);
-                said.is_some_and(|said| values.contains(&said))
-            }
-            Some(When::Has(name)) => source.contains_key(name),
-            Some(When::HasNot(name)) => !source.contains_key(name),
-        }
+            When::Is(name, values) => source.get(name).map(lexeme).is_some_and(|said| values.contains(&said)),
+            When::Has(name) => source.contains_key(name),
+            When::HasNot(name) => !source.contains_key(name),
+        };
+        rule.when.iter().all(one)
     }
 
     /// The same element of the target, or the same with another type.
@@ -214,17 +247,85 @@ impl Run {
             return false;
         };
         let root = self.root_of(into);
-        let rules = map.rules(inner);
-        let fits = |rule: &Rule| rule.target.as_ref().is_some_and(|target| target.root == root);
-        // Only the first of several has a place there.
-        if !map.from.shape(inner).path.contains('.')
-            || item.index.is_some_and(|index| index > 0)
-            || !rules.iter().any(fits)
-        {
+        let fits = |rule: &Rule| !rule.is_fresh && self.depth_below(rule, into.id) > 0;
+        // Only the first of several has a place there, and only if it is nothing but its elements.
+        let is_bare = !object.contains_key("id") && !object.contains_key("extension") && !object.contains_key("modifierExtension");
+        let is_first = item.index.is_none_or(|index| index == 0) || self.gathers(inner, &root);
+        // Extensions name elements of a data type by the type, which does not say where it stood.
+        let is_named = map.from.shape(inner).path.contains('.')
+            || object.iter().all(|(name, _)| map.rules(inner).iter().any(|rule| rule.member == name.trim_start_matches('_') && fits(rule)));
+        if !is_bare || !is_named || !is_first || !map.rules(inner).iter().any(fits) {
             return false;
         }
         self.members(object, inner, into, at);
-        self.extensions(object, &[], into, at);
+        true
+    }
+
+    /// Whether rows take the elements of all items of an array together: to R4 only, as the way back would not part them.
+    fn gathers(&self, inner: ShapeId, root: &str) -> bool {
+        let map = self.map;
+        let gathers = |rule: &Rule| {
+            rule.target.as_ref().filter(|target| target.root == root).is_some_and(|target| {
+                let holder = map.to.find(root).map(|(_, shape)| shape);
+                let last = target.steps.last();
+                let parents = target.steps.get(..target.steps.len().saturating_sub(1)).unwrap_or_default();
+                let holder = holder.and_then(|shape| put::descend(map.to, shape, parents));
+                holder.zip(last).and_then(|(holder, last)| holder.find(last)).is_some_and(|(_, element, _)| element.repeats())
+            })
+        };
+        map.to_version == crate::Version::R4 && map.rules(inner).iter().all(|rule| rule.is_fresh || gathers(rule))
+    }
+
+    /// An item of an array that stands for one value of the target, as a row with `[+]` says.
+    fn fresh(&mut self, item: Item<'_>, of: Of, into: &mut Into_<'_>, at: &Place<'_>) -> bool {
+        let map = self.map;
+        let (Kind::Object(inner), Some(object)) = (of.of_type.kind, item.value.and_then(Json::as_object)) else {
+            return false;
+        };
+        let rules = map.rules(inner);
+        if !rules.iter().any(|rule| rule.is_fresh) {
+            return false;
+        }
+        let root = self.root_of(into);
+        let is_it = |rule: &&Rule| {
+            rule.is_fresh
+                && rule.target.as_ref().is_some_and(|target| target.root == root && !put::has_step(map.to.shape(into.id), into.object, target))
+                && object.contains_key(&rule.member)
+                && rule.beside.as_ref().is_none_or(|beside| says(object, beside))
+                && self.holds(rule, object, Item { value: object.get(&rule.member), companion: None, index: None })
+        };
+        let Some(rule) = rules.iter().find(is_it) else { return false };
+        // What says which row it is goes with it; an item that says more is kept whole.
+        let is_known = |name: &str| {
+            rules.iter().any(|other| other.is_fresh && other.member == name) || rule.beside.as_ref().is_some_and(|beside| beside.member == name)
+        };
+        if !object.iter().all(|(name, _)| is_known(name)) {
+            return false;
+        }
+        let mut rest = object.clone();
+        if let Some(beside) = &rule.beside {
+            if let Some(value) = rest.remove(&beside.member) {
+                let spot = into.spot.member(rule.target.as_ref().and_then(|target| target.steps.last()).map_or("", |step| step), None);
+                self.all(&value, &at.member(&beside.member, None), &spot);
+            }
+        }
+        for other in rules.iter().filter(|other| other.is_fresh && other.beside == rule.beside) {
+            let (Some(target), Some((_, element, of_type))) = (&other.target, map.from.shape(inner).find(&other.member)) else {
+                continue;
+            };
+            if target.root != root {
+                continue;
+            }
+            let inner = Of { shape: map.from.shape(inner), element, of_type };
+            for item in items(rest.get(&other.member), rest.get(&format_smolstr!("_{}", other.member))) {
+                let place = at.member(element.name, item.index);
+                self.rule = Some(other.label.clone());
+                if !self.emit(Given { item, of: inner }, &target.steps, Some(other), into, &place) {
+                    self.keep(item, inner, into, &place);
+                }
+                self.rule = None;
+            }
+        }
         true
     }
 
@@ -343,6 +444,14 @@ impl Run {
             self.pending.push(Pending { target, out });
         }
     }
+}
+
+/// Whether an item says what a row wants beside its value.
+fn says(object: &Object, beside: &Beside) -> bool {
+    let is_it = |coding: &Json| {
+        coding.text_at(&["system"]) == Some(&beside.system) && coding.text_at(&["code"]) == Some(&beside.code)
+    };
+    object.get(&beside.member).is_some_and(|concept| matches!(concept.items("coding"), [only] if is_it(only)))
 }
 
 /// Whether a value has the JSON form of an element.

@@ -4,7 +4,7 @@ use model::json::{Json, Object};
 use model::types::{Element, Kind, Shape, Table, Type};
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::rows::choice_name;
+use crate::rows::{Target, choice_name};
 
 /// A value that is ready, with its companion if it is a primitive.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +53,12 @@ fn has_name(object: &Object, name: &str) -> bool {
 pub(super) fn count(object: &Object, name: &str) -> usize {
     let length = |name: &str| object.get(name).and_then(Json::as_array).map_or(0, <[Json]>::len);
     length(name).max(length(&format_smolstr!("_{name}")))
+}
+
+/// Whether the only place that a row leads to is taken already.
+pub(super) fn has_step(shape: &Shape, object: &Object, target: &Target) -> bool {
+    let element = target.steps.last().filter(|_| target.steps.len() == 1).and_then(|step| shape.find(step));
+    element.is_some_and(|(_, element, _)| !element.repeats() && has(object, element))
 }
 
 /// The shape at the end of steps that are no elements of choice; `None` where a step is unknown or a primitive.
@@ -138,7 +144,7 @@ pub(super) fn tidy(object: Object, shape: &Shape) -> Object {
                 None => (name.as_str(), 0),
             };
             let order = match bare {
-                "resourceType" => 0,
+                "resourceType" if shape.is_resource => 0,
                 bare => shape.find(bare).map_or(usize::MAX, |(at, ..)| 2 + at * 2 + is_companion),
             };
             (order, name, value)

@@ -114,6 +114,14 @@ impl Run {
         }
     }
 
+    /// The same without knowing the entries around: what the way back makes of a renamed text.
+    pub(super) fn undone(&self, text: &str, path: &str) -> Option<SmolStr> {
+        match path {
+            "Bundle.entry.fullUrl" | "Reference.reference" => rename(text, |kind| self.renamed_type(kind)),
+            _ => self.rewritten(text, path),
+        }
+    }
+
     fn renamed_type(&self, kind: &str) -> Option<SmolStr> {
         self.map.from.resource(kind)?;
         let target = self.map.type_of(kind).unwrap_or("Basic");

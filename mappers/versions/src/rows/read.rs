@@ -4,7 +4,7 @@ use include_dir::Dir;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::target::{self, Target};
-use super::{Default_, LoadError, Map, Rule, TypeRow, Via, When};
+use super::{Beside, Default_, LoadError, Map, Rule, TypeRow, Via, When};
 
 const COLUMNS: [&str; 7] = ["source", "target", "via", "with", "when", "way", "guide"];
 const SHORT_COLUMNS: [&str; 4] = ["source", "target", "way", "guide"];
@@ -126,17 +126,23 @@ fn row(line: &Line, to_r4: bool, map: &mut Map) -> Result<(), String> {
     if !ways(line.cell(5), to_r4).0 || from.is_empty() {
         return Ok(());
     }
-    let source = target::find(map.from, from)?;
-    let target = if to.is_empty() { None } else { Some(target::find(map.to, to)?) };
-    if target.is_none() && !matches!(via, Via::Drop(_)) {
+    let is_fresh = from.contains("[+]") || to.contains("[+]");
+    let source = target::find(map.from, &from.replace("[+]", ""))?;
+    let target = if to.is_empty() { None } else { Some(target::find(map.to, &to.replace("[+]", ""))?) };
+    if target.is_none() && !matches!(via, Via::Drop(_) | Via::Modifier) {
         return Err("expected a target, or drop: with a reason".to_owned());
     }
-    let system = match line.cell(3) {
-        "" => None,
-        text => Some(text.strip_prefix("system=").ok_or("expected system=URI")?.into()),
+    let (system, beside) = match line.cell(3).split_once('=') {
+        None if line.cell(3).is_empty() => (None, None),
+        Some(("system", uri)) => (Some(uri.into()), None),
+        Some((member, value)) if is_fresh => {
+            let (system, code) = value.split_once('|').ok_or("expected NAME=SYSTEM|CODE")?;
+            (None, Some(Beside { member: member.into(), system: system.into(), code: code.into() }))
+        }
+        _ => return Err("expected system=URI, or NAME=SYSTEM|CODE for items of their own".to_owned()),
     };
     // A condition is about the source of the row; the way back has it only where the row has no other way.
-    let when = if to_r4 || line.cell(5) == "<" { when(line.cell(4))? } else { None };
+    let when = if to_r4 || line.cell(5) == "<" { when(line.cell(4)) } else { Vec::new() };
     for (member, of_type) in source.names {
         let target = target.as_ref().map(|named| {
             let mut steps = named.parents.clone();
@@ -152,6 +158,8 @@ fn row(line: &Line, to_r4: bool, map: &mut Map) -> Result<(), String> {
             via: via.clone(),
             system: system.clone(),
             when: when.clone(),
+            is_fresh,
+            beside: beside.clone(),
             order: map.count.rows,
             label: line.label(),
         });
@@ -179,6 +187,7 @@ fn via(cell: &str, map: &Map) -> Result<Via, String> {
         "" => Via::Plain,
         "concept" => Via::Concept,
         "reference" => Via::Reference,
+        "modifier" => Via::Modifier,
         _ => match (cell.strip_prefix("code:"), cell.strip_prefix("drop: ")) {
             (Some(name), _) if map.codes.contains_key(name) => Via::Code(name.into()),
             (Some(name), _) => return Err(format!("there is no codes/{name}.csv")),
@@ -188,21 +197,22 @@ fn via(cell: &str, map: &Map) -> Result<Via, String> {
     })
 }
 
-fn when(cell: &str) -> Result<Option<When>, String> {
-    if cell.is_empty() {
-        return Ok(None);
+fn when(cell: &str) -> Vec<When> {
+    cell.split(" and ").filter(|part| !part.is_empty()).map(one_when).collect()
+}
+
+fn one_when(part: &str) -> When {
+    if let Some(types) = part.strip_prefix("type(").and_then(|rest| rest.strip_suffix(')')) {
+        return When::Type(types.split(' ').map(SmolStr::new).collect());
     }
-    if let Some(types) = cell.strip_prefix("type(").and_then(|rest| rest.strip_suffix(')')) {
-        return Ok(Some(When::Type(types.split(' ').map(SmolStr::new).collect())));
+    if let Some((name, values)) = part.split_once(" in ") {
+        return When::Is(name.into(), values.split(' ').map(SmolStr::new).collect());
     }
-    if let Some((name, values)) = cell.split_once(" in ") {
-        return Ok(Some(When::Is(name.into(), values.split(' ').map(SmolStr::new).collect())));
+    if let Some((name, value)) = part.split_once('=') {
+        return When::Is(name.into(), vec![value.into()]);
     }
-    if let Some((name, value)) = cell.split_once('=') {
-        return Ok(Some(When::Is(name.into(), vec![value.into()])));
-    }
-    Ok(Some(match cell.strip_prefix('!') {
+    match part.strip_prefix('!') {
         Some(name) => When::HasNot(name.into()),
-        None => When::Has(cell.into()),
-    }))
+        None => When::Has(part.into()),
+    }
 }
