@@ -127,7 +127,10 @@ pub(crate) struct Beside {
 #[derive(Clone, Debug)]
 pub(crate) struct Default_ {
     pub(crate) member: SmolStr,
+    /// None: absent, with the reason unknown.
     pub(crate) value: Option<SmolStr>,
+    /// Not where this neighbour is.
+    pub(crate) unless: Option<SmolStr>,
     pub(crate) label: SmolStr,
 }
 

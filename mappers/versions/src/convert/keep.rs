@@ -63,7 +63,7 @@ impl Run {
                         let object = self.object(object, from, to, at, spot);
                         extension.insert(slot, object);
                     }
-                    _ => self.pack_parts(object, inner, of, &mut extension, at, spot),
+                    _ => self.pack_parts(object, inner, of, &mut extension, at, spot)?,
                 }
             }
         }
@@ -78,7 +78,7 @@ impl Run {
         extension: &mut Object,
         at: &Place<'_>,
         spot: &Spot,
-    ) {
+    ) -> Option<()> {
         let mut parts = Vec::new();
         if of.element.is_choice {
             parts.push(Json::Object(Object::of([
@@ -115,7 +115,8 @@ impl Run {
                 parts.extend(self.extension(value, &place, spot).map(Json::Object));
             }
         }
-        extension.insert("extension", Json::Array(parts));
+        // An extension without a value needs at least one inside; an empty object says nothing.
+        (!parts.is_empty()).then(|| drop(extension.insert("extension", Json::Array(parts))))
     }
 
     /// An ordinary extension.

@@ -31,6 +31,15 @@ impl Of {
     }
 }
 
+/// Whose members go into the object at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Members {
+    /// Those of what it is made of: elements of the same name are the same.
+    Own,
+    /// Those of an object inside that the target does not have: only rows say what they are here.
+    OfInner,
+}
+
 /// A value together with the element it stands in.
 #[derive(Clone, Copy)]
 pub(super) struct Given<'j> {
@@ -73,13 +82,13 @@ impl Run {
         let mut into = Into_ { id: to, object: out, spot };
         // What an extension holds of the target's own version comes first where only one value can stand.
         let unpacked = self.unpack_single(source, &mut into, place);
-        self.members(source, from, &mut into, place);
+        self.members(source, from, &mut into, place, Members::Own);
         self.extensions(source, &unpacked, &mut into, place);
         self.settle(&mut into);
     }
 
     /// The members but extensions, those that rows name first, in the order of the rows.
-    fn members(&mut self, source: &Object, from: ShapeId, into: &mut Into_<'_>, place: &Place<'_>) {
+    fn members(&mut self, source: &Object, from: ShapeId, into: &mut Into_<'_>, place: &Place<'_>, whose: Members) {
         let map = self.map;
         let rules = map.rules(from);
         let mut names: Vec<(usize, &str)> = Vec::with_capacity(source.len());
@@ -106,7 +115,7 @@ impl Run {
         for (_, name) in names {
             let value = source.get(name);
             let companion = source.get(&format_smolstr!("_{name}"));
-            self.member(source, (name, value, companion), from, into, place);
+            self.member(source, (name, value, companion), (from, whose), into, place);
         }
     }
 
@@ -114,7 +123,7 @@ impl Run {
         &mut self,
         source: &Object,
         (name, value, companion): (&str, Option<&Json>, Option<&Json>),
-        from: ShapeId,
+        (from, whose): (ShapeId, Members),
         into: &mut Into_<'_>,
         place: &Place<'_>,
     ) {
@@ -134,7 +143,7 @@ impl Run {
             }
             if !self.fresh(item, of, into, &at)
                 && !self.by_rules(source, item, of, &rules, into, &at)
-                && !self.plain(item, of, name, into, &at)
+                && !(whose == Members::Own && self.plain(item, of, name, into, &at))
                 && !self.through(item, of, into, &at)
             {
                 self.keep(item, of, into, &at);
@@ -257,7 +266,7 @@ impl Run {
         if !is_bare || !is_named || !is_first || !map.rules(inner).iter().any(fits) {
             return false;
         }
-        self.members(object, inner, into, at);
+        self.members(object, inner, into, at, Members::OfInner);
         true
     }
 

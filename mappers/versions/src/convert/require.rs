@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use super::object::{Into_, Item, Of};
 use super::put::{self, Out};
 use super::{Place, Run};
-use crate::rows::choice_name;
+use crate::rows::{Default_, choice_name};
 
 /// FHIR R4 extension-data-absent-reason.html; the same in all versions but DSTU2.
 const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
@@ -42,8 +42,11 @@ impl Run {
         let mut has_new = false;
         for element in &shape.elements {
             // Some elements are required by a rule only: a default says so.
-            let is_asked =
-                element.min > 0 || defaults.iter().any(|each| put::names(element).any(|(name, _)| name == each.member));
+            let is_said = |each: &Default_| {
+                put::names(element).any(|(name, _)| name == each.member)
+                    && each.unless.as_ref().is_none_or(|other| !out.contains_key(other))
+            };
+            let is_asked = element.min > 0 || defaults.iter().any(is_said);
             if !is_asked || put::has(out, element) {
                 continue;
             }
@@ -62,10 +65,7 @@ impl Run {
                 (None, Kind::Primitive(_)) => Some(Out { value: None, companion: Some(absent()) }),
                 (None, Kind::Object(id) | Kind::Reference(id, _)) => {
                     let mut object = absent();
-                    let inner = self.map.to.shape(id);
-                    if inner.path.contains('.') || inner.path == "Expression" {
-                        self.require(id, &mut object, &place.member(element.name, None));
-                    }
+                    self.require(id, &mut object, &place.member(element.name, None));
                     Some(Out::of(object.into()))
                 }
             };

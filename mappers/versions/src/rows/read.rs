@@ -178,7 +178,12 @@ fn default(line: &Line, to_r4: bool, map: &mut Map) -> Result<(), String> {
         text => Some(SmolStr::new(text)),
     };
     let Some((member, _)) = named.names.into_iter().next() else { return Ok(()) };
-    map.defaults.entry(named.shape).or_default().push(Default_ { member, value, label: line.label() });
+    let unless = match line.cell(4).strip_prefix('!') {
+        Some(name) => Some(name.into()),
+        None if line.cell(4).is_empty() => None,
+        None => return Err("expected !NAME for a default".to_owned()),
+    };
+    map.defaults.entry(named.shape).or_default().push(Default_ { member, value, unless, label: line.label() });
     Ok(())
 }
 
