@@ -16,6 +16,7 @@ pub mod flat;
 mod format;
 mod hl7v2;
 pub mod target;
+mod versions;
 
 pub use format::Format;
 pub use hl7v2::format_issue;

@@ -4,12 +4,17 @@ use model::json::{Json, Limits};
 use model::outcome::{Issue, Severity};
 use model::xml;
 
-use super::{Format, Middle, Output, Work};
+use super::{Format, Middle, Output, Work, versions};
 
 /// Reads JSON or XML and checks its form.
 pub(super) fn read(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> {
     let is_xml = xml::looks_like(input);
     let (tree, mut issues) = conformance::file::read(input, &Limits::default()).map_err(|issue| vec![issue])?;
+    if work.request.from == Format::Auto
+        && let Some(version) = versions::other_than_r4(&tree)
+    {
+        return versions::to_r4(work, &tree, Vec::new(), version);
+    }
     let form = conformance::validate::form(&tree);
     if work.request.to == Format::FhirR4 {
         issues.extend(form);
@@ -32,7 +37,7 @@ pub(super) fn write(_work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issu
 
 /// What is wrong with a resource's form is a warning where it is only read: nothing of it is stored, and what is right
 /// in it is translated.
-fn bearable(mut issue: Issue) -> Issue {
+pub(super) fn bearable(mut issue: Issue) -> Issue {
     if issue.severity == Severity::Error {
         issue.severity = Severity::Warning;
     }

@@ -5,7 +5,7 @@
 
 use model::outcome::Issue;
 
-use super::{Middle, Output, Stream, Work, ccda, fhir, flat, hl7v2};
+use super::{Middle, Output, Stream, Work, ccda, fhir, flat, hl7v2, versions};
 
 /// A format by the names of the command line and of `/convert`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,33 +88,33 @@ const TABLE: [Row; 10] = [
     Row {
         format: Format::FhirR4b,
         name: "fhir-r4b",
-        media_types: &[],
+        media_types: &["application/fhir+json; fhirVersion=4.3"],
         extension: "fhir.json",
-        read: Read::Later,
-        write: None,
+        read: Read::Whole(versions::read_r4b),
+        write: Some(versions::write_r4b),
     },
     Row {
         format: Format::FhirR5,
         name: "fhir-r5",
-        media_types: &[],
+        media_types: &["application/fhir+json; fhirVersion=5.0"],
         extension: "fhir.json",
-        read: Read::Later,
-        write: None,
+        read: Read::Whole(versions::read_r5),
+        write: Some(versions::write_r5),
     },
     Row {
         format: Format::FhirStu3,
         name: "fhir-stu3",
-        media_types: &[],
+        media_types: &["application/fhir+json; fhirVersion=3.0"],
         extension: "fhir.json",
-        read: Read::Later,
-        write: None,
+        read: Read::Whole(versions::read_stu3),
+        write: Some(versions::write_stu3),
     },
     Row {
         format: Format::FhirDstu2,
         name: "fhir-dstu2",
-        media_types: &[],
+        media_types: &["application/fhir+json; fhirVersion=1.0"],
         extension: "fhir.json",
-        read: Read::Later,
+        read: Read::Whole(versions::read_dstu2),
         write: None,
     },
     Row {

@@ -100,3 +100,36 @@ fn refuses_other_formats_over_the_limit() {
     let read = convert_stream(&packages, &request(), &mut input.as_bytes(), 5000, |_| ControlFlow::Continue(()));
     assert_eq!(read.map_err(|error| error.kind()), Err(io::ErrorKind::FileTooLarge));
 }
+
+/// What an input becomes in another format.
+#[track_caller]
+fn converted(input: &str, from: Format, to: Format) -> (model::json::Json, Vec<Issue>) {
+    let packages = Packages::embedded().expect("the embedded packages load");
+    let mut found = None;
+    convert(&packages, &Conversion { from, to, reports: Reports::Made, ..request() }, input.as_bytes(), |part| {
+        found = Some(part.result.expect("it is translated"));
+    });
+    let output = found.expect("one part");
+    let tree = model::json::parse(&output.bytes, &model::json::Limits::default()).expect("JSON");
+    (tree, output.issues)
+}
+
+#[test]
+fn translates_other_versions_of_fhir() {
+    let stu3 = r#"{"resourceType":"Encounter","status":"finished","class":{"code":"IMP"},"reason":[{"text":"Cough"}]}"#;
+    let (r4, _) = converted(stu3, Format::FhirStu3, Format::FhirR4);
+    assert_eq!(r4.text_at(&["reasonCode", "0", "text"]), Some("Cough"));
+    let (r5, _) = converted(&r4.to_text(), Format::FhirR4, Format::FhirR5);
+    assert_eq!(r5.text_at(&["reason", "0", "value", "0", "concept", "text"]), Some("Cough"));
+    let (again, _) = converted(&r5.to_text(), Format::Auto, Format::FhirR4);
+    assert_eq!(again.text_at(&["reasonCode", "0", "text"]), Some("Cough"));
+}
+
+#[test]
+fn reads_the_xml_of_another_version_by_its_own_tables() {
+    let xml = r#"<MedicationOrder xmlns="http://hl7.org/fhir"><dateWritten value="2015-06-01"/><status value="active"/>
+        <patient><reference value="Patient/1"/></patient><dosageInstruction><text value="daily"/></dosageInstruction></MedicationOrder>"#;
+    let (r4, _) = converted(xml, Format::FhirDstu2, Format::FhirR4);
+    assert_eq!(r4.text_at(&["resourceType"]), Some("MedicationRequest"));
+    assert_eq!(r4.text_at(&["dosageInstruction", "0", "text"]), Some("daily"));
+}

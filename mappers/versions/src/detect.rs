@@ -15,6 +15,8 @@ pub struct Detected {
     pub version: Version,
     /// Those that fit equally well; one if it is certain.
     pub candidates: Vec<Version>,
+    /// Whether it says so itself, or its shape fits one version without a fault and no other.
+    pub is_certain: bool,
     /// Why it is not certain, or that it says another version than it has the shape of.
     pub issue: Option<Issue>,
 }
@@ -22,7 +24,7 @@ pub struct Detected {
 /// Looks at what a resource says of itself (`meta.profile`, `fhirVersion` of a definition) and at its shape.
 pub fn detect(resource: &Json) -> Detected {
     if let Some(version) = said(resource) {
-        return Detected { version, candidates: vec![version], issue: None };
+        return Detected { version, candidates: vec![version], is_certain: true, issue: None };
     }
     let misfits: Vec<(usize, Version)> =
         Version::ALL.into_iter().map(|version| (misfits(resource, version.table()), version)).collect();
@@ -37,7 +39,8 @@ pub fn detect(resource: &Json) -> Detected {
     let issue = (candidates.len() > 1 && !candidates.contains(&Version::R4)).then(|| {
         Issue::warning("business-rule", format!("its shape is that of {}: taken for {version}", names.join(" and of ")))
     });
-    Detected { version, candidates, issue }
+    let is_certain = least == 0 && candidates.len() == 1;
+    Detected { version, candidates, is_certain, issue }
 }
 
 /// What the resource says itself; in a Bundle its first entries count too.

@@ -409,8 +409,9 @@ impl Run {
 
     /// Whether one is an element with elements and the other a data type that a row says is the same.
     fn is_structure(&self, from: ShapeId, to: ShapeId) -> bool {
-        self.map.from.shape(from).path.contains('.') != self.map.to.shape(to).path.contains('.')
-            && (self.map.from.shape(from).path == "ExtendedContactDetail" || self.map.to.shape(to).path == "ExtendedContactDetail")
+        let (from, to) = (&self.map.from.shape(from).path, &self.map.to.shape(to).path);
+        let is_one = |path: &str| matches!(path, "ContactDetail" | "Dosage" | "ExtendedContactDetail");
+        from.contains('.') && is_one(to) || to.contains('.') && is_one(from)
     }
 
     /// Keeps a value beside one that says less.

@@ -141,11 +141,11 @@ impl Run {
                 self.gone(item, &at, "stands for a value that is not there");
                 continue;
             }
-            if !self.fresh(item, of, into, &at)
-                && !self.by_rules(source, item, of, &rules, into, &at)
-                && !(whose == Members::Own && self.plain(item, of, name, into, &at))
-                && !self.through(item, of, into, &at)
-            {
+            let is_placed = self.fresh(item, of, into, &at)
+                || self.by_rules(source, item, of, &rules, into, &at)
+                || whose == Members::Own && self.plain(item, of, name, into, &at)
+                || self.through(item, of, into, &at);
+            if !is_placed {
                 self.keep(item, of, into, &at);
             }
         }
@@ -172,7 +172,10 @@ impl Run {
             .partition(|rule| rule.target.is_none() || self.depth_below(rule, into.id) > 0);
         let chosen = if near.is_empty() { far } else { near };
         for rule in chosen {
-            if rule.is_fresh && rule.beside.is_some() && rule.target.as_ref().is_some_and(|target| target.steps.len() == 1) {
+            if rule.is_fresh
+                && rule.beside.is_some()
+                && rule.target.as_ref().is_some_and(|target| target.steps.len() == 1)
+            {
                 // Only for an item that says so.
                 continue;
             }
@@ -183,6 +186,10 @@ impl Run {
             let taken = match &rule.via {
                 Via::Drop(reason) => {
                     self.gone(item, at, reason);
+                    true
+                }
+                Via::Modifier => {
+                    self.keep_as(item, of, true, into, at);
                     true
                 }
                 _ => rule
@@ -201,7 +208,9 @@ impl Run {
             }
         }
         let object = item.value.and_then(Json::as_object).filter(|_| of.of_type.name == "CodeableReference");
-        let left = object.map(|object| object.iter().filter(|(name, _)| matches!(*name, "concept" | "reference") && !halves.contains(name)));
+        let left = object.map(|object| {
+            object.iter().filter(|(name, _)| matches!(*name, "concept" | "reference") && !halves.contains(name))
+        });
         if let (1.., Some(mut left)) = (taken_by, left)
             && let Some((name, value)) = left.next()
         {
@@ -258,11 +267,15 @@ impl Run {
         let root = self.root_of(into);
         let fits = |rule: &Rule| !rule.is_fresh && self.depth_below(rule, into.id) > 0;
         // Only the first of several has a place there, and only if it is nothing but its elements.
-        let is_bare = !object.contains_key("id") && !object.contains_key("extension") && !object.contains_key("modifierExtension");
+        let is_bare = !object.contains_key("id")
+            && !object.contains_key("extension")
+            && !object.contains_key("modifierExtension");
         let is_first = item.index.is_none_or(|index| index == 0) || self.gathers(inner, &root);
         // Extensions name elements of a data type by the type, which does not say where it stood.
         let is_named = map.from.shape(inner).path.contains('.')
-            || object.iter().all(|(name, _)| map.rules(inner).iter().any(|rule| rule.member == name.trim_start_matches('_') && fits(rule)));
+            || object.iter().all(|(name, _)| {
+                map.rules(inner).iter().any(|rule| rule.member == name.trim_start_matches('_') && fits(rule))
+            });
         if !is_bare || !is_named || !is_first || !map.rules(inner).iter().any(fits) {
             return false;
         }
@@ -279,7 +292,10 @@ impl Run {
                 let last = target.steps.last();
                 let parents = target.steps.get(..target.steps.len().saturating_sub(1)).unwrap_or_default();
                 let holder = holder.and_then(|shape| put::descend(map.to, shape, parents));
-                holder.zip(last).and_then(|(holder, last)| holder.find(last)).is_some_and(|(_, element, _)| element.repeats())
+                holder
+                    .zip(last)
+                    .and_then(|(holder, last)| holder.find(last))
+                    .is_some_and(|(_, element, _)| element.repeats())
             })
         };
         map.to_version == crate::Version::R4 && map.rules(inner).iter().all(|rule| rule.is_fresh || gathers(rule))
@@ -298,7 +314,9 @@ impl Run {
         let root = self.root_of(into);
         let is_it = |rule: &&Rule| {
             rule.is_fresh
-                && rule.target.as_ref().is_some_and(|target| target.root == root && !put::has_step(map.to.shape(into.id), into.object, target))
+                && rule.target.as_ref().is_some_and(|target| {
+                    target.root == root && !put::has_step(map.to.shape(into.id), into.object, target)
+                })
                 && object.contains_key(&rule.member)
                 && rule.beside.as_ref().is_none_or(|beside| says(object, beside))
                 && self.holds(rule, object, Item { value: object.get(&rule.member), companion: None, index: None })
@@ -306,20 +324,25 @@ impl Run {
         let Some(rule) = rules.iter().find(is_it) else { return false };
         // What says which row it is goes with it; an item that says more is kept whole.
         let is_known = |name: &str| {
-            rules.iter().any(|other| other.is_fresh && other.member == name) || rule.beside.as_ref().is_some_and(|beside| beside.member == name)
+            rules.iter().any(|other| other.is_fresh && other.member == name)
+                || rule.beside.as_ref().is_some_and(|beside| beside.member == name)
         };
         if !object.iter().all(|(name, _)| is_known(name)) {
             return false;
         }
         let mut rest = object.clone();
-        if let Some(beside) = &rule.beside {
-            if let Some(value) = rest.remove(&beside.member) {
-                let spot = into.spot.member(rule.target.as_ref().and_then(|target| target.steps.last()).map_or("", |step| step), None);
-                self.all(&value, &at.member(&beside.member, None), &spot);
-            }
+        if let Some(beside) = &rule.beside
+            && let Some(value) = rest.remove(&beside.member)
+        {
+            let spot = into
+                .spot
+                .member(rule.target.as_ref().and_then(|target| target.steps.last()).map_or("", |step| step), None);
+            self.all(&value, &at.member(&beside.member, None), &spot);
         }
         for other in rules.iter().filter(|other| other.is_fresh && other.beside == rule.beside) {
-            let (Some(target), Some((_, element, of_type))) = (&other.target, map.from.shape(inner).find(&other.member)) else {
+            let (Some(target), Some((_, element, of_type))) =
+                (&other.target, map.from.shape(inner).find(&other.member))
+            else {
                 continue;
             };
             if target.root != root {
