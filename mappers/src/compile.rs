@@ -368,6 +368,9 @@ impl Compiler<'_> {
                 parts.push(match part.strip_prefix('@') {
                     Some(alias) => Part::Alias(self.alias(alias)?),
                     None if part == "#" => Part::Position,
+                    None if part.starts_with('\'') && part.ends_with('\'') && part.len() > 2 => {
+                        Part::Word(part.trim_matches('\'').into())
+                    }
                     None => Part::Place(self.place(part, level)?),
                 });
             }

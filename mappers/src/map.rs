@@ -74,6 +74,8 @@ pub(crate) enum Part {
     Alias(AliasId),
     /// The message and the place of the segment in it.
     Position,
+    /// A word in `'`: what tells roles apart that are else the same.
+    Word(SmolStr),
 }
 
 /// One row.

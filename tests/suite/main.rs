@@ -21,6 +21,7 @@ mod emergency;
 mod emergency_rules;
 mod faults;
 mod fidelity;
+mod flat;
 mod flow;
 mod formats;
 mod http;

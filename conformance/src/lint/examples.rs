@@ -131,6 +131,14 @@ impl Example<'_> {
         }
         self.issues(&converted.issues);
         self.expected(&converted.bundle);
+        for file in self.package.render_flat(std::slice::from_ref(&converted.bundle)).files {
+            let expected = format!("{}/expected/{}.{}.csv", self.name, self.stem, file.table);
+            if self.files.get(&expected).is_some_and(|then| *then != file.bytes) {
+                let text = format!("{} no longer comes back like this", self.path);
+                let finding = Finding::new(Severity::Error, "example-back-differs", &expected, 0, text);
+                self.out.push(finding.suggest("mend the row, or accept it: conformance lint --accept"));
+            }
+        }
     }
 
     /// What is found about the example, as `severity code place`.

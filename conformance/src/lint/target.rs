@@ -125,7 +125,10 @@ fn value(view: &View, row: &Row, found: &Found, out: &mut Vec<Finding>) {
         return refers(row, found, built.split(['@', '+']).next().unwrap_or_default(), out);
     }
     let function = table.split('(').next().unwrap_or_default();
+    // A cell of a flat extract has no type of its own: its code may become a word.
+    let word = function == "code" && map.is_some() && row.file.contains("/rows/");
     if let Kind::Primitive(primitive) = found.kind
+        && !word
         && !gives(function).is_empty()
         && !gives(function).contains(&primitive)
     {

@@ -144,6 +144,7 @@ impl Eval<'_, '_> {
                         let at = self.position(here);
                         self.name.push(&at);
                     }
+                    Part::Word(word) => self.name.push(word),
                     Part::Place(place) => {
                         let text = self.text(place, here);
                         let text = trim(&text);

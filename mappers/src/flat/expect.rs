@@ -27,7 +27,7 @@ pub fn cases<'f>(package: &str, files: &'f BTreeMap<String, Vec<u8>>) -> BTreeMa
     out
 }
 
-/// The files of `expected/`: `CASE.json` is the Bundle, `issues.json` what is found, `codes.json` what codes become.
+/// The files of `expected/`: `CASE.json` is the Bundle, `CASE.TABLE.csv` what comes back, `issues.json` what is found, `codes.json` what codes become.
 pub(crate) fn expectations(
     package: &Package,
     files: &BTreeMap<String, Vec<u8>>,
@@ -39,6 +39,10 @@ pub(crate) fn expectations(
     for (case, example) in cases(package.name(), files) {
         let said: Vec<Issue> = match package.convert_flat(&example, &Context::default(), false) {
             Ok(converted) => {
+                let back = package.render_flat(std::slice::from_ref(&converted.bundle));
+                for file in back.files {
+                    out.insert(format!("{folder}/{case}.{}.csv", file.table), file.bytes);
+                }
                 out.insert(format!("{folder}/{case}.json"), text(&converted.bundle));
                 converted.issues
             }

@@ -7,18 +7,22 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use formats::flat::Writer;
 use model::json::{Json, Object};
-use model::outcome::{Issue, Severity};
+use model::outcome::Issue;
 use smol_str::SmolStr;
 
 use crate::compile::Compiled;
-use crate::function::{Authorities, Back, Call, Function, unescaped};
-use crate::map::{AliasId, Place, Row, Source, Table, Test, Via, Way};
+use crate::function::unescaped;
+use crate::map::{AliasId, Place, Row, Source, Table, Via, Way};
 use crate::package::Package;
-use crate::path::{At, Holds, Step};
-use crate::quick::trim;
+use crate::path::{At, Step};
 
-use super::eval::{KEPT, LEXEME, TABLE_SYSTEM, reads_dates};
-use super::plan::{COMPOSITE, FlatTable};
+use super::eval::{KEPT, TABLE_SYSTEM};
+use super::plan::{COMPOSITE, FlatRole, FlatTable};
+
+mod text;
+mod walk;
+
+use walk::{Walk, any_at, chosen, each_at, says};
 
 /// A file made of resources. Holds patient data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,7 +208,7 @@ impl<'a> Reverse<'a> {
     /// The rows of a table that adds to its parent's resources: one for each item of an array.
     fn items(&mut self, flat: &'a FlatTable) -> Vec<Line> {
         let mut out = Vec::new();
-        for role in &flat.roles {
+        for (place, role) in flat.roles.iter().enumerate() {
             let Some(table) = self.compiled.tables.get(role.table) else { continue };
             let array = table.rows.iter().find_map(|row| {
                 let first = row.target.steps.first()?;
@@ -212,6 +216,11 @@ impl<'a> Reverse<'a> {
             });
             let Some(array) = array else { continue };
             for number in 0..self.all.len() {
+                if let Some(line) = self.kept_row(flat, number).filter(|_| place == 0) {
+                    self.mark(number);
+                    out.push(line);
+                    continue;
+                }
                 if self.kind(number) != table.root {
                     continue;
                 }
@@ -293,7 +302,7 @@ impl<'a> Reverse<'a> {
         }
     }
 
-    fn fits_role(&self, roles: &[&super::plan::FlatRole], alias: AliasId, number: usize) -> bool {
+    fn fits_role(&self, roles: &[&FlatRole], alias: AliasId, number: usize) -> bool {
         let table = roles.iter().find(|role| role.alias == alias).and_then(|role| self.compiled.tables.get(role.table));
         table.is_none_or(|table| self.fits(table, number))
     }
@@ -348,213 +357,6 @@ impl<'a> Reverse<'a> {
             if self.allowed(row, &text) && line.set(*field, &text) {
                 self.conditions(row, object, line, Some(*field));
             }
-        }
-    }
-
-    /// A cell that a condition asks for a text is that text where the row has set its value.
-    fn conditions(&self, row: &Row, object: &Object, line: &mut Line, set: Option<u32>) {
-        if row.way != Way::Both {
-            return;
-        }
-        if set.is_none() {
-            let Via::Literal(wanted) = &row.via else { return };
-            if !any_at(object, &row.target.steps, &|json| says(json, wanted)) {
-                return;
-            }
-        }
-        for term in row.when.iter().filter(|term| !term.negated) {
-            if let Test::In(Place::Own { field, .. }, values) = &term.test
-                && Some(*field) != set
-                && *field < COMPOSITE
-                && let Some(first) = values.first()
-            {
-                line.set(*field, first);
-            }
-        }
-    }
-
-    /// Whether the conditions of a row that speak of its own column hold for what would stand there.
-    fn allowed(&self, row: &Row, text: &str) -> bool {
-        use crate::function::{compared, is_number};
-        use crate::map::Form;
-        let Source::Place(own) = &row.source else { return true };
-        row.when.iter().all(|term| {
-            let holds = match &term.test {
-                Test::Form(Form::Number, place) if place == own => is_number(text),
-                // The comparator and its number are written one after the other.
-                Test::Form(Form::Compared, place) if place == own => {
-                    matches!(text, "<" | "<=" | ">" | ">=") || compared(text).is_some() || is_number(text)
-                }
-                Test::In(place, values) if place == own => {
-                    values.iter().any(|value| value.eq_ignore_ascii_case(trim(text)))
-                }
-                _ => return true,
-            };
-            holds != term.negated
-        })
-    }
-
-    /// The text of a column for a value, or of the members of several, which are then set.
-    fn text(
-        &mut self,
-        flat: &FlatTable,
-        field: u32,
-        row: &Row,
-        json: &Json,
-        beside: Option<&Json>,
-        line: &mut Line,
-    ) -> Option<String> {
-        let text = match &row.via {
-            Via::Table { table, .. } => return self.members(flat, field, *table, json, line),
-            Via::Function { function, .. } => self.undone(flat, field, function, row, json, beside)?,
-            Via::Code { map } | Via::System { map } => self.code(*map, row, json, beside)?,
-            _ => return None,
-        };
-        if field < COMPOSITE {
-            return Some(text);
-        }
-        let members = flat.members(field);
-        let parts: Vec<&str> = text.splitn(members.len(), ' ').collect();
-        if parts.len() != members.len() {
-            let text = "a text cannot be divided again among the columns it came from: it is not written";
-            self.issue(flat, members.first().copied(), text, row);
-            return None;
-        }
-        for (member, part) in members.iter().zip(parts) {
-            line.set(*member, part);
-        }
-        Some(text)
-    }
-
-    /// The text that a function would make this value of.
-    fn undone(
-        &mut self,
-        flat: &FlatTable,
-        field: u32,
-        function: &Function,
-        row: &Row,
-        json: &Json,
-        beside: Option<&Json>,
-    ) -> Option<String> {
-        let value = lexeme(json)?;
-        let first = flat.members(field).first().copied().unwrap_or(field);
-        let authorities = Authorities { source: &[], package: self.compiled.authorities() };
-        // The text it came from says more, as long as it still says this.
-        if let Some(text) = beside.and_then(said_before) {
-            let digits = if reads_dates(function) {
-                flat.patterns(first).iter().find_map(|pattern| pattern.digits(text)).unwrap_or_default()
-            } else {
-                text.into()
-            };
-            let call = Call { value: &digits, arguments: &[], zone: None, authorities };
-            let same = (function.forward)(&call)
-                .is_ok_and(|output| output.value == value || value.starts_with(output.value.as_str()));
-            if same {
-                return Some(text.to_owned());
-            }
-        }
-        let Some(backward) = function.backward else {
-            self.issue(flat, Some(first), "this function has no way back: the cell is left empty", row);
-            return None;
-        };
-        let text = backward(&Back { value: &value, authorities })?.into_iter().next()?;
-        if !reads_dates(function) {
-            return Some(text);
-        }
-        if let [date, time] = flat.members(field)
-            && let Some((day, clock)) = text.split_at_checked(8).filter(|(_, clock)| !clock.is_empty())
-        {
-            let day = flat.patterns(*date).iter().find_map(|pattern| pattern.text(day))?;
-            let bare = clock
-                .get(..4)
-                .map(|clock| format!("{}:{}", &clock.get(..2).unwrap_or(""), &clock.get(2..).unwrap_or("")));
-            let clock = flat.patterns(*time).iter().find_map(|pattern| pattern.text(&format!("T{clock}"))).or(bare)?;
-            return Some(format!("{day} {clock}"));
-        }
-        let digits = if function.name == "time" { format!("T{text}") } else { text };
-        let mut written = flat.patterns(first).iter().find_map(|pattern| pattern.text(&digits));
-        // A zone that the file has no place for is left out: its times are those of the sender.
-        if written.is_none()
-            && let Some((local, _)) = digits.rsplit_once(['+', '-'])
-        {
-            written = flat.patterns(first).iter().find_map(|pattern| pattern.text(local));
-        }
-        if written.is_none() {
-            self.issue(
-                flat,
-                Some(first),
-                "no date format of the column can say this date: the cell is left empty",
-                row,
-            );
-        }
-        written
-    }
-
-    /// The code of a map that becomes this value.
-    fn code(&self, map: usize, row: &Row, json: &Json, beside: Option<&Json>) -> Option<String> {
-        let map = self.compiled.maps.get(map)?;
-        let coding = |coding: &Json| {
-            let (system, code) = (coding.text_at(&["system"]), coding.text_at(&["code"])?);
-            map.backward(system.filter(|system| !system.is_empty()), code).map(ToString::to_string)
-        };
-        match row.target.holds {
-            Holds::Complex("CodeableConcept") => {
-                let codings = json.items("coding");
-                let own = codings
-                    .iter()
-                    .find(|coding| map.table.is_some() && coding.text_at(&["system"]) == map.table.as_deref());
-                let own = own.and_then(|coding| coding.text_at(&["code"])).map(str::to_owned);
-                let text = json.text_at(&["text"]);
-                let known = text.filter(|text| map.knows(text)).map(str::to_owned);
-                own.or(known).or_else(|| codings.iter().find_map(coding)).or_else(|| text.map(str::to_owned))
-            }
-            Holds::Complex(_) => coding(json),
-            _ => {
-                let value = lexeme(json)?;
-                if let Some(text) = beside.and_then(said_before)
-                    && map.forward(text).is_some_and(|to| to.target == value)
-                {
-                    return Some(text.to_owned());
-                }
-                map.backward(None, &value).map(ToString::to_string)
-            }
-        }
-    }
-
-    /// Sets the columns of an element that a datatype's table reads.
-    fn members(&mut self, flat: &FlatTable, field: u32, table: usize, json: &Json, line: &mut Line) -> Option<String> {
-        let (table, object) = (self.compiled.tables.get(table)?, json.as_object()?);
-        let columns: Vec<u32> = if field >= COMPOSITE { flat.members(field).to_vec() } else { vec![field] };
-        let (mut taken, mut any) = (Taken::new(), false);
-        let chosen = chosen(table, object);
-        for row in table.rows.iter().filter(|row| row.way.is_back(true)) {
-            let Source::Place(Place::Part { component, .. }) = &row.source else { continue };
-            let Some(column) = columns.get((*component as usize).saturating_sub(1)).copied() else { continue };
-            let list = flat.spec(column).and_then(|column| column.list.as_deref());
-            let mut texts: Vec<String> = Vec::new();
-            let mut walk =
-                Walk { alias: row.alias, chosen: &chosen, item: None, taken: &mut taken, all: list.is_some() };
-            walk.values(object, row, &mut |json, beside| {
-                if let Some(text) = self.text(flat, column, row, json, beside, line) {
-                    texts.push(text);
-                    return true;
-                }
-                false
-            });
-            if !texts.is_empty() {
-                line.set(column, &texts.join(list.unwrap_or_default()));
-                any = true;
-            }
-        }
-        any.then(String::new)
-    }
-
-    fn issue(&mut self, flat: &FlatTable, column: Option<u32>, text: &str, row: &Row) {
-        let column = column.and_then(|column| flat.spec(column)).map_or("", |column| column.name.as_str());
-        let issue = Issue::new(Severity::Warning, "not-supported", text).at(format!("{},{column}", flat.name));
-        let issue = issue.rule(self.compiled.rule(row.rule));
-        if !self.issues.contains(&issue) {
-            self.issues.push(issue);
         }
     }
 
@@ -638,179 +440,4 @@ fn kept_beside(flat: &FlatTable, element: &Json, line: &mut Line) {
 
 fn is_constant(row: &Row) -> bool {
     matches!((&row.source, &row.via), (Source::Constant, Via::Literal(_))) && row.when.is_empty()
-}
-
-/// The text of a primitive.
-fn lexeme(json: &Json) -> Option<SmolStr> {
-    match json {
-        Json::String(text) => Some(text.clone()),
-        Json::Number(number) => Some(number.as_str().into()),
-        Json::Bool(value) => Some(if *value { "true" } else { "false" }.into()),
-        _ => None,
-    }
-}
-
-/// The text a primitive came from, in the extensions beside it.
-fn said_before(beside: &Json) -> Option<&str> {
-    let extensions = beside.items("extension").iter();
-    let found = extensions.into_iter().find(|extension| extension.text_at(&["url"]) == Some(LEXEME))?;
-    found.text_at(&["valueString"])
-}
-
-/// Whether a value says at least what is wanted.
-fn says(there: &Json, wanted: &Json) -> bool {
-    match (there, wanted) {
-        (Json::Object(there), Json::Object(wanted)) => wanted.iter().all(|(name, wanted)| {
-            // What a coding is called may differ.
-            name == "display" || there.get(name).is_some_and(|there| says(there, wanted))
-        }),
-        (Json::Array(there), Json::Array(wanted)) => {
-            wanted.iter().all(|wanted| there.iter().any(|there| says(there, wanted)))
-        }
-        _ => there == wanted,
-    }
-}
-
-/// Every value at the end of a path, whichever items its indexes mean.
-fn each_at<'o>(object: &'o Object, steps: &[Step], take: &mut dyn FnMut(&'o Json) -> bool) -> bool {
-    let Some((step, rest)) = steps.split_first() else { return false };
-    let Some(value) = object.get(&step.name) else { return false };
-    let items = match (&step.at, value) {
-        (At::Single, value) => std::slice::from_ref(value),
-        (_, Json::Array(items)) => items.as_slice(),
-        _ => return false,
-    };
-    items.iter().filter(|item| is_of(step, item)).any(|item| match (rest, item) {
-        ([], item) => take(item),
-        (rest, Json::Object(inner)) => each_at(inner, rest, take),
-        _ => false,
-    })
-}
-
-fn any_at(object: &Object, steps: &[Step], fits: &dyn Fn(&Json) -> bool) -> bool {
-    each_at(object, steps, &mut |json| fits(json))
-}
-
-/// Whether an item is one that a step means: of extensions those of its URL.
-fn is_of(step: &Step, item: &Json) -> bool {
-    match &step.at {
-        At::Extension(url) | At::AppendExtension(url) | At::SegmentExtension(url) => {
-            item.text_at(&["url"]) == Some(url.as_str())
-        }
-        _ => true,
-    }
-}
-
-/// The items that numbered steps (`[0]`, `[1]`) mean in a resource, by the path up to there and the number: the first that
-/// has all the constants which rows set beside it and that no other number means.
-fn chosen(table: &Table, object: &Object) -> HashMap<(String, usize), usize> {
-    let mut wanted: BTreeMap<(String, usize), Vec<&Row>> = BTreeMap::new();
-    for row in &table.rows {
-        if let Some((step, _)) = row.target.steps.split_first()
-            && let At::Index(number) = step.at
-        {
-            wanted.entry((step.name.to_string(), number)).or_default().push(row);
-        }
-    }
-    let mut out: HashMap<(String, usize), usize> = HashMap::new();
-    // Those with constants choose first.
-    let strict = |rows: &[&Row]| rows.iter().map(|row| hard(row).count()).sum::<usize>();
-    let mut order: Vec<_> = wanted.iter().collect();
-    order.sort_by_key(|(_, rows)| std::cmp::Reverse(strict(rows)));
-    for ((name, number), rows) in order {
-        let items = object.get(name).and_then(Json::as_array).unwrap_or_default();
-        let free = |at: &usize| !out.iter().any(|((other, _), chosen)| other == name && chosen == at);
-        let fits = |at: &usize| {
-            let Some(item) = items.get(*at).and_then(Json::as_object) else { return strict(rows) == 0 };
-            rows.iter().filter(|row| row.target.anchor == 1).flat_map(|row| hard(row)).all(|with| with.holds(item))
-        };
-        if let Some(at) = (0..items.len()).filter(free).find(fits) {
-            out.insert((name.clone(), *number), at);
-        }
-    }
-    out
-}
-
-fn hard(row: &Row) -> impl Iterator<Item = &crate::map::With> {
-    row.with.iter().filter(|with| !with.soft)
-}
-
-/// Goes along a path to the values that a row has set.
-struct Walk<'w> {
-    alias: AliasId,
-    chosen: &'w HashMap<(String, usize), usize>,
-    /// The item of an array that the row of the file is about.
-    item: Option<(&'w SmolStr, usize)>,
-    taken: &'w mut Taken,
-    /// Whether every value is wanted, not the first alone.
-    all: bool,
-}
-
-impl Walk<'_> {
-    /// Hands on each value with what stands beside it, until one is taken; of a list all of them.
-    fn values(&mut self, object: &Object, row: &Row, take: &mut dyn FnMut(&Json, Option<&Json>) -> bool) {
-        self.step(object, row, 0, String::new(), take);
-    }
-
-    fn step(
-        &mut self,
-        object: &Object,
-        row: &Row,
-        depth: usize,
-        path: String,
-        take: &mut dyn FnMut(&Json, Option<&Json>) -> bool,
-    ) -> bool {
-        let Some(step) = row.target.steps.get(depth) else { return false };
-        let last = depth + 1 == row.target.steps.len();
-        let path = format!("{path}.{}", step.name);
-        if step.at == At::Single {
-            let beside = object.get(&format!("_{}", step.name));
-            return match object.get(&step.name) {
-                Some(json) if last => take(json, beside),
-                Some(Json::Object(inner)) => self.step(inner, row, depth + 1, path, take),
-                _ => false,
-            };
-        }
-        let items = object.get(&step.name).and_then(Json::as_array).unwrap_or_default();
-        let only = match &step.at {
-            At::Index(number) if depth == 0 => match self.chosen.get(&(step.name.to_string(), *number)) {
-                Some(at) => Some(*at),
-                None => return false,
-            },
-            At::Index(number) => Some(*number),
-            At::PerSegment | At::Append => {
-                self.item.filter(|(name, _)| depth == 0 && **name == step.name).map(|(_, at)| at)
-            }
-            _ => None,
-        };
-        let mut any = false;
-        for (at, item) in items.iter().enumerate().filter(|(at, _)| only.is_none_or(|only| only == *at)) {
-            let key = (self.alias, path.clone(), at);
-            let appended = only.is_none();
-            if !is_of(step, item) || (appended && self.taken.contains(&key)) {
-                continue;
-            }
-            // Constants tell whose item it is.
-            let anchored = depth + 1 == row.target.anchor;
-            if anchored && !item.as_object().is_none_or(|item| hard(row).all(|with| with.holds(item))) {
-                continue;
-            }
-            let here = format!("{path}[{at}]");
-            let took = match item {
-                json if last => take(json, None),
-                Json::Object(inner) => self.step(inner, row, depth + 1, here, take),
-                _ => false,
-            };
-            if took {
-                any = true;
-                if appended {
-                    self.taken.insert(key);
-                }
-                if !self.all {
-                    return true;
-                }
-            }
-        }
-        any
-    }
 }
