@@ -379,14 +379,21 @@ impl<'b> Writer<'_, 'b> {
         for coding in &codings {
             let (system, code) = (coding.text_at(&["system"]), coding.text_at(&["code"]).unwrap_or_default());
             let Some(back) = map.backward(system, code) else { continue };
-            // The document's own code stands beside: it is written as it is.
-            let own = codings.iter().any(|other| other.text_at(&["code"]) == Some(back.as_str()));
+            // The document's own code stands beside: it is the code again.
+            let own = codings.iter().find(|other| other.text_at(&["code"]) == Some(back.as_str()));
+            let systems = self.compiled.maps.iter().find(|map| map.name == CODE_SYSTEMS);
+            let from = own.and_then(|own| own.text_at(&["system"])).or(map.table.as_deref());
             self.taken.take_all(coding);
-            if !own {
-                node.set("code", back.as_str());
-                let systems = self.compiled.maps.iter().find(|map| map.name == CODE_SYSTEMS);
-                if let Some(oid) = map.table.as_ref().and_then(|uri| oid_of(uri, systems)) {
-                    node.set("codeSystem", oid);
+            node.set("code", back.as_str());
+            if let Some(oid) = from.and_then(|uri| oid_of(uri, systems)) {
+                node.set("codeSystem", oid);
+            }
+            if let Some(own) = own {
+                if let Some(display) = own.text_at(&["display"]) {
+                    node.set("displayName", display);
+                }
+                if own.get("version").is_none() {
+                    self.taken.take_all(own);
                 }
             }
             return;

@@ -1,5 +1,7 @@
 //! What a document needs and a Bundle may not have: a Composition with sections, and narrative.
 
+use std::collections::BTreeSet;
+
 use model::json::{Json, Object};
 use model::outcome::Issue;
 
@@ -7,6 +9,9 @@ use super::node::{Child, Node};
 use crate::compile::Compiled;
 use crate::tree::table::SectionRule;
 use crate::types::RenderContext;
+
+/// A rule of a section that takes what no rule before it took.
+const REST: &str = "rest";
 
 /// The Bundle with a Composition made of its resources; none where it has one.
 pub(super) fn composed(
@@ -36,11 +41,14 @@ pub(super) fn composed(
     };
     let inner = inner(&resources);
     let mut sections: Vec<(String, String, Vec<Json>)> = Vec::new();
+    let mut placed = BTreeSet::new();
     for rule in &compiled.tree.sections {
         for json in &resources {
-            if !takes(rule, json) || inner.contains(&name(json)) {
+            let rest = rule.values.iter().any(|value| value == REST);
+            if !takes(rule, json) || inner.contains(&name(json)) || (rest && placed.contains(&name(json))) {
                 continue;
             }
+            placed.insert(name(json));
             let at = match sections.iter().position(|(code, ..)| *code == rule.code.as_str()) {
                 Some(at) => at,
                 None => {
@@ -247,6 +255,9 @@ fn label(node: &Node) -> String {
 }
 
 fn words(node: &Node) -> Option<String> {
+    if node.attribute("representation").is_some() {
+        return None;
+    }
     let original = node.elements().find(|child| child.name == "originalText").map(Node::words);
     let text = node
         .attribute("displayName")
