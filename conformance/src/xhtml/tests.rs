@@ -1,3 +1,5 @@
+mod documents;
+
 use proptest::prelude::*;
 
 use super::{Finding, check, read};
