@@ -1,16 +1,31 @@
 //! Files inside a document (`representation="B64"`), and texts that become files.
 
+use std::borrow::Cow;
+
 use formats::cda::Element;
 
 use crate::function::attachment::encoded;
 
 /// The data of an element as base64: what it says is base64, else its text encoded. `None` if it says so wrongly.
-pub(super) fn attachment(element: Element<'_>) -> Option<String> {
+pub(super) fn attachment(element: Element<'_>) -> Option<Cow<'_, str>> {
     let text = element.text();
     if element.attribute("representation").is_some_and(|form| form.trim().eq_ignore_ascii_case("B64")) {
-        return packed(&text);
+        return match text {
+            Cow::Borrowed(text) if is_packed(text.trim()) => Some(Cow::Borrowed(text.trim())),
+            text => packed(&text).map(Cow::Owned),
+        };
     }
-    Some(encoded(text.trim().as_bytes()))
+    Some(Cow::Owned(encoded(text.trim().as_bytes())))
+}
+
+/// Whether it is base64 as FHIR has it, all in one line.
+fn is_packed(text: &str) -> bool {
+    let plain = text.trim_end_matches('=');
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    !plain.is_empty()
+        && text.len().is_multiple_of(4)
+        && text.len().saturating_sub(plain.len()) <= 2
+        && plain.bytes().all(is_letter)
 }
 
 /// Base64 without the white space that documents put between its lines (RFC 4648, section 4), copied once.

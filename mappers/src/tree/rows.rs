@@ -286,7 +286,7 @@ impl<'a, 'd> Run<'a, 'd> {
                     self.issue(Severity::Warning, "value", text, value.element, row.rule);
                     return None;
                 };
-                return Some((Json::from(data), None));
+                return Some((Json::from(&*data), None));
             }
             Via::Note => {
                 let (text, _) = self.referred(value.element, at, row.rule)?;
