@@ -4,7 +4,7 @@
 //! Batches go round the workers in turn and are taken from them in turn: the order is kept without a buffer to sort in, and
 //! every queue holds two batches at most.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -153,7 +153,7 @@ pub fn run(
         let orphans = memory.orphans(table);
         let mut worker = Worker::new(request);
         let mut done = Done::default();
-        worker.mapper.orphan(table.number, shape, &orphans, |unit| done.add(&unit, &worker.hashes, request.reports));
+        worker.mapper.orphan(table.number, shape, &orphans, |unit| done.add(&unit, request.reports));
         done.issues = worker.mapper.take_issues();
         finish(done, &mut remembered, &mut log, &mut ended, take)?;
     }
@@ -275,10 +275,9 @@ fn table_run(
         for _ in 0..workers {
             let (job, jobs_of) = sync_channel::<Job>(2);
             let (done, done_of) = sync_channel::<Done>(2);
-            let (hashes, shape) = (remembered.hashes.clone(), &shape);
+            let shape = &shape;
             scope.spawn(move || {
                 let mut worker = Worker::new(request);
-                worker.hashes = hashes;
                 for job in jobs_of {
                     let result = worker.map(table, shape, &job, memory, request.reports);
                     if done.send(result).is_err() {
@@ -323,20 +322,18 @@ fn table_run(
 /// Maps batches on a thread.
 struct Worker<'r> {
     mapper: mappers::flat::Mapper<'r>,
-    hashes: RandomState,
 }
 
 impl<'r> Worker<'r> {
     fn new(request: &Request<'r>) -> Self {
         let package: &'r Package = request.assigned.package;
-        Self { mapper: package.flat_mapper(request.context, request.reports), hashes: RandomState::new() }
+        Self { mapper: package.flat_mapper(request.context, request.reports) }
     }
 
     fn map(&mut self, table: &Table<'_>, shape: &Shape, job: &Job, memory: &Memory, reports: bool) -> Done {
         let mut done = Done { read_bytes: job.read_bytes, ..Done::default() };
         let before = self.mapper.counts();
-        let hashes = &self.hashes;
-        self.mapper.map(table.number, shape, &job.rows, memory, |unit| done.add(&unit, hashes, reports));
+        self.mapper.map(table.number, shape, &job.rows, memory, |unit| done.add(&unit, reports));
         done.issues.extend(job.rows.found.iter().map(issue));
         done.issues.extend(self.mapper.take_issues());
         for ((slot, now), before) in done.cells.iter_mut().zip(self.mapper.counts()).zip(before) {
@@ -350,8 +347,8 @@ impl<'r> Worker<'r> {
 #[derive(Default)]
 struct Done {
     bytes: Vec<u8>,
-    /// For each line where it ends, and hashes of name and content.
-    lines: Vec<(usize, u64, u64)>,
+    /// For each line where it ends, and what it is remembered by.
+    lines: Vec<(usize, Mark)>,
     issues: Vec<Issue>,
     loss: Vec<u8>,
     explain: Vec<u8>,
@@ -361,14 +358,16 @@ struct Done {
 }
 
 impl Done {
-    fn add(&mut self, unit: &mappers::flat::Unit<'_>, hashes: &RandomState, reports: bool) {
+    fn add(&mut self, unit: &mappers::flat::Unit<'_>, reports: bool) {
         self.rows += 1;
         for resource in unit.resources {
             let from = self.bytes.len();
             resource.write(&mut self.bytes);
-            let content = hashes.hash_one(self.bytes.get(from..).unwrap_or_default());
+            let content = self.bytes.get(from..).unwrap_or_default();
+            let name = (resource.kind.as_str(), resource.id.as_str());
+            let mark = Mark { name: hash(0, name), content: [hash(1, content), hash(2, content)] };
             self.bytes.push(b'\n');
-            self.lines.push((self.bytes.len(), hashes.hash_one((&resource.kind, &resource.id)), content));
+            self.lines.push((self.bytes.len(), mark));
         }
         if reports {
             numbered(unit.row, unit.loss().to_json(), None, &mut self.loss);
@@ -406,8 +405,8 @@ fn finish(
     log.extend(done.issues);
     let mut resources = Vec::with_capacity(done.bytes.len());
     let mut from = 0;
-    for (end, name, content) in done.lines {
-        if remembered.is_new(name, content) {
+    for (end, mark) in done.lines {
+        if remembered.is_new(mark) {
             resources.extend_from_slice(done.bytes.get(from..end).unwrap_or_default());
         }
         from = end;
@@ -416,26 +415,38 @@ fn finish(
     if take(written) { Ok(()) } else { Err(StreamError::Write) }
 }
 
-/// The last content of resources, as hashes with a key of this run: as many as there is room for, the latest of those that
-/// would stand in the same place.
+/// What a resource and its content are remembered by: the same in every run, so that the output is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Mark {
+    name: u64,
+    /// Of 128 bits: two contents that differ are not taken for one.
+    content: [u64; 2],
+}
+
+fn hash(salt: u8, of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (salt, of).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The last content of resources: as many as there is room for, the latest of those that would stand in the same place.
 struct Remembered {
-    hashes: RandomState,
-    slots: Vec<(u64, u64)>,
+    slots: Vec<Mark>,
 }
 
 impl Default for Remembered {
     fn default() -> Self {
-        Self { hashes: RandomState::new(), slots: vec![(0, 0); REMEMBERED] }
+        Self { slots: vec![Mark::default(); REMEMBERED] }
     }
 }
 
 impl Remembered {
     /// Notes a resource; false if it was written with this content already and not with another since.
-    fn is_new(&mut self, name: u64, content: u64) -> bool {
-        let at = usize::try_from(name % REMEMBERED as u64).unwrap_or(0);
+    fn is_new(&mut self, mark: Mark) -> bool {
+        let at = usize::try_from(mark.name % REMEMBERED as u64).unwrap_or(0);
         let Some(slot) = self.slots.get_mut(at) else { return true };
-        let new = *slot != (name, content);
-        *slot = (name, content);
+        let new = *slot != mark;
+        *slot = mark;
         new
     }
 }
