@@ -320,6 +320,8 @@ impl Compiler<'_> {
                     "number" => Test::Form(Form::Number, parse(inner)?),
                     "integer" => Test::Form(Form::Integer, parse(inner)?),
                     "ucum" => Test::Form(Form::Unit, parse(inner)?),
+                    "universal" => Test::Form(Form::Universal, parse(inner)?),
+                    "ordered" => Test::Form(Form::Ordered, parse(inner)?),
                     "timestamp" => Test::Form(Form::Timestamp, parse(inner)?),
                     _ => match form.strip_prefix("code:") {
                         Some(map) => {

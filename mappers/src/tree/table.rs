@@ -181,6 +181,10 @@ pub(crate) enum Form {
     Integer,
     /// A unit without blanks, as UCUM's codes are: whether it is one of UCUM's is for the validator.
     Unit,
+    /// An OID or a UUID.
+    Universal,
+    /// An interval whose end is not before its beginning.
+    Ordered,
     /// A time of a precision of a second at least.
     Timestamp,
 }
