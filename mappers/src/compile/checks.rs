@@ -36,5 +36,7 @@ fn check(raw: &RawRow, rule: u32) -> Result<(SmolStr, Check), String> {
     if raw.cell(5).is_empty() {
         return Err("expected a sentence for people".to_owned());
     }
-    Ok((name, Check { document, element, path, expect, severity, text: raw.cell(5).into(), rule }))
+    let (templates, codes) = element.wanted();
+    let text = raw.cell(5).into();
+    Ok((name, Check { document, templates, codes, element, path, expect, severity, text, rule }))
 }

@@ -6,6 +6,7 @@ mod form;
 
 use formats::cda::Element;
 use model::outcome::{Issue, Severity};
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::path::{Part, Path, Value, has_template};
@@ -19,6 +20,11 @@ const FINDINGS: usize = 500;
 pub(crate) struct Check {
     /// Templates of the documents it is for; any if empty.
     pub(crate) document: Vec<SmolStr>,
+    /// Of these an element has one if the check is about it (any if empty): asked before anything else, since a section is
+    /// held against many rows.
+    pub(crate) templates: Vec<SmolStr>,
+    /// The same of its code.
+    pub(crate) codes: Vec<SmolStr>,
     /// One step: the elements it is about.
     pub(crate) element: Path,
     /// From there to what is looked at.
@@ -107,6 +113,34 @@ impl Expect {
     }
 }
 
+/// The templates and the code of an element.
+#[derive(Default)]
+struct Known<'d> {
+    templates: SmallVec<[&'d str; 4]>,
+    codes: SmallVec<[&'d str; 2]>,
+}
+
+impl<'d> Known<'d> {
+    fn of(element: Element<'d>) -> Self {
+        let mut known = Self::default();
+        for child in element.children() {
+            match child.name() {
+                "templateId" => known.templates.extend(child.attribute("root")),
+                "code" => known.codes.extend(child.attribute("code").map(str::trim)),
+                _ => {}
+            }
+        }
+        known
+    }
+
+    fn may_be(&self, check: &Check) -> bool {
+        let one_of = |wanted: &[SmolStr], own: &[&str]| {
+            wanted.is_empty() || own.iter().any(|own| wanted.iter().any(|wanted| wanted == own))
+        };
+        one_of(&check.templates, &self.templates) && one_of(&check.codes, &self.codes)
+    }
+}
+
 impl<'d> Run<'_, 'd> {
     /// Holds the document against the package's checks. After the map: what a row has said already is not said again.
     pub(super) fn check(&mut self) {
@@ -117,8 +151,14 @@ impl<'d> Run<'_, 'd> {
         let root = self.document.root();
         let mut left = FINDINGS;
         for element in (0..self.document.len() as u32).filter_map(|id| self.document.element(id)) {
-            let named = checks.get(element.name()).into_iter().flatten();
-            for check in named.chain(checks.get("*").into_iter().flatten()) {
+            let named = checks.get(element.name());
+            let known = named.map(|_| Known::of(element)).unwrap_or_default();
+            for check in named
+                .into_iter()
+                .flatten()
+                .filter(|check| known.may_be(check))
+                .chain(checks.get("*").into_iter().flatten())
+            {
                 let is_for = |oids: &[SmolStr]| oids.is_empty() || oids.iter().any(|oid| has_template(root, oid));
                 if !check.element.is_of(element) || !is_for(&check.document) {
                     continue;

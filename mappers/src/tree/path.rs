@@ -134,6 +134,23 @@ impl Path {
         }
     }
 
+    /// The templates and codes (`code/@code`) of which an element must have one to be as the only step says; empty: any.
+    pub(crate) fn wanted(&self) -> (Vec<SmolStr>, Vec<SmolStr>) {
+        let (mut templates, mut codes) = (Vec::new(), Vec::new());
+        for test in self.steps.first().into_iter().flat_map(|step| &step.tests) {
+            match test {
+                Test::Template { oids, negated: false } if templates.is_empty() => templates.clone_from(oids),
+                Test::Path { paths, values, negated: false } if codes.is_empty() => {
+                    if matches!(paths.as_slice(), [path] if parse("code/@code").as_ref() == Ok(path)) {
+                        codes.clone_from(values);
+                    }
+                }
+                _ => {}
+            }
+        }
+        (templates, codes)
+    }
+
     /// Whether an element is as the only step says, its name aside.
     pub(crate) fn is_of(&self, element: Element<'_>) -> bool {
         self.steps.first().is_some_and(|step| step.passes(element, &mut [0; 4], &|_| false))

@@ -137,6 +137,7 @@ const PLANTED: &[(&str, &[&str])] = &[
             "/entry[3]/substanceAdministration/routeCode",
             "/entry[4]/substanceAdministration/routeCode",
             "/entry[5]/substanceAdministration/administrationUnitCode",
+            "/entry[6]/substanceAdministration/administrationUnitCode",
             "/entry[7]/substanceAdministration/administrationUnitCode",
         ],
     ),
