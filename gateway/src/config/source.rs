@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use toml::Table;
+use versions::Version;
 
 use super::Config;
 use super::mappings;
@@ -29,6 +30,8 @@ pub enum SourceFormat {
     Ccda,
     /// A FHIR R4 Bundle or resource in JSON or XML.
     FhirR4,
+    /// The same in another version of FHIR: it becomes R4 on arrival.
+    Fhir(Version),
     /// A form that is accepted in a configuration but refused on arrival: not in this release.
     Later(&'static str),
 }
@@ -40,8 +43,14 @@ impl SourceFormat {
             Self::Hl7v2 => "hl7v2",
             Self::Ccda => "ccda",
             Self::FhirR4 => "fhir-r4",
+            Self::Fhir(version) => version.format(),
             Self::Later(name) => name,
         }
+    }
+
+    /// Whether it is FHIR, of whichever version.
+    pub fn is_fhir(self) -> bool {
+        matches!(self, Self::FhirR4 | Self::Fhir(_))
     }
 }
 
@@ -111,11 +120,13 @@ pub struct Source {
     pub mllp: SourceMllp,
 }
 
-const LATER: [&str; 6] = ["fhir-r4b", "fhir-r5", "fhir-stu3", "fhir-dstu2", "csv", "device"];
+const LATER: [&str; 2] = ["csv", "device"];
 
 pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> Vec<Source> {
     let mut formats =
         vec![("hl7v2", SourceFormat::Hl7v2), ("ccda", SourceFormat::Ccda), ("fhir-r4", SourceFormat::FhirR4)];
+    let others = Version::ALL.into_iter().filter(|version| *version != Version::R4);
+    formats.extend(others.map(|version| (version.format(), SourceFormat::Fhir(version))));
     formats.extend(LATER.map(|name| (name, SourceFormat::Later(name))));
     let mut sources = Vec::new();
     let mut open_ids = Vec::new();
@@ -207,10 +218,10 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
         sources.push(source);
     }
     // Two FHIR sources may both have a Patient/1: without a word on it, neither can overwrite the other's.
-    let fhir = sources.iter().filter(|source| source.format == SourceFormat::FhirR4).count();
+    let fhir = sources.iter().filter(|source| source.format.is_fhir()).count();
     if fhir > 1 {
         for (source, open) in sources.iter_mut().zip(open_ids) {
-            if open && source.format == SourceFormat::FhirR4 {
+            if open && source.format.is_fhir() {
                 source.ids = Ids::Scoped;
             }
         }

@@ -12,11 +12,12 @@ use model::time::Instant;
 use model::xml;
 use sha2::{Digest, Sha256};
 use store::{Exchange, ExchangeId, Exchanges, Repeat, RepeatKey};
+use versions::Version;
 
 use super::{Accepted, Cause, Inbound, Outcome, Refusal, Transport, commit, exchange_id, issues, map};
 use crate::app::App;
 use crate::config::{Source, SourceFormat};
-use crate::convert::ccda;
+use crate::convert::{Format, ccda};
 use crate::packages::Set;
 
 /// Where messages of nobody are kept.
@@ -136,12 +137,10 @@ impl Arrival {
             SourceFormat::Hl7v2 => self.parse_hl7v2(),
             SourceFormat::Ccda => self.parse_cda(),
             SourceFormat::FhirR4 => parse_fhir(&self.raw),
+            SourceFormat::Fhir(version) => self.parse_fhir(version),
             SourceFormat::Later(name) => Err(Refusal::new(
                 Cause::UnsupportedFormat,
-                Issue::error(
-                    "not-supported",
-                    format!("{name} is not read by this release; hl7v2, ccda and fhir-r4 are"),
-                ),
+                Issue::error("not-supported", format!("{name} is not read by this release; hl7v2, ccda and FHIR are")),
             )),
         };
         // What cannot be read is told first: who sent it is a question only of what is a message at all.
@@ -150,6 +149,29 @@ impl Arrival {
 
     /// A document is known by its id, the set it belongs to and its version there (CDA R2, "Document identification,
     /// revisions, and addenda").
+    /// FHIR of another version becomes R4 here, so that all that follows knows one version.
+    fn parse_fhir(&mut self, version: Version) -> Result<Content, Refusal> {
+        let limits = Limits { bytes: self.raw.len().max(1), ..Limits::default() };
+        let unreadable = |text: String| Refusal::new(Cause::Unreadable, Issue::error("structure", text));
+        let tree = if xml::looks_like(&self.raw) {
+            let document =
+                xml::parse_as(&self.raw, &limits, version.table()).map_err(|error| unreadable(error.to_string()))?;
+            // The order of elements is the one thing that is of no account any more in R4.
+            if let Some(issue) =
+                document.issues.into_iter().find(|issue| !issue.diagnostics.contains("in the order of"))
+            {
+                return Err(Refusal::new(Cause::Unreadable, issue));
+            }
+            document.resource
+        } else {
+            parse(&self.raw, &limits).map_err(|error| unreadable(error.to_string()))?
+        };
+        let converted = versions::convert(&tree, version, Version::R4, &versions::Options::default())
+            .map_err(|refused| unreadable(refused.to_string()))?;
+        self.issues.extend(converted.issues);
+        Ok(Content::Fhir(converted.resource))
+    }
+
     fn parse_cda(&mut self) -> Result<Content, Refusal> {
         let document = ccda::parse(self.raw.to_vec()).map_err(|issue| Refusal::new(Cause::Unreadable, issue))?;
         self.issues.extend(ccda::notes(&document));
@@ -405,14 +427,22 @@ fn check_content_type(format: SourceFormat, content_type: Option<&str>) -> Resul
             &["application/hl7-v2", "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain"]
         }
         SourceFormat::Ccda => &["application/cda+xml", "application/xml", "text/xml"],
-        SourceFormat::FhirR4 => {
+        SourceFormat::FhirR4 | SourceFormat::Fhir(_) => {
             &["application/fhir+json", "application/json", "application/fhir+xml", "application/xml", "text/xml"]
         }
         // Refused by the caller with the name of the format.
         SourceFormat::Later(_) => return Ok(()),
     };
-    if given.is_empty() || fits.contains(&given.as_str()) {
+    // A source sends one version: read again later, its bytes are of that one too.
+    let version = content_type.filter(|kind| kind.to_ascii_lowercase().contains("fhirversion="));
+    let version = version.and_then(Format::from_content_type).and_then(Format::version);
+    let is_other = format.is_fhir() && version.is_some_and(|version| version.format() != format.as_str());
+    if (given.is_empty() || fits.contains(&given.as_str())) && !is_other {
         return Ok(());
+    }
+    if is_other {
+        let text = format!("expected the fhirVersion of this source, which is {}", format.as_str());
+        return Err(Refusal::new(Cause::UnsupportedFormat, Issue::error("not-supported", text)));
     }
     let expected = fits.first().copied().unwrap_or_default();
     Err(Refusal::new(

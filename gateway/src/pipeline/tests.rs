@@ -40,6 +40,12 @@ format = "fhir-r4"
 ids = "scoped"
 
 [[source]]
+name = "older"
+transport = "http"
+format = "fhir-stu3"
+ids = "kept"
+
+[[source]]
 name = "letters"
 transport = "http"
 format = "device"
@@ -237,6 +243,19 @@ async fn kept_ids_stay_with_the_source_that_has_them() {
     let bundle = format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{{"resource":{PATIENT}}}]}}"#);
     let refusal = site.receive("other", &bundle).await.unwrap_err();
     assert_eq!((refusal.status(), refusal.issues()[0].at.as_deref()), (409, Some("Bundle.entry[0]")));
+}
+
+#[tokio::test]
+async fn fhir_of_another_version_is_stored_as_r4() {
+    let site = site();
+    let bundle = r#"{"resourceType":"Bundle","type":"collection","entry":[
+        {"resource":{"resourceType":"Patient","id":"old"}},
+        {"resource":{"resourceType":"ProcedureRequest","id":"old","status":"active","intent":"order","code":{"text":"x-ray"},
+          "subject":{"reference":"Patient/old"},"requester":{"agent":{"reference":"Practitioner/d"}}}}]}"#;
+    site.receive("older", bundle).await.unwrap();
+    let stored = site.app.store.read("ServiceRequest", "old").unwrap().unwrap();
+    let text = String::from_utf8(stored.body.to_vec()).unwrap();
+    assert!(text.contains(r#""requester":{"reference":"Practitioner/d"}"#), "{text}");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ fn said(resource: &Json) -> Option<Version> {
 }
 
 /// How many elements a version does not have, or has in another form.
-fn misfits(resource: &Json, table: &'static Table) -> usize {
+pub(crate) fn misfits(resource: &Json, table: &'static Table) -> usize {
     let Some(object) = resource.as_object() else { return 1 };
     match resource.text_at(&["resourceType"]).and_then(|kind| table.resource(kind)) {
         // A type that is not there is worth more than any element.
