@@ -7,6 +7,7 @@
 //! the measures.
 
 mod cda;
+mod cda_facts;
 mod converter;
 pub mod corpus;
 mod detail;

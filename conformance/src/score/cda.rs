@@ -6,12 +6,14 @@ use std::path::Path;
 
 use formats::cda::{Document, Element, Limits};
 use formats::hl7v2::Severity;
-use mappers::{CONVERT_NAMESPACE, Context, Loss, Packages, Unmapped};
+use mappers::{CONVERT_NAMESPACE, Context, Loss, Packages, RenderContext, Unmapped};
+use model::json::Json;
 
 use super::invention::Said;
 use super::report::Tally;
 use super::subject::{Made, Parts, Remarks, Subject, timed};
-use super::{Options, detail, honesty};
+use super::way_back::{RoundTrip, without};
+use super::{Options, cda_facts, detail, honesty};
 
 /// The root of every CDA document (CDA R2, "Clinical Document").
 const ROOT: &str = "ClinicalDocument";
@@ -154,6 +156,32 @@ impl Subject for Read {
         })
     }
 
+    /// Facts of the document that the document written of the Bundle says again. What could hold the first document as it
+    /// came is taken out before: documents, their bytes, and narratives.
+    fn way_back(&self, made: &Made<'_>, _options: &Options, out: &mut RoundTrip) {
+        let Some(package) = made.package else { return };
+        let copies =
+            |resource: &Json| matches!(model::resource::resource_type(resource), Some("DocumentReference" | "Binary"));
+        let mut bundle = without(&made.output, &copies).unwrap_or_else(|| made.output.clone());
+        take_narratives(&mut bundle);
+        let rendered = package.write_cda(&bundle, &RenderContext::default());
+        let returned = Document::parse(&rendered.bytes, &Limits::default());
+        let returned = returned.map(|document| cda_facts::read(&document)).unwrap_or_default();
+        let sent = cda_facts::read(&self.document);
+        out.added += returned.difference(&sent).count();
+        for fact in sent {
+            out.pieces += 1;
+            if returned.contains(&fact) {
+                out.equal += 1;
+                out.strict += 1;
+            } else {
+                let elsewhere = returned.iter().any(|(_, values)| fact.1.iter().all(|value| values.contains(value)));
+                let reason = if elsewhere { "said as something else" } else { "not there" };
+                *out.missed.entry((fact.0.to_owned(), reason)).or_insert(0) += 1;
+            }
+        }
+    }
+
     fn honesty(&self, made: &Made<'_>, options: &Options) -> Tally {
         let mut tally = Tally::default();
         let (Some(text), Some(package)) = (&self.text, made.package) else { return tally };
@@ -174,6 +202,20 @@ impl Subject for Read {
             tally.count(honesty::only_that_changed(&made.output, &mapped.bundle, &old, CHANGED));
         }
         tally
+    }
+}
+
+fn take_narratives(json: &mut Json) {
+    match json {
+        Json::Object(object) => {
+            let is_narrative = object.get("text").is_some_and(|text| text.get("div").is_some());
+            if is_narrative {
+                object.remove("text");
+            }
+            object.iter_mut().for_each(|(_, value)| take_narratives(value));
+        }
+        Json::Array(items) => items.iter_mut().for_each(take_narratives),
+        _ => {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! HL7 v2 to FHIR and back: what returns at its place, and why the rest does not.
+//! To FHIR and back: what returns at its place, and why the rest does not.
 //!
 //! The way back sees no copy of the message: a Binary, a DocumentReference that holds or names a document, and every
 //! element that holds more than one field as it stood are taken out of the Bundle first.
@@ -15,7 +15,7 @@ use super::subject::Made;
 /// What returned of one input, or of many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoundTrip {
-    /// Pieces of the input.
+    /// Pieces of the input; of a document the facts it says.
     pub pieces: usize,
     /// Pieces that came back at the same place with the same text.
     pub equal: usize,
@@ -180,7 +180,7 @@ fn without_copies(bundle: &Json, message: &Message) -> Json {
 }
 
 /// The Bundle without some resources; none if it has none of them.
-fn without(bundle: &Json, taken: &dyn Fn(&Json) -> bool) -> Option<Json> {
+pub(super) fn without(bundle: &Json, taken: &dyn Fn(&Json) -> bool) -> Option<Json> {
     if !model::bundle::resources(bundle).any(taken) {
         return None;
     }
