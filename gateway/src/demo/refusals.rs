@@ -28,7 +28,7 @@ async fn refusals(scene: &mut Scene) -> Result<(), Unmet> {
         (answer.diagnostics(), answer.header("location").rsplit('/').next().unwrap_or_default().to_owned());
     refused(scene, "a trap in XML", &id).await?;
     met(reason.contains("document type"), "a reason that names the document type", &reason)?;
-    scene.reporter.told("a trap in XML", Tone::Stopped, &format!("400 (not read): {reason}"));
+    scene.reporter.told("a trap", Tone::Stopped, &format!("400 (not read): {reason}"));
     let sent = (scene.clinic.got.count(), scene.insurer.got.count());
     met(sent == (6, 2), "nothing of it at the partners", format!("{} and {}", sent.0, sent.1))
 }
