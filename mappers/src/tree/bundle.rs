@@ -33,6 +33,11 @@ pub(crate) fn map_document(package: &Package, document: &Document, context: &Con
     add_provenance(package, &mut run);
     let names = run.resources.iter().map(|resource| resource.name.clone());
     run.trace.finish_tree(document, names.collect(), compiled);
+    let top = run.resources.iter().find(|resource| resource.kind == "Bundle").map(|resource| &resource.object);
+    if !top.is_some_and(is_document) {
+        let text = "the document has no id or no time that a document Bundle needs: it is given as a collection";
+        run.issues.push(Issue::warning("required", text).at(root.xpath()));
+    }
     let (resources, trace, issues) = (run.resources, run.trace, run.issues);
     Mapped { bundle: bundle(resources), issues, patient, merges: Vec::new(), trace }
 }
@@ -163,6 +168,13 @@ fn relink(object: &mut Object, links: &HashMap<SmolStr, SmolStr>) {
     }
 }
 
+/// Whether a Bundle may be of type document: it has an identifier and a time (FHIR R4 bundle.html, bdl-9 and bdl-10).
+fn is_document(bundle: &Object) -> bool {
+    let identifier = bundle.get("identifier");
+    let has = |name: &str| identifier.is_some_and(|identifier| identifier.get(name).is_some());
+    has("system") && has("value") && bundle.get("timestamp").is_some()
+}
+
 /// The document Bundle: the Composition first, then what it leads to, in the order of the document.
 fn bundle(resources: Vec<crate::eval::Resource>) -> Json {
     // In a document an entry is referred to by its fullUrl (FHIR R4 bundle.html, "Resolving references in Bundles").
@@ -193,7 +205,7 @@ fn bundle(resources: Vec<crate::eval::Resource>) -> Json {
     for (name, value) in top.into_iter().filter(|(name, _)| name != "resourceType") {
         out.insert(name, value);
     }
-    out.insert("type", "document");
+    out.insert("type", if is_document(&out) { "document" } else { "collection" });
     if !first.is_empty() {
         out.insert("entry", Json::Array(first));
     }
