@@ -5,11 +5,13 @@ use model::json::{Json, Object};
 use model::outcome::Severity;
 use smol_str::SmolStr;
 
+use super::keep::KEPT;
 use super::run::{Filling, Run};
 use super::table::{Row, Table};
 use crate::build::{self, Indexes, Located};
 use crate::concept::Concept;
-use crate::eval::{coding, put};
+use crate::eval::{LEXEME, coding, put};
+use crate::function::{self, Authorities, Back};
 use crate::path::At;
 use crate::trace::{Fate, NO_INDEX, NO_PIECE};
 
@@ -39,6 +41,11 @@ impl<'a, 'd> Run<'a, 'd> {
         self.depth += 1;
         self.rows(table, element, &mut inner);
         self.depth -= 1;
+        if table.root == "Period"
+            && let Some(why) = ordered(&mut built)
+        {
+            self.issue(Severity::Warning, "value", why, element, row.rule);
+        }
         if let Some(map) = map {
             self.mapped_code(row, map, table, element, &mut built, at);
         }
@@ -110,6 +117,54 @@ impl<'a, 'd> Run<'a, 'd> {
             self.trace.set_index(at, u32::try_from(same).unwrap_or(NO_INDEX));
         }
     }
+}
+
+/// Makes a Period keep per-1 of FHIR R4 (the start is not after the end); says what had to be done.
+///
+/// Of two times on one day of which one has lost its time of day, the other is said as a date too: they could not be
+/// compared. An end before the start is kept beside the Period. What was said stands in extensions.
+fn ordered(period: &mut Object) -> Option<&'static str> {
+    let text = |name: &str| period.get(name).and_then(Json::as_str).map(str::to_owned);
+    let (start, end) = (text("start")?, text("end")?);
+    let day = |time: &str| time.get(..10).unwrap_or(time).to_owned();
+    let shorter = day(&start).len().min(day(&end).len());
+    let begins = |time: &str| time.get(..shorter).unwrap_or(time).to_owned();
+    if begins(&start) < begins(&end) {
+        return None;
+    }
+    if begins(&start) > begins(&end) || (start.len() > 10 && end.len() > 10 && moment(&start) > moment(&end)) {
+        period.remove("end");
+        build::extend(period, format!("{KEPT}high/@value"), "valueString", Json::from(digits(&end)));
+        return Some("an end before the start: the start alone is said, the end is kept beside it");
+    }
+    if (start.len() > 10) == (end.len() > 10) && day(&start).len() == day(&end).len() {
+        return None;
+    }
+    for (name, time) in [("start", start), ("end", end)] {
+        let date = begins(&time);
+        if date != time {
+            period.insert(name, date);
+            let companion = period.get_or_insert_with(&format!("_{name}"), || Json::Object(Object::new()));
+            if let Some(companion) = companion.as_object_mut() {
+                companion.remove("extension");
+                build::extend(companion, LEXEME, "valueString", Json::from(digits(&time)));
+            }
+        }
+    }
+    Some("a start and an end of one day, one without a time that is sure: both are said as dates")
+}
+
+/// A time to be compared with others of any zone.
+fn moment(time: &str) -> Option<jiff::Timestamp> {
+    time.parse().ok()
+}
+
+/// A time as a document writes it.
+fn digits(time: &str) -> String {
+    let back = Back { value: time, authorities: Authorities::default() };
+    let written =
+        function::named("dateTime").and_then(|function| function.backward).and_then(|backward| backward(&back));
+    written.and_then(|texts| texts.into_iter().next()).unwrap_or_else(|| time.to_owned())
 }
 
 fn made_of(concept: &Concept) -> Json {
