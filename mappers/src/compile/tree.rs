@@ -319,7 +319,6 @@ impl Compiler<'_> {
                     "filled" => Test::Filled(self.tree_target(inner, owner)?.1),
                     "number" => Test::Form(Form::Number, parse(inner)?),
                     "integer" => Test::Form(Form::Integer, parse(inner)?),
-                    "universal" => Test::Form(Form::Universal, parse(inner)?),
                     "ucum" => Test::Form(Form::Unit, parse(inner)?),
                     "universal" => Test::Form(Form::Universal, parse(inner)?),
                     "ordered" => Test::Form(Form::Ordered, parse(inner)?),

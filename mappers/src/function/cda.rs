@@ -12,7 +12,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "universal", arguments: 0, forward: universal, backward: Some(bare) },
     Function { name: "scheme", arguments: 0, forward: scheme, backward: None },
     Function { name: "contact", arguments: 0, forward: contact, backward: Some(super::same) },
-    Function { name: "language", arguments: 0, forward: language, backward: Some(super::same) },
     Function { name: "instantUtc", arguments: 0, forward: instant_utc, backward: Some(super::time::digits_of_time) },
 ];
 
@@ -125,100 +124,4 @@ fn instant_utc(call: &Call<'_>) -> Result<Output, Failure> {
     let Some(date) = ts.whole_date() else { return Err(Failure("expected a date at least, for an instant")) };
     let why = "a date where FHIR needs an instant: its first moment in UTC";
     Ok(Output { value: format_smolstr!("{date}T00:00:00Z"), lossy: Some(why) })
-}
-
-/// Codes of ISO 639-1.
-const LANGUAGES: &str = "\
-    aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en \
-    eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja \
-    jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb \
-    nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq \
-    sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu \
-";
-
-/// Codes of ISO 639-2, both forms, of the languages that C-CDA documents are met in, and their codes of ISO 639-1.
-const LONGER: &[(&str, &str)] = &[
-    ("eng", "en"),
-    ("isl", "is"),
-    ("ice", "is"),
-    ("ewe", "ee"),
-    ("spa", "es"),
-    ("fra", "fr"),
-    ("fre", "fr"),
-    ("deu", "de"),
-    ("ger", "de"),
-    ("zho", "zh"),
-    ("chi", "zh"),
-    ("por", "pt"),
-    ("rus", "ru"),
-    ("ara", "ar"),
-    ("jpn", "ja"),
-    ("kor", "ko"),
-    ("vie", "vi"),
-    ("ita", "it"),
-    ("pol", "pl"),
-    ("hin", "hi"),
-    ("urd", "ur"),
-    ("fas", "fa"),
-    ("per", "fa"),
-    ("tgl", "tl"),
-    ("nld", "nl"),
-    ("dut", "nl"),
-    ("ell", "el"),
-    ("gre", "el"),
-    ("heb", "he"),
-    ("tur", "tr"),
-    ("ukr", "uk"),
-    ("swe", "sv"),
-    ("nor", "no"),
-    ("dan", "da"),
-    ("fin", "fi"),
-    ("hun", "hu"),
-    ("ces", "cs"),
-    ("cze", "cs"),
-    ("ron", "ro"),
-    ("rum", "ro"),
-    ("tha", "th"),
-    ("ben", "bn"),
-    ("pan", "pa"),
-    ("guj", "gu"),
-    ("tam", "ta"),
-    ("tel", "te"),
-    ("khm", "km"),
-    ("lao", "lo"),
-    ("som", "so"),
-    ("swa", "sw"),
-    ("amh", "am"),
-    ("hat", "ht"),
-    ("hye", "hy"),
-    ("arm", "hy"),
-    ("sqi", "sq"),
-    ("alb", "sq"),
-    ("bos", "bs"),
-    ("hrv", "hr"),
-    ("srp", "sr"),
-    ("nav", "nv"),
-];
-
-/// A language as BCP 47 (RFC 5646): the code in small letters, the country in capitals. What is no code is none.
-fn language(call: &Call<'_>) -> Result<Output, Failure> {
-    const EXPECTED: Failure = Failure("expected a language of BCP 47 or ISO 639");
-    let text = call.value.trim();
-    let mut parts = text.split(['-', '_']);
-    let code = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let code = match LONGER.iter().find(|(longer, _)| *longer == code) {
-        Some((_, short)) => (*short).to_owned(),
-        None => code,
-    };
-    if !LANGUAGES.split_ascii_whitespace().any(|known| known == code) {
-        return Err(EXPECTED);
-    }
-    let value = match (parts.next(), parts.next()) {
-        (None, _) => code,
-        (Some(country), None) if country.len() == 2 && country.bytes().all(|b| b.is_ascii_alphabetic()) => {
-            format!("{code}-{}", country.to_ascii_uppercase())
-        }
-        _ => return Err(EXPECTED),
-    };
-    Ok(Output { lossy: (value != text).then_some(""), value: value.into() })
 }

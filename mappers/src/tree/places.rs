@@ -42,7 +42,6 @@ impl<'d> Run<'_, 'd> {
                 match form {
                     Form::Number => function::is_number(trim(&text)),
                     Form::Integer => trim(&text).parse::<i64>().is_ok(),
-                    Form::Universal => function::universal_uri(trim(&text)).is_some(),
                     Form::Unit => !trim(&text).contains(char::is_whitespace) && trim(&text).is_ascii(),
                     Form::Universal => function::universal_uri(trim(&text)).is_some(),
                     Form::Ordered => is_ordered(value.element),

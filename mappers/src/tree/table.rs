@@ -183,11 +183,8 @@ pub(crate) enum Form {
     Unit,
     /// An OID or a UUID.
     Universal,
-<<<<<<< HEAD
     /// An interval whose end is not before its beginning.
     Ordered,
-=======
->>>>>>> 1d3436d (Make C-CDA's output keep every rule of R4: languages, periods, organizations)
     /// A time of a precision of a second at least.
     Timestamp,
 }
