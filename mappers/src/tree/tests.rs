@@ -165,3 +165,23 @@ fn a_record_without_a_composition_becomes_sections() {
     assert!(text.contains("2.16.840.1.113883.10.20.22.4.4"), "{text}");
     assert!(text.contains("<td ID=\"n1\">"), "{text}");
 }
+
+#[test]
+fn what_is_written_has_one_code_and_each_author_a_time() {
+    let example = include_str!("../../packages/ccda-base/examples/summary.xml");
+    let document = Document::parse(example.as_bytes(), &Limits::default()).expect("well-formed");
+    let packages = Packages::embedded().expect("the program's own packages");
+    let package = packages.named("ccda-base").expect("embedded");
+    let mapped = package.map_cda(&document, &Context::default());
+    let written = package.write_cda(&mapped.bundle, &crate::RenderContext::default()).bytes;
+    let again = Document::parse(&written, &Limits::default()).expect("well-formed");
+    let elements = || (0..).map_while(|id| again.element(id));
+    let count = |element: formats::cda::Element<'_>, name: &str| {
+        element.children().filter(|child| child.name() == name).count()
+    };
+    assert!(elements().all(|element| count(element, "code") <= 1));
+    let authors = || elements().filter(|element| element.name() == "author");
+    assert!(authors().count() > 1 && authors().all(|author| count(author, "time") == 1));
+    assert!(authors().all(|author| count(author, "assignedAuthor") == 1));
+    assert!(elements().filter(|element| element.name() == "patient").all(|patient| count(patient, "raceCode") <= 1));
+}

@@ -27,6 +27,7 @@ mod narrative;
 mod node;
 mod order;
 mod place;
+mod schema;
 mod values;
 
 use node::{Child, Node};
@@ -110,6 +111,7 @@ pub(crate) fn write_document(
         writer.rows(table, object, &mut root);
     }
     writer.rest(&mut root);
+    schema::settle(&mut root);
     root.sort();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     root.write(&mut text);

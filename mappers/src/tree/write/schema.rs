@@ -1,0 +1,91 @@
+//! What the CDA R2 schema asks of elements whatever rows have written: one code, a time for each author, a signature.
+
+use super::node::{Child, Node};
+
+/// Makes an element and all below it what the schema asks.
+pub(super) fn settle(node: &mut Node) {
+    match node.name.as_str() {
+        "ClinicalDocument" => authors(node),
+        "patient" => {
+            renamed(node, "raceCode", "sdtc:raceCode");
+            renamed(node, "ethnicGroupCode", "sdtc:ethnicGroupCode");
+        }
+        "legalAuthenticator" | "authenticator" => {
+            if !has(node, "signatureCode") {
+                node.push(Node::new("signatureCode").with("code", "S"));
+            }
+            timed(node);
+        }
+        // Translations and what has several codes by the schema stay as they are.
+        "CD" | "value" | "code" => {}
+        _ => one_code(node),
+    }
+    node.elements_mut().for_each(settle);
+}
+
+fn has(node: &Node, name: &str) -> bool {
+    node.elements().any(|child| child.name == name)
+}
+
+fn timed(node: &mut Node) {
+    if !has(node, "time") {
+        node.push(Node::new("time").with("nullFlavor", "NI"));
+    }
+}
+
+/// A time for each author: one that stands without its author is the first author's that has none.
+fn authors(document: &mut Node) {
+    let mut loose = Vec::new();
+    document.children.retain_mut(|child| match child {
+        Child::Element(author) if author.name == "author" && !has(author, "assignedAuthor") => {
+            loose.append(&mut author.children);
+            false
+        }
+        _ => true,
+    });
+    let mut loose = loose.into_iter();
+    for author in document.elements_mut().filter(|child| child.name == "author") {
+        if !has(author, "time") {
+            author.children.extend(loose.next());
+        }
+        timed(author);
+    }
+}
+
+/// Gives all but the first of a name the name that the schema has for further ones.
+fn renamed(node: &mut Node, name: &str, further: &'static str) {
+    for child in node.elements_mut().filter(|child| child.name == name).skip(1) {
+        child.name = further.into();
+    }
+}
+
+/// Further codes of an element stand as translations of its first.
+fn one_code(node: &mut Node) {
+    let Some(first) = node.children.iter().position(is_code) else { return };
+    let mut others = Vec::new();
+    let mut at = 0;
+    node.children.retain(|child| {
+        at += 1;
+        let further = is_code(child) && at - 1 > first;
+        if let (Child::Element(other), true) = (child, further) {
+            others.push(other.clone());
+        }
+        !further
+    });
+    let Some(Child::Element(first)) = node.children.get_mut(first) else { return };
+    for mut other in others {
+        let same = |known: &Node| {
+            known.attribute("code") == other.attribute("code")
+                && known.attribute("codeSystem") == other.attribute("codeSystem")
+        };
+        if same(first) || first.elements().any(|known| known.name == "translation" && same(known)) {
+            continue;
+        }
+        other.name = "translation".into();
+        first.push(other);
+    }
+}
+
+fn is_code(child: &Child) -> bool {
+    matches!(child, Child::Element(node) if node.name == "code")
+}
