@@ -37,7 +37,7 @@ impl<'a, 'd> Run<'a, 'd> {
                     if !self.value(row, value, to) {
                         continue;
                     }
-                    if path.is_below() {
+                    if path.is_below() && !matches!(row.via, Via::Drop(_)) {
                         self.mark_between(value.element, element);
                     }
                     if !row.each {

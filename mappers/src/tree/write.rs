@@ -109,6 +109,7 @@ pub(crate) fn write_document(
             writer.open.push(home);
         }
         writer.rows(table, object, &mut root);
+        writer.kept(object, &mut root);
     }
     writer.rest(&mut root);
     schema::settle(&mut root);
@@ -134,7 +135,6 @@ impl<'b> Writer<'_, 'b> {
             }
             self.row(row, object, node);
         }
-        self.kept(object, node);
     }
 
     /// What a row makes of an element around is said by where the resource stands.
@@ -435,6 +435,7 @@ impl<'b> Writer<'_, 'b> {
         // What is said of a resource in one place is said again in another that refers to it.
         let taken = std::mem::take(&mut self.taken);
         self.rows(table, object, node);
+        self.kept(object, node);
         let own = std::mem::replace(&mut self.taken, taken);
         self.taken.join(own);
         self.open.pop();
