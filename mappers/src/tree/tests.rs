@@ -185,3 +185,30 @@ fn what_is_written_has_one_code_and_each_author_a_time() {
     assert!(authors().all(|author| count(author, "assignedAuthor") == 1));
     assert!(elements().filter(|element| element.name() == "patient").all(|patient| count(patient, "raceCode") <= 1));
 }
+
+#[test]
+fn one_resource_without_its_patient_becomes_a_document_that_says_so() {
+    let condition = r#"{"resourceType":"Condition","clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]},
+        "code":{"coding":[{"system":"http://snomed.info/sct","code":"195967001"}]},"subject":{"reference":"Patient/elsewhere"}}"#;
+    let condition = model::json::parse(condition.as_bytes(), &model::json::Limits::default()).expect("JSON");
+    let packages = Packages::embedded().expect("the program's own packages");
+    let written =
+        packages.named("ccda-base").expect("embedded").write_cda(&condition, &crate::RenderContext::default());
+    let text = String::from_utf8(written.bytes).expect("UTF-8");
+    assert!(text.contains("<patientRole><id nullFlavor=\"NI\"/></patientRole>"), "{text}");
+    assert!(
+        text.contains("code=\"195967001\" codeSystem=\"2.16.840.1.113883.6.96\"")
+            || text.contains("codeSystem=\"2.16.840.1.113883.6.96\" code=\"195967001\""),
+        "{text}"
+    );
+    assert!(written.issues.iter().any(|issue| issue.code == "required"));
+    let nothing = model::json::parse(br#"{"resourceType":"Bundle"}"#, &model::json::Limits::default()).expect("JSON");
+    assert!(
+        packages
+            .named("ccda-base")
+            .expect("embedded")
+            .write_cda(&nothing, &crate::RenderContext::default())
+            .bytes
+            .is_empty()
+    );
+}

@@ -20,25 +20,26 @@ pub(super) fn composed(
     context: &RenderContext,
     issues: &mut Vec<Issue>,
 ) -> Option<Json> {
-    let mut resources: Vec<Json> = Vec::new();
-    if model::resource::resource_type(bundle).is_some_and(|kind| kind != "Bundle") {
-        resources.push(bundle.clone());
-    }
-    resources.extend(bundle.items("entry").iter().filter_map(|entry| entry.get("resource")).cloned());
+    let named = named(bundle);
+    let resources: Vec<&Json> = named.iter().filter_map(|entry| entry.get("resource")).collect();
     let kind = |json: &Json| model::resource::resource_type(json).unwrap_or_default().to_owned();
     let has = resources.iter().any(|json| kind(json) == "Composition");
     let asked = Some(context.message_code.as_str()).filter(|code| !code.is_empty());
     if has && asked.is_none() {
         return None;
     }
-    let patient = resources.iter().find(|json| kind(json) == "Patient").map(name);
+    let patient = resources.iter().find(|json| kind(json) == "Patient").map(|json| name(json));
     if has {
         return Some(retyped(bundle, asked.unwrap_or_default()));
     }
-    let Some(patient) = patient else {
-        issues.push(Issue::error("required", "expected a Patient: a document is about one"));
+    if resources.is_empty() {
+        issues.push(Issue::error("required", "expected resources to write a document of"));
         return None;
-    };
+    }
+    if patient.is_none() {
+        let text = "expected a Patient, found none: the document says that its patient is not known";
+        issues.push(Issue::warning("required", text));
+    }
     let inner = inner(&resources);
     let mut sections: Vec<(String, String, Vec<Json>)> = Vec::new();
     let mut placed = BTreeSet::new();
@@ -69,8 +70,10 @@ pub(super) fn composed(
         ("resourceType", Json::from("Composition")),
         ("status", Json::from("final")),
         ("type", loinc(code)),
-        ("subject", Json::object([("reference", Json::from(patient))])),
     ]);
+    if let Some(patient) = patient {
+        composition.insert("subject", Json::object([("reference", Json::from(patient))]));
+    }
     if let Some(time) = context.time {
         composition.insert("date", Json::from(time.to_string()));
     } else if let Some(time) = bundle.text_at(&["timestamp"]).or_else(|| bundle.text_at(&["meta", "lastUpdated"])) {
@@ -82,12 +85,7 @@ pub(super) fn composed(
     });
     composition.insert("section", Json::array(made));
     let mut entries = vec![Json::object([("resource", Json::Object(composition))])];
-    for entry in bundle.items("entry") {
-        entries.push(entry.clone());
-    }
-    if bundle.get("entry").is_none() {
-        entries.extend(resources.into_iter().map(|json| Json::object([("resource", json)])));
-    }
+    entries.extend(named);
     let mut out = Object::of([("resourceType", Json::from("Bundle"))]);
     for name in ["identifier", "timestamp"] {
         if let Some(value) = bundle.get(name) {
@@ -96,6 +94,24 @@ pub(super) fn composed(
     }
     out.insert("entry", Json::Array(entries));
     Some(Json::Object(out))
+}
+
+/// The entries of a Bundle, or one of a resource alone, each resource with an id to be referred to by.
+fn named(bundle: &Json) -> Vec<Json> {
+    let mut out = Vec::new();
+    if model::resource::resource_type(bundle).is_some_and(|kind| kind != "Bundle") {
+        out.push(Json::object([("resource", bundle.clone())]));
+    }
+    out.extend(bundle.items("entry").iter().filter(|entry| entry.get("resource").is_some()).cloned());
+    for (number, entry) in out.iter_mut().enumerate() {
+        let url = entry.text_at(&["fullUrl"]).and_then(|url| url.strip_prefix("urn:uuid:")).map(str::to_owned);
+        if let Some(resource) = entry.get_mut("resource").and_then(Json::as_object_mut)
+            && !resource.contains_key("id")
+        {
+            resource.insert("id", url.unwrap_or_else(|| format!("entry-{number}")));
+        }
+    }
+    out
 }
 
 /// The Bundle with its Composition of another document type.
@@ -132,7 +148,7 @@ fn name(json: &Json) -> String {
 }
 
 /// What others hold as their parts: it stands with them, not in a section of its own.
-fn inner(resources: &[Json]) -> Vec<String> {
+fn inner(resources: &[&Json]) -> Vec<String> {
     let mut out = Vec::new();
     for json in resources {
         for member in ["hasMember", "result"] {
