@@ -13,6 +13,7 @@ pub mod corpus;
 mod detail;
 mod expected;
 pub mod facts;
+mod flat;
 mod hl7v2;
 mod honesty;
 mod invention;
@@ -23,6 +24,7 @@ mod ratchet;
 mod report;
 mod run;
 mod subject;
+mod versions;
 mod way_back;
 
 use std::path::Path;

@@ -348,7 +348,9 @@ fn convert(format: Format, raw: &[u8], packages: &Packages, options: &Options, t
         count_loss(subject.pieces(), &made, &mut out.loss);
         subject.way_back(&made, options, &mut out.round_trip);
         out.judge(&made.output, &said, options, tables);
-        out.invalid.extend(dangling(&made.output));
+        if model::resource::resource_type(&made.output) == Some("Bundle") {
+            out.invalid.extend(dangling(&made.output));
+        }
         out.unmapped.extend(made.unmapped);
         out.bundles.push(made.output);
     }

@@ -13,7 +13,7 @@ use model::outcome::Issue;
 use super::invention::Said;
 use super::report::Tally;
 use super::way_back::RoundTrip;
-use super::{Options, cda, hl7v2};
+use super::{Options, cda, detail, flat, hl7v2, versions};
 
 /// A format of inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,17 +22,23 @@ pub enum Format {
     Hl7v2,
     /// C-CDA and other CDA R2, one document in a file.
     Ccda,
+    /// FHIR STU3, one resource in a file.
+    Stu3,
+    /// Flat extracts, as comma-separated values.
+    Flat,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 2] = [Format::Hl7v2, Format::Ccda];
+    pub const ALL: [Format; 4] = [Format::Hl7v2, Format::Ccda, Format::Stu3, Format::Flat];
 
     /// The name of the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hl7v2 => "hl7v2",
             Self::Ccda => "ccda",
+            Self::Stu3 => "fhir-stu3",
+            Self::Flat => "flat",
         }
     }
 
@@ -41,6 +47,8 @@ impl Format {
         match kind {
             "hl7v2" | "roundtrip-hl7v2" => Some(Self::Hl7v2),
             "ccda" => Some(Self::Ccda),
+            "fhir-stu3" => Some(Self::Stu3),
+            "flat" => Some(Self::Flat),
             _ => None,
         }
     }
@@ -49,13 +57,15 @@ impl Format {
     pub(super) fn of_file(path: &Path) -> Option<(Self, String)> {
         let name = path.file_name()?.to_str()?;
         let message = name.strip_suffix(".hl7").map(|stem| (Self::Hl7v2, stem.to_owned()));
-        message.or_else(|| cda::stem(path).map(|stem| (Self::Ccda, stem)))
+        let resource = || name.strip_suffix(".stu3.json").map(|stem| (Self::Stu3, stem.to_owned()));
+        let extract = || name.strip_suffix(".csv").map(|stem| (Self::Flat, stem.to_owned()));
+        message.or_else(|| cda::stem(path).map(|stem| (Self::Ccda, stem))).or_else(resource).or_else(extract)
     }
 
     /// Which sums of the format an input is part of, by its file, size and what lies beside.
     pub(super) fn group(self, path: &Path, bytes: usize, has_facts: bool, is_variant: bool) -> &'static str {
         match self {
-            Self::Hl7v2 => "",
+            Self::Hl7v2 | Self::Stu3 | Self::Flat => "",
             Self::Ccda => cda::group(path, bytes, has_facts, is_variant),
         }
     }
@@ -65,6 +75,8 @@ impl Format {
         match self {
             Self::Hl7v2 => hl7v2::split(raw),
             Self::Ccda => cda::split(raw),
+            Self::Stu3 => versions::split(raw),
+            Self::Flat => flat::split(raw),
         }
     }
 
@@ -76,6 +88,8 @@ impl Format {
         match self {
             Self::Hl7v2 => hl7v2::read(bytes),
             Self::Ccda => cda::read(bytes),
+            Self::Stu3 => versions::read(bytes),
+            Self::Flat => flat::read(bytes),
         }
     }
 
@@ -84,6 +98,7 @@ impl Format {
         match self {
             Self::Hl7v2 => hl7v2::masked(text),
             Self::Ccda => cda::masked(text),
+            Self::Stu3 | Self::Flat => detail::masked(text),
         }
     }
 }
