@@ -226,14 +226,17 @@ impl Read {
     fn one_entry_less(&self, text: &str) -> Option<(String, String)> {
         let entries = (0..self.document.len()).rev().filter_map(|n| self.document.element(u32::try_from(n).ok()?));
         let last = entries.into_iter().find(|element| element.name() == "entry")?;
-        let from = text.rfind("<entry>").max(text.rfind("<entry "))?;
+        let from = text.rmatch_indices("<entry").map(|(at, _)| at).find(|at| {
+            let next = text.get(at + "<entry".len()..).and_then(|rest| rest.chars().next());
+            next.is_some_and(|c| c == '>' || c.is_whitespace())
+        })?;
         let end = from + text.get(from..)?.find("</entry>")? + "</entry>".len();
         Some((text.get(..from)?.to_owned() + text.get(end..)?, last.xpath()))
     }
 
     /// A text that makes no ids and chooses no rows: a street, a city, or a title.
     fn a_text_that_stands_once(&self, text: &str) -> Option<String> {
-        let free = ["streetAddressLine", "city", "family", "title"];
+        let free = ["streetAddressLine", "city", "title"];
         let leaves = (0..self.document.leaves()).filter_map(|leaf| self.document.leaf(leaf));
         let leaf = leaves.into_iter().find(|leaf| {
             let plain = leaf.value.len() > 3 && leaf.value.bytes().all(|b| b.is_ascii_alphabetic());

@@ -4,7 +4,8 @@ const DOCUMENT: &str = r#"<?xml version="1.0"?><ClinicalDocument xmlns="urn:hl7-
 <author><assignedAuthor><assignedAuthoringDevice><softwareName>Quay EHR</softwareName></assignedAuthoringDevice></assignedAuthor></author>
 <component><structuredBody><component><section><code code="48765-2"/><text><list><item>one</item></list></text>
 <entry><act><templateId root="2.16.840.1.113883.10.20.22.4.30"/><statusCode code="active"/></act></entry>
-<entry><observation><templateId root="1.2"/><templateId root="2.16.840.1.113883.10.20.22.4.7"/><value unit="mg"/></observation></entry>
+<entry
+ typeCode="DRIV"><observation><templateId root="1.2"/><templateId root="2.16.840.1.113883.10.20.22.4.7"/><value unit="mg"/></observation></entry>
 </section></component></structuredBody></component></ClinicalDocument>"#;
 
 fn document() -> Document {
