@@ -164,6 +164,32 @@ pub(crate) fn find<'o>(root: &'o Object, steps: &[Step], indexes: &Indexes) -> O
     }
 }
 
+/// Where an array that a path appends to has an item already.
+pub(crate) fn place_of(root: &Object, steps: &[Step], indexes: &Indexes, item: &Json) -> Option<u32> {
+    let (last, before) = steps.split_last()?;
+    let items = if before.is_empty() { root.get(&last.name) } else { find(root, before, indexes)?.get(&last.name) };
+    let found = items?.as_array()?.iter().position(|known| known == item)?;
+    u32::try_from(found).ok()
+}
+
+/// Takes the last item of an array that a path appends to out again, if an earlier one is the same; says which.
+pub(crate) fn drop_repeat(root: &mut Object, steps: &[Step], indexes: &Indexes) -> Option<u32> {
+    let (last, before) = steps.split_last()?;
+    if !matches!(last.at, At::Append) || indexes.get(before.len()) == 0 {
+        return None;
+    }
+    let items = if before.is_empty() {
+        root.get_mut(&last.name)
+    } else {
+        slot(root, before, indexes).and_then(|value| value.get_mut(&last.name))
+    };
+    let items = items.and_then(Json::as_array_mut)?;
+    let (newest, others) = items.split_last()?;
+    let same = others.iter().position(|item| item == newest)?;
+    items.pop();
+    u32::try_from(same).ok()
+}
+
 /// The value at the end of a path, to change it, if there is one.
 pub(crate) fn slot_if_there<'o>(root: &'o mut Object, steps: &[Step], indexes: &Indexes) -> Option<&'o mut Json> {
     find(root, steps, indexes)?;

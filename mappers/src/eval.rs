@@ -147,14 +147,7 @@ impl<'a, 'm> Eval<'a, 'm> {
             answers: Vec::new(),
             asking: 0,
         };
-        if let Some(name) = context.timezone {
-            eval.zone = zone(name);
-            if eval.zone.is_none() {
-                let text =
-                    "the source's timezone is no IANA name and no offset: times without a zone keep their date only";
-                eval.issues.push(Issue::warning("not-supported", text));
-            }
-        }
+        eval.zone = zone_of(context, &mut eval.issues);
         eval
     }
 
@@ -312,6 +305,16 @@ impl<'a, 'm> Eval<'a, 'm> {
         let alias = self.compiled.alias(name)?;
         self.resources.iter().find(|resource| resource.alias == alias)
     }
+}
+
+/// The zone of a source's times, with an issue where its name is none.
+pub(crate) fn zone_of(context: &Context<'_>, issues: &mut Vec<Issue>) -> Option<TimeZone> {
+    let found = zone(context.timezone?);
+    if found.is_none() {
+        let text = "the source's timezone is no IANA name and no offset: times without a zone keep their date only";
+        issues.push(Issue::warning("not-supported", text));
+    }
+    found
 }
 
 /// A zone by its IANA name, or by its offset `+hh:mm`.

@@ -1,5 +1,6 @@
 //! Source places and target paths, read once when a package is loaded.
 
+use model::json::{Json, Number};
 use smol_str::SmolStr;
 
 use crate::elements;
@@ -60,6 +61,17 @@ pub(crate) enum Holds {
     Text,
     Reference,
     Complex(&'static str),
+}
+
+impl Holds {
+    /// A lexeme as the element holds it; none where it is no number and the element asks for one.
+    pub(crate) fn json(self, lexeme: SmolStr) -> Option<Json> {
+        Some(match self {
+            Self::Boolean => Json::Bool(lexeme == "true"),
+            Self::Integer | Self::Decimal => Json::Number(Number::parse(&lexeme).ok()?),
+            _ => Json::String(lexeme),
+        })
+    }
 }
 
 /// A target path below its root.

@@ -9,7 +9,6 @@ use uuid::Uuid;
 use crate::build::{self, Indexes, Located, Shared};
 use crate::input::Cursor;
 use crate::map::{Row, SELF, Table, Via};
-use crate::path::At;
 use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node};
 
 use super::identity::names;
@@ -52,20 +51,8 @@ impl<'a> Eval<'a, '_> {
 
     /// Takes an appended item out again if the array has the same one.
     pub(super) fn drop_repeat(&mut self, row: &Row, object: &mut Object, indexes: &Indexes, at: Node) {
-        let Some((last, before)) = row.target.steps.split_last() else { return };
-        if !matches!(last.at, At::Append) || indexes.get(before.len()) == 0 {
-            return;
-        }
-        let items = if before.is_empty() {
-            object.get_mut(&last.name)
-        } else {
-            build::slot(object, before, indexes).and_then(|value| value.get_mut(&last.name))
-        };
-        let Some(items) = items.and_then(Json::as_array_mut) else { return };
-        let Some((newest, others)) = items.split_last() else { return };
-        if let Some(same) = others.iter().position(|item| item == newest) {
-            items.pop();
-            self.trace.set_index(at, u32::try_from(same).unwrap_or(NO_INDEX));
+        if let Some(same) = build::drop_repeat(object, &row.target.steps, indexes) {
+            self.trace.set_index(at, same);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use model::json::{Json, Number, Object};
+use model::json::{Json, Object};
 use model::outcome::Severity;
 use smol_str::SmolStr;
 
@@ -10,9 +10,9 @@ use crate::build::{self, Indexes, Shared};
 use crate::function::{self, Call, Output};
 use crate::input::{Cursor, Depth};
 use crate::map::{AliasId, Place, Row, Source, Test, Via};
-use crate::path::{At, Holds};
+use crate::path::At;
 use crate::quick::trim;
-use crate::trace::{Fate, NO_INDEX, NO_PIECE, Node};
+use crate::trace::{Fate, NO_PIECE, Node};
 
 use super::put::{beside, put};
 use super::{Eval, Here, LEXEME, WIRE};
@@ -194,18 +194,9 @@ impl<'a> Eval<'a, '_> {
 
     /// A repeating primitive that is there already is not said twice.
     fn same_item(&mut self, object: &Object, row: &Row, indexes: &Indexes, json: &Json, at: Node) -> bool {
-        let Some((last, before)) = row.target.steps.split_last() else { return false };
-        if indexes.get(before.len()) == 0 {
-            return false;
-        }
-        let items = if before.is_empty() {
-            object.get(&last.name)
-        } else {
-            build::find(object, before, indexes).and_then(|value| value.get(&last.name))
-        };
-        let found = items.and_then(Json::as_array).and_then(|items| items.iter().position(|item| item == json));
+        let found = build::place_of(object, &row.target.steps, indexes, json);
         if let Some(found) = found {
-            self.trace.set_index(at, u32::try_from(found).unwrap_or(NO_INDEX));
+            self.trace.set_index(at, found);
         }
         found.is_some()
     }
@@ -249,14 +240,7 @@ impl<'a> Eval<'a, '_> {
                 let call =
                     Call { value: &text, arguments: &texts, zone: self.zone.as_ref(), authorities: self.authorities() };
                 match (function.forward)(&call) {
-                    Ok(Output { value: lexeme, lossy }) => {
-                        let json = match row.target.holds {
-                            Holds::Boolean => Json::Bool(lexeme == "true"),
-                            Holds::Integer | Holds::Decimal => Json::Number(Number::parse(&lexeme).ok()?),
-                            _ => Json::String(lexeme),
-                        };
-                        Some((json, lossy))
-                    }
+                    Ok(Output { value: lexeme, lossy }) => Some((row.target.holds.json(lexeme)?, lossy)),
                     Err(failure) => {
                         self.issue_at(Severity::Warning, "value", failure.0, value, row.rule);
                         None

@@ -3,17 +3,14 @@
 use formats::cda::Element;
 use model::json::{Json, Object};
 use model::outcome::Severity;
-use smol_str::SmolStr;
 
 use super::keep::KEPT;
-use super::run::{Filling, Run};
+use super::run::{DEEPEST, Filling, Run};
 use super::table::{Row, Table};
-use crate::build::{self, Indexes, Located};
-use crate::concept::Concept;
+use crate::build::{self, Located};
 use crate::eval::{LEXEME, coding, put};
 use crate::function::{self, Authorities, Back};
-use crate::path::At;
-use crate::trace::{Fate, NO_INDEX, NO_PIECE};
+use crate::trace::{Fate, NO_PIECE};
 
 impl<'a, 'd> Run<'a, 'd> {
     /// Builds a complex element; whether it said anything.
@@ -26,7 +23,7 @@ impl<'a, 'd> Run<'a, 'd> {
         to: &mut Filling<'_>,
         at: &Located,
     ) -> bool {
-        if self.depth >= 64 {
+        if self.depth >= DEEPEST {
             return false;
         }
         let steps = &row.target.steps;
@@ -54,7 +51,9 @@ impl<'a, 'd> Run<'a, 'd> {
         }
         put(to.object, steps, &at.indexes, Json::Object(built));
         self.settle(row, to.object, &at.indexes);
-        self.drop_repeat(row, to.object, &at.indexes, at.node);
+        if let Some(same) = build::drop_repeat(to.object, steps, &at.indexes) {
+            self.trace.set_index(at.node, same);
+        }
         self.trace.record(NO_PIECE, at.node, row.rule, Fate::Mapped);
         true
     }
@@ -80,7 +79,7 @@ impl<'a, 'd> Run<'a, 'd> {
         };
         let leaf = element.attribute_leaf("code");
         if table.root == "Coding" {
-            let Json::Object(made) = made_of(concept) else { return };
+            let Json::Object(made) = coding(&concept.system, &concept.target, &concept.display) else { return };
             for (name, value) in made {
                 built.insert(name, value);
             }
@@ -91,31 +90,12 @@ impl<'a, 'd> Run<'a, 'd> {
         let list = built.get_or_insert_with("coding", || Json::Array(Vec::new()));
         let Some(items) = list.as_array_mut() else { return };
         let key = |item: &Json| (item.get("system").cloned(), item.get("code").cloned());
-        let coding = made_of(concept);
+        let coding = coding(&concept.system, &concept.target, &concept.display);
         if !items.iter().any(|item| key(item) == key(&coding)) {
             items.insert(0, coding);
         }
         leaf.into_iter().for_each(|leaf| self.mapped(leaf, at.node, row.rule));
         self.said += 1;
-    }
-
-    /// Takes an appended item out again if the array has the same one.
-    fn drop_repeat(&mut self, row: &Row, object: &mut Object, indexes: &Indexes, at: u32) {
-        let Some((last, before)) = row.target.steps.split_last() else { return };
-        if !matches!(last.at, At::Append) || indexes.get(before.len()) == 0 {
-            return;
-        }
-        let items = if before.is_empty() {
-            object.get_mut(&last.name)
-        } else {
-            build::slot(object, before, indexes).and_then(|value| value.get_mut(&last.name))
-        };
-        let Some(items) = items.and_then(Json::as_array_mut) else { return };
-        let Some((newest, others)) = items.split_last() else { return };
-        if let Some(same) = others.iter().position(|item| item == newest) {
-            items.pop();
-            self.trace.set_index(at, u32::try_from(same).unwrap_or(NO_INDEX));
-        }
     }
 }
 
@@ -165,9 +145,4 @@ fn digits(time: &str) -> String {
     let written =
         function::named("dateTime").and_then(|function| function.backward).and_then(|backward| backward(&back));
     written.and_then(|texts| texts.into_iter().next()).unwrap_or_else(|| time.to_owned())
-}
-
-fn made_of(concept: &Concept) -> Json {
-    let empty = SmolStr::default();
-    coding(&concept.system, &concept.target, if concept.display.is_empty() { &empty } else { &concept.display })
 }

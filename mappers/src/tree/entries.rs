@@ -4,7 +4,7 @@ use formats::cda::Element;
 use model::json::Object;
 
 use super::path::has_template;
-use super::run::{Filling, Run};
+use super::run::{DEEPEST, Filling, Run};
 use super::table::Entry;
 
 impl<'d> Run<'_, 'd> {
@@ -52,7 +52,7 @@ impl<'d> Run<'_, 'd> {
     /// Runs a table that makes no resource itself; what it leaves is kept with the first that its rows make.
     fn through(&mut self, table: usize, element: Element<'d>, made: &mut Vec<usize>) {
         let tables = self.tables;
-        let (Some(table), true) = (tables.tables.get(table), self.depth < 64) else { return };
+        let (Some(table), true) = (tables.tables.get(table), self.depth < DEEPEST) else { return };
         self.mark_read(element);
         let outer = std::mem::take(&mut self.loose);
         let (mut object, resource) = (Object::new(), self.open.last().copied().unwrap_or_default());
@@ -72,7 +72,7 @@ impl<'d> Run<'_, 'd> {
 
     /// Reads the elements that relationships of an element lead to.
     fn below(&mut self, element: Element<'d>, made: &mut Vec<usize>) {
-        if self.depth >= 64 {
+        if self.depth >= DEEPEST {
             return;
         }
         self.depth += 1;

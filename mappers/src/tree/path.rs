@@ -317,7 +317,7 @@ pub(crate) fn parse(text: &str) -> Result<Path, String> {
         let is_start = out.steps.is_empty();
         match *piece {
             "." => {}
-            ".." if is_start && at < last + 1 => {
+            ".." if is_start => {
                 out.start = match out.start {
                     Start::Here => Start::Up(1),
                     Start::Up(count) => Start::Up(count + 1),

@@ -1,7 +1,7 @@
 //! Runs one row: finds its value, or each of them, and puts what it becomes at the target.
 
 use formats::cda::Element;
-use model::json::{Json, Number, Object};
+use model::json::{Json, Object};
 use model::outcome::Severity;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -15,7 +15,7 @@ use crate::build::{self, Indexes, Located};
 use crate::eval::{LEXEME, absent, beside, constant_beside, is_missing, put, reference};
 use crate::function::attachment::encoded;
 use crate::function::{self, Call, Output};
-use crate::path::{At, Holds};
+use crate::path::At;
 use crate::quick::trim;
 use crate::trace::{Fate, NO_PIECE, Node};
 
@@ -153,7 +153,7 @@ impl<'a, 'd> Run<'a, 'd> {
     ) -> bool {
         let steps = &row.target.steps;
         let list = matches!(steps.last(), Some(step) if matches!(step.at, At::Append));
-        let twice = list && repeats(to.object, row, &at.indexes, &json);
+        let twice = list && build::place_of(to.object, steps, &at.indexes, &json).is_some();
         if !twice {
             put(to.object, steps, &at.indexes, json);
         }
@@ -222,7 +222,7 @@ impl<'a, 'd> Run<'a, 'd> {
         }
         let json = reference(&name);
         let list = matches!(row.target.steps.last(), Some(step) if matches!(step.at, At::Append));
-        if list && repeats(to.object, row, &at.indexes, &json) {
+        if list && build::place_of(to.object, &row.target.steps, &at.indexes, &json).is_some() {
             return true;
         }
         put(to.object, &row.target.steps, &at.indexes, json);
@@ -325,14 +325,7 @@ impl<'a, 'd> Run<'a, 'd> {
                 let call =
                     Call { value: &text, arguments: &[], zone: self.zone.as_ref(), authorities: self.authorities() };
                 match (function.forward)(&call) {
-                    Ok(Output { value: lexeme, lossy }) => {
-                        let json = match row.target.holds {
-                            Holds::Boolean => Json::Bool(lexeme == "true"),
-                            Holds::Integer | Holds::Decimal => Json::Number(Number::parse(&lexeme).ok()?),
-                            _ => Json::String(lexeme),
-                        };
-                        Some((json, lossy))
-                    }
+                    Ok(Output { value: lexeme, lossy }) => Some((row.target.holds.json(lexeme)?, lossy)),
                     Err(failure) => {
                         if matches!(function.name, "date" | "dateTime" | "instantUtc")
                             && let Some(date) = function::date_in(trim(&text))
@@ -394,15 +387,4 @@ fn folded(text: &str) -> String {
         out.push_str(word);
     }
     out
-}
-
-/// Whether the array at the end of a row's target has this item already.
-fn repeats(object: &Object, row: &Row, indexes: &Indexes, json: &Json) -> bool {
-    let Some((last, before)) = row.target.steps.split_last() else { return false };
-    let items = if before.is_empty() {
-        object.get(&last.name)
-    } else {
-        build::find(object, before, indexes).and_then(|value| value.get(&last.name))
-    };
-    items.and_then(Json::as_array).is_some_and(|items| items.contains(json))
 }

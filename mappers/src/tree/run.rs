@@ -1,6 +1,5 @@
 //! One run: the resources being made, the roles at hand, and a template's table on its element.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 
 use formats::cda::{Document, Element};
@@ -15,14 +14,14 @@ use super::identity::absorb;
 use super::table::{Row, Table, Tables};
 use crate::build::Shared;
 use crate::compile::Compiled;
-use crate::eval::{Resource, zone};
+use crate::eval::{Resource, zone_of};
 use crate::function::Authorities;
 use crate::map::{AliasId, SELF};
 use crate::trace::{Account, Fate, Node, Trace};
 use crate::types::Context;
 
 /// How deep elements are read into each other; deeper ones are kept as they are.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 /// One run.
 pub(crate) struct Run<'a, 'd> {
@@ -44,7 +43,7 @@ pub(crate) struct Run<'a, 'd> {
     /// Leaves that something was made of, or that were kept.
     pub(super) used: Vec<bool>,
     /// Elements that a template's table has read or is reading.
-    pub(super) read: RefCell<Vec<bool>>,
+    pub(super) read: Vec<bool>,
     pub(super) trace: Trace,
     pub(super) issues: Vec<Issue>,
     /// Values put so far: whether a table has said anything.
@@ -93,7 +92,7 @@ impl<'a, 'd> Run<'a, 'd> {
             key: String::new(),
             open: Vec::new(),
             used: vec![false; leaves],
-            read: RefCell::new(vec![false; document.len()]),
+            read: vec![false; document.len()],
             trace: Trace::new(account, leaves),
             issues: Vec::new(),
             said: 0,
@@ -104,14 +103,7 @@ impl<'a, 'd> Run<'a, 'd> {
             loose: Vec::new(),
             shared: None,
         };
-        if let Some(name) = context.timezone {
-            run.zone = zone(name);
-            if run.zone.is_none() {
-                let text =
-                    "the source's timezone is no IANA name and no offset: times without a zone keep their date only";
-                run.issues.push(Issue::warning("not-supported", text));
-            }
-        }
+        run.zone = zone_of(context, &mut run.issues);
         run
     }
 
@@ -216,13 +208,13 @@ impl<'a, 'd> Run<'a, 'd> {
     }
 
     pub(super) fn mark_read(&mut self, element: Element<'d>) {
-        if let Some(slot) = self.read.get_mut().get_mut(element.id() as usize) {
+        if let Some(slot) = self.read.get_mut(element.id() as usize) {
             *slot = true;
         }
     }
 
     pub(super) fn is_read(&self, element: u32) -> bool {
-        self.read.borrow().get(element as usize).copied().unwrap_or(true)
+        self.read.get(element as usize).copied().unwrap_or(true)
     }
 
     pub(super) fn consume(&mut self, leaf: u32) {

@@ -52,8 +52,6 @@ struct Writer<'a, 'b> {
     issues: Vec<Issue>,
     /// What is to be written into the element around, by the step that names it.
     above: Vec<(Path, String)>,
-    /// Numbers of narrative anchors.
-    anchors: u32,
 }
 
 /// Writes a document of a Bundle.
@@ -79,7 +77,6 @@ pub(crate) fn write_document(
         open: Vec::new(),
         issues,
         above: Vec::new(),
-        anchors: 0,
     };
     let home = library.resources.iter().position(|json| model::resource::resource_type(json) == Some("Composition"));
     let entry = compiled.tree.entries.get("ClinicalDocument").and_then(|entries| entries.first());
@@ -111,7 +108,7 @@ pub(crate) fn write_document(
         writer.rows(table, object, &mut root);
         writer.kept(object, &mut root);
     }
-    writer.rest(&mut root);
+    compose::narratives(&mut root);
     schema::settle(&mut root);
     root.sort();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -189,14 +186,7 @@ impl<'b> Writer<'_, 'b> {
             return;
         }
         match &row.via {
-            Via::Written(text) => {
-                if text.is_empty() {
-                    place::open(node, path, false);
-                } else {
-                    place::put(node, path, false, text);
-                }
-                return;
-            }
+            Via::Written(text) => return written(node, path, text),
             Via::Drop(_) | Via::Absent(_) | Via::Copy(_) | Via::Literal(_) | Via::Reference => return,
             Via::Rows(number) => return self.rows_below(row, path, *number, object, node),
             _ => {}
@@ -363,15 +353,7 @@ impl<'b> Writer<'_, 'b> {
         if *there == bare || there.is_empty() {
             return false;
         }
-        let made = there.clone();
-        match place::open(node, path, row.each) {
-            // Several rows may fill one element: what stands already stays.
-            Some(slot) => {
-                merge(slot, made);
-                true
-            }
-            None => false,
-        }
+        join(node, path, row.each, there.clone())
     }
 
     /// The code that a vocabulary map made of the document's.
@@ -414,14 +396,7 @@ impl<'b> Writer<'_, 'b> {
         if !self.enter(table, target, there) {
             return false;
         }
-        let made = there.clone();
-        match place::open(node, path, row.each) {
-            Some(slot) => {
-                merge(slot, made);
-                true
-            }
-            None => false,
-        }
+        join(node, path, row.each, there.clone())
     }
 
     /// Runs a table over a resource into an element; `false` where it is being written already.
@@ -486,8 +461,10 @@ impl<'b> Writer<'_, 'b> {
         if !entered {
             return None;
         }
-        let Some(wrap) = table.wrap.filter(|_| in_section) else { return Some(node) };
-        Some(self.wrapped(wrap, node, inner).unwrap_or_default()).filter(|node| !node.name.is_empty())
+        match table.wrap.filter(|_| in_section) {
+            Some(wrap) => self.wrapped(wrap, node, inner),
+            None => Some(node),
+        }
     }
 
     /// The act that stands around a statement in a section.
@@ -502,16 +479,14 @@ impl<'b> Writer<'_, 'b> {
         if let Some(oid) = template {
             place::template(&mut node, &oid);
         }
-        let mut slot = inner.name.clone();
-        for row in &table.rows {
-            let Source::Path(path) = &row.source else { continue };
-            if let (Via::Dispatch(_), false) = (&row.via, slot.is_empty()) {
-                let mut holder = path.clone();
-                if holder.steps.pop().is_some_and(|last| last.name.is_none_or(|name| name == inner.name)) {
-                    place::open(&mut node, &holder, true)?.push(inner.clone());
-                    slot = SmolStr::default();
-                }
-            }
+        let holder = table.rows.iter().filter(|row| matches!(row.via, Via::Dispatch(_))).find_map(|row| {
+            let Source::Path(path) = &row.source else { return None };
+            let mut holder = path.clone();
+            let takes = holder.steps.pop().is_some_and(|last| last.name.is_none_or(|name| name == inner.name));
+            takes.then_some(holder)
+        });
+        if let Some(holder) = holder {
+            place::open(&mut node, &holder, true)?.push(inner);
         }
         for (path, text) in above {
             if path.ancestor().is_some_and(|step| place::fits(&node, step)) {
@@ -523,11 +498,7 @@ impl<'b> Writer<'_, 'b> {
             if let (Source::Path(path), Via::Written(text)) = (&row.source, &row.via)
                 && self.may(row, &none, &node)
             {
-                if text.is_empty() {
-                    place::open(&mut node, path, false);
-                } else {
-                    place::put(&mut node, path, false, text);
-                }
+                written(&mut node, path, text);
             }
         }
         Some(node)
@@ -554,11 +525,6 @@ impl<'b> Writer<'_, 'b> {
                 self.taken.take_all(item);
             }
         }
-    }
-
-    /// Sections for what no section of the Composition names, and anchors for narrative.
-    fn rest(&mut self, root: &mut Node) {
-        compose::narratives(root, &mut self.anchors);
     }
 
     /// Says which resources no row has written, and lists what of the others was left.
@@ -622,6 +588,21 @@ fn oid_of(uri: &str, map: Option<&CodeMap>) -> Option<String> {
     }
     let number = crate::function::hl7_table_number(uri)?;
     Some(format!("2.16.840.1.113883.12.{}", number.trim_start_matches('0')))
+}
+
+/// Writes what only a document has: a text, or an element that has to stand.
+fn written(node: &mut Node, path: &Path, text: &str) {
+    if text.is_empty() {
+        place::open(node, path, false);
+    } else {
+        place::put(node, path, false, text);
+    }
+}
+
+/// Puts an element at a path; several rows may fill one, and what stands already stays. Whether there was a place.
+fn join(node: &mut Node, path: &Path, new: bool, made: Node) -> bool {
+    let slot = place::open(node, path, new);
+    slot.map(|slot| merge(slot, made)).is_some()
 }
 
 /// Adds to an element what another says beside.

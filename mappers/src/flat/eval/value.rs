@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use model::json::{Json, Number, Object};
+use model::json::{Json, Object};
 use model::outcome::{Issue, Severity};
 use smol_str::SmolStr;
 
@@ -129,14 +129,7 @@ impl<'a> Eval<'a> {
                     authorities: self.authorities(),
                 };
                 match (function.forward)(&call) {
-                    Ok(Output { value, lossy }) => {
-                        let json = match row.target.holds {
-                            Holds::Boolean => Json::Bool(value == "true"),
-                            Holds::Integer | Holds::Decimal => Json::Number(Number::parse(&value).ok()?),
-                            _ => Json::String(value),
-                        };
-                        Some((json, lossy))
-                    }
+                    Ok(Output { value, lossy }) => Some((row.target.holds.json(value)?, lossy)),
                     Err(failure) => {
                         let text = if reads_dates(function) { NO_DATE } else { failure.0 };
                         self.issue(Severity::Warning, "value", text, place, here, row.rule);

@@ -187,7 +187,8 @@ fn takes(rule: &SectionRule, json: &Json) -> bool {
 }
 
 /// Narrative for each section that has none, one line an entry, and a link from each entry to its line.
-pub(super) fn narratives(root: &mut Node, anchors: &mut u32) {
+pub(super) fn narratives(root: &mut Node) {
+    let mut anchors = 0u32;
     for section in sections_of(root) {
         if section.elements().any(|child| child.name == "text") {
             continue;
@@ -195,7 +196,7 @@ pub(super) fn narratives(root: &mut Node, anchors: &mut u32) {
         let mut rows = Vec::new();
         for entry in section.elements_mut().filter(|child| child.name == "entry") {
             for statement in entry.elements_mut() {
-                *anchors += 1;
+                anchors += 1;
                 let id = format!("n{anchors}");
                 let (what, when) = (label(statement), time(statement));
                 let mut row = Node::new("tr");
