@@ -9,4 +9,3 @@ pub mod cda;
 pub mod flat;
 pub mod hl7v2;
 pub mod mllp;
-pub mod xml;

@@ -10,12 +10,13 @@
 //! references: nothing is fetched and nothing expands. Comments and processing instructions are no content of FHIR and
 //! are left out, except inside a narrative.
 
-mod lexer;
 mod locate;
 mod narrative;
 mod patch;
 mod read;
 mod write;
+
+use xml::{Lexer, Rules};
 
 use crate::json::{Json, Limits};
 use crate::outcome::Issue;
@@ -63,7 +64,7 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Document, XmlError> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_as(bytes: &[u8], limits: &Limits, table: &'static Table) -> Result<Document, XmlError> {
-    read::document(bytes, limits, table).map_err(|(kind, offset)| {
+    read::document(bytes, limits, table).map_err(|Fault(kind, offset)| {
         let place = crate::json::position_of(bytes, offset);
         XmlError { kind, offset: place.offset, line: place.line, column: place.column }
     })
@@ -71,8 +72,36 @@ pub fn parse_as(bytes: &[u8], limits: &Limits, table: &'static Table) -> Result<
 
 /// Whether a text starts as XML does; JSON never does.
 pub fn looks_like(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(lexer::BYTE_ORDER_MARK).unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// No element of FHIR or XHTML has that many attributes; a narrative may nest deeper than the tree.
+const RULES: Rules = Rules { attributes: 64, depth: 512, prefixes_declared: true };
+
+/// What is wrong, and the offset.
+#[derive(Debug)]
+struct Fault(ErrorKind, usize);
+
+impl From<xml::Fault> for Fault {
+    fn from((kind, offset): xml::Fault) -> Self {
+        Self(ErrorKind::Xml(kind), offset)
+    }
+}
+
+/// The tokens of a document of FHIR, in UTF-8.
+fn lexer(bytes: &[u8]) -> Result<Lexer<'_>, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|error| Fault(ErrorKind::Encoding, error.valid_up_to()))?;
+    let start = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let lexer = Lexer::document(text, start, RULES)?;
+    match lexer.encoding() {
+        Some(encoding) if !["utf-8", "utf8", "us-ascii"].contains(&encoding.value().to_ascii_lowercase().as_str()) => {
+            Err(Fault(ErrorKind::Encoding, encoding.offset))
+        }
+        _ => Ok(lexer),
+    }
 }
 
 /// Why a text is no FHIR XML that we take, and where. Never quotes the text.
@@ -93,9 +122,9 @@ pub struct XmlError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Nothing but white space.
-    #[error("expected an element, found nothing")]
-    Empty,
+    /// It is not well formed, has a document type, or nests deeper than `Limits::depth` or than any tree of that depth.
+    #[error(transparent)]
+    Xml(#[from] xml::ErrorKind),
     /// Not UTF-8, or declared as another encoding. FHIR R4 xml.html: UTF-8 only.
     #[error("expected UTF-8")]
     Encoding,
@@ -105,72 +134,12 @@ pub enum ErrorKind {
         /// The limit.
         limit: usize,
     },
-    /// More than `Limits::depth`, or elements nested deeper than any tree of that depth.
-    #[error("nested deeper than the limit of {limit}")]
-    TooDeep {
-        /// The limit.
-        limit: usize,
-    },
-    /// An element has more attributes than any of FHIR or XHTML.
-    #[error("more than {limit} attributes")]
-    TooManyAttributes {
-        /// The limit.
-        limit: usize,
-    },
     /// An element has children of more names than any of FHIR.
     #[error("children of more than {limit} names in one element")]
     TooManyNames {
         /// The limit.
         limit: usize,
     },
-    /// A character that XML 1.0 does not have (production 2, "Char").
-    #[error("a character that XML does not have")]
-    Character,
-    /// A document type declaration: FHIR has none, and it is how entities get in.
-    #[error("a document type declaration is not taken")]
-    DocumentType,
-    /// An entity that is none of `lt`, `gt`, `amp`, `quot`, `apos`.
-    #[error("an entity that is not declared")]
-    Entity,
-    /// An ampersand that starts no reference.
-    #[error("expected a character or entity reference after an ampersand")]
-    Reference,
-    /// The text ends inside an element.
-    #[error("the text ends inside an element")]
-    UnexpectedEnd,
-    /// Text before or after the root element.
-    #[error("text outside the root element")]
-    Outside,
-    /// A second root element.
-    #[error("a second root element")]
-    SecondRoot,
-    /// Not a tag, comment, CDATA section or processing instruction.
-    #[error("expected a tag, a comment, a CDATA section or a processing instruction")]
-    Markup,
-    /// The XML declaration is not as XML 1.0 says, or not at the start.
-    #[error("expected an XML declaration of version 1.x at the very start or none")]
-    Declaration,
-    /// A name does not follow where it must.
-    #[error("expected a name")]
-    Name,
-    /// Not `name="value"`.
-    #[error("expected an attribute with a value in quotation marks, or the end of the tag")]
-    Attribute,
-    /// The same attribute twice.
-    #[error("the same attribute twice")]
-    DuplicateAttribute,
-    /// A prefix that no `xmlns` declares.
-    #[error("a prefix that is not declared")]
-    Prefix,
-    /// The end tag is another than the start tag.
-    #[error("the end tag is not that of the open element")]
-    EndTag,
-    /// Two hyphens inside a comment, or a comment that does not end.
-    #[error("a comment that is not as XML says")]
-    Comment,
-    /// `]]>` in text.
-    #[error("the end of a CDATA section without its start")]
-    CDataEnd,
     /// The root element is no resource.
     #[error("expected a FHIR resource, found a root element of another namespace")]
     NotFhir,

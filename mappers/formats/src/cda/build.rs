@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use xml::{Attribute, Lexer, Rules, Tag, Text, Token};
+
 use super::decode::decode;
 use super::document::{AttributeNode, Document, IN_RESOLVED, NO_LEAF, Node, Span, TextNode};
 use super::issue::{Note, Refusal, Refused};
 use super::limits::Limits;
 use super::names::{Interner, Names, Space};
 use crate::hl7v2::Severity;
-use crate::xml::{self, Attribute, Lexer, Rules, Tag, Text, Token};
 
 /// What is wrong, and the offset in the text.
 type Fault = (Refusal, usize);

@@ -1,7 +1,8 @@
 //! What there is to say about the form of a document: repairs that travel with it, and the reasons to refuse it.
 
+use xml::ErrorKind;
+
 use crate::hl7v2::Severity;
-use crate::xml::ErrorKind;
 
 /// Something that was wrong with the wire and was repaired. Holds no content of the document.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! Where an element stands in an XML text: for issues that name line and column.
 
-use super::lexer::{Lexer, Token};
+use xml::{Lexer, Token};
+
+use super::lexer;
 use crate::json::{Position, path_steps, position_of};
 
 /// Where the element of a FHIRPath-like location (`Patient.name[0].given[1]`) starts in an XML text.
@@ -10,7 +12,7 @@ use crate::json::{Position, path_steps, position_of};
 /// `url` of an extension) is found where its name starts. `None` if the text has no such element or is no XML.
 pub fn locate(text: &[u8], path: &str) -> Option<Position> {
     let steps = path_steps(path)?;
-    let mut lexer = Lexer::new(text).ok()?;
+    let mut lexer = lexer(text).ok()?;
     loop {
         if let Token::Start(_) = lexer.next().ok()? {
             break;

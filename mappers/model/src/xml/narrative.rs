@@ -4,14 +4,15 @@
 //! written as a reference is one, and the XHTML namespace is the default namespace of the `div` whichever prefix it
 //! had, so that the text means the same without what stood around it.
 
-use super::lexer::{Fault, Lexer, Tag, Token};
-use super::{ErrorKind, XHTML};
+use xml::{Lexer, Tag, Token};
+
+use super::{ErrorKind, Fault, RULES, XHTML};
 
 /// Reads up to the end of the element whose start tag has just been read.
 pub(super) fn read(lexer: &mut Lexer<'_>, tag: Tag<'_>) -> Result<String, Fault> {
     let start = lexer.start();
     let declares = |lexer: &Lexer<'_>| {
-        lexer.attributes().iter().any(|attribute| attribute.name == "xmlns" && attribute.value == XHTML)
+        lexer.attributes().iter().any(|attribute| attribute.name == "xmlns" && attribute.value() == XHTML)
     };
     let is_xhtml = lexer.namespace(tag.prefix) == Some(XHTML);
     let mut is_plain = !is_xhtml || tag.prefix.is_empty() && declares(lexer);
@@ -30,8 +31,8 @@ pub(super) fn read(lexer: &mut Lexer<'_>, tag: Tag<'_>) -> Result<String, Fault>
                     break;
                 }
             }
-            Token::Text | Token::Nothing => rewritten.text.push_str(lexer.slice(lexer.start(), lexer.end())),
-            Token::Over => return Err((ErrorKind::UnexpectedEnd, lexer.start())),
+            Token::Text(_) | Token::Nothing => rewritten.text.push_str(lexer.slice(lexer.start(), lexer.end())),
+            Token::Over => return Err(Fault(ErrorKind::Xml(xml::ErrorKind::UnexpectedEnd), lexer.start())),
         }
     }
     Ok(if is_plain { line_ends(lexer.slice(start, lexer.end())) } else { line_ends(&rewritten.text) })
@@ -62,13 +63,13 @@ impl Rewritten {
         }
         for attribute in lexer.attributes() {
             let is_declaration = attribute.name == "xmlns" || attribute.name.starts_with("xmlns:");
-            if is_declaration && attribute.value == XHTML {
+            if is_declaration && attribute.value() == XHTML {
                 continue;
             }
             self.text.push(' ');
             self.text.push_str(attribute.name);
             self.text.push_str("=\"");
-            super::write::escape(&attribute.value, &mut self.text);
+            super::write::escape(&attribute.value(), &mut self.text);
             self.text.push('"');
         }
         self.text.push_str(if lexer.is_empty_element() { "/>" } else { ">" });
@@ -98,7 +99,7 @@ fn line_ends(text: &str) -> String {
 
 /// Whether a text is one well-formed element `div`, so that it can stand in XML as it is.
 pub(super) fn is_element(text: &str) -> bool {
-    let Ok(mut lexer) = Lexer::fragment(text) else { return false };
+    let Ok(mut lexer) = Lexer::fragment(text, RULES) else { return false };
     // White space and comments around the element would be lost with the next reading.
     match lexer.next() {
         Ok(Token::Start(tag)) if tag.prefix.is_empty() && tag.name == "div" && text.starts_with('<') => {}

@@ -8,10 +8,11 @@
 mod select;
 mod tree;
 
+use xml::Token;
+
 use self::select::{Found, Selector};
 use self::tree::{Element, Node};
-use super::lexer::{Lexer, Token};
-use super::{FHIR, Layout};
+use super::{FHIR, Fault, Layout, lexer};
 use crate::json::{Json, Limits};
 use crate::patch::{MOST_OPERATIONS, PatchError, PatchErrorKind};
 
@@ -48,14 +49,14 @@ impl XmlPatch {
     /// # Errors
     /// Everything that is not as RFC 5261 asks, operation by operation; only the first if the text is no XML.
     pub fn read(bytes: &[u8]) -> Result<Self, Vec<PatchError>> {
-        let broken = |(kind, offset): super::lexer::Fault| {
+        let broken = |Fault(kind, offset)| {
             let place = crate::json::position_of(bytes, offset);
             vec![PatchError::malformed(format!("line {}, column {}", place.line, place.column), kind.to_string())]
         };
-        let mut lexer = Lexer::new(bytes).map_err(broken)?;
+        let mut lexer = lexer(bytes).map_err(broken)?;
         let (mut operations, mut errors) = (Vec::new(), Vec::new());
         loop {
-            match lexer.next().map_err(broken)? {
+            match lexer.next().map_err(|fault| broken(fault.into()))? {
                 Token::Start(tag) if lexer.depth() == 1 && tag.name != "diff" => {
                     return Err(vec![PatchError::malformed("", "expected a diff element")]);
                 }
@@ -82,7 +83,7 @@ impl XmlPatch {
                         return Err(vec![PatchError { kind: PatchErrorKind::TooLarge, at: "diff".to_owned(), text }]);
                     }
                 }
-                Token::Text if lexer.depth() == 1 => {
+                Token::Text(text) if lexer.depth() == 1 && !text.is_blank => {
                     errors.push(PatchError::malformed("diff", "expected operations, found text"));
                 }
                 Token::Over => break,
@@ -128,7 +129,7 @@ fn operation(
     let what = match name {
         "add" => match (said("type"), said("pos")) {
             (Some(kind), None) => {
-                let Some(name) = kind.strip_prefix('@').filter(|name| super::lexer::is_name(name)) else {
+                let Some(name) = kind.strip_prefix('@').filter(|name| xml::is_name(name)) else {
                     return Err(PatchError::malformed(
                         format!("{place}/@type"),
                         "expected @ and the name of an attribute",

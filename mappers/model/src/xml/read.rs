@@ -3,9 +3,9 @@
 use std::fmt;
 
 use smol_str::SmolStr;
+use xml::{Lexer, Tag, Token};
 
-use super::lexer::{Fault, Lexer, Tag, Token};
-use super::{Document, ErrorKind, FHIR, XHTML, narrative};
+use super::{Document, ErrorKind, FHIR, Fault, XHTML, lexer, narrative};
 use crate::json::{Json, Limits, Number, Object};
 use crate::outcome::Issue;
 use crate::types::{Element, Kind, Primitive, Shape, Table, Type};
@@ -15,9 +15,9 @@ const MAX_NAMES: usize = 256;
 
 pub(super) fn document(bytes: &[u8], limits: &Limits, table: &'static Table) -> Result<Document, Fault> {
     if bytes.len() > limits.bytes {
-        return Err((ErrorKind::TooLong { limit: limits.bytes }, limits.bytes));
+        return Err(Fault(ErrorKind::TooLong { limit: limits.bytes }, limits.bytes));
     }
-    let lexer = Lexer::new(bytes)?;
+    let lexer = lexer(bytes)?;
     let mut reader =
         Reader { lexer, table, issues: Vec::new(), depth: limits.depth.min(Limits::MAX_DEPTH), is_full: false };
     let resource = reader.root()?;
@@ -89,13 +89,13 @@ impl<'t> Reader<'t> {
         let tag = loop {
             match self.lexer.next()? {
                 Token::Start(tag) => break tag,
-                Token::Over => return Err((ErrorKind::Empty, self.lexer.start())),
+                Token::Over => return Err(Fault(ErrorKind::Xml(xml::ErrorKind::Empty), self.lexer.start())),
                 _ => {}
             }
         };
         let is_fhir = self.lexer.namespace(tag.prefix) == Some(FHIR);
         if !is_fhir && self.table.resource(tag.name).is_none() {
-            return Err((ErrorKind::NotFhir, self.lexer.start()));
+            return Err(Fault(ErrorKind::NotFhir, self.lexer.start()));
         }
         let place = Place::Root(tag.name);
         if !is_fhir {
@@ -170,7 +170,7 @@ impl<'t> Reader<'t> {
             match self.lexer.next()? {
                 Token::Start(tag) => {
                     if members.0.len() > MAX_NAMES {
-                        return Err((ErrorKind::TooManyNames { limit: MAX_NAMES }, self.lexer.start()));
+                        return Err(Fault(ErrorKind::TooManyNames { limit: MAX_NAMES }, self.lexer.start()));
                     }
                     let known = shape.and_then(|shape| shape.find(tag.name));
                     let Some((order, element, of_type)) = known else {
@@ -195,14 +195,14 @@ impl<'t> Reader<'t> {
                     self.member(tag, element, of_type, members, &child, depth + 1)?;
                 }
                 Token::End => return Ok(()),
-                Token::Text => {
+                Token::Text(text) if !text.is_blank => {
                     if !has_text {
                         self.problem(place, "text between elements: FHIR has values in attributes only");
                     }
                     has_text = true;
                 }
-                Token::Nothing => {}
-                Token::Over => return Err((ErrorKind::UnexpectedEnd, self.lexer.start())),
+                Token::Text(_) | Token::Nothing => {}
+                Token::Over => return Err(Fault(ErrorKind::Xml(xml::ErrorKind::UnexpectedEnd), self.lexer.start())),
             }
         }
     }
@@ -266,9 +266,9 @@ impl<'t> Reader<'t> {
                     members.put(holder.name, resource, repeats);
                 }
                 Token::End => break,
-                Token::Text => self.problem(place, "expected a resource, found text"),
-                Token::Nothing => {}
-                Token::Over => return Err((ErrorKind::UnexpectedEnd, self.lexer.start())),
+                Token::Text(text) if !text.is_blank => self.problem(place, "expected a resource, found text"),
+                Token::Text(_) | Token::Nothing => {}
+                Token::Over => return Err(Fault(ErrorKind::Xml(xml::ErrorKind::UnexpectedEnd), self.lexer.start())),
             }
         }
         if count == 0 {
@@ -342,7 +342,7 @@ impl<'t> Reader<'t> {
                     continue;
                 }
             };
-            *slot = Some(SmolStr::new(&attribute.value));
+            *slot = Some(SmolStr::new(attribute.value()));
         }
         self.lexer.reuse(attributes);
         own
@@ -350,7 +350,7 @@ impl<'t> Reader<'t> {
 
     fn deep(&self, depth: usize) -> Result<(), Fault> {
         if depth > self.depth {
-            return Err((ErrorKind::TooDeep { limit: self.depth }, self.lexer.start()));
+            return Err(Fault(ErrorKind::Xml(xml::ErrorKind::TooDeep { limit: self.depth }), self.lexer.start()));
         }
         Ok(())
     }

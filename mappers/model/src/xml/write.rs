@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::lexer::{is_character, is_name};
 use super::{FHIR, narrative};
 use crate::json::{Json, Limits, Object};
 use crate::types::{Kind, Primitive, Shape, Table, r4};
+use xml::{is_character, is_name};
 
 /// How the XML is laid out. A narrative keeps its own layout in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

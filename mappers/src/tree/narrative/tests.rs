@@ -1,8 +1,8 @@
 //! What becomes of a narrative block, and what never comes out of one.
 
 use formats::cda::{Document, Limits};
-use formats::xml::{Lexer, Rules, Token};
 use proptest::prelude::*;
+use xml::{Lexer, Rules, Token};
 
 use super::*;
 

@@ -1,7 +1,8 @@
 //! Documents that are made to harm, and the bounds that stop them.
 
+use xml::ErrorKind;
+
 use super::*;
-use crate::xml::ErrorKind;
 
 #[track_caller]
 fn beyond(text: &str, limits: Limits) -> Refused {

@@ -181,7 +181,7 @@ fn qualified(text: &str, namespace: &impl Fn(&str) -> Option<String>) -> Option<
 }
 
 fn plain(name: &str) -> Option<String> {
-    super::super::lexer::is_name(name).then(|| name.to_owned())
+    xml::is_name(name).then(|| name.to_owned())
 }
 
 /// Pieces between separators that stand in no quotation and no predicate.

@@ -1,7 +1,8 @@
 //! XML as a tree of elements, with what stands between them as it was written.
 
-use super::super::ErrorKind;
-use super::super::lexer::{Fault, Lexer, Tag, Token};
+use xml::{Lexer, Tag, Token};
+
+use super::super::{ErrorKind, Fault, RULES, lexer};
 
 /// A node inside an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl Element {
 
 /// The root element of a document.
 pub(super) fn read(bytes: &[u8]) -> Result<Element, Fault> {
-    let mut lexer = Lexer::new(bytes)?;
+    let mut lexer = lexer(bytes)?;
     loop {
         match lexer.next()? {
             Token::Start(tag) => {
@@ -74,7 +75,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Element, Fault> {
                 root.children = children(&mut lexer)?;
                 return Ok(root);
             }
-            Token::Over => return Err((ErrorKind::Empty, lexer.start())),
+            Token::Over => return Err(Fault(ErrorKind::Xml(xml::ErrorKind::Empty), lexer.start())),
             _ => {}
         }
     }
@@ -96,9 +97,9 @@ pub(super) fn children(lexer: &mut Lexer<'_>) -> Result<Vec<Node>, Fault> {
                 Some(element) => Node::Element(element),
                 None => return Ok(own),
             },
-            Token::Text => Node::Text(slice),
-            Token::Nothing => Node::Other(slice),
-            Token::Over => return Err((ErrorKind::UnexpectedEnd, lexer.start())),
+            Token::Text(text) if !text.is_blank => Node::Text(slice),
+            Token::Text(_) | Token::Nothing => Node::Other(slice),
+            Token::Over => return Err(Fault(ErrorKind::Xml(xml::ErrorKind::UnexpectedEnd), lexer.start())),
         };
         open.last_mut().map_or(&mut own, |element| &mut element.children).push(node);
     }
@@ -108,7 +109,7 @@ fn opened(lexer: &Lexer<'_>, tag: Tag<'_>) -> Result<Element, Fault> {
     let attributes = attributes(lexer);
     // No attribute of FHIR or XHTML has a prefix but those of XML itself.
     if attributes.iter().any(|(name, _)| name.contains(':') && !name.starts_with("xml:")) {
-        return Err((ErrorKind::Attribute, lexer.start()));
+        return Err(Fault(ErrorKind::Xml(xml::ErrorKind::Attribute), lexer.start()));
     }
     let space = lexer.namespace(tag.prefix).unwrap_or_default().to_owned();
     Ok(Element { space, name: tag.name.to_owned(), attributes, children: Vec::new() })
@@ -117,7 +118,7 @@ fn opened(lexer: &Lexer<'_>, tag: Tag<'_>) -> Result<Element, Fault> {
 /// Of the tag read last, without declarations of namespaces.
 pub(super) fn attributes(lexer: &Lexer<'_>) -> Vec<(String, String)> {
     let own = lexer.attributes().iter().filter(|it| it.name != "xmlns" && !it.name.starts_with("xmlns:"));
-    own.map(|attribute| (attribute.name.to_owned(), attribute.value.clone().into_owned())).collect()
+    own.map(|attribute| (attribute.name.to_owned(), attribute.value().into_owned())).collect()
 }
 
 /// The text of these nodes, references resolved, without the white space at either end.
@@ -134,21 +135,16 @@ pub(super) fn text_of(nodes: &[Node]) -> String {
     out.trim().to_owned()
 }
 
-/// By the lexer, as the value of an attribute.
+/// What a text that was read before says.
 fn resolved(text: &str) -> String {
-    if let Some(inner) = text.strip_prefix("<![CDATA[").and_then(|rest| rest.strip_suffix("]]>")) {
-        return inner.to_owned();
+    let element = format!("<a>{text}</a>");
+    let mut out = String::with_capacity(text.len());
+    if let Ok(mut lexer) = Lexer::fragment(&element, RULES)
+        && let (Ok(_), Ok(Token::Text(text))) = (lexer.next(), lexer.next())
+    {
+        text.write(&mut out);
     }
-    if !text.contains(['&']) {
-        return text.to_owned();
-    }
-    let value = text.replace('"', "&quot;").replace('\n', "&#10;").replace('\r', "&#13;").replace('\t', "&#9;");
-    let element = format!("<a v=\"{value}\"/>");
-    let read = Lexer::fragment(&element).ok().and_then(|mut lexer| {
-        lexer.next().ok()?;
-        attributes(&lexer).into_iter().next()
-    });
-    read.map_or_else(|| text.to_owned(), |(_, value)| value)
+    out
 }
 
 /// Text as it may stand in an attribute or between tags.

@@ -3,6 +3,8 @@
 //! Strict and bounded: a text is refused at the first place where it is not well formed. A document type is refused, and
 //! with it every entity but the five of XML and character references: nothing is fetched and nothing expands.
 
+#![warn(clippy::arithmetic_side_effects)]
+
 mod characters;
 mod lexer;
 
