@@ -9,6 +9,7 @@ mod draft;
 mod eval;
 mod expect;
 mod memory;
+mod numeral;
 mod pattern;
 pub(crate) mod plan;
 mod reverse;

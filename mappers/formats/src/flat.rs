@@ -11,7 +11,7 @@ mod reader;
 mod writer;
 
 pub use charset::Charset;
-pub use dialect::{Dialect, DialectError, Layout, Span};
+pub use dialect::{Dialect, DialectError, Envelope, Layout, Span};
 pub use reader::Reader;
 pub use writer::Writer;
 

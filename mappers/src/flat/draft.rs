@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use formats::flat::{Charset, Dialect, Layout, Reader, Rows, Span};
 
-use super::pattern::Pattern;
+use super::pattern::{PIVOT, Pattern};
 use super::settings::folded;
 
 mod words;
@@ -215,7 +215,7 @@ impl Kind {
             return Self::Empty;
         }
         let dates = DATES.into_iter().filter(|pattern| {
-            let Ok(read) = Pattern::parse(pattern) else { return false };
+            let Ok(read) = Pattern::parse(pattern, PIVOT) else { return false };
             cells.clone().all(|cell| {
                 // Four digits alone are a year as well as a number; six may be anything.
                 let bare = *pattern == "hl7" && cell.len() < 8;

@@ -9,7 +9,8 @@ use crate::compile::Compiled;
 use crate::map::{AliasId, Identity, Part, Place, Row, SELF, Source, Term, Test, Via};
 use crate::package::LoadError;
 
-use super::pattern::Pattern;
+use super::numeral::Numeral;
+use super::pattern::{PIVOT, Pattern};
 use super::settings::{FlatSettings, folded};
 
 /// Numbers of columns from here on stand for several columns together.
@@ -34,8 +35,12 @@ pub(crate) struct FlatTable {
     /// Columns that stand together, by their number from [`COMPOSITE`] on.
     pub(crate) composites: Vec<Vec<u32>>,
     composite_names: HashMap<String, u32>,
-    pub(crate) nulls: Vec<SmolStr>,
+    nulls: Vec<SmolStr>,
     pub(crate) dates: Vec<Pattern>,
+    number: Option<Numeral>,
+    /// Lines before the header and after the rows on the way back.
+    pub(crate) write_head: Vec<String>,
+    pub(crate) write_foot: Option<String>,
     pub(crate) file: Vec<String>,
     pub(crate) matches: Vec<u32>,
     pub(crate) parent: Option<usize>,
@@ -56,6 +61,8 @@ pub(crate) struct FlatTable {
 pub(crate) struct Column {
     pub(crate) name: SmolStr,
     pub(crate) dates: Vec<Pattern>,
+    number: Option<Numeral>,
+    nulls: Vec<SmolStr>,
     /// What divides the values of a cell.
     pub(crate) list: Option<SmolStr>,
     pub(crate) optional: bool,
@@ -263,13 +270,21 @@ impl FlatTable {
                 by_name.entry(folded(alias)).or_insert(number);
             }
         }
-        let patterns = |list: &[String]| list.iter().filter_map(|text| Pattern::parse(text).ok()).collect::<Vec<_>>();
+        let pivot = settings.pivot.unwrap_or(PIVOT);
+        let patterns =
+            |list: &[String]| list.iter().filter_map(|text| Pattern::parse(text, pivot).ok()).collect::<Vec<_>>();
+        let numeral = |text: &String| Numeral::parse(text).ok();
+        let trimmed = |list: &Vec<String>| list.iter().map(|text| text.trim().into()).collect::<Vec<SmolStr>>();
         let number = |name: &str| by_name.get(&folded(name)).copied();
         let numbers = |list: &[String]| list.iter().filter_map(|name| number(name)).collect::<Vec<_>>();
         let columns = (1u32..).zip(&names).map(|(at, name)| {
             let dates = settings.dates.iter().find(|(column, _)| number(column) == Some(at));
             let list = settings.lists.iter().find(|(column, _)| number(column) == Some(at));
+            let numbers = settings.numbers.iter().find(|(column, _)| number(column) == Some(at));
+            let nulls = settings.nulls.iter().find(|(column, _)| number(column) == Some(at));
             Column {
+                number: numbers.and_then(|(_, text)| numeral(text)),
+                nulls: nulls.map(|(_, list)| trimmed(list)).unwrap_or_default(),
                 name: (*name).into(),
                 dates: dates.map(|(_, list)| patterns(list)).unwrap_or_default(),
                 list: list.map(|(_, by)| by.as_str().into()),
@@ -284,7 +299,10 @@ impl FlatTable {
             columns: columns.collect(),
             composites: Vec::new(),
             composite_names: HashMap::new(),
-            nulls: settings.null.iter().flatten().map(|text| text.trim().into()).collect(),
+            nulls: settings.null.as_ref().map(trimmed).unwrap_or_default(),
+            number: settings.number.as_ref().and_then(numeral),
+            write_head: settings.envelope.as_ref().map(|lines| lines.write_head.clone()).unwrap_or_default(),
+            write_foot: settings.envelope.as_ref().and_then(|lines| lines.write_foot.clone()),
             dates: if dates.is_empty() { vec![Pattern::Iso, Pattern::Hl7] } else { dates },
             file: settings.file.clone(),
             matches: numbers(&settings.matches),
@@ -323,6 +341,17 @@ impl FlatTable {
             Some(dates) if !dates.is_empty() => dates,
             _ => &self.dates,
         }
+    }
+
+    /// How the numbers of a column are written, if not as the functions read them.
+    pub(crate) fn numeral(&self, number: u32) -> Option<Numeral> {
+        self.spec(number).and_then(|column| column.number).or(self.number)
+    }
+
+    /// Whether a text stands for no value, in every column or in one.
+    pub(crate) fn is_null(&self, column: Option<u32>, text: &str) -> bool {
+        let own = column.and_then(|column| self.spec(column)).map_or(&[][..], |column| &column.nulls);
+        self.nulls.iter().chain(own).any(|null| null.eq_ignore_ascii_case(text))
     }
 
     fn composite(&mut self, text: &str, members: Vec<u32>) -> u32 {

@@ -18,6 +18,7 @@ use crate::path::{At, Step};
 
 use super::eval::{KEPT, TABLE_SYSTEM};
 use super::plan::{COMPOSITE, FlatRole, FlatTable};
+use super::settings::header_name;
 
 mod text;
 mod walk;
@@ -354,7 +355,7 @@ impl<'a> Reverse<'a> {
                 continue;
             }
             let text = texts.join(list.unwrap_or_default());
-            if self.allowed(row, &text) && line.set(*field, &text) {
+            if self.allowed(flat, row, &text) && line.set(*field, &text) {
                 self.conditions(row, object, line, Some(*field));
             }
         }
@@ -400,9 +401,12 @@ impl<'a> Reverse<'a> {
         let mut bytes = Vec::new();
         let names: std::collections::BTreeSet<&str> =
             rows.iter().flat_map(|line| line.others.keys().map(String::as_str)).collect();
+        for line in &flat.write_head {
+            writer.line(line, &mut bytes);
+        }
         let others: Vec<&str> = if flat.header { names.into_iter().collect() } else { Vec::new() };
         if flat.header {
-            let columns = flat.columns.iter().map(|column| column.name.as_str());
+            let columns = flat.columns.iter().map(|column| header_name(&column.name));
             writer.write(columns.chain(others.iter().copied()), &mut bytes);
         }
         for (number, line) in rows.iter().enumerate() {
@@ -410,10 +414,15 @@ impl<'a> Reverse<'a> {
             let unfit = writer.write(line.cells.iter().map(String::as_str).chain(more), &mut bytes);
             for at in unfit {
                 let column = flat.columns.get(at).map_or("", |column| column.name.as_str());
-                let row = number + 1 + usize::from(flat.header);
-                let text = "the file cannot hold this text whole: it is cut or its delimiters are blanks";
+                let row = number + 1 + usize::from(flat.header) + flat.write_head.len();
+                let text = "the file cannot hold this text whole: it is cut, its delimiters are blanks or its letters question marks";
                 self.issues.push(Issue::warning("too-long", text).at(format!("{}:{row},{column}", flat.name)));
             }
+        }
+        if let Some(line) = &flat.write_foot {
+            let besides = flat.dialect.envelope.as_ref().map_or(0, |lines| lines.besides);
+            let count = besides.saturating_add(rows.len() as u64);
+            writer.line(&counted(line, count), &mut bytes);
         }
         Rendered { table: flat.name.to_string(), bytes, rows: rows.len() }
     }
@@ -436,6 +445,14 @@ fn kept_beside(flat: &FlatTable, element: &Json, line: &mut Line) {
             None => {}
         }
     }
+}
+
+/// A trailer with `{count}`, or `{count:6}` for at least six digits, filled.
+fn counted(line: &str, count: u64) -> String {
+    let Some((before, rest)) = line.split_once("{count") else { return line.to_owned() };
+    let Some((width, after)) = rest.split_once('}') else { return line.to_owned() };
+    let width: usize = width.strip_prefix(':').and_then(|width| width.parse().ok()).unwrap_or(0).min(40);
+    format!("{before}{count:0width$}{after}")
 }
 
 fn is_constant(row: &Row) -> bool {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use formats::flat::{Charset, Dialect, Layout, Span};
+use formats::flat::{Charset, Dialect, Envelope, Layout, Span};
 use serde::Deserialize;
 
 use crate::load::Manifest;
 use crate::package::LoadError;
 
-use super::pattern::Pattern;
+use super::numeral::Numeral;
+use super::pattern::{PIVOT, Pattern};
 
 /// What a table says, or `[flat]` for all of them.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,6 +33,18 @@ pub(crate) struct FlatSettings {
     pub(crate) null: Option<Vec<String>>,
     /// How dates are written, tried in turn.
     pub(crate) date: Option<Vec<String>>,
+    /// How numbers are written, by an example such as `1.234,5`.
+    pub(crate) number: Option<String>,
+    /// The first of the hundred years that a year of two digits is one of.
+    pub(crate) pivot: Option<u32>,
+    /// Whether every row ends with a delimiter after its last cell.
+    pub(crate) trailing_delimiter: Option<bool>,
+    /// The text that a cell of two quotation marks stands for, where it is not the same as an empty one.
+    pub(crate) quoted_empty: Option<String>,
+    /// Lines around the rows: file headers and trailers.
+    pub(crate) envelope: Option<EnvelopeSettings>,
+    /// What ends a line on the way back, LF unless said otherwise.
+    pub(crate) line_end: Option<String>,
     /// Names of files, with `*` for any text.
     #[serde(default)]
     pub(crate) file: Vec<String>,
@@ -47,6 +60,12 @@ pub(crate) struct FlatSettings {
     /// How the dates of a column are written, where it differs.
     #[serde(default)]
     pub(crate) dates: BTreeMap<String, Vec<String>>,
+    /// How the numbers of a column are written, where it differs.
+    #[serde(default)]
+    pub(crate) numbers: BTreeMap<String, String>,
+    /// What stands for no value in a column, besides what does in all.
+    #[serde(default)]
+    pub(crate) nulls: BTreeMap<String, Vec<String>>,
     /// What divides the values of a cell that holds several.
     #[serde(default)]
     pub(crate) lists: BTreeMap<String, String>,
@@ -78,6 +97,28 @@ pub(crate) struct FixedColumn {
     pub(crate) length: usize,
 }
 
+/// Lines around the rows.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnvelopeSettings {
+    /// What lines begin with that are no rows.
+    #[serde(default)]
+    pub(crate) head: Vec<String>,
+    /// What the trailer begins with.
+    pub(crate) foot: Option<String>,
+    /// Which run of digits after that is the number of records.
+    #[serde(default)]
+    pub(crate) count: usize,
+    /// Records it counts besides the rows.
+    #[serde(default)]
+    pub(crate) besides: u64,
+    /// The lines before the header on the way back.
+    #[serde(default)]
+    pub(crate) write_head: Vec<String>,
+    /// The trailer on the way back; `{count}` is the number of records.
+    pub(crate) write_foot: Option<String>,
+}
+
 impl FlatSettings {
     /// What a table says, with what is said for all tables where it says nothing.
     fn over(&self, general: &Self) -> Self {
@@ -85,7 +126,8 @@ impl FlatSettings {
         macro_rules! inherit {
             ($($name:ident),*) => { $(if own.$name.is_none() { own.$name.clone_from(&general.$name); })* };
         }
-        inherit!(delimiter, quote, escape, encoding, header, skip, comment, null, date);
+        inherit!(delimiter, quote, escape, encoding, header, skip, comment, null, date, number, pivot);
+        inherit!(trailing_delimiter, quoted_empty, envelope, line_end);
         own
     }
 
@@ -127,7 +169,24 @@ impl FlatSettings {
             Some(label) => Some(Charset::named(label).ok_or_else(|| format!("unknown encoding {label}"))?),
             None => None,
         };
+        let delimited = matches!(layout, Layout::Delimited { .. });
+        let quoted = matches!(layout, Layout::Delimited { quote: Some(_), .. });
+        if self.trailing_delimiter == Some(true) && !delimited {
+            return Err("trailing_delimiter: columns of fixed width have no delimiter".to_owned());
+        }
+        if self.quoted_empty.is_some() && !quoted {
+            return Err("quoted_empty: expected quotation marks".to_owned());
+        }
         let dialect = Dialect {
+            trailing: self.trailing_delimiter.unwrap_or(false),
+            quoted_empty: self.quoted_empty.clone(),
+            envelope: self.envelope.as_ref().map(|lines| self.around(lines)).transpose()?,
+            line_end: match self.line_end.as_deref() {
+                None | Some("\n") => "\n",
+                Some("\r\n") => "\r\n",
+                Some("\r") => "\r",
+                Some(_) => return Err("line_end: expected \"\\n\", \"\\r\\n\" or \"\\r\"".to_owned()),
+            },
             layout,
             charset,
             comment: self.comment.clone().filter(|mark| !mark.is_empty()),
@@ -136,6 +195,19 @@ impl FlatSettings {
         };
         dialect.check().map_err(|error| error.to_string())?;
         Ok(dialect)
+    }
+
+    fn around(&self, lines: &EnvelopeSettings) -> Result<Envelope, String> {
+        let EnvelopeSettings { head, foot, count, besides, .. } = lines;
+        let bare = |mark: &String| mark.is_empty() || mark.contains(['\n', '\r']);
+        if head.iter().chain(foot).any(bare) || (head.is_empty() && foot.is_none()) {
+            return Err("envelope: expected head or foot, what such lines begin with".to_owned());
+        }
+        if foot.is_none() && (*count > 0 || *besides > 0 || lines.write_foot.is_some()) {
+            return Err("envelope: count, besides and write_foot need a foot".to_owned());
+        }
+        let (head, foot, header_rows) = (head.clone(), foot.clone(), u64::from(self.has_header()));
+        Ok(Envelope { head, foot, count: *count, besides: *besides, header_rows })
     }
 
     /// The first thing that is wrong with it.
@@ -159,8 +231,14 @@ impl FlatSettings {
             return Some(text);
         }
         let known = |column: &str| columns.contains(&column) || self.names.contains_key(column);
-        let named = self.names.values().chain(self.dates.keys()).chain(self.lists.keys()).chain(&self.optional);
-        let mut named = named.chain(&self.matches).chain(&self.key).chain(&self.on);
+        let named = self
+            .names
+            .values()
+            .chain(self.dates.keys())
+            .chain(self.lists.keys())
+            .chain(self.numbers.keys())
+            .chain(&self.optional);
+        let mut named = named.chain(self.nulls.keys()).chain(&self.matches).chain(&self.key).chain(&self.on);
         if let Some(unknown) = named.find(|column| !known(column)) {
             return Some(format!("unknown column {unknown}"));
         }
@@ -171,7 +249,15 @@ impl FlatSettings {
             return Some("lists: expected what divides the values".to_owned());
         }
         let patterns = self.date.iter().flatten().chain(self.dates.values().flatten());
-        if let Some(text) = patterns.filter_map(|text| Pattern::parse(text).err()).next() {
+        let pivot = self.pivot.unwrap_or(PIVOT);
+        if !(1000..9900).contains(&pivot) {
+            return Some("pivot: expected a year, the first of those that two digits are".to_owned());
+        }
+        if let Some(text) = patterns.filter_map(|text| Pattern::parse(text, pivot).err()).next() {
+            return Some(text);
+        }
+        let numbers = self.number.iter().chain(self.numbers.values());
+        if let Some(text) = numbers.filter_map(|text| Numeral::parse(text).err()).next() {
             return Some(text);
         }
         self.joins(all)
@@ -208,6 +294,14 @@ impl FlatSettings {
 /// Whether two names of columns are the same to a reader: without case, blanks, `_`, `-` and `.`.
 pub(crate) fn same(left: &str, right: &str) -> bool {
     folded(left) == folded(right)
+}
+
+/// What a file calls a column that the package calls `Name#2`: the second of that name.
+pub(crate) fn header_name(column: &str) -> &str {
+    match column.rsplit_once('#') {
+        Some((name, number)) if !name.is_empty() && number.parse::<u32>().is_ok_and(|number| number > 1) => name,
+        _ => column,
+    }
 }
 
 /// A name as [`same`] compares it.

@@ -1,10 +1,13 @@
 //! Where a file has the columns of a table.
 
+use std::collections::HashMap;
+
 use formats::flat::Row;
 use model::outcome::{Issue, Severity};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::plan::FlatTable;
+use super::settings::folded;
 
 /// Where a file has the columns of a table, and what else it has.
 #[derive(Clone, Debug)]
@@ -28,8 +31,16 @@ impl Shape {
     pub(crate) fn of_header(table: &FlatTable, header: &Row<'_>, issues: &mut Vec<Issue>) -> Self {
         let mut at: Vec<Option<usize>> = vec![None; table.columns.len() + 1];
         let mut others = Vec::new();
+        let mut seen: HashMap<String, usize> = HashMap::new();
         for (position, name) in header.cells().enumerate() {
-            let number = table.column(name.trim()).filter(|_| !name.trim().is_empty() && !name.starts_with('#'));
+            let named = |name: &str| table.column(name).filter(|_| !name.is_empty() && !name.starts_with('#'));
+            let mut number = named(name.trim());
+            // A name that comes again is the package's `Name#2`.
+            let times = seen.entry(folded(name.trim())).or_default();
+            *times += 1;
+            if *times > 1 {
+                number = named(&format!("{}#{times}", name.trim())).or(number);
+            }
             match number.and_then(|number| at.get_mut(number as usize)) {
                 Some(slot) if slot.is_none() => *slot = Some(position),
                 _ => {

@@ -7,7 +7,9 @@ use super::*;
 use crate::package::Packages;
 
 mod back;
+mod numerals;
 mod patterns;
+mod vendors;
 
 /// A small package: one table, its rows and a code map.
 const TOML: &str = r#"

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use formats::flat::{Charset, Dialect, Layout, Reader, Rows, Span, Writer};
+use formats::flat::{Charset, Dialect, Envelope, Layout, Reader, Rows, Span, Writer};
 use libfuzzer_sys::fuzz_target;
 use mappers::flat::{File, draft};
 use mappers::{Context, Packages};
@@ -13,7 +13,7 @@ fn packages() -> &'static Packages {
     PACKAGES.get_or_init(|| Packages::embedded().expect("the packages of the program load"))
 }
 
-fn dialects() -> [Dialect; 5] {
+fn dialects() -> [Dialect; 6] {
     let delimited = |delimiter: &str, quote| Layout::Delimited { delimiter: delimiter.to_owned(), quote, escape: None };
     let of = |layout| Dialect { layout, row_limit_bytes: 256, ..Dialect::default() };
     [
@@ -21,6 +21,17 @@ fn dialects() -> [Dialect; 5] {
         Dialect { comment: Some("#".to_owned()), skip: 1, ..of(delimited("|", None)) },
         of(delimited("||", None)),
         of(Layout::Fixed(vec![Span { start: 0, length: 3 }, Span { start: 5, length: 2 }])),
+        Dialect {
+            trailing: true,
+            quoted_empty: Some("none".to_owned()),
+            envelope: Some(Envelope {
+                head: vec!["HD".to_owned()],
+                foot: Some("TR".to_owned()),
+                count: 1,
+                ..Envelope::default()
+            }),
+            ..of(delimited(",", Some(b'"')))
+        },
         Dialect { charset: Charset::named("shift_jis"), ..of(delimited(";", Some(b'\''))) },
     ]
 }

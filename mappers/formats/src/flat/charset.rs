@@ -43,6 +43,15 @@ impl Charset {
         }
     }
 
+    /// The bytes of a unit of UTF-16, if it is that.
+    pub(super) fn utf16_bytes(self) -> Option<fn(u16) -> [u8; 2]> {
+        if self.0 == encoding_rs::UTF_16LE {
+            Some(u16::to_le_bytes)
+        } else {
+            (self.0 == encoding_rs::UTF_16BE).then_some(u16::to_be_bytes as fn(u16) -> [u8; 2])
+        }
+    }
+
     /// Its name in the Encoding Standard.
     pub fn name(self) -> &'static str {
         self.0.name()

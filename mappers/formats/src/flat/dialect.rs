@@ -13,8 +13,32 @@ pub struct Dialect {
     pub comment: Option<String>,
     /// So many lines come before the header or the first row.
     pub skip: u64,
+    /// Whether every row ends with a delimiter after its last cell.
+    pub trailing: bool,
+    /// What a cell of two quotation marks and nothing between them is read as, where senders mean something else by it than
+    /// by nothing at all.
+    pub quoted_empty: Option<String>,
+    /// Lines around the rows.
+    pub envelope: Option<Envelope>,
+    /// What is written after each line; every line end is read.
+    pub line_end: &'static str,
     /// Longest row.
     pub row_limit_bytes: usize,
+}
+
+/// Lines around the rows that are no rows: file headers and trailers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// What lines begin with that are no rows.
+    pub head: Vec<String>,
+    /// What the trailer begins with; a file without one is said to be cut off.
+    pub foot: Option<String>,
+    /// Which run of digits after that is the number of records, from 1; 0 for none.
+    pub count: usize,
+    /// Records that the number counts besides the rows.
+    pub besides: u64,
+    /// Rows at the beginning that it does not count: the names of the columns.
+    pub header_rows: u64,
 }
 
 /// How cells are told apart.
@@ -66,7 +90,17 @@ impl Default for Dialect {
     /// RFC 4180: commas, quotation marks, UTF-8.
     fn default() -> Self {
         let layout = Layout::Delimited { delimiter: ",".to_owned(), quote: Some(b'"'), escape: None };
-        Self { layout, charset: None, comment: None, skip: 0, row_limit_bytes: Self::ROW_LIMIT_BYTES }
+        Self {
+            layout,
+            charset: None,
+            comment: None,
+            skip: 0,
+            trailing: false,
+            quoted_empty: None,
+            envelope: None,
+            line_end: "\n",
+            row_limit_bytes: Self::ROW_LIMIT_BYTES,
+        }
     }
 }
 

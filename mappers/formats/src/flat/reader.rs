@@ -2,9 +2,13 @@
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 use encoding_rs::{CoderResult, Decoder};
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
 use super::{Charset, Dialect, Found, Layout, Rows};
+
+mod envelope;
+mod lines;
+mod marks;
 
 /// Reads the rows of a file as its bytes come in.
 ///
@@ -29,6 +33,11 @@ pub struct Reader {
     width: Option<usize>,
     /// Rows that are no UTF-8.
     recoded: u64,
+    /// Rows since the beginning or the last trailer, the header among them.
+    counted: u64,
+    /// Whether the last line was a trailer, and whether its absence has been said.
+    closed: bool,
+    closings: u64,
     out: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -76,6 +85,9 @@ impl Reader {
             skipped: 0,
             width: None,
             recoded: 0,
+            counted: 0,
+            closed: false,
+            closings: 0,
             out: vec![0; 4096],
             ends: vec![0; 64],
         }
@@ -165,40 +177,42 @@ impl Reader {
         self.raw.get(self.at..).unwrap_or_default()
     }
 
-    /// Length of the first line, and of it with its end; `None` where it may go on.
-    fn line(&self) -> Option<(usize, usize)> {
-        let rest = self.rest();
-        let end = match memchr(b'\n', rest) {
-            Some(end) => end,
-            None if self.ended || rest.len() > self.dialect.row_limit_bytes => rest.len(),
-            None => return None,
-        };
-        let line = rest.get(..end).unwrap_or_default();
-        // CR alone ends a line too, as old systems write it.
-        match memchr(b'\r', line) {
-            Some(at) if at.saturating_add(1) == line.len() && end < rest.len() => Some((at, end.saturating_add(1))),
-            Some(at) => Some((at, at.saturating_add(1))),
-            None => Some((end, end.saturating_add(1).min(rest.len()))),
-        }
-    }
-
     fn step(&mut self, rows: &mut Rows) -> Step {
         match self.rest() {
-            [] if self.ended => return Step::End,
+            [] if self.ended => return self.end(rows),
             [] => return Step::Wait,
             // The other half of a line end may be yet to come.
             [b'\r'] if !self.ended => return Step::Wait,
-            [b'\r', b'\n', ..] => return self.pass(2),
-            [b'\n' | b'\r', ..] => return self.pass(1),
+            [b'\r', b'\n', ..] => return self.blank(2),
+            [b'\n' | b'\r', ..] => return self.blank(1),
             _ => {}
         }
-        let comment = self.dialect.comment.as_deref().is_some_and(|mark| self.rest().starts_with(mark.as_bytes()));
+        let Some(comment) = self.begins(self.dialect.comment.as_deref()) else { return Step::Wait };
         if self.skipped < self.dialect.skip || comment {
             let Some((_, whole)) = self.line() else { return Step::Wait };
             self.skipped = self.skipped.saturating_add(u64::from(!comment));
             return self.pass(whole);
         }
+        if let Some(step) = self.envelope(rows) {
+            return step;
+        }
         if self.core.is_some() { self.quoted(rows) } else { self.plain(rows) }
+    }
+
+    /// An empty line: one of those to be skipped, as people count them, else no row.
+    fn blank(&mut self, bytes: usize) -> Step {
+        self.skipped = self.skipped.saturating_add(u64::from(self.skipped < self.dialect.skip));
+        self.pass(bytes)
+    }
+
+    /// Whether the line begins with a mark; `None` where that is yet to come.
+    fn begins(&self, mark: Option<&str>) -> Option<bool> {
+        let Some(mark) = mark.map(str::as_bytes) else { return Some(false) };
+        let rest = self.rest();
+        if rest.len() < mark.len() && !self.ended && mark.starts_with(rest) {
+            return None;
+        }
+        Some(rest.starts_with(mark))
     }
 
     /// Passes over a line that is no row.
@@ -235,6 +249,7 @@ impl Reader {
                     let body = record.strip_suffix(b"\n").unwrap_or(record);
                     let body = body.strip_suffix(b"\r").unwrap_or(body);
                     let lines = memchr::memchr2(b'\n', b'\r', body).is_some();
+                    cells = self.without_trailing(cells);
                     let width = *self.width.get_or_insert(cells);
                     if read > self.dialect.row_limit_bytes || (lines && cells != width) {
                         break self.unquoted(rows);
@@ -248,6 +263,7 @@ impl Reader {
                             None => break Step::Wait,
                         }
                     }
+                    let written = self.tell_quoted(read, written, cells);
                     self.emit(rows, written, cells);
                     self.at = self.at.saturating_add(read);
                     break Step::Read;
@@ -277,105 +293,20 @@ impl Reader {
         Step::Read
     }
 
-    /// Puts a line's cells into `out`; gives back how many.
-    fn split(&mut self, line: &[u8], finder: &memmem::Finder<'_>) -> usize {
-        let step = finder.needle().len();
-        self.out.resize(self.out.len().max(line.len()), 0);
-        let (mut from, mut written, mut cells) = (0_usize, 0_usize, 0_usize);
-        loop {
-            let rest = line.get(from..).unwrap_or_default();
-            let end = finder.find(rest);
-            let cell = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-            for (slot, byte) in self.out.iter_mut().skip(written).zip(cell) {
-                *slot = *byte;
-            }
-            written = written.saturating_add(cell.len());
-            if self.ends.len() <= cells {
-                self.ends.resize(self.ends.len().saturating_mul(2), 0);
-            }
-            if let Some(slot) = self.ends.get_mut(cells) {
-                *slot = written;
-            }
-            cells = cells.saturating_add(1);
-            match end {
-                Some(end) => from = from.saturating_add(end).saturating_add(step),
-                None => return cells,
-            }
-        }
-    }
-
-    /// A row that is a line.
-    fn plain(&mut self, rows: &mut Rows) -> Step {
-        let Some((length, whole)) = self.line() else { return Step::Wait };
-        if length > self.dialect.row_limit_bytes {
-            let detail = format!("expected a row of at most {} KiB", self.dialect.row_limit_bytes >> 10);
-            rows.found.push(Found { row: self.row.saturating_add(1), code: "row-too-long", lost: true, detail });
-            return self.pass(whole);
-        }
-        let line = self.rest().get(..length).unwrap_or_default().to_vec();
-        let (written, cells) = match (&self.finder, &self.dialect.layout) {
-            (Some(finder), _) => {
-                let finder = finder.clone();
-                let cells = self.split(&line, &finder);
-                (self.ends.get(cells.saturating_sub(1)).copied().unwrap_or(0), cells)
-            }
-            (None, Layout::Fixed(_)) => self.cut(&line, rows),
-            (None, Layout::Delimited { .. }) => (0, 0),
-        };
-        self.emit(rows, written, cells);
-        self.at = self.at.saturating_add(whole);
-        Step::Read
-    }
-
-    /// Cuts a line by its spans, in characters; what stands outside of all of them is found.
-    fn cut(&mut self, line: &[u8], rows: &mut Rows) -> (usize, usize) {
-        let Layout::Fixed(spans) = &self.dialect.layout else { return (0, 0) };
-        let number = self.row.saturating_add(1);
-        let text = match std::str::from_utf8(line) {
-            Ok(text) => std::borrow::Cow::Borrowed(text),
-            Err(_) => {
-                note_recoded(&mut self.recoded, number, rows);
-                Charset::FALLBACK.0.decode_without_bom_handling(line).0
-            }
-        };
-        // Where each character begins; ASCII needs no list.
-        let starts: Option<Vec<usize>> = (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect());
-        let byte = |character: usize| match &starts {
-            Some(starts) => starts.get(character).copied().unwrap_or(text.len()),
-            None => character.min(text.len()),
-        };
-        let (mut written, mut cells, mut covered) = (0_usize, 0_usize, vec![false; text.len()]);
-        for span in spans {
-            let (from, to) = (byte(span.start), byte(span.start.saturating_add(span.length)));
-            let cell = text.get(from..to).unwrap_or_default().as_bytes();
-            let needed = written.saturating_add(cell.len());
-            if self.out.len() < needed {
-                self.out.resize(needed, 0);
-            }
-            for (slot, byte) in self.out.iter_mut().skip(written).zip(cell) {
-                *slot = *byte;
-            }
-            covered.iter_mut().skip(from).take(cell.len()).for_each(|slot| *slot = true);
-            written = needed;
-            if self.ends.len() <= cells {
-                self.ends.resize(self.ends.len().saturating_mul(2), 0);
-            }
-            if let Some(slot) = self.ends.get_mut(cells) {
-                *slot = written;
-            }
-            cells = cells.saturating_add(1);
-        }
-        let outside = text.bytes().zip(&covered).any(|(byte, covered)| !covered && byte != b' ');
-        if outside {
-            let detail = "the line has text outside of all columns".to_owned();
-            rows.found.push(Found { row: number, code: "outside-columns", lost: false, detail });
-        }
-        (written, cells)
+    /// How many cells a row has where each row ends with a delimiter that begins none.
+    fn without_trailing(&self, cells: usize) -> usize {
+        let last = cells.checked_sub(1).and_then(|last| self.ends.get(last));
+        let before = cells.checked_sub(2).and_then(|before| self.ends.get(before));
+        let bare = self.dialect.trailing && last.is_some() && last == before;
+        cells.saturating_sub(usize::from(bare))
     }
 
     /// Hands on the row in `out` and `ends`.
     fn emit(&mut self, rows: &mut Rows, written: usize, cells: usize) {
         self.row = self.row.saturating_add(1);
+        self.counted = self.counted.saturating_add(1);
+        self.closed = false;
+        let cells = self.without_trailing(cells);
         let bytes = self.out.get(..written).unwrap_or_default();
         let ends = self.ends.get(..cells).unwrap_or_default();
         self.width.get_or_insert(cells);

@@ -146,3 +146,92 @@ fn refuses_a_dialect_nobody_can_read() {
     assert_eq!(of("\"", Some(b'"')).check(), Err(DialectError::Same));
     assert_eq!(of("\u{1f}", Some(b'"')).check(), Ok(()));
 }
+
+#[test]
+fn empty_lines_before_the_header_are_skipped_as_people_count_them() {
+    let dialect = Dialect { skip: 3, ..Dialect::default() };
+    check(&dialect, b"Ward list\n\nmade today\na,b\n1,2\n", &["4:a/b", "5:1/2"]);
+}
+
+#[test]
+fn a_mark_of_several_characters_is_seen_whatever_comes_first() {
+    let dialect = Dialect { comment: Some("//".to_owned()), ..Dialect::default() };
+    check(&dialect, b"// made today\na,b\n/,2\n", &["2:a/b", "3://2"]);
+}
+
+fn enveloped(count: usize) -> Dialect {
+    let envelope =
+        Envelope { head: vec!["HDR|".to_owned()], foot: Some("TRL|".to_owned()), count, besides: 0, header_rows: 1 };
+    Dialect { envelope: Some(envelope), ..pipe() }
+}
+
+#[test]
+fn a_trailer_that_counts_other_records_is_said() {
+    let rows = ["2:a/b", "3:1/2", "4:3/4"];
+    assert!(check(&enveloped(1), b"HDR|20240101\na|b\n1|2\n3|4\nTRL|2\n", &rows).is_empty());
+    assert_eq!(check(&enveloped(1), b"HDR|20240101\na|b\n1|2\n3|4\nTRL|3\n", &rows), ["record-count"]);
+    assert_eq!(check(&enveloped(1), b"HDR|20240101\na|b\n1|2\n3|4\nTRL|\n", &rows), ["record-count"]);
+    assert_eq!(check(&enveloped(2), b"HDR|\na|b\n1|2\n3|4\nTRL|20240101|000002", &rows), Vec::<&str>::new());
+}
+
+#[test]
+fn a_file_without_its_trailer_is_said_to_be_cut_off() {
+    assert_eq!(check(&enveloped(1), b"HDR|\na|b\n1|2\n", &["2:a/b", "3:1/2"]), ["trailer-missing"]);
+    assert_eq!(check(&enveloped(1), b"", &[]), ["trailer-missing"]);
+}
+
+#[test]
+fn a_quoted_nothing_is_told_from_an_empty_cell_where_that_is_asked_for() {
+    let dialect = Dialect { quoted_empty: Some("none".to_owned()), ..Dialect::default() };
+    check(
+        &dialect,
+        b"a,b,c\n\"\",,x\n\"1,\"\"\",\"\",\"\"\n,,\n",
+        &["1:a/b/c", "2:none//x", "3:1,\"/none/none", "4://"],
+    );
+    check(&Dialect::default(), b"a,b\n\"\",\n", &["1:a/b", "2:/"]);
+}
+
+#[test]
+fn a_delimiter_at_the_end_of_every_row_begins_no_cell() {
+    let dialect = Dialect { trailing: true, ..pipe() };
+    check(&dialect, b"a|b|\n1|2|\n3||\n4|5\n6|7|8\n", &["1:a/b", "2:1/2", "3:3/", "4:4/5", "5:6/7/8"]);
+    let dialect = Dialect { trailing: true, ..Dialect::default() };
+    check(&dialect, b"a,b,\n\"1\n2\",2,\n", &["1:a/b", "2:1\n2/2"]);
+}
+
+fn written(dialect: &Dialect, cells: &[&str]) -> (Vec<u8>, Vec<usize>) {
+    let mut out = Vec::new();
+    let unfit = Writer::new(dialect.clone()).write(cells.iter().copied(), &mut out);
+    (out, unfit)
+}
+
+#[test]
+fn what_a_character_set_does_not_have_is_a_question_mark_and_said() {
+    let dialect = Dialect { charset: Charset::named("windows-1252"), ..Dialect::default() };
+    assert_eq!(written(&dialect, &["Müller", "Łódź"]), (b"M\xfcller,?\xf3d?\n".to_vec(), vec![1]));
+}
+
+#[test]
+fn utf_16_comes_back_as_it_was() {
+    for (label, bytes) in [("utf-16le", b"\xff\xfea\0,\0\xe9\0\n\0"), ("utf-16be", b"\xfe\xff\0a\0,\0\xe9\0\n")] {
+        let dialect = Dialect { charset: Charset::named(label), ..Dialect::default() };
+        assert_eq!(written(&dialect, &["a", "é"]), (bytes.to_vec(), vec![]), "{label}");
+        check(&dialect, bytes, &["1:a/é"]);
+    }
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let layout = Layout::Delimited { delimiter: ";".to_owned(), quote: Some(b'"'), escape: Some(b'\\') };
+    let dialect = Dialect {
+        layout,
+        trailing: true,
+        quoted_empty: Some("none".to_owned()),
+        line_end: "\r\n",
+        ..Dialect::default()
+    };
+    let cells = ["a\\", "\\\"x;", "", "none", "two\nlines"];
+    let (bytes, unfit) = written(&dialect, &cells);
+    assert!(unfit.is_empty());
+    check(&dialect, &bytes, &[&format!("1:{}", cells.join("/"))]);
+}

@@ -32,7 +32,8 @@ impl<'a> Eval<'a> {
                 continue;
             }
             let text = trim(line.cells.cell(position));
-            if flat.nulls.iter().any(|null| null.eq_ignore_ascii_case(text)) {
+            let number = line.shape.columns().find(|(_, at)| *at == position).map(|(number, _)| number);
+            if flat.is_null(number, text) {
                 self.mark(position, line, Known::Dropped, NULL);
                 continue;
             }

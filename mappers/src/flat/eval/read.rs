@@ -8,6 +8,7 @@ use crate::function::{self, Authorities, Function};
 use crate::map::{Form, Place, Term, Test};
 use crate::quick::trim;
 
+use super::super::numeral::Numeral;
 use super::super::plan::{COMPOSITE, FlatTable};
 use super::{Eval, Here, Line, Value};
 
@@ -17,7 +18,7 @@ impl<'a> Eval<'a> {
         let Some(position) = line.shape.position(column) else { return "" };
         let text = line.cells.cell(position);
         let plain = trim(text);
-        if plain.is_empty() || flat.nulls.iter().any(|null| null.eq_ignore_ascii_case(plain)) { "" } else { text }
+        if plain.is_empty() || flat.is_null(Some(column), plain) { "" } else { text }
     }
 
     /// The text of a column or of several together.
@@ -79,6 +80,12 @@ impl<'a> Eval<'a> {
             Test::Repeats(place) => self.list(place, here.line).is_some_and(|by| self.text(place, here).contains(by)),
             Test::Form(form, place) => {
                 let text = self.text(place, here);
+                let text = match form {
+                    Form::Number | Form::RangeLow | Form::RangeHigh | Form::Compared => {
+                        self.number(place, &text, here.line)
+                    }
+                    _ => text,
+                };
                 match form {
                     Form::Number => function::is_number(&text),
                     Form::Authority => self.authorities().uri(&text).is_some(),
@@ -134,6 +141,24 @@ impl<'a> Eval<'a> {
         };
         // What the file does not write so is no date here, even if it were one of HL7 v2.
         joined.map_or(Cow::Borrowed(""), Cow::Owned)
+    }
+
+    /// How the numbers of a place are written, if not as the functions read them.
+    pub(super) fn numeral(&self, place: &Place, line: &Line<'_>) -> Option<Numeral> {
+        let (flat, first) = match place {
+            Place::Own { field, .. } => (self.table(line)?, *field),
+            Place::Other { segment, field, .. } => (self.plan.tables.get(usize::from(*segment))?, *field),
+            _ => return None,
+        };
+        flat.numeral(flat.members(first).first().copied().unwrap_or(first))
+    }
+
+    /// A number of a place as the functions read it; nothing where it is not written as the file writes numbers.
+    pub(super) fn number<'t>(&self, place: &Place, text: &'t str, line: &Line<'_>) -> Cow<'t, str> {
+        match self.numeral(place, line) {
+            Some(numeral) => numeral.plain(text).unwrap_or(Cow::Borrowed("")),
+            None => Cow::Borrowed(text),
+        }
     }
 
     /// Positions of the cells of a place in its own row, with their numbers.

@@ -15,6 +15,7 @@ use crate::path::{At, Holds};
 use crate::quick::trim;
 use crate::trace::Account;
 
+use super::super::numeral::reads_numbers;
 use super::super::plan::COMPOSITE;
 use super::read::{clock, reads_dates};
 use super::{End, Eval, Here, Known, LEXEME, Made, Value};
@@ -119,6 +120,10 @@ impl<'a> Eval<'a> {
                 let texts: Vec<Cow<'_, str>> = arguments.iter().map(|place| self.text(place, here)).collect();
                 let mut value =
                     if reads_dates(function) { self.digits(place, text, here.line) } else { Cow::Borrowed(text) };
+                let numeral = self.numeral(place, here.line).filter(|_| reads_numbers(function));
+                if let Some(numeral) = numeral {
+                    value = numeral.plain(text).unwrap_or(Cow::Borrowed(""));
+                }
                 if value.is_empty() && function.name == "time" {
                     value = Cow::Owned(clock(trim(text)).into());
                 }
@@ -129,7 +134,14 @@ impl<'a> Eval<'a> {
                     authorities: self.authorities(),
                 };
                 match (function.forward)(&call) {
-                    Ok(Output { value, lossy }) => Some((row.target.holds.json(value)?, lossy)),
+                    Ok(Output { value, lossy }) => {
+                        // Groups of thousands do not come back by themselves.
+                        let same = numeral.is_none_or(|numeral| {
+                            function.backward.is_none() || trim(text).ends_with(&numeral.written(&value))
+                        });
+                        let exact = (!same).then_some("");
+                        Some((row.target.holds.json(value)?, lossy.or(exact)))
+                    }
                     Err(failure) => {
                         let text = if reads_dates(function) { NO_DATE } else { failure.0 };
                         self.issue(Severity::Warning, "value", text, place, here, row.rule);

@@ -10,6 +10,7 @@ use crate::path::Holds;
 use crate::quick::trim;
 
 use super::super::eval::{LEXEME, reads_dates};
+use super::super::numeral::reads_numbers;
 use super::super::plan::{COMPOSITE, FlatTable};
 use super::walk::{Walk, any_at, chosen, says};
 use super::{Line, Reverse, Taken};
@@ -38,14 +39,22 @@ impl<'a> Reverse<'a> {
     }
 
     /// Whether the conditions of a row that speak of its own column hold for what would stand there.
-    pub(super) fn allowed(&self, row: &Row, text: &str) -> bool {
+    pub(super) fn allowed(&self, flat: &FlatTable, row: &Row, text: &str) -> bool {
         let Source::Place(own) = &row.source else { return true };
+        let numeral = match own {
+            Place::Own { field, .. } => flat.numeral(flat.members(*field).first().copied().unwrap_or(*field)),
+            _ => None,
+        };
+        let plain = match numeral {
+            Some(numeral) => numeral.plain(text).unwrap_or_default(),
+            None => text.into(),
+        };
         row.when.iter().all(|term| {
             let holds = match &term.test {
-                Test::Form(Form::Number, place) if place == own => is_number(text),
+                Test::Form(Form::Number, place) if place == own => is_number(&plain),
                 // The comparator and its number are written one after the other.
                 Test::Form(Form::Compared, place) if place == own => {
-                    matches!(text, "<" | "<=" | ">" | ">=") || compared(text).is_some() || is_number(text)
+                    matches!(text, "<" | "<=" | ">" | ">=") || compared(&plain).is_some() || is_number(&plain)
                 }
                 Test::In(place, values) if place == own => {
                     values.iter().any(|value| value.eq_ignore_ascii_case(trim(text)))
@@ -109,12 +118,13 @@ impl<'a> Reverse<'a> {
         let value = lexeme(json)?;
         let first = flat.members(field).first().copied().unwrap_or(field);
         let authorities = Authorities { source: &[], package: self.compiled.authorities() };
+        let numeral = flat.numeral(first).filter(|_| reads_numbers(function));
         // The text it came from says more, as long as it still says this.
         if let Some(text) = beside.and_then(said_before) {
-            let digits = if reads_dates(function) {
+            let digits: SmolStr = if reads_dates(function) {
                 flat.patterns(first).iter().find_map(|pattern| pattern.digits(text)).unwrap_or_default()
             } else {
-                text.into()
+                numeral.and_then(|numeral| numeral.plain(text)).map_or_else(|| text.into(), SmolStr::from)
             };
             let call = Call { value: &digits, arguments: &[], zone: None, authorities };
             let same = (function.forward)(&call)
@@ -128,6 +138,9 @@ impl<'a> Reverse<'a> {
             return None;
         };
         let text = backward(&Back { value: &value, authorities })?.into_iter().next()?;
+        if let Some(numeral) = numeral {
+            return Some(numeral.written(&text));
+        }
         if !reads_dates(function) {
             return Some(text);
         }

@@ -1,9 +1,9 @@
-use crate::flat::pattern::Pattern;
+use crate::flat::pattern::{PIVOT, Pattern};
 
 /// What a pattern reads a text as, and how it writes that again.
 #[track_caller]
 fn check(pattern: &str, text: &str, digits: Option<&str>) {
-    let pattern = Pattern::parse(pattern).expect("a pattern");
+    let pattern = Pattern::parse(pattern, PIVOT).expect("a pattern");
     let found = pattern.digits(text);
     assert_eq!(found.as_deref(), digits, "{text}");
     if let Some(found) = found {
@@ -40,14 +40,14 @@ fn reads_times_with_their_zones() {
     check("iso", "14.06.2024", None);
     check("hl7", "20220615121335+0000", Some("20220615121335+0000"));
     check("hl7", "2022061", None);
-    let clock = Pattern::parse("HH:mm").expect("a pattern");
+    let clock = Pattern::parse("HH:mm", PIVOT).expect("a pattern");
     assert_eq!(clock.digits("07:35").as_deref(), Some("0735"));
     assert_eq!(clock.text("T0735").as_deref(), Some("07:35"));
 }
 
 #[test]
 fn does_not_write_less_than_there_is() {
-    let write = |pattern: &str, digits: &str| Pattern::parse(pattern).expect("a pattern").text(digits);
+    let write = |pattern: &str, digits: &str| Pattern::parse(pattern, PIVOT).expect("a pattern").text(digits);
     assert_eq!(write("dd.MM.yyyy", "202406140735"), None);
     assert_eq!(write("dd.MM.yyyy HH:mm", "20240614"), None);
     assert_eq!(write("dd.MM.yyyy", "202406"), None);
