@@ -57,6 +57,11 @@ impl CodeMap {
         found.and_then(|index| self.rows.get(*index)).filter(|concept| !concept.target.is_empty())
     }
 
+    /// What a set of codes becomes, such as the uses of an address: what the first becomes that has a target.
+    pub(crate) fn forward_any(&self, codes: &str) -> Option<&Concept> {
+        self.forward(codes).or_else(|| codes.split_ascii_whitespace().find_map(|code| self.forward(code)))
+    }
+
     /// Whether the table has the code, with or without a target.
     pub(crate) fn knows(&self, code: &str) -> bool {
         let code = trim(code);

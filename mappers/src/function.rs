@@ -22,7 +22,7 @@ pub(crate) use cda::{contact_url, date_in, universal_uri};
 pub(crate) use code::{CODING_SYSTEM, hl7_table_number, system_uri};
 pub(crate) use identity::{Authorities, escaped, unescaped};
 pub(crate) use number::{compared, is_number, range};
-pub(crate) use time::{is_time, is_timestamp};
+pub(crate) use time::{digits_of_iso, is_time, is_timestamp};
 
 /// What a function is called with.
 pub(crate) struct Call<'a> {

@@ -16,6 +16,7 @@ pub(crate) const ENTRY_COLUMNS: &[&str] = &["element", "template", "code", "when
 /// Columns of the table that says which resources stand in which section.
 pub(crate) const SECTION_COLUMNS: &[&str] = &["code", "title", "resource", "member", "values", "guide"];
 /// Columns of the table that says what is expected of a document.
+const ALIAS_COLUMNS: &[&str] = &["template", "means", "guide"];
 const CHECK_COLUMNS: &[&str] = &["document", "element", "path", "expect", "severity", "text", "guide"];
 /// Columns of vocabulary maps.
 pub(crate) const CODE_COLUMNS: &[&str] = &["code", "system", "target", "display", "equivalence", "guide"];
@@ -116,6 +117,9 @@ fn columns(path: &str) -> Option<(&'static [&'static str], &[usize])> {
     }
     if path == "entries.csv" {
         return Some((ENTRY_COLUMNS, &[0, 1, 2, 3]));
+    }
+    if path == "aliases.csv" {
+        return Some((ALIAS_COLUMNS, &[0, 1]));
     }
     if path == "checks.csv" {
         return Some((CHECK_COLUMNS, &[0, 1, 2, 3]));
@@ -234,6 +238,7 @@ fn merge(
         Some(("segments" | "datatypes" | "rows" | "templates", _)) => row.cell(5) == "off",
         Some(("codes", _)) => row.cell(4) == "off",
         None if matches!(path, "entries.csv" | "checks.csv") => row.cell(4) == "off",
+        None if path == "aliases.csv" => row.cell(2) == "off",
         None => row.cell(3) == "off",
         _ => row.cell(3) == "off",
     };

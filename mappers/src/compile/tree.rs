@@ -132,7 +132,7 @@ impl Compiler<'_> {
                     _ => match part.strip_prefix('@').filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase()))
                     {
                         Some(role) => Part::Role(self.alias(role)?),
-                        None => Part::Path(parse(part)?),
+                        None => Part::Path(self.path(part)?),
                     },
                 });
             }
@@ -154,7 +154,7 @@ impl Compiler<'_> {
             text => match text.strip_prefix('@').filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase())) {
                 Some(role) if role.ends_with('*') => Source::Each(self.alias(role.trim_end_matches('*'))?),
                 Some(role) => Source::Role(self.alias(role)?),
-                None => Source::Path(parse(text)?),
+                None => Source::Path(self.path(text)?),
             },
         };
         let (role, target) = self.tree_target(raw.cell(1), owner)?;
@@ -317,16 +317,19 @@ impl Compiler<'_> {
                 match form {
                     "parent" => Test::Parent(inner.into()),
                     "filled" => Test::Filled(self.tree_target(inner, owner)?.1),
-                    "number" => Test::Form(Form::Number, parse(inner)?),
-                    "integer" => Test::Form(Form::Integer, parse(inner)?),
-                    "ucum" => Test::Form(Form::Unit, parse(inner)?),
-                    "universal" => Test::Form(Form::Universal, parse(inner)?),
-                    "ordered" => Test::Form(Form::Ordered, parse(inner)?),
-                    "timestamp" => Test::Form(Form::Timestamp, parse(inner)?),
+                    "number" => Test::Form(Form::Number, self.path(inner)?),
+                    "integer" => Test::Form(Form::Integer, self.path(inner)?),
+                    "ucum" => Test::Form(Form::Unit, self.path(inner)?),
+                    "universal" => Test::Form(Form::Universal, self.path(inner)?),
+                    "ordered" => Test::Form(Form::Ordered, self.path(inner)?),
+                    "timestamp" => Test::Form(Form::Timestamp, self.path(inner)?),
                     _ => match form.strip_prefix("code:") {
                         Some(map) => {
                             let number = self.maps.get(map).copied();
-                            Test::Coded(number.ok_or_else(|| format!("unknown vocabulary map {map}"))?, parse(inner)?)
+                            Test::Coded(
+                                number.ok_or_else(|| format!("unknown vocabulary map {map}"))?,
+                                self.path(inner)?,
+                            )
                         }
                         None => return Err(format!("unknown condition {form}")),
                     },
@@ -338,7 +341,7 @@ impl Compiler<'_> {
             } else if let Some(at) = piece.find(" in ") {
                 let (left, right) = piece.split_at(at);
                 let values = right.get(4..).unwrap_or_default();
-                Test::In(parse(left.trim())?, values.split_whitespace().map(SmolStr::new).collect())
+                Test::In(self.path(left.trim())?, values.split_whitespace().map(SmolStr::new).collect())
             } else if let Some(at) = find(piece, '=') {
                 let (left, right) = piece.split_at(at);
                 let left = match left.strip_suffix('!') {
@@ -348,15 +351,28 @@ impl Compiler<'_> {
                     }
                     None => left,
                 };
-                Test::In(parse(left.trim())?, vec![right.get(1..).unwrap_or_default().trim().into()])
+                Test::In(self.path(left.trim())?, vec![right.get(1..).unwrap_or_default().trim().into()])
             } else {
                 let paths: Result<Vec<Path>, String> =
-                    split(piece, '|').into_iter().map(|path| parse(path.trim())).collect();
+                    split(piece, '|').into_iter().map(|path| self.path(path.trim())).collect();
                 Test::Any(paths?)
             };
             out.push(Term { negated, test });
         }
         Ok(out)
+    }
+
+    /// A path whose templates are also known by what documents of older and other guides call them.
+    fn path(&self, text: &str) -> Result<Path, String> {
+        let mut path = parse(text)?;
+        path.widen(&|oid| self.aliases(oid));
+        Ok(path)
+    }
+
+    /// Other names of a template (`aliases.csv`). They are read like it and never written.
+    fn aliases(&self, oid: &str) -> Vec<SmolStr> {
+        let rows = self.raw.tables.get("aliases").into_iter().flatten();
+        rows.filter(|raw| raw.cell(1) == oid).map(|raw| raw.cell(0).into()).collect()
     }
 
     fn entries(&mut self) {
@@ -377,7 +393,11 @@ impl Compiler<'_> {
                     if through.is_some() && tables.len() > 1 {
                         self.errors.push(raw.error("a table without a resource stands alone"));
                     }
-                    let entry = Entry { templates: list(raw.cell(1)), codes: list(raw.cell(2)), when, tables, through };
+                    let mut templates = list(raw.cell(1));
+                    // Behind its own names: the way back writes the first.
+                    let aliases: Vec<SmolStr> = templates.iter().flat_map(|oid| self.aliases(oid)).collect();
+                    templates.extend(aliases);
+                    let entry = Entry { templates, codes: list(raw.cell(2)), when, tables, through };
                     let list = self.out.tree.entries.entry(raw.cell(0).into()).or_default();
                     self.out.tree.order.push((raw.cell(0).into(), list.len()));
                     list.push(entry);

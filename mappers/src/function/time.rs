@@ -206,6 +206,21 @@ fn digits_of_day(back: &Back<'_>) -> Option<Vec<String>> {
     if back.value.contains([':', 'T']) { None } else { digits_of_time(back) }
 }
 
+/// A time as ISO 8601 and FHIR write it, in the digits of HL7.
+pub(crate) fn digits_of_iso(text: &str) -> Option<String> {
+    let (date, time) = text.split_once(['T', ' '])?;
+    let (time, zone) = match time.find(['Z', '+', '-']) {
+        Some(at) => time.split_at_checked(at)?,
+        None => (time, ""),
+    };
+    let plain = |text: &str| text.replace(['-', ':'], "");
+    let zone = match zone {
+        "Z" => "+0000".to_owned(),
+        zone => zone.replace(':', ""),
+    };
+    (date.len() == 10 && time.len() >= 5).then(|| format!("{}{}{zone}", plain(date), plain(time)))
+}
+
 /// Whether the text is a timestamp.
 pub(crate) fn is_timestamp(text: &str) -> bool {
     parse_ts(text).is_ok()

@@ -12,7 +12,7 @@ use crate::trace::{Fate, NO_RULE, Node};
 pub(crate) const KEPT: &str = "urn:anchorline:cda:";
 
 /// Attributes that say how an element is built, which the tables read by choosing by them.
-const STRUCTURE: [&str; 12] = [
+const STRUCTURE: [&str; 11] = [
     "classCode",
     "moodCode",
     "typeCode",
@@ -21,7 +21,6 @@ const STRUCTURE: [&str; 12] = [
     "contextConductionInd",
     "contextControlCode",
     "xsi:type",
-    "use",
     "mediaType",
     "representation",
     "ID",

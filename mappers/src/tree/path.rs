@@ -124,6 +124,25 @@ pub(crate) fn has_template(element: Element<'_>, oid: &str) -> bool {
 }
 
 impl Path {
+    /// Takes what `more` says of a template for the same template, behind it: the first is what the way back writes.
+    pub(crate) fn widen(&mut self, more: &impl Fn(&str) -> Vec<SmolStr>) {
+        let start = match &mut self.start {
+            Start::Ancestor(step) => Some(&mut **step),
+            _ => None,
+        };
+        for test in start.into_iter().chain(&mut self.steps).flat_map(|step| &mut step.tests) {
+            match test {
+                Test::Template { oids, .. } => {
+                    let found: Vec<SmolStr> = oids.iter().flat_map(|oid| more(oid)).collect();
+                    oids.extend(found);
+                }
+                Test::Path { paths, .. } => paths.iter_mut().for_each(|path| path.widen(more)),
+                Test::Written { path, .. } => path.widen(more),
+                _ => {}
+            }
+        }
+    }
+
     /// The name of the elements that its only step is about, `*` for any; `None` if it is no single step.
     pub(crate) fn only_name(&self) -> Option<SmolStr> {
         match (self, self.steps.as_slice()) {

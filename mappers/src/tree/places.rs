@@ -35,7 +35,7 @@ impl<'d> Run<'_, 'd> {
             Test::Coded(map, path) => {
                 let text = path.first(element);
                 let map = self.compiled.maps.get(*map);
-                text.zip(map).is_some_and(|(value, map)| map.forward(&value.text()).is_some())
+                text.zip(map).is_some_and(|(value, map)| map.forward_any(&value.text()).is_some())
             }
             Test::Form(form, path) => path.first(element).is_some_and(|value| {
                 let text = value.text();
@@ -45,7 +45,7 @@ impl<'d> Run<'_, 'd> {
                     Form::Unit => !trim(&text).contains(char::is_whitespace) && trim(&text).is_ascii(),
                     Form::Universal => function::universal_uri(trim(&text)).is_some(),
                     Form::Ordered => is_ordered(value.element),
-                    Form::Timestamp => function::is_timestamp(trim(&text)),
+                    Form::Timestamp => trim(&text).len() > 8 && function::is_timestamp(trim(&text)),
                 }
             }),
             Test::Filled(target) => to.is_some_and(|to| {

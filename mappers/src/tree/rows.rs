@@ -301,7 +301,7 @@ impl<'a, 'd> Run<'a, 'd> {
         match &row.via {
             Via::Code(map) => {
                 let code_map = self.compiled.maps.get(*map)?;
-                let Some(concept) = code_map.forward(&text) else {
+                let Some(concept) = code_map.forward_any(&text) else {
                     let text = format!("the code is not in {}", code_map.name);
                     self.issue(Severity::Warning, "code-invalid", &text, value.element, row.rule);
                     return None;
@@ -327,12 +327,16 @@ impl<'a, 'd> Run<'a, 'd> {
                 match (function.forward)(&call) {
                     Ok(Output { value: lexeme, lossy }) => Some((row.target.holds.json(lexeme)?, lossy)),
                     Err(failure) => {
-                        if matches!(function.name, "date" | "dateTime" | "instantUtc")
-                            && let Some(date) = function::date_in(trim(&text))
-                            && let Ok(Output { value: lexeme, .. }) = (function.forward)(&Call { value: &date, ..call })
-                        {
-                            let why = "not a time as CDA writes it: what can be read of it is taken";
-                            return Some((Json::String(lexeme), Some(why)));
+                        if matches!(function.name, "date" | "dateTime" | "instantUtc") {
+                            let digits = function::digits_of_iso(trim(&text));
+                            for time in digits.into_iter().chain(function::date_in(trim(&text))) {
+                                if let Ok(Output { value: lexeme, .. }) =
+                                    (function.forward)(&Call { value: &time, ..call })
+                                {
+                                    let why = "not a time as CDA writes it: what can be read of it is taken";
+                                    return Some((Json::String(lexeme), Some(why)));
+                                }
+                            }
                         }
                         self.issue(Severity::Warning, "value", failure.0, value.element, row.rule);
                         None
@@ -354,7 +358,11 @@ impl<'a, 'd> Run<'a, 'd> {
 
     /// An element's own text, or that of the narrative that its `reference` points to.
     fn referred(&mut self, element: Element<'d>, at: Node, rule: u32) -> Option<(Json, Option<&'static str>)> {
-        let own = element.text();
+        let own = if element.children().any(|part| part.name() != "reference") {
+            apart(element).into()
+        } else {
+            element.text()
+        };
         if let text = trim(&own)
             && !text.is_empty()
         {
@@ -375,6 +383,23 @@ impl<'a, 'd> Run<'a, 'd> {
         }
         Some((Json::from(text), None))
     }
+}
+
+/// All text of an element whose parts are a word each, as those of names and addresses are.
+fn apart(element: Element<'_>) -> String {
+    let (mut out, mut open) = (String::new(), vec![element]);
+    while let Some(element) = open.pop() {
+        for (text, _) in element.texts() {
+            out.push(' ');
+            out.push_str(text);
+        }
+        let before = open.len();
+        open.extend(element.children());
+        if let Some(added) = open.get_mut(before..) {
+            added.reverse();
+        }
+    }
+    out
 }
 
 /// A text with white space folded: line breaks of a document are layout.

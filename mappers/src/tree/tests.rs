@@ -212,3 +212,81 @@ fn one_resource_without_its_patient_becomes_a_document_that_says_so() {
             .is_empty()
     );
 }
+
+#[track_caller]
+fn makes(section: &str, entry: &str, expect: &[&str]) {
+    let packages = Packages::embedded().expect("the program's own packages");
+    let xml = format!(
+        r#"<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><id root="2.999.3"/>
+<recordTarget><patientRole><id root="2.999.4" extension="p"/><patient/></patientRole></recordTarget>
+<component><structuredBody><component><section><code code="{section}" codeSystem="2.16.840.1.113883.6.1"/><text/>
+<entry>{entry}</entry></section></component></structuredBody></component></ClinicalDocument>"#
+    );
+    let document = Document::parse(xml.as_bytes(), &Limits::default()).expect("well-formed");
+    let text = packages.named("ccda-base").expect("embedded").map_cda(&document, &Context::default()).bundle.to_text();
+    for wanted in expect {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
+}
+
+const CONCERN: &str = r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.27"/><entryRelationship typeCode="SUBJ">"#;
+
+#[test]
+fn templates_of_older_guides_are_read_like_those_of_today() {
+    let problem = r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.28"/>
+<code code="64572001" codeSystem="2.16.840.1.113883.6.96"/><value xsi:type="CD" code="233604007" codeSystem="2.16.840.1.113883.6.96"/>
+<entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.50"/>
+<value xsi:type="CE" code="413322009" codeSystem="2.16.840.1.113883.6.96"/></observation></entryRelationship></observation>"#;
+    let wrapped = format!("{CONCERN}{problem}</entryRelationship></act>");
+    makes("11450-4", &wrapped, &[r#""resourceType":"Condition""#, r#""code":"resolved""#]);
+    // An allergy of IHE PCC is also a problem: the allergy counts; its substance is the value.
+    let allergy = r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.28"/>
+<templateId root="1.3.6.1.4.1.19376.1.5.3.1.4.6"/><code code="DALG" codeSystem="2.16.840.1.113883.5.4"/>
+<value xsi:type="CD" code="70618" codeSystem="2.16.840.1.113883.6.88"/></observation>"#;
+    let wrapped = format!("{CONCERN}{allergy}</entryRelationship></act>");
+    makes(
+        "48765-2",
+        &wrapped,
+        &[
+            r#""resourceType":"AllergyIntolerance""#,
+            r#""type":"allergy""#,
+            r#""category":["medication"]"#,
+            r#""code":"70618""#,
+        ],
+    );
+}
+
+#[test]
+fn entries_without_templates_are_read_by_their_section() {
+    let shot = r#"<substanceAdministration classCode="SBADM" moodCode="EVN"><effectiveTime value="2020-05-04T08:30:00Z"/>
+<consumable><manufacturedProduct><manufacturedMaterial><code code="88" codeSystem="2.16.840.1.113883.12.292"/>
+</manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"#;
+    makes("11369-6", shot, &[r#""resourceType":"Immunization""#, r#""occurrenceDateTime":"2020-05-04T08:30:00"#]);
+    let problem = r#"<observation classCode="OBS" moodCode="EVN"><code code="55607006" codeSystem="2.16.840.1.113883.6.96"/>
+<value xsi:type="CD" code="195967001" codeSystem="2.16.840.1.113883.6.96"/></observation>"#;
+    makes("11450-4", problem, &[r#""resourceType":"Condition""#]);
+    let reaction = r#"<observation classCode="OBS" moodCode="EVN"><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/>
+<participant typeCode="CSM"><participantRole><playingEntity><code code="1191" codeSystem="2.16.840.1.113883.6.88"/></playingEntity>
+</participantRole></participant></observation>"#;
+    makes("48765-2", reaction, &[r#""resourceType":"AllergyIntolerance""#]);
+}
+
+#[test]
+fn values_of_rare_types_are_said() {
+    let observation = |value: &str| {
+        format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="8302-2" codeSystem="2.16.840.1.113883.6.1"/>{value}</observation>"#
+        )
+    };
+    let check = |value: &str, expect: &str| makes("30954-2", &observation(value), &[expect]);
+    check(r#"<value xsi:type="INT" value="12.50"/>"#, r#""valueQuantity":{"value":12.50}"#);
+    check(r#"<value xsi:type="IVL_PQ"><center value="4" unit="mg"/></value>"#, r#""value":4"#);
+    check(r#"<value xsi:type="PN"><given>Ama</given><family>Osei</family></value>"#, r#""valueString":"Ama Osei""#);
+    let drawing = r#"<observationMedia classCode="OBS" moodCode="EVN"><id root="2.999.8"/>
+<value mediaType="image/png" representation="B64">iVBORw0KGgo=</value></observationMedia>"#;
+    makes(
+        "18748-4",
+        drawing,
+        &[r#""resourceType":"Media""#, r#""data":"iVBORw0KGgo=""#, r#""contentType":"image/png""#],
+    );
+}
