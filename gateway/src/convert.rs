@@ -74,13 +74,44 @@ pub struct Part {
 #[derive(Debug)]
 pub struct Output {
     /// The result in the format asked for.
-    pub bytes: Vec<u8>,
+    pub body: Body,
     /// Findings.
     pub issues: Vec<Issue>,
     /// Where every piece of the input went.
     pub loss: Json,
     /// Which rule made each element.
     pub explain: Json,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub enum Body {
+    /// It is written.
+    Bytes(Vec<u8>),
+    /// FHIR, written as JSON where it goes: a file inside may be as large as the input.
+    Resource(Json),
+}
+
+impl Body {
+    /// All of it.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Resource(resource) => resource.to_bytes(),
+        }
+    }
+
+    /// Writes it piece by piece.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        match self {
+            Self::Bytes(bytes) => out.write_all(bytes),
+            Self::Resource(resource) => resource.pieces(&mut |piece| out.write_all(piece)),
+        }
+    }
 }
 
 /// What a reader or writer works with.
@@ -131,7 +162,7 @@ pub fn convert(packages: &Packages, request: &Conversion, input: &[u8], mut take
     let work = Work { packages, request };
     match work.begin(input) {
         Begun::Refused(issues) => take(single(Err(issues))),
-        Begun::Whole(read) => take(single(work.finish(read(&work, input)))),
+        Begun::Whole(read) => take(single(work.finish(read(&work, input.to_vec())))),
         Begun::Many(mut stream) => {
             let mut take = |item: Item| {
                 take(work.part(item));
@@ -146,7 +177,7 @@ pub fn convert(packages: &Packages, request: &Conversion, input: &[u8], mut take
 }
 
 /// As [`convert`], from a reader, in memory that grows with the largest message and not with the input, for formats that
-/// hold many; others are read whole. `take` may end it early.
+/// hold many; others are read whole, into room for `expected_bytes` if that is known (0: it is not). `take` may end it early.
 ///
 /// # Errors
 /// What the reader says, and [`io::ErrorKind::FileTooLarge`] for inputs that are read whole above `limit_bytes`.
@@ -154,7 +185,7 @@ pub fn convert_stream(
     packages: &Packages,
     request: &Conversion,
     input: &mut dyn Read,
-    limit_bytes: u64,
+    (expected_bytes, limit_bytes): (u64, u64),
     mut take: impl FnMut(Part) -> ControlFlow<()>,
 ) -> io::Result<()> {
     let work = Work { packages, request };
@@ -166,11 +197,14 @@ pub fn convert_stream(
             return Ok(());
         }
         Begun::Whole(read) => {
+            // Room for all of it at once: growing step by step would take half as much again.
+            let room = usize::try_from(expected_bytes.min(limit_bytes)).unwrap_or_default();
+            head.reserve_exact(room.saturating_add(1).saturating_sub(head.len()));
             input.take(limit_bytes).read_to_end(&mut head)?;
             if head.len() as u64 > limit_bytes {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
-            let _ = take(single(work.finish(read(&work, &head))));
+            let _ = take(single(work.finish(read(&work, head))));
             return Ok(());
         }
         Begun::Many(stream) => stream,
@@ -196,7 +230,7 @@ pub fn convert_stream(
 /// How an input is going to be read.
 enum Begun<'w> {
     Refused(Vec<Issue>),
-    Whole(fn(&Work<'_>, &[u8]) -> Result<Middle, Vec<Issue>>),
+    Whole(fn(&Work<'_>, Vec<u8>) -> Result<Middle, Vec<Issue>>),
     Many(Box<dyn Stream + 'w>),
 }
 

@@ -60,7 +60,7 @@ fn percentiles() {
         for _ in 0..FILTERS {
             let candidates: Vec<Candidate<'_>> = resources
                 .iter()
-                .map(|json| Candidate { json: json.clone(), text: None, selected_by: vec![] })
+                .map(|json| Candidate { json: json.clone(), text: None, selected_by: vec![], follows: None })
                 .collect();
             let start = Clock::now();
             let released = release_all(&context, divan::black_box(candidates));
@@ -175,6 +175,13 @@ fn filters_a_thousand(bencher: divan::Bencher<'_, '_>) {
     let context =
         Context { policies: &policies, request: &request, settings: &settings, now: now(), links: None, map: None };
     bencher
-        .with_inputs(|| resources.iter().map(|json| Candidate { json: json.clone(), text: None, selected_by: vec![] }))
+        .with_inputs(|| {
+            resources.iter().map(|json| Candidate {
+                json: json.clone(),
+                text: None,
+                selected_by: vec![],
+                follows: None,
+            })
+        })
         .bench_values(|candidates| release_all(&context, candidates));
 }

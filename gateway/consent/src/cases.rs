@@ -172,7 +172,7 @@ impl Case {
             let selected_by: Option<Vec<&Json>> = rests_on.unwrap_or_default().iter().map(|it| self.find(it)).collect();
             match (self.find(reference), selected_by) {
                 (Some(json), Some(selected_by)) => {
-                    candidates.push(Candidate { json: json.clone(), text: None, selected_by });
+                    candidates.push(Candidate { json: json.clone(), text: None, selected_by, follows: None });
                 }
                 // Nothing is known of it: it does not exist for this caller.
                 _ => withheld.push(reference.clone()),

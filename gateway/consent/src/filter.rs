@@ -18,7 +18,7 @@ use crate::settings::{Labelling, Settings};
 
 mod container;
 
-pub use container::{patients_in, release_bundle, release_following, told_of};
+pub use container::{attachments, patients_in, release_bundle, release_following, told_of};
 
 /// Something the consents let out. Only this module makes it; whoever renders or sends takes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +184,9 @@ pub struct Candidate<'a> {
     /// Resources on whose content its selection rests (`_has`, chained parameters, `_include`): if one of them is
     /// withheld, so is the candidate.
     pub selected_by: Vec<&'a Json>,
+    /// The resource that this one, a Binary, belongs to: it is decided as in [`release_following`]. A Binary of nobody is
+    /// withheld.
+    pub follows: Option<Json>,
 }
 
 /// A resource that stays.
@@ -225,8 +228,11 @@ pub fn release_all<'a>(context: &Context<'_>, candidates: impl IntoIterator<Item
     let settings = unlabelled.as_ref().unwrap_or(context.settings);
     let prepared = Prepared::new(context.policies, context.request, settings, context.now);
     for candidate in candidates {
-        let facts = context.facts(&candidate.json);
-        let mut decision = context.mapped(prepared.decide(&facts));
+        let mut facts = context.facts(&candidate.json);
+        let mut decision = match &candidate.follows {
+            Some(followed) => container::following(context, &mut facts, &context.facts(followed)),
+            None => context.mapped(prepared.decide(&facts)),
+        };
         if decision.is_permit() && !context.permits_all(&candidate.selected_by) {
             decision = Decision::deny(Reason::Selection);
         }

@@ -240,7 +240,7 @@ fn filtered(settings: &Settings, consents: &[Json], request: &AccessRequest, res
     let context = Context { policies: &policies, request, settings, now: now(), links: None, map: None };
     release_all(
         &context,
-        resources.iter().map(|json| Candidate { json: json.clone(), text: None, selected_by: vec![] }),
+        resources.iter().map(|json| Candidate { json: json.clone(), text: None, selected_by: vec![], follows: None }),
     )
 }
 

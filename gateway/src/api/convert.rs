@@ -59,14 +59,14 @@ async fn translate(call: &mut Call, who: &Who, in_fhir: bool) -> Result<Response
     }
     let outputs = parts.into_iter().filter_map(|part| part.result.ok());
     if !is_batch {
-        let body = outputs.map(|output| Bytes::from(output.bytes)).next().unwrap_or_default();
+        let body = outputs.map(|output| Bytes::from(output.body.into_bytes())).next().unwrap_or_default();
         let mut response = answer::fhir(StatusCode::OK, body);
         answer::header(&mut response, CONTENT_TYPE, to.content_type());
         return Ok(response);
     }
     let mut lines = Vec::new();
     for output in outputs {
-        lines.extend_from_slice(&output.bytes);
+        lines.extend_from_slice(&output.body.into_bytes());
         lines.push(b'\n');
     }
     let mut response = answer::fhir(StatusCode::OK, lines);

@@ -90,7 +90,8 @@ fn one(
         Err(failure) => return Ok(Err(failure)),
     };
     let mut written = Ok(());
-    let read = convert_stream(packages, request, &mut input, input::INPUT_LIMIT_BYTES, |part| {
+    let expected = std::fs::metadata(place.path).map_or(0, |metadata| metadata.len());
+    let read = convert_stream(packages, request, &mut input, (expected, input::INPUT_LIMIT_BYTES), |part| {
         written = take(options, place, part, sinks, refused, reporter);
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
@@ -137,18 +138,16 @@ fn take(
             sinks.take(&output, counted)?;
             match &options.out {
                 Some(out) => {
-                    input::write(&out.join(name(place.stem, number, options.to.extension())), &output.bytes)?;
+                    let path = out.join(name(place.stem, number, options.to.extension()));
+                    input::write_by(&path, |file| output.body.write(file))?;
                     write_outcome(options, place.stem, &output.issues, number)
                 }
                 None => {
-                    let mut bytes = output.bytes;
-                    if options.to == Format::FhirR4 {
-                        bytes.push(b'\n');
-                    }
+                    let end: &[u8] = if options.to == Format::FhirR4 { b"\n" } else { b"" };
                     if options.outcome.is_none() && any_error(&output.issues) {
                         reporter.remark("some of the input could not be translated; --outcome FILE says what");
                     }
-                    reporter.result(&bytes)
+                    reporter.result_by(|out| output.body.write(out).and_then(|()| out.write_all(end)))
                 }
             }
         }

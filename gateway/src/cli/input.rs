@@ -1,6 +1,6 @@
 //! Reading what a command was given: files, or standard input for `-`.
 
-use std::io::Read;
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 use super::Failure;
@@ -56,4 +56,17 @@ pub(crate) fn unread(path: &Path, error: &std::io::Error) -> Failure {
 /// One line with the path and what the system said.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::write(path, bytes).map_err(|error| Failure::Refused(format!("{}: {error}", path.display())))
+}
+
+/// Writes a file piece by piece.
+///
+/// # Errors
+/// One line with the path and what the system said.
+pub(crate) fn write_by(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
+    let written = std::fs::File::create(path).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    });
+    written.map_err(|error| Failure::Refused(format!("{}: {error}", path.display())))
 }

@@ -22,8 +22,14 @@ impl Reporter {
 
     /// Writes a result to standard output. A closed pipe (`| head`) ends quietly, as users of pipes expect.
     pub(crate) fn result(self, bytes: &[u8]) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        match out.write_all(bytes).and_then(|()| out.flush()) {
+        self.result_by(|out| out.write_all(bytes))
+    }
+
+    /// The same for a result that is written piece by piece.
+    pub(crate) fn result_by(self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+        // Standard output looks for line ends in what it is given: a file of one line would be held whole.
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        match write(&mut out).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Failure::Refused(format!("standard output: {error}")))
             }

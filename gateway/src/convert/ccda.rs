@@ -6,14 +6,14 @@ use model::json::Json;
 use model::outcome::{Issue, Severity};
 
 use super::hl7v2::severity;
-use super::{Middle, Output, Reports, Work, select_issue};
+use super::{Body, Middle, Output, Reports, Work, select_issue};
 
 /// The root of every CDA document (CDA R2, "Clinical Document").
 const ROOT: &str = "ClinicalDocument";
 
 /// Reads a document and maps it.
-pub(super) fn read(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> {
-    let document = parse(input.to_vec()).map_err(|issue| vec![issue])?;
+pub(super) fn read(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+    let document = parse(input).map_err(|issue| vec![issue])?;
     let package =
         work.packages.of_format("ccda", &work.request.packages).map_err(|error| vec![select_issue(&error)])?;
     let context = Context {
@@ -57,7 +57,7 @@ pub(super) fn write(work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue
         return Err(issues);
     }
     let loss = middle.loss.or(loss).unwrap_or(Json::Null);
-    Ok(Output { bytes: written.bytes, issues, loss, explain: middle.explain })
+    Ok(Output { body: Body::Bytes(written.bytes), issues, loss, explain: middle.explain })
 }
 
 /// Reads the bytes of a document.

@@ -4,12 +4,12 @@ use model::json::{Json, Limits};
 use model::outcome::{Issue, Severity};
 use model::xml;
 
-use super::{Format, Middle, Output, Work, versions};
+use super::{Body, Format, Middle, Output, Work, versions};
 
 /// Reads JSON or XML and checks its form.
-pub(super) fn read(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> {
-    let is_xml = xml::looks_like(input);
-    let (tree, mut issues) = conformance::file::read(input, &Limits::default()).map_err(|issue| vec![issue])?;
+pub(super) fn read(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+    let is_xml = xml::looks_like(&input);
+    let (tree, mut issues) = conformance::file::read(&input, &Limits::default()).map_err(|issue| vec![issue])?;
     if work.request.from == Format::Auto
         && let Some(version) = versions::other_than_r4(&tree)
     {
@@ -24,15 +24,15 @@ pub(super) fn read(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> 
     if model::outcome::any_error(&issues) {
         return Err(issues);
     }
-    let bytes = (!is_xml).then(|| input.to_vec());
+    let bytes = (!is_xml).then_some(input);
     Ok(Middle { tree, bytes, issues, loss: None, explain: Json::array([]), package: None })
 }
 
 /// A resource that is R4 already stays what it is, byte for byte; XML becomes the same resource in JSON.
 pub(super) fn write(_work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue>> {
-    let bytes = middle.bytes.unwrap_or_else(|| middle.tree.to_bytes());
+    let body = middle.bytes.map_or(Body::Resource(middle.tree), Body::Bytes);
     let loss = middle.loss.unwrap_or_else(|| mappers::Loss::default().to_json());
-    Ok(Output { bytes, issues: middle.issues, loss, explain: middle.explain })
+    Ok(Output { body, issues: middle.issues, loss, explain: middle.explain })
 }
 
 /// What is wrong with a resource's form is a warning where it is only read: nothing of it is stored, and what is right

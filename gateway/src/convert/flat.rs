@@ -14,14 +14,14 @@ use mappers::{CONVERT_NAMESPACE, Context, Explained, Package};
 use model::json::Json;
 use model::outcome::{Issue, Severity};
 
-use super::{Middle, Output, Reports, Work};
+use super::{Body, Middle, Output, Reports, Work};
 
 /// Reads the one file of an extract as a transaction Bundle.
-pub(super) fn read(work: &Work<'_>, bytes: &[u8]) -> Result<Middle, Vec<Issue>> {
+pub(super) fn read(work: &Work<'_>, bytes: Vec<u8>) -> Result<Middle, Vec<Issue>> {
     let timezone = work.request.timezone.as_deref();
     let context = Context { namespace: &CONVERT_NAMESPACE, timezone, ..Context::default() };
     let reports = work.request.reports == Reports::Made;
-    let file = File { name: "", bytes };
+    let file = File { name: "", bytes: &bytes };
     let converted = work.packages.convert_flat(&work.request.packages, &[file], &context, reports)?;
     let made = |json: Json| if reports { json } else { Json::Null };
     Ok(Middle {
@@ -55,7 +55,7 @@ pub(super) fn write(work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue
         let text = "the rows are of several tables: on the command line --out DIR takes them";
         return Err(vec![Issue::error("not-supported", text)]);
     }
-    Ok(Output { bytes, issues, loss: middle.loss.unwrap_or(Json::Null), explain: middle.explain })
+    Ok(Output { body: Body::Bytes(bytes), issues, loss: middle.loss.unwrap_or(Json::Null), explain: middle.explain })
 }
 
 /// Rows that are mapped at once.

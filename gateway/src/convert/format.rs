@@ -37,8 +37,8 @@ pub enum Format {
 pub(super) enum Read {
     /// Not in this release (docs/limits.md).
     Later,
-    /// An input is one thing.
-    Whole(fn(&Work<'_>, &[u8]) -> Result<Middle, Vec<Issue>>),
+    /// An input is one thing; its bytes are given away.
+    Whole(fn(&Work<'_>, Vec<u8>) -> Result<Middle, Vec<Issue>>),
     /// An input may hold many, found as its bytes come in.
     Many(for<'w> fn(&Work<'w>) -> Box<dyn Stream + 'w>),
 }

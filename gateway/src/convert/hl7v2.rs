@@ -7,7 +7,7 @@ use mappers::{CONVERT_NAMESPACE, Context, Package, Selector};
 use model::json::Json;
 use model::outcome::{Issue, Severity};
 
-use super::{Item, MESSAGE_LIMIT_BYTES, Middle, Output, Reports, Stream, Take, Work, select_issue};
+use super::{Body, Item, MESSAGE_LIMIT_BYTES, Middle, Output, Reports, Stream, Take, Work, select_issue};
 
 /// Messages sent in several parts that may be open at once, and their size in all.
 const CONTINUATIONS: usize = 16;
@@ -134,7 +134,7 @@ pub(super) fn write(work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue
         let rendered = package.render(&middle.tree, &request.target.context(None));
         issues.extend(rendered.issues);
         let loss = middle.loss.unwrap_or(Json::Null);
-        return Ok(Output { bytes: rendered.bytes, issues, loss, explain: middle.explain });
+        return Ok(Output { body: Body::Bytes(rendered.bytes), issues, loss, explain: middle.explain });
     }
     let package =
         packages.select_writer(&request.packages, &middle.tree).map_err(|error| vec![select_issue(&error)])?;
@@ -145,7 +145,7 @@ pub(super) fn write(work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue
         return Err(issues);
     }
     let loss = middle.loss.unwrap_or_else(|| loss.to_json());
-    Ok(Output { bytes: rendered.bytes, issues, loss, explain: middle.explain })
+    Ok(Output { body: Body::Bytes(rendered.bytes), issues, loss, explain: middle.explain })
 }
 
 fn is_hl7v2(package: &&Package) -> bool {

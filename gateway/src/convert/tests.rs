@@ -29,7 +29,7 @@ type Shown = (usize, bool, Result<Vec<u8>, ()>, Vec<String>);
 fn shown(part: Part) -> Shown {
     let rules = |issues: &[Issue]| issues.iter().filter_map(|issue| issue.rule.clone()).collect::<Vec<_>>();
     let (result, rules) = match part.result {
-        Ok(output) => (Ok(output.bytes), rules(&output.issues)),
+        Ok(output) => (Ok(output.body.into_bytes()), rules(&output.issues)),
         Err(issues) => (Err(()), rules(&issues)),
     };
     let envelope = |rule: &String| !rule.contains('/');
@@ -42,7 +42,7 @@ fn check(input: &str, expect: &[(usize, bool, &[&str])]) {
     let packages = Packages::embedded().expect("the embedded packages load");
     let (mut whole, mut streamed) = (Vec::new(), Vec::new());
     convert(&packages, &request(), input.as_bytes(), |part| whole.push(shown(part)));
-    convert_stream(&packages, &request(), &mut Trickle(input.as_bytes()), 1 << 20, |part| {
+    convert_stream(&packages, &request(), &mut Trickle(input.as_bytes()), (0, 1 << 20), |part| {
         streamed.push(shown(part));
         ControlFlow::Continue(())
     })
@@ -85,7 +85,7 @@ fn ends_when_nobody_takes_more() {
     let packages = Packages::embedded().expect("the embedded packages load");
     let mut taken = 0;
     let input = format!("{A}{B}{A}{B}");
-    convert_stream(&packages, &request(), &mut input.as_bytes(), 1 << 20, |_| {
+    convert_stream(&packages, &request(), &mut input.as_bytes(), (0, 1 << 20), |_| {
         taken += 1;
         ControlFlow::Break(())
     })
@@ -97,7 +97,7 @@ fn ends_when_nobody_takes_more() {
 fn refuses_other_formats_over_the_limit() {
     let packages = Packages::embedded().expect("the embedded packages load");
     let input = format!("{{\"resourceType\":\"Patient\",\"id\":\"{}\"}}", "x".repeat(9000));
-    let read = convert_stream(&packages, &request(), &mut input.as_bytes(), 5000, |_| ControlFlow::Continue(()));
+    let read = convert_stream(&packages, &request(), &mut input.as_bytes(), (0, 5000), |_| ControlFlow::Continue(()));
     assert_eq!(read.map_err(|error| error.kind()), Err(io::ErrorKind::FileTooLarge));
 }
 
@@ -110,7 +110,7 @@ fn converted(input: &str, from: Format, to: Format) -> (model::json::Json, Vec<I
         found = Some(part.result.expect("it is translated"));
     });
     let output = found.expect("one part");
-    let tree = model::json::parse(&output.bytes, &model::json::Limits::default()).expect("JSON");
+    let tree = model::json::parse(&output.body.into_bytes(), &model::json::Limits::default()).expect("JSON");
     (tree, output.issues)
 }
 

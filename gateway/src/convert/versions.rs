@@ -7,26 +7,26 @@ use model::xml;
 use versions::{Options, Version};
 
 use super::fhir::bearable;
-use super::{Format, Middle, Output, Reports, Work};
+use super::{Body, Format, Middle, Output, Reports, Work};
 
 /// Reads DSTU2.
-pub(super) fn read_dstu2(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> {
-    read(work, input, Version::Dstu2)
+pub(super) fn read_dstu2(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+    read(work, &input, Version::Dstu2)
 }
 
 /// Reads STU3.
-pub(super) fn read_stu3(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> {
-    read(work, input, Version::Stu3)
+pub(super) fn read_stu3(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+    read(work, &input, Version::Stu3)
 }
 
 /// Reads R4B.
-pub(super) fn read_r4b(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> {
-    read(work, input, Version::R4b)
+pub(super) fn read_r4b(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+    read(work, &input, Version::R4b)
 }
 
 /// Reads R5.
-pub(super) fn read_r5(work: &Work<'_>, input: &[u8]) -> Result<Middle, Vec<Issue>> {
-    read(work, input, Version::R5)
+pub(super) fn read_r5(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+    read(work, &input, Version::R5)
 }
 
 /// Writes STU3.
@@ -94,7 +94,7 @@ fn write(work: &Work<'_>, middle: Middle, version: Version) -> Result<Output, Ve
         Some(loss) => (loss, middle.explain),
         None => (own_loss, own_explain),
     };
-    Ok(Output { bytes: converted.resource.to_bytes(), issues, loss, explain })
+    Ok(Output { body: Body::Resource(converted.resource), issues, loss, explain })
 }
 
 type Converted = (versions::Converted, Vec<Issue>);

@@ -9,6 +9,7 @@ use consent::{
 };
 use model::id::Reference;
 use model::json::{Json, Limits, parse};
+use model::resource::{id, patients_of};
 use model::time::Instant;
 use store::{Exchange, Resources, Stored};
 
@@ -79,8 +80,14 @@ pub(super) fn decide(
         resources.push((stored, json));
     }
     let neighbours = neighbours(app, &resources)?;
-    let asked = patients.keys().chain(neighbours.iter().flat_map(|(stored, _)| &stored.patients)).map(String::as_str);
-    let asked: Vec<&str> = asked.collect();
+    let mut follows = Vec::with_capacity(resources.len());
+    for (stored, json) in &resources {
+        follows.push(if stored.resource_type == "Binary" { followed(app, json, &resources)? } else { None });
+    }
+    let followed: Vec<String> =
+        follows.iter().flatten().flat_map(patients_of).map(|patient| patient.as_str().to_owned()).collect();
+    let asked = patients.keys().chain(neighbours.iter().flat_map(|(stored, _)| &stored.patients)).chain(&followed);
+    let asked: Vec<&str> = asked.map(String::as_str).collect();
     let policies = app.policies.of(&app.store, &asked)?;
     let links = policies::links(&app.store, &policies)?;
     let request = request(app, destination, exchange);
@@ -93,10 +100,11 @@ pub(super) fn decide(
         map: Some(&app.sensitivity),
     };
     let total = resources.len();
-    let candidates = resources.into_iter().map(|(stored, json)| Candidate {
+    let candidates = resources.into_iter().zip(follows).map(|((stored, json), follows)| Candidate {
         json,
         text: Some(text(&stored)),
         selected_by: Vec::new(),
+        follows,
     });
     let released = release_all(&context, candidates);
     // What the message says about others that are withheld from this receiver stays here too.
@@ -139,6 +147,36 @@ pub(super) fn decide(
     } else {
         Verdict::Withhold(decision)
     })
+}
+
+/// The resource that a Binary belongs to: that of its security context, else one of the message that names it as an
+/// attachment. FHIR R4 binary.html, "Security".
+fn followed(app: &App, binary: &Json, resources: &[(Stored, Json)]) -> Result<Option<Json>, DecideError> {
+    let own = format!("Binary/{}", id(binary).unwrap_or_default());
+    let here = |wanted: &str| {
+        resources.iter().find(|(stored, _)| {
+            wanted.split_once('/').is_some_and(|(kind, id)| stored.resource_type == kind && stored.id == id)
+        })
+    };
+    if binary.get("securityContext").is_none() {
+        let names_it = |json: &Json| consent::attachments(json).contains(&own.as_str());
+        return Ok(resources.iter().find(|(_, json)| names_it(json)).map(|(_, json)| json.clone()));
+    }
+    let named = binary.text_at(&["securityContext", "reference"]).and_then(|text| Reference::parse(text).ok());
+    let Some(named) = named.filter(|named| named.resource_type.as_str() != "Binary") else { return Ok(None) };
+    let (kind, named_id) = (named.resource_type.as_str(), named.id.as_str());
+    if let Some((_, json)) = here(&format!("{kind}/{named_id}")) {
+        return Ok(Some(json.clone()));
+    }
+    match app.store.read(kind, named_id)?.filter(|stored| !stored.deleted) {
+        Some(stored) => Ok(Some(parse(&stored.body, &Limits::default()).map_err(|_| DecideError::Damaged)?)),
+        // A patient is one by their consents; nobody has to have stored the Patient.
+        None if kind == "Patient" => {
+            let members = [("resourceType", Json::from(kind)), ("id", Json::from(named_id))];
+            Ok(Some(Json::object(members)))
+        }
+        None => Ok(None),
+    }
 }
 
 /// What the resources of a message call by name and is stored here, but is no part of the message.

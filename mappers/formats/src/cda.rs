@@ -18,6 +18,7 @@ mod element;
 mod issue;
 mod limits;
 mod names;
+mod pack;
 mod places;
 
 pub use document::{Document, Leaf};

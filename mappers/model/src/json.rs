@@ -379,6 +379,16 @@ impl Json {
         out
     }
 
+    /// Hands over the value as compact JSON, piece by piece: in memory that does not grow with it.
+    ///
+    /// # Errors
+    /// What `take` says; nothing is handed over after it.
+    pub fn pieces<E>(&self, take: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let mut piece = Vec::with_capacity(write::PIECE);
+        write::pieces(self, &mut piece, take)?;
+        take(&piece)
+    }
+
     /// The value as compact JSON text.
     pub fn to_text(&self) -> String {
         write::text(self.to_bytes())

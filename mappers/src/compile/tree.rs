@@ -239,10 +239,12 @@ impl Compiler<'_> {
         if let Some(table) = text.strip_prefix('=') {
             let number = self.tree_table(table)?;
             let made = self.out.tree.tables.get(number).is_some_and(|table| table.resource);
-            return if made && target.holds == Holds::Reference {
+            // `Attachment.url` names a resource by its address, without a Reference around it.
+            let named = target.holds == Holds::Text && target.steps.last().is_some_and(|step| step.name == "url");
+            return if made && (named || target.holds == Holds::Reference) {
                 Ok(Via::Resource(number))
             } else {
-                Err(format!("{table} builds a resource: expected a target that is a Reference, or none"))
+                Err(format!("{table} builds a resource: expected a target that is a Reference or a url, or none"))
             };
         }
         if let Some(table) = text.strip_prefix(':') {
@@ -270,6 +272,8 @@ impl Compiler<'_> {
             "ed" if textual => return Ok(Via::Referred),
             "narrative" if textual => return Ok(Via::Narrative),
             "attachment" if textual => return Ok(Via::Attachment),
+            "size" if target.holds == Holds::Integer => return Ok(Via::Size),
+            "hash" if textual => return Ok(Via::Hash),
             "note" if textual => return Ok(Via::Note),
             _ => {}
         }

@@ -107,7 +107,8 @@ impl<'b> Library<'b> {
         if let Some(number) = self.inner.get(&address(reference)) {
             return Some(*number);
         }
-        let Some(text) = reference.get("reference").and_then(Json::as_str) else {
+        // `Attachment.url` is the address alone.
+        let Some(text) = reference.as_str().or_else(|| reference.text_at(&["reference"])) else {
             let kind = reference.get("type").and_then(Json::as_str)?;
             let key = identifier_key(kind, reference.get("identifier")?)?;
             return self.by_identifier.get(&key).copied().flatten();

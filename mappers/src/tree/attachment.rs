@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use formats::cda::Element;
+use sha1::{Digest, Sha1};
 
 use crate::function::attachment::encoded;
 
@@ -16,6 +17,49 @@ pub(super) fn attachment(element: Element<'_>) -> Option<Cow<'_, str>> {
         };
     }
     Some(Cow::Owned(encoded(text.trim().as_bytes())))
+}
+
+/// How many bytes the file has (FHIR R4 datatypes.html, "Attachment": `size`).
+pub(super) fn size(element: Element<'_>) -> Option<usize> {
+    let data = attachment(element)?;
+    let padding = data.bytes().rev().take_while(|byte| *byte == b'=').count();
+    (data.len() / 4).checked_mul(3)?.checked_sub(padding)
+}
+
+/// The SHA-1 of its bytes in base64 (FHIR R4 datatypes.html, "Attachment": `hash`).
+pub(super) fn hash(element: Element<'_>) -> Option<String> {
+    let data = attachment(element)?;
+    let mut digest = Sha1::new();
+    let mut block = Vec::with_capacity(BLOCK);
+    for letters in data.as_bytes().chunks(4) {
+        let mut bits = 0u32;
+        for letter in letters {
+            bits = bits << 6 | sextet(*letter);
+        }
+        let padding = letters.iter().filter(|letter| **letter == b'=').count();
+        let [_, bytes @ ..] = bits.to_be_bytes();
+        block.extend(bytes.into_iter().take(3usize.saturating_sub(padding)));
+        // The file may be as large as the document: it is decoded piece by piece.
+        if block.len() >= BLOCK {
+            digest.update(&block);
+            block.clear();
+        }
+    }
+    digest.update(&block);
+    Some(encoded(&digest.finalize()))
+}
+
+const BLOCK: usize = 3 * 4096;
+
+fn sextet(letter: u8) -> u32 {
+    u32::from(match letter {
+        b'A'..=b'Z' => letter.wrapping_sub(b'A'),
+        b'a'..=b'z' => letter.wrapping_sub(b'a').wrapping_add(26),
+        b'0'..=b'9' => letter.wrapping_sub(b'0').wrapping_add(52),
+        b'+' => 62,
+        b'/' => 63,
+        _ => 0,
+    })
 }
 
 /// Whether it is base64 as FHIR has it, all in one line.

@@ -154,7 +154,7 @@ fn full_url(id: &str) -> SmolStr {
 fn relink(object: &mut Object, links: &HashMap<SmolStr, SmolStr>) {
     for (name, value) in object.iter_mut() {
         match value {
-            Json::String(text) if name == "reference" => {
+            Json::String(text) if matches!(name, "reference" | "url") => {
                 if let Some(link) = links.get(text) {
                     *text = link.clone();
                 }

@@ -334,7 +334,7 @@ pub(super) fn absorb(earlier: &mut Object, added: Object) {
 fn rename(object: &mut Object, old: &SmolStr, new: &SmolStr) {
     for (name, value) in object.iter_mut() {
         match value {
-            Json::String(text) if name == "reference" && text == old => *text = new.clone(),
+            Json::String(text) if matches!(name, "reference" | "url") && text == old => *text = new.clone(),
             other => rename_in(other, old, new),
         }
     }

@@ -6,7 +6,7 @@ use model::outcome::Severity;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use super::attachment::attachment;
+use super::attachment::{attachment, hash, size};
 use super::narrative;
 use super::path::{Part, Path, Value};
 use super::run::{Filling, Run};
@@ -15,7 +15,7 @@ use crate::build::{self, Indexes, Located};
 use crate::eval::{LEXEME, absent, beside, constant_beside, is_missing, put, reference};
 use crate::function::attachment::encoded;
 use crate::function::{self, Call, Output};
-use crate::path::At;
+use crate::path::{At, Holds};
 use crate::quick::trim;
 use crate::trace::{Fate, NO_PIECE, Node};
 
@@ -158,7 +158,10 @@ impl<'a, 'd> Run<'a, 'd> {
             put(to.object, steps, &at.indexes, json);
         }
         self.said += 1;
-        if !matches!(row.via, Via::Narrative | Via::Referred | Via::Note) {
+        if matches!(row.via, Via::Size | Via::Hash) {
+            // Reckoned from what is mapped elsewhere.
+            self.trace.record(NO_PIECE, at.node, row.rule, Fate::Mapped);
+        } else if !matches!(row.via, Via::Narrative | Via::Referred | Via::Note) {
             let mut leaves: SmallVec<[u32; 4]> = SmallVec::new();
             value.leaves(|leaf| leaves.push(leaf));
             for leaf in leaves {
@@ -220,7 +223,10 @@ impl<'a, 'd> Run<'a, 'd> {
         if at.exists || at.taken {
             return false;
         }
-        let json = reference(&name);
+        let json = match row.target.holds {
+            Holds::Reference => reference(&name),
+            _ => Json::String(name),
+        };
         let list = matches!(row.target.steps.last(), Some(step) if matches!(step.at, At::Append));
         if list && build::place_of(to.object, &row.target.steps, &at.indexes, &json).is_some() {
             return true;
@@ -288,6 +294,11 @@ impl<'a, 'd> Run<'a, 'd> {
                 };
                 return Some((Json::from(&*data), None));
             }
+            Via::Size => {
+                let lexeme = SmolStr::from(size(value.element)?.to_string());
+                return Some((row.target.holds.json(lexeme)?, None));
+            }
+            Via::Hash => return Some((Json::from(hash(value.element)?), None)),
             Via::Note => {
                 let (text, _) = self.referred(value.element, at, row.rule)?;
                 return Some((Json::from(encoded(text.as_str()?.as_bytes())), None));

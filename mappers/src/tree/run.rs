@@ -154,7 +154,8 @@ impl<'a, 'd> Run<'a, 'd> {
         self.said = said + u32::from(built);
         if built {
             self.defaults(table, element, &mut object);
-            if self.shared != Some(element.id()) {
+            // A Binary has no extensions: what it leaves is kept by the resource that names it.
+            if self.shared != Some(element.id()) && table.root != "Binary" {
                 self.keep_rest(element, &mut object, node);
             }
         }

@@ -125,6 +125,10 @@ pub(crate) enum Via {
     Narrative,
     /// Text that is base64 already, or is made so.
     Attachment,
+    /// How many bytes that is.
+    Size,
+    /// Their SHA-1.
+    Hash,
     /// The element's text or that of the narrative it refers to, as base64.
     Note,
     Code(usize),

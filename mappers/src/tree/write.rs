@@ -288,6 +288,17 @@ impl<'b> Writer<'_, 'b> {
                 there.set("representation", "B64");
                 return place::write(there, &End::Text, &text);
             }
+            // What is reckoned from the data is said with them; without them there is a place for the checksum alone.
+            Via::Size | Via::Hash => {
+                let Some(there) = place::open(node, path, false) else { return false };
+                if there.children.iter().any(|child| matches!(child, Child::Text(_))) {
+                    return true;
+                }
+                return match (&row.via, lexeme(found.json)) {
+                    (Via::Hash, Some(text)) => place::write(there, &End::Attribute("integrityCheck".into()), &text),
+                    _ => false,
+                };
+            }
             Via::Referred => lexeme(found.json),
             Via::Code(map) => {
                 let code = lexeme(found.json);
@@ -338,6 +349,9 @@ impl<'b> Writer<'_, 'b> {
         let (Some(table), Some(object)) = (self.tables.tables.get(number), found.json.as_object()) else {
             return false;
         };
+        if !matches(table, object) {
+            return false;
+        }
         let mut scratch = Node::new("scratch");
         let Some(there) = place::open(&mut scratch, path, false) else { return false };
         let bare = there.clone();

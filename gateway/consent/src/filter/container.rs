@@ -68,7 +68,7 @@ pub fn release_following(
     }
 }
 
-fn following(context: &Context<'_>, facts: &mut ResourceFacts, followed: &ResourceFacts) -> Decision {
+pub(super) fn following(context: &Context<'_>, facts: &mut ResourceFacts, followed: &ResourceFacts) -> Decision {
     let first = context.decide(followed);
     if !first.is_permit() || followed.is_directory() {
         return first;
@@ -212,7 +212,7 @@ fn follows<'k>(binary: &Entry, own: &[SmolStr], kept: &'k [Kept]) -> Option<&'k 
 }
 
 /// The addresses of every attachment of a resource.
-fn attachments(json: &Json) -> Vec<&str> {
+pub fn attachments(json: &Json) -> Vec<&str> {
     match json {
         Json::Array(items) => items.iter().flat_map(attachments).collect(),
         Json::Object(object) => {

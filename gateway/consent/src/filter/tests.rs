@@ -5,8 +5,12 @@ fn released(rule: &str, resources: &[Json]) -> Released {
     let (policies, request, settings) = (Policies::compile(&[provision(rule)], &[]), request(), Settings::default());
     let context =
         Context { policies: &policies, request: &request, settings: &settings, now: now(), links: None, map: None };
-    let candidate =
-        |json: &Json| Candidate { text: Some(json.to_bytes().into()), json: json.clone(), selected_by: Vec::new() };
+    let candidate = |json: &Json| Candidate {
+        text: Some(json.to_bytes().into()),
+        json: json.clone(),
+        selected_by: Vec::new(),
+        follows: None,
+    };
     release_all(&context, resources.iter().map(candidate))
 }
 
@@ -40,7 +44,7 @@ fn a_selection_that_rests_on_something_withheld_is_withheld() {
         Context { policies: &policies, request: &request, settings: &settings, now: now(), links: None, map: None };
     let secret = labelled(&["PSY"]);
     let patient = json(r#"{"resourceType":"Patient","id":"p"}"#);
-    let candidate = |selected_by| Candidate { json: patient.clone(), text: None, selected_by };
+    let candidate = |selected_by| Candidate { json: patient.clone(), text: None, selected_by, follows: None };
     let found = release_all(&context, [candidate(vec![&secret])]);
     assert_eq!(found.withheld[0].decision.effect, Effect::Deny(Reason::Selection));
     assert!(release_all(&context, [candidate(vec![])]).withheld.is_empty());

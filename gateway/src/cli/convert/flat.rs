@@ -17,7 +17,7 @@ use super::super::reporter::Reporter;
 use super::super::{Failure, input};
 use super::{Refused, Sinks, write_outcome};
 use crate::convert::flat::{Request, Source, StreamError, Written, run as stream};
-use crate::convert::{Format, Output};
+use crate::convert::{Body, Format, Output};
 
 /// Inputs of up to this size are one transaction Bundle unless NDJSON is asked for.
 const BUNDLE_LIMIT_BYTES: u64 = 1 << 20;
@@ -71,12 +71,12 @@ pub(super) fn one(
         }
         Ok(Made::Bundle(output)) => {
             sinks.take(&output, counted)?;
-            let mut bytes = output.bytes;
             match &run.options.out {
-                Some(out) => input::write(&out.join(format!("{stem}.fhir.json")), &bytes)?,
+                Some(out) => {
+                    input::write_by(&out.join(format!("{stem}.fhir.json")), |file| output.body.write(file))?;
+                }
                 None => {
-                    bytes.push(b'\n');
-                    run.reporter.result(&bytes)?;
+                    run.reporter.result_by(|out| output.body.write(out).and_then(|()| out.write_all(b"\n")))?;
                 }
             }
             output.issues
@@ -179,7 +179,7 @@ fn bundle(run: &Run<'_>, context: &Context<'_>, parts: &mut [Part]) -> Result<Ou
     let reports = options.loss.is_some() || options.explain.is_some();
     let converted = run.packages.convert_flat(run.names, &files, context, reports).map_err(Stop::Refused)?;
     Ok(Output {
-        bytes: converted.bundle.to_bytes(),
+        body: Body::Resource(converted.bundle),
         issues: converted.issues,
         loss: converted.loss.to_json(),
         explain: Json::array(converted.explain.iter().map(Explained::to_json)),

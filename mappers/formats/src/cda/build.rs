@@ -9,6 +9,7 @@ use super::document::{AttributeNode, Document, IN_RESOLVED, NO_LEAF, Node, Span,
 use super::issue::{Note, Refusal, Refused};
 use super::limits::Limits;
 use super::names::{Interner, Names, Space};
+use super::pack;
 use crate::hl7v2::Severity;
 
 /// What is wrong, and the offset in the text.
@@ -44,6 +45,7 @@ pub(super) fn document(bytes: Cow<'_, [u8]>, limits: &Limits) -> Result<Document
     }
     document.text = text;
     sort_ids(&mut document);
+    pack::files(&mut document);
     Ok(document)
 }
 

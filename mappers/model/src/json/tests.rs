@@ -206,3 +206,26 @@ fn an_object_has_a_largest_width() {
     assert!(wide(Limits::MAX_MEMBERS).is_ok());
     assert_eq!(wide(Limits::MAX_MEMBERS + 1), Err(ErrorKind::TooManyMembers { limit: Limits::MAX_MEMBERS }));
 }
+
+#[test]
+fn a_large_text_is_handed_over_as_it_stands() {
+    let file = "QUJD".repeat(50_000);
+    let quoted = format!("{file}\"");
+    let items = ["before", &file, &quoted, "behind"].map(Json::from);
+    let tree =
+        Json::object([("data", Json::array(items)), ("none", Json::object::<&str>([])), ("empty", Json::array([]))]);
+    let (mut whole, mut most) = (Vec::new(), 0);
+    let took = tree.pieces(&mut |piece: &[u8]| {
+        whole.extend_from_slice(piece);
+        most = most.max(piece.len());
+        Ok::<(), ()>(())
+    });
+    assert_eq!((took, whole), (Ok(()), tree.to_bytes()));
+    assert!(most <= 2 * file.len(), "{most}");
+    let mut count = 0;
+    let stopped = tree.pieces(&mut |_| {
+        count += 1;
+        Err(count)
+    });
+    assert_eq!(stopped, Err(1));
+}

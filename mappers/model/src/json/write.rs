@@ -19,6 +19,48 @@ pub(super) fn compact(value: &Json, out: &mut Vec<u8>) {
     }
 }
 
+/// About as much is handed over at a time.
+pub(super) const PIECE: usize = 64 << 10;
+
+pub(super) fn pieces<E>(
+    value: &Json,
+    piece: &mut Vec<u8>,
+    take: &mut impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    match value {
+        Json::Object(object) => {
+            for (index, (name, member)) in object.iter().enumerate() {
+                piece.push(if index == 0 { b'{' } else { b',' });
+                string(name, piece);
+                piece.push(b':');
+                pieces(member, piece, take)?;
+            }
+            piece.extend_from_slice(if object.is_empty() { b"{}" } else { b"}" });
+        }
+        Json::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                piece.push(if index == 0 { b'[' } else { b',' });
+                pieces(item, piece, take)?;
+            }
+            piece.extend_from_slice(if items.is_empty() { b"[]" } else { b"]" });
+        }
+        // A file: as large as everything else together.
+        Json::String(text) if text.len() >= PIECE && is_plain(text.as_bytes()) => {
+            piece.push(b'"');
+            take(piece)?;
+            take(text.as_bytes())?;
+            piece.clear();
+            piece.push(b'"');
+        }
+        scalar => self::scalar(scalar, piece),
+    }
+    if piece.len() >= PIECE {
+        take(piece)?;
+        piece.clear();
+    }
+    Ok(())
+}
+
 /// Writes the members of an object.
 pub(super) fn object(object: &Object, out: &mut Vec<u8>) {
     out.push(b'{');

@@ -65,7 +65,10 @@ pub(super) fn composed(
             }
         }
     }
-    let code = asked.unwrap_or("34133-9");
+    // A file with nothing beside it is a document without structure: its body is the file.
+    let file = resources.iter().find(|json| is_file(json) && placed.len() == 1 && placed.contains(&name(json)));
+    let own = file.and_then(|file| file.get("type")).and_then(|kind| kind.items("coding").iter().find_map(loinc_of));
+    let code = asked.or(own).unwrap_or("34133-9");
     let mut composition = Object::of([
         ("resourceType", Json::from("Composition")),
         ("status", Json::from("final")),
@@ -83,7 +86,15 @@ pub(super) fn composed(
     let made = sections.into_iter().map(|(code, title, entries)| {
         Json::object([("title", Json::from(title)), ("code", loinc(&code)), ("entry", Json::Array(entries))])
     });
-    composition.insert("section", Json::array(made));
+    match file {
+        Some(file) => {
+            let entry = Json::object([("reference", Json::from(name(file)))]);
+            composition.insert("section", Json::array([Json::object([("entry", Json::array([entry]))])]));
+        }
+        None => {
+            composition.insert("section", Json::array(made));
+        }
+    }
     let mut entries = vec![Json::object([("resource", Json::Object(composition))])];
     entries.extend(named);
     let mut out = Object::of([("resourceType", Json::from("Bundle"))]);
@@ -94,6 +105,17 @@ pub(super) fn composed(
     }
     out.insert("entry", Json::Array(entries));
     Some(Json::Object(out))
+}
+
+/// Whether it is a DocumentReference with a file that is no text.
+fn is_file(json: &Json) -> bool {
+    let kind = json.text_at(&["content", "0", "attachment", "contentType"]);
+    json.text_at(&["resourceType"]) == Some("DocumentReference") && kind.is_some_and(|kind| !kind.starts_with("text/"))
+}
+
+/// The code of a coding, if it is one of LOINC.
+fn loinc_of(coding: &Json) -> Option<&str> {
+    coding.text_at(&["code"]).filter(|_| coding.text_at(&["system"]) == Some("http://loinc.org"))
 }
 
 /// The entries of a Bundle, or one of a resource alone, each resource with an id to be referred to by.

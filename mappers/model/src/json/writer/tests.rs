@@ -39,6 +39,12 @@ proptest! {
         write(&tree, &mut out);
         let bytes = out.into_bytes();
         prop_assert_eq!(&bytes, &tree.to_bytes());
+        let mut pieces = Vec::new();
+        tree.pieces(&mut |piece| {
+            pieces.extend_from_slice(piece);
+            Ok::<(), ()>(())
+        }).unwrap();
+        prop_assert_eq!(&pieces, &bytes);
         prop_assert_eq!(parse(&bytes, &Limits::default()).unwrap(), tree);
     }
 }
