@@ -120,10 +120,8 @@ impl Emergency {
             if at <= begin || times.len() >= window.count {
                 return Step::Stop;
             }
-            // One search leaves as many events as it shows patients.
-            if times.last() != Some(&at) {
-                times.push(at);
-            }
+            // A row is a search, also where two fell into one millisecond: its first event alone has one.
+            times.push(at);
             Step::Next
         })?;
         if let (true, Some(oldest)) = (times.len() >= window.count, times.last()) {

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 use http::StatusCode;
 use model::json::{Json, Limits, Object, parse};
-use model::time::PartialDateTime;
-use store::{Commit, Resources, Search, Store, Stored, Term};
+use model::time::{Instant, PartialDateTime};
+use store::{Commit, NewVersion, Resources, Search, Store, Stored, Term};
 
 use super::likeness::{Demographics, THRESHOLD, exchanged, score};
 use crate::api::outcome::Failure;
@@ -58,15 +58,19 @@ pub(crate) async fn find(call: &mut Call, who: &Who) -> Result<Response, Failure
         }
     }
     let mut resources = event.versions();
-    // One search is counted once, however many candidates it found.
-    if let Some(first) = resources.first_mut() {
-        first.index.push(index::searched(&who.person(), now));
-    }
+    count(&mut resources, &who.person(), now);
     let commit = Commit { resources, ..Commit::default() };
     call.app.emergency.write(&call.app.store, commit).await?;
     call.app.metrics.emergency("find");
     let shown = Json::array(candidates.iter().map(|(score, patient)| show(*score, patient)));
     Ok(answer::json(StatusCode::OK, &Json::object([("candidates", shown)])))
+}
+
+/// Marks the events of a search for the limit: once, however many candidates it found.
+pub(super) fn count(events: &mut [NewVersion], person: &str, now: Instant) {
+    if let Some(first) = events.first_mut() {
+        first.index.push(index::searched(person, now));
+    }
 }
 
 fn read(body: &[u8]) -> Result<Known, Failure> {

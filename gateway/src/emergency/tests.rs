@@ -127,3 +127,32 @@ async fn a_commit_that_does_not_hold_is_an_error_and_goes_to_no_journal() {
     assert!(matches!(emergency.write(&store, declaration("g")).await, Err(Error::Conflict(_))));
     assert!(emergency.journal.entries().unwrap().0.is_empty());
 }
+
+/// The commit of a search that shows two patients: an event for each, one of them counts.
+fn search(person: &str, at: Instant) -> Commit {
+    let event = Event::new(Kind::Find, at).patient("p").patient("q");
+    let mut commit = Commit { resources: event.versions(), ..Commit::default() };
+    find::count(&mut commit.resources, person, at);
+    commit
+}
+
+/// Twenty searches within one millisecond are twenty, for whoever remembers nothing but the store.
+#[tokio::test]
+async fn searches_of_one_millisecond_are_counted_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let on_disk = Store::open(&Config::sled(directory.path().join("store")), Arc::new(FixedClock(now()))).unwrap();
+    for (store, name) in [(memory_store(), "memory"), (on_disk, "disk")] {
+        let emergency = open(&directory.path().join(name));
+        let most = auth::Limits::default().finds.count;
+        for _ in 1..most {
+            emergency.write(&store, search("Practitioner/a", now())).await.unwrap();
+        }
+        assert!(emergency.may_find(&store, "Practitioner/a", now()).unwrap().is_ok(), "{name}: one is left");
+        emergency.write(&store, search("Practitioner/a", now())).await.unwrap();
+        // A restart: nothing is in memory.
+        let emergency = open(&directory.path().join(name));
+        let wait = emergency.may_find(&store, "Practitioner/a", now()).unwrap();
+        assert_eq!(wait, Err(Duration::from_secs(3600)), "{name}");
+        assert!(emergency.may_find(&store, "Practitioner/b", now()).unwrap().is_ok(), "{name}");
+    }
+}
