@@ -14,6 +14,7 @@ mod eval;
 mod expect;
 pub mod flat;
 mod function;
+mod identity;
 mod input;
 mod load;
 mod map;

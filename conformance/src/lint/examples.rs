@@ -76,12 +76,7 @@ impl Example<'_> {
             let text = format!("{pieces} pieces in the message, {accounted} accounted for");
             self.find(Severity::Error, "example-loss", text);
         }
-        for issue in (self.validate)(&mapped.bundle).iter().filter(|issue| issue.is_error()) {
-            let at = issue.at.clone().unwrap_or_default();
-            self.find(Severity::Error, "example-invalid", format!("{at}: {}", issue.diagnostics));
-        }
-        self.issues(&mapped.issues);
-        self.expected(&mapped.bundle);
+        self.shown(&mapped.bundle, &mapped.issues);
         self.back(&mapped.bundle);
     }
 
@@ -98,12 +93,7 @@ impl Example<'_> {
             let text = format!("{leaves} leaves in the document, {accounted} accounted for");
             self.find(Severity::Error, "example-loss", text);
         }
-        for issue in (self.validate)(&mapped.bundle).iter().filter(|issue| issue.is_error()) {
-            let at = issue.at.clone().unwrap_or_default();
-            self.find(Severity::Error, "example-invalid", format!("{at}: {}", issue.diagnostics));
-        }
-        self.issues(&mapped.issues);
-        self.expected(&mapped.bundle);
+        self.shown(&mapped.bundle, &mapped.issues);
         let file = format!("{}/expected/{}.xml", self.name, self.stem);
         let Some(then) = self.files.get(&file) else { return };
         let written = self.package.write_cda(&mapped.bundle, &RenderContext::default());
@@ -125,12 +115,7 @@ impl Example<'_> {
             }
         };
         used.extend(converted.explain.into_iter().map(|explained| explained.rule));
-        for issue in (self.validate)(&converted.bundle).iter().filter(|issue| issue.is_error()) {
-            let at = issue.at.clone().unwrap_or_default();
-            self.find(Severity::Error, "example-invalid", format!("{at}: {}", issue.diagnostics));
-        }
-        self.issues(&converted.issues);
-        self.expected(&converted.bundle);
+        self.shown(&converted.bundle, &converted.issues);
         for file in self.package.render_flat(std::slice::from_ref(&converted.bundle)).files {
             let expected = format!("{}/expected/{}.{}.csv", self.name, self.stem, file.table);
             if self.files.get(&expected).is_some_and(|then| *then != file.bytes) {
@@ -139,6 +124,16 @@ impl Example<'_> {
                 self.out.push(finding.suggest("mend the row, or accept it: conformance lint --accept"));
             }
         }
+    }
+
+    /// What came out: valid, with the findings and the resources that are expected.
+    fn shown(&mut self, bundle: &Json, issues: &[Issue]) {
+        for issue in (self.validate)(bundle).iter().filter(|issue| issue.is_error()) {
+            let at = issue.at.clone().unwrap_or_default();
+            self.find(Severity::Error, "example-invalid", format!("{at}: {}", issue.diagnostics));
+        }
+        self.issues(issues);
+        self.expected(bundle);
     }
 
     /// What is found about the example, as `severity code place`.

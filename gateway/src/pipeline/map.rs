@@ -73,14 +73,7 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
         Content::Fhir(json) => return fhir::take(app, arrived, json, started),
     };
     let package = package(arrived)?;
-    let context = Context {
-        namespace: &app.namespace,
-        source: &arrived.source.name,
-        timezone: arrived.source.timezone.as_deref(),
-        authorities: &arrived.source.authorities,
-        received: Some(arrived.received_at),
-    };
-    let mapped = package.map_counted(message, &context);
+    let mapped = package.map_counted(message, &context(app, arrived));
     let loss = Some(mapped.loss_counts());
     let gaps = Some(Gaps::of(message, mapped.unmapped(), &mapped.issues));
     let entries = take_resources(mapped.bundle);
@@ -109,14 +102,7 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
 /// itself. The bytes that came are kept with the exchange, where no consent could take anything out of them.
 fn map_document(app: &App, arrived: &Arrived, document: &Document, started: Timer) -> Result<Mapped, Refusal> {
     let package = package_of_documents(arrived)?;
-    let context = Context {
-        namespace: &app.namespace,
-        source: &arrived.source.name,
-        timezone: arrived.source.timezone.as_deref(),
-        authorities: &arrived.source.authorities,
-        received: Some(arrived.received_at),
-    };
-    let mapped = package.map_cda_counted(document, &context);
+    let mapped = package.map_cda_counted(document, &context(app, arrived));
     let loss = Some(mapped.loss_counts());
     let gaps = Some(Gaps::of_document(document, mapped.unmapped(), &mapped.issues));
     let mut entries = take_resources(mapped.bundle);
@@ -133,6 +119,17 @@ fn map_document(app: &App, arrived: &Arrived, document: &Document, started: Time
         started,
         mapped_at: app.clock.now(),
     })
+}
+
+/// What a package is told beside the input.
+fn context<'a>(app: &'a App, arrived: &'a Arrived) -> Context<'a> {
+    Context {
+        namespace: &app.namespace,
+        source: &arrived.source.name,
+        timezone: arrived.source.timezone.as_deref(),
+        authorities: &arrived.source.authorities,
+        received: Some(arrived.received_at),
+    }
 }
 
 fn rules(package: &Package) -> Rules {

@@ -7,6 +7,7 @@ use model::outcome::Issue;
 use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 use uuid::Uuid;
 
+use crate::identity::seed;
 use crate::map::{AliasId, Identity, Part};
 use crate::quick::trim;
 
@@ -123,41 +124,31 @@ impl Eval<'_, '_> {
 
     /// The id of an identity, if the message says what it is made of; its name stays in `self.name`.
     pub(super) fn seed(&mut self, kind: &str, identity: &Identity, here: Here) -> Option<Uuid> {
-        self.name.truncate(0);
-        self.name.push(self.context.source);
-        self.name.push(kind);
-        let mark = self.name.mark();
-        for alternative in &identity.alternatives {
-            self.name.truncate(mark);
-            let mut decided = None;
-            for part in alternative {
-                match part {
-                    Part::Alias(alias) => {
-                        let resource = self.scopes.resource(*alias).and_then(|number| self.resources.get(number));
-                        self.name.push(resource.map_or("", |resource| &resource.id));
-                    }
-                    Part::Position => {
-                        decided = decided.or(Some(true));
-                        for part in &self.message {
-                            self.name.push(part);
-                        }
-                        let at = self.position(here);
-                        self.name.push(&at);
-                    }
-                    Part::Word(word) => self.name.push(word),
-                    Part::Place(place) => {
-                        let text = self.text(place, here);
-                        let text = trim(&text);
-                        decided = decided.or(Some(!text.is_empty()));
-                        self.name.push(text);
-                    }
-                }
+        let mut name = std::mem::take(&mut self.name);
+        let id = seed(&mut name, self.context, kind, &identity.alternatives, |name, _, part| match part {
+            Part::Alias(alias) => {
+                let resource = self.scopes.resource(*alias).and_then(|number| self.resources.get(number));
+                name.push(resource.map_or("", |resource| &resource.id));
+                None
             }
-            if decided != Some(false) {
-                return Some(self.name.uuid(self.context.namespace));
+            Part::Position => {
+                self.message.iter().for_each(|part| name.push(part));
+                name.push(&self.position(here));
+                Some(true)
             }
-        }
-        None
+            Part::Word(word) => {
+                name.push(word);
+                None
+            }
+            Part::Place(place) => {
+                let text = self.text(place, here);
+                let text = trim(&text);
+                name.push(text);
+                Some(!text.is_empty())
+            }
+        });
+        self.name = name;
+        id.map(|(id, _)| id)
     }
 
     /// The place of a segment in the message, and of a value in it.

@@ -13,6 +13,7 @@ use super::path::Value;
 use super::run::Run;
 use super::table::{Identity, Part, Table};
 use crate::eval::{Resource, names};
+use crate::identity::seed;
 use crate::map::AliasId;
 
 /// What the identity of a resource is made of.
@@ -28,65 +29,60 @@ pub(super) struct Seed {
 impl<'a, 'd> Run<'a, 'd> {
     /// The id of an identity, if the document says what it is made of.
     pub(super) fn seed(&mut self, kind: &str, identity: &Identity, element: Element<'d>) -> Option<Seed> {
-        self.name.truncate(0);
-        self.name.push(self.context.source);
-        self.name.push(kind);
-        let mark = self.name.mark();
-        for alternative in &identity.alternatives {
-            self.name.truncate(mark);
-            let mut decided = None;
-            let (mut described, mut first) = (0u32, None);
-            for (at, part) in alternative.iter().enumerate() {
-                if at == 1 {
-                    first = Some(self.name.mark());
+        let mut name = std::mem::take(&mut self.name);
+        let (mut described, mut first) = (0u32, None);
+        let found = seed(&mut name, self.context, kind, &identity.alternatives, |name, at, part| {
+            match at {
+                0 => (described, first) = (0, None),
+                1 => first = Some(name.mark()),
+                _ => {}
+            }
+            match part {
+                Part::Role(role) => {
+                    let own = self.role(*role);
+                    name.push(own.and_then(|number| self.resources.get(number)).map_or("", |resource| &resource.id));
+                    None
                 }
-                match part {
-                    Part::Role(role) => {
-                        let own = self.role(*role);
-                        let id = own.and_then(|number| self.resources.get(number)).map_or("", |resource| &resource.id);
-                        self.name.push(id);
-                    }
-                    Part::Parent => {
-                        let id = self.open.last().and_then(|number| self.resources.get(*number));
-                        self.name.push(id.map_or("", |resource| &resource.id));
-                    }
-                    Part::Position => {
-                        decided = decided.or(Some(true));
-                        self.name.push(&self.key);
-                        self.name.push(&content(element));
-                    }
-                    Part::Path(path) => {
-                        let mut found = false;
-                        let name = &mut self.name;
-                        path.each(element, &|_| false, &mut |value| {
-                            if let Some(text) = identifying(&value) {
-                                found = true;
-                                name.push(&text);
-                            }
-                            true
-                        });
-                        if !found {
-                            self.name.push("");
+                Part::Parent => {
+                    let around = self.open.last().and_then(|number| self.resources.get(*number));
+                    name.push(around.map_or("", |resource| &resource.id));
+                    None
+                }
+                Part::Position => {
+                    name.push(&self.key);
+                    name.push(&content(element));
+                    Some(true)
+                }
+                Part::Path(path) => {
+                    let mut found = false;
+                    path.each(element, &|_| false, &mut |value| {
+                        if let Some(text) = identifying(&value) {
+                            found = true;
+                            name.push(&text);
                         }
-                        described += u32::from(found && at > 0);
-                        decided = decided.or(Some(found));
+                        true
+                    });
+                    if !found {
+                        name.push("");
                     }
+                    described += u32::from(found && at > 0);
+                    Some(found)
                 }
             }
-            if decided == Some(false) {
-                continue;
-            }
-            let id = self.name.uuid(self.context.namespace);
-            let paths = alternative.iter().all(|part| matches!(part, Part::Path(_)));
-            let mut seed = Seed { id, short: None, bare: paths && alternative.len() > 1 && described == 0 };
+        });
+        let made = found.map(|(id, number)| {
+            let parts = identity.alternatives.get(number).map(Vec::as_slice).unwrap_or_default();
+            let paths = parts.iter().all(|part| matches!(part, Part::Path(_)));
+            let mut made = Seed { id, short: None, bare: paths && parts.len() > 1 && described == 0 };
             if let Some(first) = first.filter(|_| paths && described > 0) {
-                self.name.truncate(first);
-                alternative.iter().skip(1).for_each(|_| self.name.push(""));
-                seed.short = Some(self.name.uuid(self.context.namespace));
+                name.truncate(first);
+                parts.iter().skip(1).for_each(|_| name.push(""));
+                made.short = Some(name.uuid(self.context.namespace));
             }
-            return Some(seed);
-        }
-        None
+            made
+        });
+        self.name = name;
+        made
     }
 
     pub(super) fn add(&mut self, kind: &SmolStr, id: Uuid, role: AliasId) -> usize {
