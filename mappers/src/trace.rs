@@ -214,6 +214,16 @@ impl Trace {
         }
     }
 
+    /// What was mapped just now is kept elsewhere after all.
+    pub(crate) fn keep_instead(&mut self, piece: u32, node: Node) {
+        if let Some(slot) = self.known.get_mut(piece as usize) {
+            *slot = Known::Kept;
+        }
+        if let Some(event) = self.events.iter_mut().rev().find(|event| event.piece == piece) {
+            (event.node, event.fate) = (node, Fate::Kept);
+        }
+    }
+
     pub(crate) fn drop_piece(&mut self, piece: u32, why: &SmolStr) {
         self.know(piece, Known::Dropped);
         if self.account == Account::Full {

@@ -325,7 +325,6 @@ impl Compiler<'_> {
                     "integer" => Test::Form(Form::Integer, self.path(inner)?),
                     "ucum" => Test::Form(Form::Unit, self.path(inner)?),
                     "universal" => Test::Form(Form::Universal, self.path(inner)?),
-                    "ordered" => Test::Form(Form::Ordered, self.path(inner)?),
                     "timestamp" => Test::Form(Form::Timestamp, self.path(inner)?),
                     _ => match form.strip_prefix("code:") {
                         Some(map) => {

@@ -3,6 +3,7 @@
 use formats::cda::Element;
 use model::json::{Json, Object};
 use model::outcome::Severity;
+use smol_str::SmolStr;
 
 use super::keep::KEPT;
 use super::run::{DEEPEST, Filling, Run};
@@ -38,10 +39,8 @@ impl<'a, 'd> Run<'a, 'd> {
         self.depth += 1;
         self.rows(table, element, &mut inner);
         self.depth -= 1;
-        if table.root == "Period"
-            && let Some(why) = ordered(&mut built)
-        {
-            self.issue(Severity::Warning, "value", why, element, row.rule);
+        if table.root == "Period" {
+            self.order(row, element, &mut built, at);
         }
         if let Some(map) = map {
             self.mapped_code(row, map, table, element, &mut built, at);
@@ -56,6 +55,23 @@ impl<'a, 'd> Run<'a, 'd> {
         }
         self.trace.record(NO_PIECE, at.node, row.rule, Fate::Mapped);
         true
+    }
+
+    /// Puts the end of a Period beside it that is before its start, with the account of it.
+    fn order(&mut self, row: &Row, element: Element<'d>, period: &mut Object, at: &Located) {
+        let Some(done) = ordered(period) else { return };
+        let text = match done {
+            Ordered::EndKept(index) => {
+                let high = element.children().find(|child| child.name() == "high");
+                if let Some(leaf) = high.and_then(|high| high.attribute_leaf("value")) {
+                    let beside = self.trace.child(at.node, &SmolStr::new_static("extension"), index);
+                    self.trace.keep_instead(leaf, beside);
+                }
+                "an end before the start: the start alone is said, the end is kept beside it"
+            }
+            Ordered::Dates => "a start and an end of one day, one without a time that is sure: both are said as dates",
+        };
+        self.issue(Severity::Warning, "value", text, element, row.rule);
     }
 
     /// Puts what a vocabulary map makes of an element's code before the code itself.
@@ -99,11 +115,18 @@ impl<'a, 'd> Run<'a, 'd> {
     }
 }
 
+/// What a Period needed to keep per-1.
+enum Ordered {
+    /// Its end is kept beside it, in the extension of this number.
+    EndKept(u32),
+    Dates,
+}
+
 /// Makes a Period keep per-1 of FHIR R4 (the start is not after the end); says what had to be done.
 ///
 /// Of two times on one day of which one has lost its time of day, the other is said as a date too: they could not be
 /// compared. An end before the start is kept beside the Period. What was said stands in extensions.
-fn ordered(period: &mut Object) -> Option<&'static str> {
+fn ordered(period: &mut Object) -> Option<Ordered> {
     let text = |name: &str| period.get(name).and_then(Json::as_str).map(str::to_owned);
     let (start, end) = (text("start")?, text("end")?);
     let day = |time: &str| time.get(..10).unwrap_or(time).to_owned();
@@ -114,8 +137,8 @@ fn ordered(period: &mut Object) -> Option<&'static str> {
     }
     if begins(&start) > begins(&end) || (start.len() > 10 && end.len() > 10 && moment(&start) > moment(&end)) {
         period.remove("end");
-        build::extend(period, format!("{KEPT}high/@value"), "valueString", Json::from(digits(&end)));
-        return Some("an end before the start: the start alone is said, the end is kept beside it");
+        let end = Json::from(digits(&end));
+        return Some(Ordered::EndKept(build::extend(period, format!("{KEPT}high/@value"), "valueString", end)));
     }
     if (start.len() > 10) == (end.len() > 10) && day(&start).len() == day(&end).len() {
         return None;
@@ -131,7 +154,7 @@ fn ordered(period: &mut Object) -> Option<&'static str> {
             }
         }
     }
-    Some("a start and an end of one day, one without a time that is sure: both are said as dates")
+    Some(Ordered::Dates)
 }
 
 /// A time to be compared with others of any zone.

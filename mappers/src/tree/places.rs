@@ -44,7 +44,6 @@ impl<'d> Run<'_, 'd> {
                     Form::Integer => trim(&text).parse::<i64>().is_ok(),
                     Form::Unit => !trim(&text).contains(char::is_whitespace) && trim(&text).is_ascii(),
                     Form::Universal => function::universal_uri(trim(&text)).is_some(),
-                    Form::Ordered => is_ordered(value.element),
                     Form::Timestamp => trim(&text).len() > 8 && function::is_timestamp(trim(&text)),
                 }
             }),
@@ -54,14 +53,4 @@ impl<'d> Run<'_, 'd> {
             }),
         }
     }
-}
-
-/// Whether an interval's end is not before its beginning, as far as both say.
-fn is_ordered(interval: Element<'_>) -> bool {
-    let digits = |name: &str| {
-        let bound = interval.children().find(|child| child.name() == name).and_then(|bound| bound.attribute("value"));
-        bound.unwrap_or_default().trim().bytes().take_while(u8::is_ascii_digit).collect::<Vec<_>>()
-    };
-    let (low, high) = (digits("low"), digits("high"));
-    low.iter().zip(&high).find_map(|(low, high)| (low != high).then_some(low < high)).unwrap_or(true)
 }

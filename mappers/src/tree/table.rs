@@ -187,8 +187,6 @@ pub(crate) enum Form {
     Unit,
     /// An OID or a UUID.
     Universal,
-    /// An interval whose end is not before its beginning.
-    Ordered,
     /// A time of a precision of a second at least.
     Timestamp,
 }

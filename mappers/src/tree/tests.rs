@@ -290,3 +290,30 @@ fn values_of_rare_types_are_said() {
         &[r#""resourceType":"Media""#, r#""data":"iVBORw0KGgo=""#, r#""contentType":"image/png""#],
     );
 }
+
+#[test]
+fn an_end_before_its_start_is_kept_beside_the_period_and_accounted_for_there() {
+    let encounter = |low: &str, high: &str| {
+        document(&format!(
+            r#"<entry><encounter classCode="ENC" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.49"/>
+<id root="1.2.3.7" extension="e"/><effectiveTime><low value="{low}"/><high value="{high}"/></effectiveTime></encounter></entry>"#
+        ))
+    };
+    let period = |mapped: &Mapped| {
+        let found = all(&mapped.bundle, "Encounter").first().and_then(|one| one.get("period")).map(Json::to_text);
+        found.expect("a period")
+    };
+    let kept = |mapped: &Mapped| mapped.loss().kept.iter().filter(|(at, _)| at.contains("/high/@value")).count();
+    let said =
+        |mapped: &Mapped| mapped.issues.iter().filter(|issue| issue.diagnostics.contains("before the start")).count();
+
+    let mapped = encounter("20240105", "20240103");
+    let beside = r#"[{"url":"urn:anchorline:cda:high/@value","valueString":"20240103"}]"#;
+    assert_eq!(period(&mapped), format!(r#"{{"start":"2024-01-05","extension":{beside}}}"#));
+    assert_eq!((kept(&mapped), said(&mapped)), (1, 1));
+
+    // In order, though the digits are not: the zones tell.
+    let mapped = encounter("20240105090000+0500", "20240105080000+0000");
+    assert_eq!(period(&mapped), r#"{"start":"2024-01-05T09:00:00+05:00","end":"2024-01-05T08:00:00+00:00"}"#);
+    assert_eq!((kept(&mapped), said(&mapped)), (0, 0));
+}
