@@ -6,16 +6,22 @@ use model::outcome::{Issue, Severity};
 
 use crate::place::Place;
 
-/// As many problems are listed for one call.
+/// As many errors are listed for one call, and as many warnings and remarks: neither fills the other's list.
 pub(crate) const MAX_ISSUES: usize = 500;
 
 /// The findings of one validation, in the order in which they were made.
 #[derive(Default)]
 pub(crate) struct Report {
     issues: Vec<Issue>,
-    /// Findings past the limit, and how many of them are errors.
+    errors: Count,
+    others: Count,
+}
+
+/// How many findings of a kind are listed, and how many came after the limit.
+#[derive(Default)]
+struct Count {
+    listed: usize,
     more: usize,
-    more_errors: usize,
 }
 
 impl Report {
@@ -26,10 +32,11 @@ impl Report {
 
     /// Adds a finding that has its place already.
     pub(crate) fn add(&mut self, issue: Issue) {
-        if self.issues.len() >= MAX_ISSUES {
-            self.more += 1;
-            self.more_errors += usize::from(issue.is_error());
+        let count = if issue.is_error() { &mut self.errors } else { &mut self.others };
+        if count.listed >= MAX_ISSUES {
+            count.more += 1;
         } else if !self.issues.contains(&issue) {
+            count.listed += 1;
             self.issues.push(issue);
         }
     }
@@ -51,16 +58,23 @@ impl Report {
 
     /// Whether anything found is an error.
     pub(crate) fn has_error(&self) -> bool {
-        self.more_errors > 0 || self.issues.iter().any(Issue::is_error)
+        self.errors.listed > 0
     }
 
-    /// The findings; what came after the limit is summed up.
+    /// The findings; what came after the limits is summed up, errors apart: a valid resource stays valid however much
+    /// there is to remark.
     pub(crate) fn finish(mut self) -> Vec<Issue> {
-        if self.more > 0 {
-            let text = format!("{} more problems are not listed", self.more);
-            let severity = if self.more_errors > 0 { Severity::Error } else { Severity::Information };
-            self.issues.push(Issue::new(severity, "too-costly", text));
-        }
+        let sums = [
+            (self.errors.more, Severity::Error, "errors are not listed"),
+            (self.others.more, Severity::Information, "warnings and remarks are not listed"),
+        ];
+        let sums = sums.into_iter().filter(|(more, _, _)| *more > 0);
+        self.issues.extend(
+            sums.map(|(more, severity, what)| Issue::new(severity, "too-costly", format!("{more} more {what}"))),
+        );
         self.issues
     }
 }
+
+#[cfg(test)]
+mod tests;

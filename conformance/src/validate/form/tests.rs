@@ -342,7 +342,7 @@ fn problems_past_the_limit_are_counted() {
     let names = vec!["{}"; MAX_ISSUES + 10].join(",");
     let issues = validate(&read(&format!(r#"{{"resourceType":"Patient","name":[{names}]}}"#)));
     assert_eq!(issues.len(), MAX_ISSUES + 1);
-    assert_eq!(issues.last().map(|issue| issue.diagnostics.as_str()), Some("10 more problems are not listed"));
+    assert_eq!(issues.last().map(|issue| issue.diagnostics.as_str()), Some("10 more errors are not listed"));
 }
 
 #[test]
