@@ -1,5 +1,6 @@
-//! Which rows of the HL7 v2-to-FHIR guide a mapping package implements, which it leaves out and why, and which are open.
+//! Which rows of a guide a mapping package implements, which it leaves out and why, and which are open.
 //!
+//! A package for messages is compared with HL7 v2-to-FHIR, one for documents with C-CDA on FHIR in both directions.
 //! Rows of packages name the guide's row they come from (column `guide`); `coverage.csv` of the package gives the reason
 //! for those it leaves out. A citation of a row that the guide does not have is an error: a slip must not count.
 
@@ -12,10 +13,10 @@ use std::path::{Path, PathBuf};
 
 use model::json::Json;
 
-pub use guide::{Guide, GuideRow, Level};
+pub use guide::{Book, Guide, GuideRow, Level};
 
-use crate::lint::Files;
 use crate::lint::view::View;
+use crate::lint::{self, Files};
 
 /// Why the guide could not be read. Fault of the operator.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +136,8 @@ impl Mistake {
 /// What a package does with the guide.
 #[derive(Clone, Debug)]
 pub struct Coverage {
+    /// Which guide.
+    pub book: Book,
     /// Every row of the guide, in its order.
     pub rows: Vec<(GuideRow, Status)>,
     /// Citations and reasons that cannot be right.
@@ -148,13 +151,20 @@ pub struct Coverage {
 /// # Errors
 /// [`CoverageError`] where the guide cannot be read.
 pub fn coverage(reference: &Path, package: &str, files: &Files) -> Result<Coverage, CoverageError> {
-    Ok(compare(&Guide::read(reference)?, package, files))
+    let guide = match lint::documents::is_one(&View::of(package, files), files) {
+        true => Guide::read_cda(reference)?,
+        false => Guide::read(reference)?,
+    };
+    Ok(compare(&guide, package, files))
 }
 
 /// Like [`coverage`], with a guide that is at hand.
 pub fn compare(guide: &Guide, package: &str, files: &Files) -> Coverage {
     let view = View::of(package, files);
-    let ours = ours::Ours::of(&view, files);
+    let ours = match guide.book {
+        Book::Hl7v2 => ours::Ours::of(&view, files),
+        Book::Cda => ours::Ours::of_documents(&view, files),
+    };
     judge::judge(guide, &view, &ours)
 }
 
@@ -231,7 +241,7 @@ impl Coverage {
                 ("counts", counts.to_json()),
             ])
         });
-        let levels = Level::ALL.into_iter().map(|level| (level.as_str(), self.counts(level).to_json()));
+        let levels = self.book.levels().iter().map(|level| (level.as_str(), self.counts(*level).to_json()));
         Json::object([
             ("levels", Json::object(levels)),
             ("total", self.total().to_json()),
@@ -250,7 +260,7 @@ impl Coverage {
             )
         };
         let mut out: Vec<String> =
-            Level::ALL.into_iter().map(|level| line(level.as_str(), self.counts(level))).collect();
+            self.book.levels().iter().map(|level| line(level.as_str(), self.counts(*level))).collect();
         out.push(line("all", self.total()));
         out
     }

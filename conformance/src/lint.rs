@@ -7,7 +7,7 @@
 
 mod clinical;
 mod codes;
-mod documents;
+pub(crate) mod documents;
 mod examples;
 mod reach;
 mod systems;

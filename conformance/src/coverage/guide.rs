@@ -1,4 +1,8 @@
-//! The rows of the HL7 v2-to-FHIR guide, as its tables lie in a folder: identifiers, target elements and codes only.
+//! The rows of a guide, as its tables lie in a folder: identifiers, target elements and codes only.
+//!
+//! Here those of the HL7 v2-to-FHIR guide; [`cda`] reads those of C-CDA on FHIR.
+
+mod cda;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,13 +10,46 @@ use std::path::{Path, PathBuf};
 
 use super::CoverageError;
 
-/// The four kinds of tables.
+/// The guides that packages are compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Book {
+    /// HL7 v2-to-FHIR, hl7.fhir.uv.v2mappings 1.0.0.
+    #[default]
+    Hl7v2,
+    /// C-CDA on FHIR, hl7.fhir.us.ccda 2.0.0: both directions.
+    Cda,
+}
+
+impl Book {
+    /// The kinds of tables it has, from the message or document down.
+    pub fn levels(self) -> &'static [Level] {
+        match self {
+            Self::Hl7v2 => &[Level::Messages, Level::Segments, Level::Datatypes, Level::Codes],
+            Self::Cda => &[Level::ToFhir, Level::FromFhir, Level::Datatypes, Level::Codes],
+        }
+    }
+}
+
+/// Which way a row of a guide goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To FHIR.
+    There,
+    /// From FHIR.
+    Back,
+}
+
+/// The kinds of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Segments of a message structure to resources.
     Messages,
     /// Fields of a segment to elements of a resource.
     Segments,
+    /// Elements of a C-CDA template to elements of a resource.
+    ToFhir,
+    /// Elements of a resource to elements of a C-CDA template.
+    FromFhir,
     /// Components of a data type to an element.
     Datatypes,
     /// Codes to codes.
@@ -20,14 +57,13 @@ pub enum Level {
 }
 
 impl Level {
-    /// All of them, from the message down.
-    pub const ALL: [Self; 4] = [Self::Messages, Self::Segments, Self::Datatypes, Self::Codes];
-
     /// The word for it in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Messages => "messages",
             Self::Segments => "segments",
+            Self::ToFhir => "ccda-to-fhir",
+            Self::FromFhir => "fhir-to-ccda",
             Self::Datatypes => "datatypes",
             Self::Codes => "codesystems",
         }
@@ -57,6 +93,8 @@ pub struct GuideRow {
     pub url: String,
     /// The tables that go on with it: `CX[Identifier]`, `PID[Patient]`.
     pub maps: Vec<String>,
+    /// Which way it goes.
+    pub(super) way: Way,
 }
 
 impl GuideRow {
@@ -85,6 +123,8 @@ pub struct Guide {
     pub(super) known: BTreeSet<String>,
     /// Kind of each table.
     pub(super) tables: BTreeMap<String, Level>,
+    /// Which guide it is.
+    pub book: Book,
 }
 
 impl Guide {
@@ -96,12 +136,9 @@ impl Guide {
         let nested = folder.join("v2-to-fhir");
         let folder = if nested.is_dir() { nested } else { folder.to_owned() };
         let mut guide = Self::default();
-        for level in Level::ALL {
-            for path in files(&folder.join(level.as_str()))? {
-                let read = |source| CoverageError::Read { path: path.clone(), source };
-                let text = String::from_utf8_lossy(&std::fs::read(&path).map_err(read)?).into_owned();
-                let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-                guide.table(level, &stem, &text);
+        for level in guide.book.levels() {
+            for file in files(&folder.join(level.as_str()), "csv")? {
+                guide.table(*level, &file.stem, &file.text);
             }
         }
         Ok(guide)
@@ -130,16 +167,28 @@ impl Guide {
     }
 }
 
-fn files(folder: &Path) -> Result<Vec<PathBuf>, CoverageError> {
+/// A file of a guide.
+struct File {
+    stem: String,
+    text: String,
+}
+
+/// The files of a folder with this extension, in the order of their names.
+fn files(folder: &Path, extension: &str) -> Result<Vec<File>, CoverageError> {
     let read = |source| CoverageError::Read { path: folder.to_owned(), source };
-    let mut out = Vec::new();
+    let mut paths: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(read)? {
-        let path = entry.map_err(read)?.path();
-        if path.extension().is_some_and(|extension| extension == "csv") {
-            out.push(path);
-        }
+        paths.push(entry.map_err(read)?.path());
     }
-    out.sort();
+    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+    paths.sort();
+    let mut out = Vec::new();
+    for path in paths {
+        let read = |source| CoverageError::Read { path: path.clone(), source };
+        let text = String::from_utf8_lossy(&std::fs::read(&path).map_err(read)?).into_owned();
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        out.push(File { stem, text });
+    }
     Ok(out)
 }
 
@@ -180,7 +229,7 @@ impl Columns {
                 maps: NONE,
                 assignment: NONE,
             },
-            Level::Segments | Level::Datatypes => {
+            Level::Segments | Level::Datatypes | Level::ToFhir | Level::FromFhir => {
                 let target = nth("FHIR Attribute", 0);
                 Self {
                     order: 0,
@@ -210,7 +259,9 @@ impl Columns {
                 "" => "-".to_owned(),
                 code => code.to_owned(),
             },
-            Level::Segments | Level::Datatypes => key(level, source, cell(self.identifier), cell(self.order)),
+            Level::Segments | Level::Datatypes | Level::ToFhir | Level::FromFhir => {
+                key(level, source, cell(self.identifier), cell(self.order))
+            }
         };
         let syntax: String = cell(self.syntax).chars().filter(char::is_ascii_alphanumeric).collect();
         let target = match (level, cell(self.target), cell(self.extension)) {
@@ -229,6 +280,7 @@ impl Columns {
             target: target.split_whitespace().collect::<Vec<_>>().join(" "),
             url: if assignment.starts_with("http") { assignment.to_owned() } else { String::new() },
             maps: cell(self.maps).split([' ', '\n', ';', ',']).filter(|m| !m.is_empty()).map(str::to_owned).collect(),
+            way: Way::There,
         }
     }
 }

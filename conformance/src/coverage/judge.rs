@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lint::view::View;
 
-use super::guide::{Guide, GuideRow, Level};
+use super::guide::{Guide, GuideRow, Level, Way};
 use super::ours::{Cited, Ours, Reason, Served};
 use super::{Coverage, Mistake, Status};
 
@@ -56,7 +56,7 @@ pub(super) fn judge(guide: &Guide, view: &View, ours: &Ours) -> Coverage {
         }
     }
     mistakes.sort();
-    Coverage { rows, mistakes, sources: sources(ours) }
+    Coverage { book: guide.book, rows, mistakes, sources: sources(ours) }
 }
 
 /// What the rows of ours that cite a row of a segment, data type or vocabulary make of it.
@@ -91,6 +91,9 @@ fn is_same(row: &GuideRow, ours: &str, view: &View) -> bool {
     if !row.url.is_empty() && row.target.contains("extension") && row.target.ends_with("url") {
         return names(ours).any(|name| view.url(name).as_deref() == Some(row.url.as_str()));
     }
+    if row.way == Way::Back {
+        return is_same_place(&row.target, ours);
+    }
     let theirs = elements(&row.target);
     let ours = elements(ours.split_once('.').map_or("", |(_, path)| path));
     let equal = |a: &str, b: &str| a == b || chosen(a, b) || chosen(b, a);
@@ -98,7 +101,37 @@ fn is_same(row: &GuideRow, ours: &str, view: &View) -> bool {
         short.len() <= long.len() && short.iter().zip(long).all(|(a, b)| equal(a, b))
     };
     let last = matches!((theirs.last(), ours.last()), (Some(a), Some(b)) if equal(a, b));
-    last || begins(&theirs, &ours) || begins(&ours, &theirs)
+    // Our tables of data types begin where the type does.
+    let inside = row.level == Level::ToFhir && ours.len() > 1 && theirs.windows(ours.len()).any(|part| part == ours);
+    last || inside || begins(&theirs, &ours) || begins(&ours, &theirs)
+}
+
+/// Whether our row's place is the C-CDA element that the guide names, as far as names tell: the row may stand at the
+/// element's holder or at an attribute of it.
+fn is_same_place(theirs: &str, ours: &str) -> bool {
+    let names = |path: &str| -> Vec<String> {
+        let mut depth = 0usize;
+        let outside = path.chars().filter(|letter| {
+            match letter {
+                '[' => depth += 1,
+                ']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0 && *letter != ']'
+        });
+        let outside: String = outside.collect();
+        outside.split(['/', '@', '.', ' ']).filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect()
+    };
+    // A template is named by its title: which element it is, the row's own predicates say.
+    if theirs.contains(' ') {
+        return true;
+    }
+    let (theirs, ours) = (names(theirs), names(ours));
+    let same =
+        |a: Option<&String>, b: Option<&String>| matches!((a, b), (Some(a), Some(b)) if b.starts_with(a.as_str()));
+    let (last, holder) = (theirs.last(), theirs.iter().rev().nth(1));
+    let near = ours.iter().rev().take(2).any(|name| same(last, Some(name)));
+    near || same(holder, ours.last())
 }
 
 /// `value` and `valueQuantity`.
@@ -179,10 +212,13 @@ fn citations(guide: &Guide, ours: &Ours) -> Vec<Mistake> {
             mistake(cited, format!("the guide has no {what} {}", if known { citation } else { table }));
         }
     }
+    for (citation, cited) in &ours.astray {
+        mistake(cited, format!("the row does not go the way of {citation}"));
+    }
     for (table, cited) in &ours.whole {
         match guide.tables.get(table) {
             None => mistake(cited, format!("the guide has no table {table}")),
-            Some(Level::Segments | Level::Datatypes) => {
+            Some(Level::Segments | Level::Datatypes | Level::ToFhir | Level::FromFhir) => {
                 mistake(cited, format!("expected a row of {table}, as {table}#…"))
             }
             Some(_) => {}

@@ -1,5 +1,7 @@
 //! What a package says of the guide: the citations of its rows, and its reasons.
 
+mod cda;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lint::Files;
@@ -63,6 +65,8 @@ pub(super) struct Ours {
     pub(super) cited: BTreeMap<String, Vec<Cited>>,
     /// Citations of a table as a whole, from message tables.
     pub(super) whole: Vec<(String, Cited)>,
+    /// Citations by rows that do not go the guide's way.
+    pub(super) astray: Vec<(String, Cited)>,
     pub(super) reasons: Vec<Reason>,
     /// By structure of HL7 v2: what its message table reads, and the fallback's.
     pub(super) structures: BTreeMap<String, Served>,

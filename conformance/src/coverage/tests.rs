@@ -1,3 +1,5 @@
+mod cda;
+
 use super::*;
 
 const HEAD: &str = "x,,,,,,,,,,,,,,,,,,\nSort Order,Identifier,Name,Data Type,Min,Max,Computable ANTLR,Computable FHIRPath,Narrative,FHIR Attribute,,Data Type,Min,Max,Data Type Mapping,Vocabulary Mapping,Assignment,,\n";
@@ -181,5 +183,41 @@ fn the_page_of_the_coverage_is_up_to_date() {
     assert!(
         std::fs::read_to_string(&path).unwrap_or_default() == page,
         "UPDATE_GOLDEN=1 rewrites docs/coverage-hl7v2.md"
+    );
+}
+
+fn ccda(reference: &Path) -> Coverage {
+    coverage(reference, "ccda-base", &mappers::Packages::embedded_files()).unwrap()
+}
+
+#[test]
+fn the_package_for_documents_covers_its_guide() {
+    let Some(folder) = reference("the_package_for_documents_covers_its_guide") else { return };
+    let found = ccda(&folder);
+    let mistakes: Vec<String> = found.mistakes.iter().map(Mistake::to_line).collect();
+    assert_eq!(mistakes, Vec::<String>::new());
+    for (level, implemented) in CCDA_FLOOR {
+        let counts = found.counts(level);
+        assert!(counts.implemented >= implemented, "{level}: {} implemented", counts.implemented);
+        assert_eq!(counts.open, 0, "{level}: {:?}", found.clone().row_lines(AllRows::OpenOnly));
+    }
+}
+
+/// By level: how many rows are implemented at least. None is open.
+const CCDA_FLOOR: [(Level, usize); 4] =
+    [(Level::ToFhir, 121), (Level::FromFhir, 99), (Level::Datatypes, 56), (Level::Codes, 361)];
+
+#[test]
+fn the_page_of_the_coverage_of_documents_is_up_to_date() {
+    let Some(folder) = reference("the_page_of_the_coverage_of_documents_is_up_to_date") else { return };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/coverage-ccda.md");
+    let page = ccda(&folder).to_markdown();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, page).unwrap();
+        return;
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == page,
+        "UPDATE_GOLDEN=1 rewrites docs/coverage-ccda.md"
     );
 }

@@ -11,7 +11,7 @@ use super::view::{Row, View, rows};
 use super::{Files, Finding};
 
 /// Whether a package reads documents made of elements.
-pub(super) fn is_one(view: &View, files: &Files) -> bool {
+pub(crate) fn is_one(view: &View, files: &Files) -> bool {
     view.chain().iter().any(|package| files_below(files, &format!("{package}/templates/")).next().is_some())
 }
 

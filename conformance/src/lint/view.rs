@@ -135,6 +135,22 @@ impl View {
         })
     }
 
+    /// The tables of a level of a package for documents, by stem; `entries` is a table by itself.
+    pub(crate) fn documents(&self, level: &str, files: &Files) -> BTreeMap<String, Vec<Row>> {
+        let mut out: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+        for package in self.chain.iter().rev() {
+            let prefix = format!("{package}/{level}");
+            for (path, bytes) in files.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
+                let Some(stem) = path.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".csv")) else {
+                    continue;
+                };
+                let inherited = out.remove(stem).unwrap_or_default();
+                out.insert(stem.to_owned(), merged(level, rows(path, bytes), inherited));
+            }
+        }
+        out
+    }
+
     /// A URL by its name, or as it stands.
     pub(crate) fn url(&self, name: &str) -> Option<String> {
         if name.contains(':') {
@@ -169,6 +185,7 @@ fn merged(level: &str, own: Vec<Row>, inherited: Vec<Row>) -> Vec<Row> {
         let columns: &[&str] = match level {
             "codes" => &["code"],
             "messages" => &["group", "segment", "when"],
+            "entries" => &["element", "template", "code", "when"],
             _ => &["source", "target", "when"],
         };
         columns.iter().map(|column| row.cell(column).to_owned()).collect()

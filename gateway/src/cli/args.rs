@@ -366,9 +366,10 @@ pub(crate) enum ConformanceCommand {
         #[arg(required = true, value_name = "PACKAGE")]
         packages: Vec<PathBuf>,
     },
-    /// Compares a mapping package with the HL7 v2-to-FHIR guide: implemented, left out with a reason, or open, row by row.
+    /// Compares a mapping package with its guide (HL7 v2-to-FHIR, or C-CDA on FHIR in both directions): implemented, left
+    /// out with a reason, or open, row by row.
     #[command(
-        after_help = "Examples: anchorline conformance coverage --reference v2-to-fhir --check\n          anchorline conformance coverage --reference v2-to-fhir --segment PID --segment CX"
+        after_help = "Examples: anchorline conformance coverage --reference v2-to-fhir --check\n          anchorline conformance coverage --reference v2-to-fhir --segment PID --segment CX\n          anchorline conformance coverage --reference ccda-on-fhir --package ccda-base --segment CF-allergy"
     )]
     Coverage(CoverageArguments),
     /// Measures mappings over a corpus: what is kept, made up, valid, honest and fast; ours or another converter's.
@@ -391,8 +392,8 @@ pub(crate) enum ConformanceCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct CoverageArguments {
-    /// The guide's tables as CSV: a folder with messages, segments, datatypes and codesystems
-    /// [default: $ANCHORLINE_REFERENCE].
+    /// The guide's tables as CSV: a folder with messages, segments, datatypes and codesystems; of documents one with
+    /// tables-ccda-to-fhir, tables-fhir-to-ccda, datatypes, conceptmaps and terms [default: $ANCHORLINE_REFERENCE].
     #[arg(long, value_name = "DIR")]
     pub(crate) reference: Option<PathBuf>,
     /// The mapping package, by name or by folder [default: hl7v2-base].
@@ -404,7 +405,7 @@ pub(crate) struct CoverageArguments {
     /// Writes the page for people, in Markdown.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
-    /// Lists each row of the tables of this segment, data type, vocabulary or message structure; may be repeated.
+    /// Lists each row of the tables of this segment, data type, vocabulary, message structure or template; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(crate) segment: Vec<String>,
     /// Lists the rows that are open.

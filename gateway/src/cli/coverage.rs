@@ -1,4 +1,4 @@
-//! `anchorline conformance coverage`: which rows of the HL7 v2-to-FHIR guide a mapping package implements.
+//! `anchorline conformance coverage`: which rows of its guide a mapping package implements.
 
 use std::path::PathBuf;
 
