@@ -10,7 +10,10 @@ use crate::map::{AliasId, SELF, Way};
 use crate::package::LoadError;
 use crate::path::{self, At, Holds, Step, Target};
 use crate::tree::path::{Path, find, parse, split};
-use crate::tree::table::{Entry, Form, Identity, Match, Part, Row, SectionRule, Source, Table, Term, Test, Via};
+use crate::tree::table::{Entry, Form, Identity, Match, Part, Place, Row, SectionRule, Source, Table, Term, Test, Via};
+
+/// The code of the section around.
+const SECTION: &str = "~section/code/@code";
 
 /// What a row belongs to.
 struct Owner {
@@ -172,14 +175,34 @@ impl Compiler<'_> {
         Ok(Row { source, role, target, via, with, when, way, rule, each })
     }
 
-    /// `match,Observation.hasMember[0]`: what the way back asks of a resource; with `via` one of these values.
+    /// `match,Observation.hasMember[0]`: what the way back asks of a resource; with `via` one of these values. Several
+    /// elements stand between `|`, each with its own values after `=`. With `parent(DiagnosticReport)` it is asked only of
+    /// what is written inside one; with `~section/code/@code=…` and no element the section is what is asked for.
     fn tree_match(&mut self, raw: &RawRow, owner: &Owner) -> Result<Match, String> {
+        let place = match self.tree_when(raw.cell(4), owner)?.as_slice() {
+            [] => None,
+            [Term { negated, test: Test::Parent(kind) }] => Some(Place::Inside(kind.clone(), *negated)),
+            [Term { negated: false, test: Test::In(path, codes) }]
+                if *path == parse(SECTION)? && raw.cell(1).is_empty() =>
+            {
+                Some(Place::Section(codes.clone()))
+            }
+            _ => return Err("a match asks of the place parent(Type), or without an element the section".to_owned()),
+        };
         let (negated, text) = match raw.cell(1).strip_prefix('!') {
             Some(text) => (true, text),
             None => (false, raw.cell(1)),
         };
-        let (_, target) = self.tree_target(text, owner)?;
-        Ok(Match { target, values: raw.cell(2).split_whitespace().map(SmolStr::new).collect(), negated })
+        let list = |text: &str| text.split_whitespace().map(SmolStr::new).collect::<Vec<_>>();
+        let mut any = Vec::new();
+        for one in text.split('|').filter(|one| !one.is_empty()) {
+            let (element, values) = one.split_once('=').unwrap_or((one, raw.cell(2)));
+            any.push((self.tree_target(element, owner)?.1, list(values)));
+        }
+        if any.is_empty() && !matches!(place, Some(Place::Section(_))) {
+            return Err("expected an element".to_owned());
+        }
+        Ok(Match { any, negated, place })
     }
 
     fn tree_target(&mut self, text: &str, owner: &Owner) -> Result<(AliasId, Target), String> {

@@ -26,6 +26,9 @@ const STRUCTURE: [&str; 11] = [
     "ID",
 ];
 
+/// What is dropped of a statement that no table has read: where it points to in the narrative.
+const POINTERS: [&str; 1] = ["ID"];
+
 /// Why a leaf of structure is in no element.
 const BY_STRUCTURE: SmolStr = SmolStr::new_static("structure: says which table reads the element");
 /// Why a pointer into the narrative is in no element.
@@ -33,6 +36,14 @@ const BY_NARRATIVE: SmolStr = SmolStr::new_static("a pointer into the narrative,
 /// Why a null is in no element.
 const BY_NULL: SmolStr =
     SmolStr::new_static("nullFlavor: the document says there is no value, so the element is absent");
+
+/// How far below what is kept stands.
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    elements: usize,
+    /// In a statement that no table has read.
+    unread: bool,
+}
 
 impl<'d> Run<'_, 'd> {
     /// Keeps with a finished resource what is left of an element.
@@ -49,7 +60,7 @@ impl<'d> Run<'_, 'd> {
         let Some(resource) = self.resources.get_mut(number) else { return };
         let (mut object, node) = (std::mem::take(&mut resource.object), resource.node);
         if element.leaf_range().any(|leaf| self.is_unused(leaf)) {
-            self.keep_below(element, &mut path, &mut object, node, 0);
+            self.keep_below(element, &mut path, &mut object, node, Depth::default());
         }
         if let Some(resource) = self.resources.get_mut(number) {
             resource.object = object;
@@ -62,14 +73,17 @@ impl<'d> Run<'_, 'd> {
             return;
         }
         let mut path = String::new();
-        self.keep_below(element, &mut path, object, node, 0);
+        self.keep_below(element, &mut path, object, node, Depth::default());
     }
 
-    fn keep_below(&mut self, element: Element<'d>, path: &mut String, object: &mut Object, node: Node, depth: usize) {
-        let is_template = element.name() == "templateId";
+    fn keep_below(&mut self, element: Element<'d>, path: &mut String, object: &mut Object, node: Node, depth: Depth) {
+        // What no table has read is kept with what says which kind of statement it is: the way back writes it again.
+        let unread = depth.unread || self.is_unread(element);
+        let is_template = element.name() == "templateId" && !unread;
+        let structure: &[&str] = if unread { &POINTERS } else { &STRUCTURE };
         for attribute in element.attributes() {
             let Some(leaf) = attribute.leaf.filter(|leaf| self.is_unused(*leaf)) else { continue };
-            if is_template || STRUCTURE.contains(&attribute.name) {
+            if is_template || structure.contains(&attribute.name) {
                 self.consume(leaf);
                 self.trace.drop_piece(leaf, &BY_STRUCTURE);
                 continue;
@@ -93,7 +107,7 @@ impl<'d> Run<'_, 'd> {
             let url = format!("{KEPT}{path}text()");
             self.keep(leaf, &url, text.trim(), object, node);
         }
-        if depth > 200 {
+        if depth.elements > 200 {
             return;
         }
         let mut counts: Vec<(&str, u32)> = Vec::new();
@@ -117,9 +131,17 @@ impl<'d> Run<'_, 'd> {
                 path.push_str(&format!("[{count}]"));
             }
             path.push('/');
-            self.keep_below(child, path, object, node, depth + 1);
+            self.keep_below(child, path, object, node, Depth { elements: depth.elements + 1, unread });
             path.truncate(length);
         }
+    }
+
+    /// Whether an element leads to a statement, below the one at hand, that no table has read.
+    fn is_unread(&self, element: Element<'d>) -> bool {
+        let statement = |element: Element<'d>| self.tables.entries.contains_key(element.name());
+        matches!(element.name(), "entryRelationship" | "component")
+            && element.children().any(statement)
+            && !element.children().any(|child| statement(child) && self.is_read(child.id()))
     }
 
     fn keep(&mut self, leaf: u32, url: &str, text: &str, object: &mut Object, node: Node) {

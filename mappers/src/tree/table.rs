@@ -60,9 +60,19 @@ pub(crate) struct Table {
 /// What a resource must say, or must not.
 #[derive(Debug)]
 pub(crate) struct Match {
-    pub(crate) target: Target,
-    pub(crate) values: Vec<SmolStr>,
+    /// Elements, one of which must be there, with one of its values if any are named.
+    pub(crate) any: Vec<(Target, Vec<SmolStr>)>,
     pub(crate) negated: bool,
+    pub(crate) place: Option<Place>,
+}
+
+/// Where a resource is written.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// Asked only inside a resource of this type; where negated, only outside.
+    Inside(SmolStr, bool),
+    /// The table is taken only in sections of these codes.
+    Section(Vec<SmolStr>),
 }
 
 /// What the id of a resource is made of: the first alternative whose first part is there.

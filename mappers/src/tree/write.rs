@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use model::json::{Json, Object};
 use model::outcome::{Issue, Severity};
-use smol_str::SmolStr;
 
 use super::path::{End, Path};
 use super::table::{Row, Source, Table, Tables, Term, Test, Via};
@@ -22,12 +21,14 @@ use crate::trace::Loss;
 use crate::types::{RenderContext, Rendered};
 
 mod compose;
+mod kept;
 mod loss;
 mod narrative;
 mod node;
 mod order;
 mod place;
 mod schema;
+mod statement;
 mod values;
 
 use node::{Child, Node};
@@ -52,6 +53,8 @@ struct Writer<'a, 'b> {
     issues: Vec<Issue>,
     /// What is to be written into the element around, by the step that names it.
     above: Vec<(Path, String)>,
+    /// The code of the section being written.
+    section: Option<String>,
 }
 
 /// Writes a document of a Bundle.
@@ -77,6 +80,7 @@ pub(crate) fn write_document(
         open: Vec::new(),
         issues,
         above: Vec::new(),
+        section: None,
     };
     let home = library.resources.iter().position(|json| model::resource::resource_type(json) == Some("Composition"));
     let entry = compiled.tree.entries.get("ClinicalDocument").and_then(|entries| entries.first());
@@ -349,7 +353,7 @@ impl<'b> Writer<'_, 'b> {
         let (Some(table), Some(object)) = (self.tables.tables.get(number), found.json.as_object()) else {
             return false;
         };
-        if !matches(table, object) {
+        if !statement::matches(table, object, &table.root, None) {
             return false;
         }
         let mut scratch = Node::new("scratch");
@@ -431,116 +435,6 @@ impl<'b> Writer<'_, 'b> {
         true
     }
 
-    /// A resource by whatever table reads what it becomes.
-    fn dispatch(&mut self, path: &Path, found: Found<'b>, node: &mut Node) -> bool {
-        let Some(target) = self.library.find(found.json) else { return false };
-        let in_section = node.name == "section";
-        let mut above = path.clone();
-        let Some(last) = above.steps.pop() else { return false };
-        let name = last.name.as_deref().filter(|_| !in_section);
-        let Some(made) = self.statement(target, in_section, name) else { return false };
-        above.end = End::Element;
-        let holder = if above.steps.is_empty() { Some(node) } else { place::open(node, &above, true) };
-        match holder {
-            Some(holder) => {
-                holder.push(made);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// The clinical statement of a resource, of an element of this name if one is asked for.
-    fn statement(&mut self, target: usize, in_section: bool, name: Option<&str>) -> Option<Node> {
-        let kind = self.library.kind(target);
-        let object = self.library.resources.get(target)?.as_object()?;
-        let (element, entry, number) = self.tables.order.iter().find_map(|(element, at)| {
-            if name.is_some_and(|name| name != element) {
-                return None;
-            }
-            let entry = self.tables.entries.get(element)?.get(*at)?;
-            let number = *entry.tables.first()?;
-            let table = self.tables.tables.get(number)?;
-            let fits = table.root == kind && table.identity.is_some() && matches(table, object);
-            fits.then_some((element, entry, number))
-        })?;
-        let table = self.tables.tables.get(number)?;
-        let mut node = Node::new(element.clone());
-        if let Some(oid) = entry.templates.first() {
-            place::template(&mut node, oid);
-        }
-        let above = std::mem::take(&mut self.above);
-        let entered = self.enter(table, target, &mut node);
-        let inner = std::mem::replace(&mut self.above, above);
-        if !entered {
-            return None;
-        }
-        match table.wrap.filter(|_| in_section) {
-            Some(wrap) => self.wrapped(wrap, node, inner),
-            None => Some(node),
-        }
-    }
-
-    /// The act that stands around a statement in a section.
-    fn wrapped(&mut self, number: usize, inner: Node, above: Vec<(Path, String)>) -> Option<Node> {
-        let table = self.tables.tables.get(number)?;
-        let of = |(element, at): &(SmolStr, usize)| {
-            let entry = self.tables.entries.get(element)?.get(*at)?;
-            entry.tables.contains(&number).then(|| (element.clone(), entry.templates.first().cloned()))
-        };
-        let (element, template) = self.tables.order.iter().find_map(of)?;
-        let mut node = Node::new(element);
-        if let Some(oid) = template {
-            place::template(&mut node, &oid);
-        }
-        let holder = table.rows.iter().filter(|row| matches!(row.via, Via::Dispatch(_))).find_map(|row| {
-            let Source::Path(path) = &row.source else { return None };
-            let mut holder = path.clone();
-            let takes = holder.steps.pop().is_some_and(|last| last.name.is_none_or(|name| name == inner.name));
-            takes.then_some(holder)
-        });
-        if let Some(holder) = holder {
-            place::open(&mut node, &holder, true)?.push(inner);
-        }
-        for (path, text) in above {
-            if path.ancestor().is_some_and(|step| place::fits(&node, step)) {
-                place::put(&mut node, &path.below(), false, &text);
-            }
-        }
-        let none = Object::new();
-        for row in table.rows.iter().filter(|row| row.way == Way::Backward) {
-            if let (Source::Path(path), Via::Written(text)) = (&row.source, &row.via)
-                && self.may(row, &none, &node)
-            {
-                written(&mut node, path, text);
-            }
-        }
-        Some(node)
-    }
-
-    /// Writes leaves that came from a document and had no home, where their place is plain.
-    fn kept(&mut self, object: &'b Object, node: &mut Node) {
-        let items = object.get("extension").and_then(Json::as_array).unwrap_or_default();
-        let before = node.clone();
-        for item in items {
-            let url = item.text_at(&["url"]).and_then(|url| url.strip_prefix(super::keep::KEPT));
-            let (Some(url), Some(text)) = (url, item.text_at(&["valueString"])) else { continue };
-            let Ok(path) = super::path::parse(url) else { continue };
-            if path.ancestor().is_some() {
-                self.above.push((path, text.to_owned()));
-                self.taken.take_all(item);
-                continue;
-            }
-            // Which of several relations it was of is not known any more.
-            if !place::leads_elsewhere(&before, &path)
-                && !place::stands(&before, &path)
-                && place::put_counted(node, &path, text)
-            {
-                self.taken.take_all(item);
-            }
-        }
-    }
-
     /// Says which resources no row has written, and lists what of the others was left.
     fn unwritten(&mut self, account: Option<&mut Loss>) {
         for (number, json) in self.library.resources.iter().enumerate() {
@@ -578,18 +472,6 @@ fn says(value: &Json, constant: &Json) -> bool {
         }
         (value, constant) => value == constant,
     }
-}
-
-/// Whether a resource is what a table's `match` rows ask for.
-fn matches(table: &Table, object: &Object) -> bool {
-    table.matches.iter().all(|wanted| {
-        let mut held = false;
-        each(object, &wanted.target.steps, wanted.target.anchor, &mut |found| {
-            held |= wanted.values.is_empty()
-                || lexeme(found.json).is_some_and(|text| wanted.values.iter().any(|value| *value == text));
-        });
-        held != wanted.negated
-    })
 }
 
 /// The OID that a system's URI stands for.

@@ -26,7 +26,8 @@ pub(super) fn open<'n>(node: &'n mut Node, path: &Path, new: bool) -> Option<&'n
     Some(here)
 }
 
-fn is_holder(step: &Step) -> bool {
+/// Whether a step leads through a relation.
+pub(super) fn is_holder(step: &Step) -> bool {
     step.name.as_ref().is_some_and(|name| HOLDERS.contains(&name.as_str()))
 }
 

@@ -1,0 +1,146 @@
+//! What a document says is said by the document written of its Bundle: statuses, kinds of requests, templates.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at what it does not expect")]
+
+use formats::cda::{Document, Limits};
+use mappers::{Context, Packages, RenderContext};
+use model::json::{Json, parse};
+
+fn read(text: &str) -> Json {
+    let document = Document::parse(text.as_bytes(), &Limits::default()).unwrap();
+    let packages = Packages::embedded().unwrap();
+    packages.named("ccda-base").unwrap().map_cda(&document, &Context::default()).bundle
+}
+
+fn write(bundle: &Json) -> String {
+    let packages = Packages::embedded().unwrap();
+    let rendered = packages.named("ccda-base").unwrap().write_cda(bundle, &RenderContext::default());
+    String::from_utf8(rendered.bytes).unwrap()
+}
+
+/// A document with one section.
+fn document(section: &str, entries: &str) -> String {
+    format!(
+        r#"<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:sdtc="urn:hl7-org:sdtc" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<id root="2.999.1" extension="d"/><code code="34133-9" codeSystem="2.16.840.1.113883.6.1"/><title>Summary</title><effectiveTime value="20240102030405+0000"/>
+<recordTarget><patientRole><id root="2.999.2" extension="p"/><patient><name><given>Tove</given><family>Aalto</family></name></patient></patientRole></recordTarget>
+<component><structuredBody><component><section><code code="{section}" codeSystem="2.16.840.1.113883.6.1"/><title>Section</title><text>-</text>{entries}</section></component></structuredBody></component></ClinicalDocument>"#
+    )
+}
+
+fn all<'b>(bundle: &'b Json, kind: &str) -> Vec<&'b Json> {
+    let resources = bundle.items("entry").iter().filter_map(|entry| entry.get("resource"));
+    resources.filter(|resource| resource.text_at(&["resourceType"]) == Some(kind)).collect()
+}
+
+/// A Bundle of a patient and these resources, as JSON.
+fn bundle(resources: &str) -> Json {
+    let text = format!(
+        r#"{{"resourceType":"Bundle","type":"collection","entry":[
+{{"resource":{{"resourceType":"Patient","id":"p","name":[{{"family":"Aalto"}}]}}}},{resources}]}}"#
+    );
+    parse(text.as_bytes(), &model::json::Limits::default()).unwrap()
+}
+
+#[test]
+fn results_of_a_battery_without_a_code_stay_results() {
+    let entry = r#"<entry><organizer classCode="BATTERY" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.1"/><id root="2.999.3"/>
+<code nullFlavor="NA"/><statusCode code="completed"/><component><observation classCode="OBS" moodCode="EVN">
+<templateId root="2.16.840.1.113883.10.20.22.4.2"/><id root="2.999.4"/><code code="718-7" codeSystem="2.16.840.1.113883.6.1"/>
+<statusCode code="completed"/><value xsi:type="PQ" value="7.1" unit="g/dL"/></observation></component></organizer></entry>"#;
+    let made = read(&document("30954-2", entry));
+    assert_eq!(all(&made, "Observation")[0].items("category").len(), 1, "{}", made.pretty());
+    assert!(write(&made).contains("2.16.840.1.113883.10.20.22.4.2\""));
+    // In a report a result is one whatever its category.
+    let other = write(&bundle(
+        r#"{"resource":{"resourceType":"DiagnosticReport","id":"r","status":"final","code":{"text":"Panel"},"subject":{"reference":"Patient/p"},
+"result":[{"reference":"Observation/o"}]}},{"resource":{"resourceType":"Observation","id":"o","status":"final","code":{"text":"Haemoglobin"},
+"subject":{"reference":"Patient/p"},"valueString":"7.1"}}"#,
+    ));
+    assert!(other.contains("2.16.840.1.113883.10.20.22.4.2\""), "{other}");
+}
+
+/// The status that comes back.
+#[track_caller]
+fn returns(kind: &str, status: &str, more: &str) {
+    let resource = format!(
+        r#"{{"resource":{{"resourceType":"{kind}","id":"x","status":"{status}","code":{{"coding":[{{"system":"http://loinc.org","code":"718-7"}}]}},"subject":{{"reference":"Patient/p"}}{more}}}}}"#
+    );
+    let written = write(&bundle(&resource));
+    let again = read(&written);
+    let found: Vec<&str> = all(&again, kind).iter().filter_map(|one| one.text_at(&["status"])).collect();
+    assert_eq!(found, [status], "{kind} {status}: {written}");
+}
+
+#[test]
+fn results_keep_their_status() {
+    let laboratory = r#","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}],"valueString":"a""#;
+    for status in
+        ["registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown"]
+    {
+        returns("Observation", status, laboratory);
+        returns("Observation", status, r#","valueString":"a""#);
+        returns("DiagnosticReport", status, "");
+    }
+    for status in ["partial", "appended"] {
+        returns("DiagnosticReport", status, "");
+    }
+}
+
+#[test]
+fn a_document_keeps_its_status() {
+    for status in ["preliminary", "final", "amended", "entered-in-error"] {
+        let composition = format!(
+            r#"{{"resource":{{"resourceType":"Composition","id":"c","status":"{status}","type":{{"coding":[{{"system":"http://loinc.org","code":"34133-9"}}]}},
+"subject":{{"reference":"Patient/p"}},"date":"2024-01-02","author":[{{"display":"-"}}],"title":"Summary"}}}}"#
+        );
+        let written = write(&bundle(&composition));
+        assert_eq!(all(&read(&written), "Composition")[0].text_at(&["status"]), Some(status), "{written}");
+    }
+}
+
+#[test]
+fn requests_come_back_as_what_they_were() {
+    for (element, class, template) in [
+        ("act", "ACT", "2.16.840.1.113883.10.20.22.4.39"),
+        ("procedure", "PROC", "2.16.840.1.113883.10.20.22.4.41"),
+        ("observation", "OBS", "2.16.840.1.113883.10.20.22.4.44"),
+        ("encounter", "ENC", "2.16.840.1.113883.10.20.22.4.40"),
+        ("substanceAdministration", "SBADM", "2.16.840.1.113883.10.20.22.4.42"),
+        ("supply", "SPLY", "2.16.840.1.113883.10.20.22.4.43"),
+    ] {
+        let more = if element == "substanceAdministration" {
+            r#"<consumable><manufacturedProduct><manufacturedMaterial><code code="197361" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>"#
+        } else {
+            ""
+        };
+        let entry = format!(
+            r#"<entry><{element} classCode="{class}" moodCode="INT"><templateId root="{template}"/><id root="2.999.5"/>
+<code code="71388002" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="active"/>{more}</{element}></entry>"#
+        );
+        let written = write(&read(&document("18776-5", &entry)));
+        assert!(
+            written.contains(&format!("<{element} ")) && written.contains(&format!("\"{template}\"")),
+            "{element}: {written}"
+        );
+    }
+}
+
+#[test]
+fn requests_from_elsewhere_are_what_they_carry() {
+    for (more, template) in [
+        (r#""code":{"coding":[{"system":"http://loinc.org","code":"718-7"}]}"#, "44"),
+        (r#""code":{"coding":[{"system":"http://www.ama-assn.org/go/cpt","code":"70548"}]}"#, "41"),
+        (
+            r#""code":{"text":"Scan"},"category":[{"coding":[{"system":"http://snomed.info/sct","code":"363679005"}]}]"#,
+            "44",
+        ),
+        (r#""code":{"text":"Repair"},"bodySite":[{"text":"Left knee"}]"#, "41"),
+        (r#""code":{"text":"Advice"}"#, "39"),
+    ] {
+        let written = write(&bundle(&format!(
+            r#"{{"resource":{{"resourceType":"ServiceRequest","id":"s","status":"active","intent":"order","subject":{{"reference":"Patient/p"}},{more}}}}}"#
+        )));
+        assert!(written.contains(&format!("2.16.840.1.113883.10.20.22.4.{template}\"")), "{template}: {written}");
+    }
+}
