@@ -168,8 +168,15 @@ pub(crate) fn find<'o>(root: &'o Object, steps: &[Step], indexes: &Indexes) -> O
 pub(crate) fn place_of(root: &Object, steps: &[Step], indexes: &Indexes, item: &Json) -> Option<u32> {
     let (last, before) = steps.split_last()?;
     let items = if before.is_empty() { root.get(&last.name) } else { find(root, before, indexes)?.get(&last.name) };
-    let found = items?.as_array()?.iter().position(|known| known == item)?;
-    u32::try_from(found).ok()
+    position(items?.as_array()?, item)
+}
+
+/// So far back an array is searched for an item that is there already: lists of tens of thousands take no time for it.
+const NEAR: usize = 2048;
+
+fn position(items: &[Json], item: &Json) -> Option<u32> {
+    let found = items.iter().enumerate().rev().take(NEAR).find(|(_, known)| *known == item);
+    found.and_then(|(at, _)| u32::try_from(at).ok())
 }
 
 /// Takes the last item of an array that a path appends to out again, if an earlier one is the same; says which.
@@ -185,9 +192,9 @@ pub(crate) fn drop_repeat(root: &mut Object, steps: &[Step], indexes: &Indexes) 
     };
     let items = items.and_then(Json::as_array_mut)?;
     let (newest, others) = items.split_last()?;
-    let same = others.iter().position(|item| item == newest)?;
+    let same = position(others, newest)?;
     items.pop();
-    u32::try_from(same).ok()
+    Some(same)
 }
 
 /// The value at the end of a path, to change it, if there is one.

@@ -57,9 +57,14 @@ impl CodeMap {
         found.and_then(|index| self.rows.get(*index)).filter(|concept| !concept.target.is_empty())
     }
 
-    /// What a set of codes becomes, such as the uses of an address: what the first becomes that has a target.
+    /// What a set of codes becomes, such as the uses of an address: what the first becomes that has a target. A language
+    /// of three letters with a country (`fra-CA`) becomes what the language becomes.
     pub(crate) fn forward_any(&self, codes: &str) -> Option<&Concept> {
-        self.forward(codes).or_else(|| codes.split_ascii_whitespace().find_map(|code| self.forward(code)))
+        let plain = |code: &str| code.len() == 3 && code.bytes().all(|b| b.is_ascii_lowercase());
+        let language =
+            || codes.split_once('-').filter(|(code, _)| plain(code)).and_then(|(code, _)| self.forward(code));
+        let each = || codes.split_ascii_whitespace().find_map(|code| self.forward(code));
+        self.forward(codes).or_else(each).or_else(language)
     }
 
     /// Whether the table has the code, with or without a target.

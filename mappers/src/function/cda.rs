@@ -12,6 +12,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "universal", arguments: 0, forward: universal, backward: Some(bare) },
     Function { name: "scheme", arguments: 0, forward: scheme, backward: None },
     Function { name: "contact", arguments: 0, forward: contact, backward: Some(super::same) },
+    Function { name: "language", arguments: 0, forward: language, backward: Some(super::same) },
     Function { name: "instantUtc", arguments: 0, forward: instant_utc, backward: Some(super::time::digits_of_time) },
 ];
 
@@ -36,6 +37,16 @@ fn bare(back: &Back<'_>) -> Option<Vec<String>> {
     let value = back.value;
     let bare = value.strip_prefix("urn:oid:").or_else(|| value.strip_prefix("urn:uuid:")).unwrap_or(value);
     Some(vec![bare.to_owned()])
+}
+
+/// A language tag of the form that RFC 5646 has: nothing else is a code of a language.
+fn language(call: &Call<'_>) -> Result<Output, Failure> {
+    let text = call.value.trim();
+    let mut parts = text.split('-');
+    let primary = parts.next().unwrap_or_default();
+    let letters = (2..=3).contains(&primary.len()) && primary.bytes().all(|b| b.is_ascii_alphabetic());
+    let tails = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    if letters && tails { exact(text) } else { Err(Failure("expected a language as RFC 5646 writes it")) }
 }
 
 /// ContactPoint.system of a URL (CDA R2 datatypes, "TEL": RFC 3966 and others); a bare number is a telephone's.

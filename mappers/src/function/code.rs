@@ -34,7 +34,7 @@ pub(crate) fn system_uri(name: &str) -> (SmolStr, Option<&'static str>) {
     if is_oid(name) {
         return (format_smolstr!("urn:oid:{name}"), None);
     }
-    if name.contains("://") || name.starts_with("urn:") {
+    if (name.contains("://") || name.starts_with("urn:")) && !name.contains(char::is_whitespace) {
         // The way back writes an OID bare, and a table by its name.
         let rewritten = name.starts_with("urn:oid:") || hl7_table_number(name).is_some();
         return (name.into(), rewritten.then_some(""));

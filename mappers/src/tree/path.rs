@@ -241,15 +241,15 @@ impl Path {
             return take(Value { element: at, part });
         };
         let mut counts = [0usize; 4];
-        for child in at.children() {
-            if step.name.as_ref().is_some_and(|name| name != child.name()) {
-                continue;
-            }
-            if step.passes(child, &mut counts, read) && !self.walk(child, depth + 1, read, take) {
-                return false;
-            }
+        let each =
+            |child: Element<'d>| !step.passes(child, &mut counts, read) || self.walk(child, depth + 1, read, take);
+        match step.name.as_ref() {
+            Some(name) => match at.listed(name) {
+                Some(ids) => ids.iter().filter_map(|id| at.document().element(*id)).all(each),
+                None => at.children().filter(|child| child.name() == name).all(each),
+            },
+            None => at.children().all(each),
         }
-        true
     }
 
     /// The first value.

@@ -317,3 +317,67 @@ fn an_end_before_its_start_is_kept_beside_the_period_and_accounted_for_there() {
     assert_eq!(period(&mapped), r#"{"start":"2024-01-05T09:00:00+05:00","end":"2024-01-05T08:00:00+00:00"}"#);
     assert_eq!((kept(&mapped), said(&mapped)), (0, 0));
 }
+
+#[test]
+fn a_section_of_many_entries_is_read_as_one_of_few() {
+    let one = |n: usize| {
+        format!(
+            r#"<entry><observation classCode="OBS" moodCode="EVN"><id root="2.999.7" extension="{n}"/>
+<code code="8302-2" codeSystem="2.16.840.1.113883.6.1"/></observation></entry>"#
+        )
+    };
+    let entries: String = (0..400).map(one).collect();
+    let inner = entries.strip_prefix("<entry>").and_then(|text| text.strip_suffix("</entry>")).expect("entries");
+    // The last, far from the code of its section, has its category from there.
+    let last = r#""value":"399"}],"status":"unknown""#.replace(r#","status":"unknown""#, "");
+    makes("8716-3", inner, &[&last, r#""code":"vital-signs""#]);
+    let (document, _) = (parse_many(400), ());
+    let root = document.root();
+    assert_eq!(root.listed("b").map(<[u32]>::len), Some(400));
+    assert_eq!(root.listed("c").map(<[u32]>::len), Some(0));
+    assert_eq!(parse_many(20).root().listed("b"), None);
+    let path = parse("b[400]/@n").expect("a path");
+    assert_eq!(path.first(root).map(|value| value.text().into_owned()).as_deref(), Some("399"));
+}
+
+fn parse_many(count: usize) -> Document {
+    let children: String = (0..count).map(|n| format!("<b n=\"{n}\"/>")).collect();
+    Document::parse(format!("<a xmlns=\"urn:hl7-org:v3\">{children}</a>").as_bytes(), &Limits::default())
+        .expect("well-formed")
+}
+
+#[test]
+fn what_is_no_language_and_no_system_is_said_as_text() {
+    let language = |code: &str| {
+        format!(
+            r#"<recordTarget><patientRole><id root="not an oid" extension="7"/><patient><languageCommunication>
+<languageCode code="{code}"/></languageCommunication></patient></patientRole></recordTarget>"#
+        )
+    };
+    let check = |code: &str, expect: &str| {
+        let packages = Packages::embedded().expect("the program's own packages");
+        let xml = format!(
+            r#"<ClinicalDocument xmlns="urn:hl7-org:v3"><id root="2.999.3"/>{}</ClinicalDocument>"#,
+            language(code)
+        );
+        let document = Document::parse(xml.as_bytes(), &Limits::default()).expect("well-formed");
+        let text =
+            packages.named("ccda-base").expect("embedded").map_cda(&document, &Context::default()).bundle.to_text();
+        assert!(text.contains(expect), "{expect} is not in {text}");
+        assert!(!text.contains("\"system\":\"not an oid\""), "{text}");
+    };
+    check("fra-CA", r#""code":"fr""#);
+    check("en-US", r#""code":"en-US""#);
+    check("x!", r#""language":{"text":"x!"}"#);
+}
+
+#[test]
+fn an_entry_alone_says_that_its_patient_is_not_given() {
+    let xml = r#"<ClinicalDocument xmlns="urn:hl7-org:v3"><component><structuredBody><component><section><entry>
+<procedure classCode="PROC" moodCode="EVN"><id root="2.999.5"/><code code="52734007" codeSystem="2.16.840.1.113883.6.96"/></procedure>
+</entry></section></component></structuredBody></component></ClinicalDocument>"#;
+    let document = Document::parse(xml.as_bytes(), &Limits::default()).expect("well-formed");
+    let packages = Packages::embedded().expect("the program's own packages");
+    let text = packages.named("ccda-base").expect("embedded").map_cda(&document, &Context::default()).bundle.to_text();
+    assert!(text.contains(r#""resourceType":"Procedure""#) && text.contains(r#""subject":{"extension""#), "{text}");
+}

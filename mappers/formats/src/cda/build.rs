@@ -37,6 +37,7 @@ pub(super) fn document(bytes: Cow<'_, [u8]>, limits: &Limits) -> Result<Document
         ids: Vec::new(),
         notes,
         places: Default::default(),
+        wide: Default::default(),
         lines: Default::default(),
     };
     if let Err((kind, offset)) = read(&text, &mut document, limits) {

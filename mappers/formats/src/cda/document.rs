@@ -1,6 +1,7 @@
 //! A document and what is asked of it as a whole.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -29,7 +30,14 @@ pub struct Document {
     pub(super) notes: Vec<Note>,
     pub(super) places: OnceLock<Places>,
     pub(super) lines: OnceLock<Lines>,
+    pub(super) wide: OnceLock<Wide>,
 }
+
+/// Children by name of the elements that have many: a section of thousands of entries is asked for its code by each.
+pub(super) type Wide = HashMap<u32, HashMap<Box<str>, Vec<u32>>>;
+
+/// From how many children on an element has them listed by name.
+const MANY: u32 = 128;
 
 /// A text in `text`, or with the highest bit set in `resolved`.
 #[derive(Clone, Copy, Default)]
@@ -162,6 +170,33 @@ impl Document {
             _ => (&self.resolved, (span.start & !IN_RESOLVED) as usize),
         };
         text.get(start..start.saturating_add(span.length as usize)).unwrap_or_default()
+    }
+
+    /// The children of this name of an element that has many children.
+    pub(super) fn listed(&self, element: u32, name: &str) -> Option<&[u32]> {
+        let all = self.wide.get_or_init(|| {
+            let mut counts = vec![0u32; self.nodes.len()];
+            for (id, node) in self.nodes.iter().enumerate().skip(1) {
+                if let Some(count) = counts.get_mut(node.parent as usize).filter(|_| node.parent as usize != id) {
+                    *count = count.saturating_add(1);
+                }
+            }
+            let mut wide = Wide::new();
+            for (id, node) in (0u32..).zip(&self.nodes).skip(1) {
+                if counts.get(node.parent as usize).is_some_and(|count| *count >= MANY) {
+                    let names = wide.entry(node.parent).or_default();
+                    let name = self.names.text(node.name);
+                    match names.get_mut(name) {
+                        Some(ids) => ids.push(id),
+                        None => {
+                            names.insert(name.into(), vec![id]);
+                        }
+                    }
+                }
+            }
+            wide
+        });
+        all.get(&element).map(|names| names.get(name).map_or(&[][..], Vec::as_slice))
     }
 
     pub(super) fn node(&self, id: u32) -> &Node {

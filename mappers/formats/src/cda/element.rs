@@ -79,6 +79,16 @@ impl<'d> Element<'d> {
         })
     }
 
+    /// The numbers of the children of this name where there are so many children that they are listed by name;
+    /// `None`: look through them.
+    pub fn listed(self, name: &str) -> Option<&'d [u32]> {
+        const FEW: u32 = 256;
+        if self.node().end.saturating_sub(self.id) < FEW {
+            return None;
+        }
+        self.document.listed(self.id, name)
+    }
+
     /// The value of an attribute, references resolved and white space at its ends kept. Of `xsi:type` the name without its
     /// prefix, which depends on the sender: `PQ`.
     pub fn attribute(self, name: &str) -> Option<&'d str> {
