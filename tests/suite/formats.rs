@@ -92,15 +92,102 @@ fn the_form_is_chosen_by_parameter_then_by_weight() {
     assert!(is_xml(&get("/fhir/Patient/p?_format=application/fhir%2Bxml&_pretty=true", "*/*")));
     let versioned = get("/fhir/Patient/p", "application/fhir+json; fhirVersion=4.0");
     assert!(kind(&versioned).contains("fhirVersion=4.0"), "{}", kind(&versioned));
-    refused(&get("/fhir/Patient/p", "application/fhir+json; fhirVersion=5.0"), 406, "JSON and XML");
-    assert_eq!(get("/fhir/Patient/p", "text/turtle").status, 406);
+    refused(&get("/fhir/Patient/p", "text/turtle"), 406, "JSON and XML");
     assert!(get("/fhir/Patient/p?_pretty=true", "*/*").text().contains("\n  \"id\": \"p\""));
     let send =
         |kind: &str| http.send("POST", "/fhir/Patient", &[("Content-Type", kind)], b"{\"resourceType\":\"Patient\"}");
     refused(&send("text/turtle"), 415, "JSON and XML");
-    refused(&send("application/fhir+json; fhirVersion=3.0"), 415, "4.0");
     refused(&send("application/fhir+json; charset=iso-8859-1"), 415, "UTF-8");
     assert_eq!(send("application/fhir+json; charset=UTF-8; fhirVersion=4.0").status, 201);
+}
+
+/// FHIR R4 http.html, "FHIR Version Parameter": what is not of this version is refused, and says which one is.
+#[test]
+fn another_version_of_fhir_is_refused_wherever_it_is_named() {
+    let (_gateway, http) = gateway();
+    let patient = patient();
+    let binary = json!({"resourceType": "Binary", "id": "b", "contentType": "text/plain", "data": "QUJD"});
+    assert_eq!((http.put("/fhir/Patient/p", &patient).status, http.put("/fhir/Binary/b", &binary).status), (201, 201));
+    let asked = |method: &str, path: &str, accept: &str, body: &Value| {
+        let headers = [("Accept", accept), ("Content-Type", "application/fhir+json")];
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        http.send(method, path, &headers, &body)
+    };
+    for version in ["4.3", "5.0", "3.0", "1.0", "\"4.3.0\"", "4"] {
+        for kind in ["application/fhir+json", "application/fhir+xml", "application/json"] {
+            let other = format!("{kind}; fhirVersion={version}");
+            for path in [
+                "/fhir/Patient/p",
+                "/fhir/Patient/p/_history/1",
+                "/fhir/Patient?_id=p",
+                "/fhir/metadata",
+                "/fhir/Patient/p/$everything",
+                "/fhir/Binary/b",
+            ] {
+                refused(&asked("GET", path, &other, &Value::Null), 406, "fhirVersion=4.0");
+            }
+            let encoded = other.replace('+', "%2B").replace(' ', "%20").replace('"', "%22");
+            refused(&http.get(&format!("/fhir/Patient/p?_format={encoded}")), 406, "fhirVersion=4.0");
+            // Before anything is done.
+            refused(&asked("PUT", "/fhir/Patient/new", &other, &patient), 406, "fhirVersion=4.0");
+            let send = |method: &str, path: &str| {
+                http.send(method, path, &[("Content-Type", other.as_str())], patient.to_string().as_bytes())
+            };
+            for (method, path) in [
+                ("PUT", "/fhir/Patient/new"),
+                ("POST", "/fhir/Patient"),
+                ("POST", "/fhir"),
+                ("PATCH", "/fhir/Patient/p"),
+                ("POST", "/fhir/Patient/$validate"),
+                ("POST", "/fhir/$process-message"),
+            ] {
+                if method != "PATCH" || kind != "application/json" {
+                    let answer = send(method, path);
+                    refused(&answer, 415, "fhirVersion=4.0");
+                }
+            }
+        }
+    }
+    assert_eq!(http.get("/fhir/Patient/new").status, 404);
+    // Where this version will do as well it is given, byte for byte what is given without.
+    let plain = http.get("/fhir/Patient/p");
+    for accept in [
+        "application/fhir+json; fhirVersion=5.0, application/fhir+json; q=0.1",
+        "application/fhir+json; fhirversion=4.0.1",
+    ] {
+        let answer = asked("GET", "/fhir/Patient/p", accept, &Value::Null);
+        assert_eq!((answer.status, answer.text()), (200, plain.text()), "{accept}");
+    }
+    assert_eq!(asked("GET", "/fhir/Binary/b", "text/plain", &Value::Null).text(), "ABC");
+}
+
+/// The one way to other versions says them in media types as well as in parameters.
+#[test]
+fn conversions_take_versions_from_media_types() {
+    let (_gateway, http) = gateway();
+    let order = br##"{"resourceType":"MedicationRequest","intent":"order","medicationReference":{"reference":"#m"},
+        "contained":[{"resourceType":"Medication","id":"m"}],"subject":{"reference":"Patient/p"},"status":"active"}"##;
+    for path in ["/convert", "/fhir/$convert"] {
+        let convert =
+            |kind: &str, accept: &str| http.send("POST", path, &[("Content-Type", kind), ("Accept", accept)], order);
+        let kind = |answer: &Answer| answer.header("content-type").unwrap_or_default().to_owned();
+        let newer = convert("application/fhir+json", "application/fhir+json; fhirVersion=5.0");
+        assert_eq!((newer.status, kind(&newer).as_str()), (200, "application/fhir+json; fhirVersion=5.0"));
+        assert!(newer.json()["medication"]["reference"].is_object(), "{path}: {}", newer.text());
+        let back = http.send(
+            "POST",
+            path,
+            &[("Content-Type", "application/fhir+json; fhirVersion=5.0.0")],
+            newer.text().as_bytes(),
+        );
+        assert_eq!(back.json()["medicationReference"]["reference"], "#m", "{path}: {}", back.text());
+        let weighed =
+            convert("application/fhir+json", "application/fhir+json; fhirVersion=5.0; q=0.4, application/fhir+json");
+        assert!(weighed.json()["medicationReference"].is_object(), "{path}: {}", weighed.text());
+        refused(&convert("application/fhir+json", "application/fhir+json; fhirVersion=1.0"), 406, "4.3");
+        refused(&convert("application/fhir+json; fhirVersion=2.0", "*/*"), 415, "4.3");
+    }
+    refused(&http.send("POST", "/fhir/$convert", &[("Accept", "text/turtle")], order), 406, "JSON and XML");
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use auth::Action;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use model::json::{Json, Object};
 use model::outcome::{Issue, operation_outcome};
 
-use super::format::GENERAL;
+use super::format::{GENERAL, is_offered, parameter, weight};
 use super::outcome::{FHIR_JSON, Failure};
 use super::query::{pairs, unknown_parameter};
 use super::{Call, Who, answer};
@@ -104,9 +104,58 @@ fn request(call: &Call, in_fhir: bool) -> Result<Conversion, Failure> {
             _ => return Err(unknown_parameter(&name, KNOWN)),
         }
     }
-    let from =
-        from.or_else(|| call.content_type().and_then(|kind| Format::from_content_type(&kind))).unwrap_or(Format::Auto);
-    Ok(Conversion { from, to: to.unwrap_or(Format::FhirR4), packages, timezone, reports: Reports::Left, target })
+    let from = match from {
+        Some(from) => from,
+        None => sent(call)?,
+    };
+    let to = match to {
+        Some(to) => to,
+        None => accepted(call)?,
+    };
+    Ok(Conversion { from, to, packages, timezone, reports: Reports::Left, target })
+}
+
+/// What the body is by its media type, its version of FHIR included (http.html, "FHIR Version Parameter").
+fn sent(call: &Call) -> Result<Format, Failure> {
+    let Some(kind) = call.header(CONTENT_TYPE) else { return Ok(Format::Auto) };
+    match Format::from_content_type(kind) {
+        Some(format) => Ok(format),
+        None if parameter(kind, "fhirVersion").is_some() => {
+            let text = "expected fhirVersion 1.0, 3.0, 4.0, 4.3 or 5.0 of FHIR";
+            Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text))
+        }
+        None => Ok(Format::Auto),
+    }
+}
+
+/// The version of FHIR that `Accept` asks for before all others; R4 where it names none.
+fn accepted(call: &Call) -> Result<Format, Failure> {
+    let ranges = call.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (mut best, mut is_named) = (None, false);
+    for range in ranges.flat_map(|value| value.split(',')) {
+        let has_version = parameter(range, "fhirVersion").is_some();
+        is_named |= has_version;
+        // Other versions are written in JSON alone.
+        let found = match has_version {
+            true => Format::from_content_type(range).filter(|found| found.is_written() && !range.contains("xml")),
+            false => is_offered(range).then_some(Format::FhirR4),
+        };
+        let weight = weight(range);
+        if let Some(found) = found.filter(|_| weight > 0)
+            && best.is_none_or(|(known, _)| weight > known)
+        {
+            best = Some((weight, found));
+        }
+    }
+    match best {
+        Some((_, format)) => Ok(format),
+        None if is_named => {
+            let text =
+                "FHIR is written in the versions 3.0, 4.0, 4.3 and 5.0 here, as application/fhir+json; fhirVersion=5.0";
+            Err(Failure::new(StatusCode::NOT_ACCEPTABLE, "not-supported", text))
+        }
+        None => Ok(Format::FhirR4),
+    }
 }
 
 /// A parameter's value, or what was expected of it.

@@ -22,6 +22,10 @@ mod shape;
 
 /// Media type of FHIR in XML.
 const FHIR_XML: &str = "application/fhir+xml; charset=utf-8";
+/// What is said to who asks for, or sends, another version of FHIR (http.html, "FHIR Version Parameter").
+const WRITTEN: &str = "FHIR is written in version 4.0 here: ask for application/fhir+json or application/fhir+xml, without fhirVersion or with fhirVersion=4.0; POST /convert writes other versions";
+const READ: &str = "FHIR is read in version 4.0 here: send application/fhir+json or application/fhir+xml, without fhirVersion or with fhirVersion=4.0; POST /convert reads other versions";
+
 /// Larger answers are rewritten on the blocking pool: they would hold a worker for longer than a millisecond.
 const LARGE_BYTES: usize = 128 * 1024;
 /// Repeated members that a refusal names.
@@ -71,7 +75,7 @@ impl Format {
 }
 
 /// A parameter of a media type: `fhirVersion=4.0`, also in quotes.
-fn parameter<'a>(media_type: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn parameter<'a>(media_type: &'a str, name: &str) -> Option<&'a str> {
     media_type.split(';').skip(1).find_map(|piece| {
         let (known, value) = piece.split_once('=')?;
         known.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
@@ -81,8 +85,26 @@ fn parameter<'a>(media_type: &'a str, name: &str) -> Option<&'a str> {
 /// Whether a media type is of this version of FHIR (http.html, "FHIR Version Parameter") and of UTF-8, which is the one
 /// encoding FHIR is written in.
 fn is_ours(media_type: &str) -> bool {
-    let version = parameter(media_type, "fhirVersion").is_none_or(|version| matches!(version, "4.0" | "4.0.1"));
-    version && parameter(media_type, "charset").is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
+    is_of_this_version(media_type)
+        && parameter(media_type, "charset").is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
+}
+
+fn is_of_this_version(media_type: &str) -> bool {
+    parameter(media_type, "fhirVersion").is_none_or(|version| matches!(version, "4.0" | "4.0.1"))
+}
+
+/// Whether a range of an `Accept` field takes JSON or XML of this version.
+pub(super) fn is_offered(range: &str) -> bool {
+    Format::of_range(range).is_some()
+}
+
+/// Whether FHIR of another version is asked for, if nothing else that is written here.
+fn wants_another_version(call: &Call) -> bool {
+    let query = pairs(&call.query).unwrap_or_default();
+    let by_parameter = query.iter().find(|(name, _)| name == "_format").map(|(_, value)| value.as_str());
+    let ranges = call.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let asked = by_parameter.map_or_else(|| ranges.flat_map(|value| value.split(',')).collect(), |value| vec![value]);
+    wanted(call).is_none() && asked.iter().any(|range| !is_of_this_version(range))
 }
 
 /// What the answer shall be: `_format`, else the range of `Accept` with the highest weight, JSON if nothing is said.
@@ -126,6 +148,7 @@ pub(super) fn weight(range: &str) -> u16 {
 pub(crate) fn acceptable(call: &Call) -> Result<(), Failure> {
     match wanted(call) {
         Some(_) => Ok(()),
+        None if wants_another_version(call) => Err(Failure::new(StatusCode::NOT_ACCEPTABLE, "not-supported", WRITTEN)),
         None => {
             let text = "FHIR is written in JSON and XML here; ask for application/fhir+json or application/fhir+xml";
             Err(Failure::new(StatusCode::NOT_ACCEPTABLE, "not-supported", text))
@@ -143,7 +166,11 @@ pub(crate) fn of_body(call: &Call) -> Result<Format, Failure> {
     let Some(format) = Format::of(kind) else {
         return Err(refused("FHIR is read in JSON and XML here; send application/fhir+json or application/fhir+xml"));
     };
-    if is_ours(kind) { Ok(format) } else { Err(refused("FHIR is read in version 4.0 and in UTF-8 here")) }
+    match is_of_this_version(kind) {
+        false => Err(refused(READ)),
+        true if is_ours(kind) => Ok(format),
+        true => Err(refused("FHIR is read in UTF-8 here")),
+    }
 }
 
 /// A body as it was sent, and its tree.
@@ -221,11 +248,16 @@ fn repeats(raw: &[u8]) -> Failure {
 /// # Errors
 /// 400 with every problem, 406 for a format that is not written here.
 pub(crate) fn check(call: &Call, route: &Route) -> Result<(), Failure> {
-    // Whoever asks a Binary for neither JSON nor XML asks for the content itself.
-    let content =
-        matches!(route.endpoint, Endpoint::Read | Endpoint::VersionRead) && call.params.text("type") == "Binary";
-    // A summary has a page for people besides, and the content of a message that is processed says what its answer is.
-    if !content && route.endpoint != Endpoint::Summary {
+    let is_apart = match route.endpoint {
+        // Whoever asks a Binary for neither JSON nor XML asks for the content itself.
+        Endpoint::Read | Endpoint::VersionRead => call.params.text("type") == "Binary" && !wants_another_version(call),
+        // A summary has a page for people besides.
+        Endpoint::Summary => true,
+        // What is converted may be of another version; the operation itself looks at it.
+        Endpoint::ConvertResource => wants_another_version(call),
+        _ => false,
+    };
+    if !is_apart {
         acceptable(call)?;
     }
     if call.query.is_empty() {
@@ -300,7 +332,8 @@ pub(crate) async fn shaped(call: &Call, route: &Route, response: Response) -> Re
 /// `wanted`: the form, where this is the whole answer.
 async fn written(call: &Call, route: &Route, response: Response, wanted: Option<Format>) -> Response {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if !kind.is_some_and(|kind| kind.starts_with("application/fhir+json")) {
+    // What was converted into another version is none of the tables that XML and parts of resources are written by.
+    if !kind.is_some_and(|kind| kind.starts_with("application/fhir+json") && is_of_this_version(kind)) {
         return response;
     }
     let form = match call.query.is_empty() {

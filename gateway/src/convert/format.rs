@@ -169,7 +169,13 @@ impl Format {
         let version =
             parts.find_map(|part| part.strip_prefix("fhirversion=").map(|it| it.trim_matches('"').to_owned()));
         match version.filter(|_| found == Self::FhirR4) {
-            Some(version) => VERSIONS.iter().find(|(number, _)| *number == version).map(|(_, format)| *format),
+            Some(version) => {
+                // `4.0` as http.html has it, and `4.0.1` as clients write it.
+                let is_it = |number: &str| {
+                    version.strip_prefix(number).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                };
+                VERSIONS.iter().find(|(number, _)| is_it(number)).map(|(_, format)| *format)
+            }
             None => Some(found),
         }
     }
@@ -184,6 +190,12 @@ impl Format {
     #[must_use]
     pub fn extension(self) -> &'static str {
         self.row().map_or("bin", |row| row.extension)
+    }
+
+    /// Whether this release writes it.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        self.row().is_some_and(|row| row.write.is_some())
     }
 
     /// Whether this release reads it.

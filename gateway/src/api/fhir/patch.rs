@@ -161,11 +161,14 @@ async fn body(call: &mut Call) -> Result<(Sent, Patch), Failure> {
             Ok((Sent { raw, format: Format::Xml, tree: Json::Null }, patch))
         }
         _ => {
+            // Of another version of FHIR, or in another charset: that is what is said then.
+            let is_known = call.content_type().is_some_and(|kind| FORMATS.contains(&kind.as_str()));
             let unsupported = |failure: Failure| match failure.status() {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                     let formats = FORMATS.join(", ");
                     let text = format!("a patch is one of {formats}");
-                    let failure = Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text);
+                    let other = Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text);
+                    let failure = if is_known { failure } else { other };
                     match HeaderValue::try_from(formats) {
                         Ok(formats) => failure.header(ACCEPT_PATCH, formats),
                         Err(_) => failure,
