@@ -2,12 +2,15 @@
 
 mod coerce;
 mod emit;
+mod homeless;
+mod inner;
 mod keep;
 mod object;
 mod place;
 mod put;
 mod reference;
 mod require;
+mod value;
 
 use std::collections::HashMap;
 
@@ -170,7 +173,7 @@ impl Run {
             rest = others.into_iter().collect();
             source = &rest;
         }
-        self.fill(source, from, to, place, spot, &mut out);
+        self.fill(source, from, &mut object::Into_ { id: to, object: &mut out, spot }, place);
         if is_basic {
             add_subject(object, &mut out);
         }

@@ -7,9 +7,13 @@
 
 mod characters;
 mod lexer;
+mod reference;
+mod tags;
+mod token;
 
 pub use characters::{is_character, is_name};
-pub use lexer::{Attribute, Fault, Lexer, Rules, Tag, Text, Token};
+pub use lexer::Lexer;
+pub use token::{Attribute, Fault, Rules, Tag, Text, Token};
 
 /// What is wrong with a text. Never quotes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,12 +1,12 @@
 //! An object of the source as an object of the target.
 
 use model::json::{Json, Object};
-use model::types::{Element, Kind, Shape, ShapeId, Type};
+use model::types::{Element, Shape, ShapeId, Type};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::put::{self, Out};
 use super::{Fate, Pending, Place, Run, Spot};
-use crate::rows::{Beside, Rule, Via, When};
+use crate::rows::{Rule, Via, When};
 
 /// One value of an element, with its companion if it is a primitive.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ impl Of {
 
 /// Whose members go into the object at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Members {
+pub(super) enum Members {
     /// Those of what it is made of: elements of the same name are the same.
     Own,
     /// Those of an object inside that the target does not have: only rows say what they are here.
@@ -65,30 +65,28 @@ impl Run {
         spot: &Spot,
     ) -> Object {
         let mut out = Object::with_capacity(source.len());
-        self.fill(source, from, to, place, spot, &mut out);
+        self.fill(source, from, &mut Into_ { id: to, object: &mut out, spot }, place);
         put::tidy(out, self.map.to.shape(to))
     }
 
     /// Puts what an object says into another.
-    pub(super) fn fill(
-        &mut self,
-        source: &Object,
-        from: ShapeId,
-        to: ShapeId,
-        place: &Place<'_>,
-        spot: &Spot,
-        out: &mut Object,
-    ) {
-        let mut into = Into_ { id: to, object: out, spot };
+    pub(super) fn fill(&mut self, source: &Object, from: ShapeId, into: &mut Into_<'_>, place: &Place<'_>) {
         // What an extension holds of the target's own version comes first where only one value can stand.
-        let unpacked = self.unpack_single(source, &mut into, place);
-        self.members(source, from, &mut into, place, Members::Own);
-        self.extensions(source, &unpacked, &mut into, place);
-        self.settle(&mut into);
+        let unpacked = self.unpack_single(source, into, place);
+        self.members(source, from, into, place, Members::Own);
+        self.extensions(source, &unpacked, into, place);
+        self.settle(into);
     }
 
     /// The members but extensions, those that rows name first, in the order of the rows.
-    fn members(&mut self, source: &Object, from: ShapeId, into: &mut Into_<'_>, place: &Place<'_>, whose: Members) {
+    pub(super) fn members(
+        &mut self,
+        source: &Object,
+        from: ShapeId,
+        into: &mut Into_<'_>,
+        place: &Place<'_>,
+        whose: Members,
+    ) {
         let map = self.map;
         let rules = map.rules(from);
         let mut names: Vec<(usize, &str)> = Vec::with_capacity(source.len());
@@ -223,17 +221,17 @@ impl Run {
     }
 
     /// How many steps a row leads below the object at hand; none: elsewhere.
-    fn depth_below(&self, rule: &Rule, into: ShapeId) -> usize {
+    pub(super) fn depth_below(&self, rule: &Rule, into: ShapeId) -> usize {
         let path = &self.map.to.shape(into).path;
         rule.target.as_ref().and_then(|target| below(path, &target.root, &target.steps)).map_or(0, <[SmolStr]>::len)
     }
 
-    fn root_of(&self, into: &Into_<'_>) -> SmolStr {
+    pub(super) fn root_of(&self, into: &Into_<'_>) -> SmolStr {
         let path = &self.map.to.shape(into.id).path;
         path.split('.').next().unwrap_or_default().into()
     }
 
-    fn holds(&self, rule: &Rule, source: &Object, item: Item<'_>) -> bool {
+    pub(super) fn holds(&self, rule: &Rule, source: &Object, item: Item<'_>) -> bool {
         let one = |when: &When| match when {
             When::Type(types) => {
                 let kind = item.value.and_then(Json::as_object).and_then(|reference| self.reference_type(reference));
@@ -256,109 +254,6 @@ impl Run {
         let same = shape.elements.iter().find(|element| element.name == of.element.name);
         let is_other = same.is_some_and(|element| element.is_choice || of.element.is_choice);
         is_other && self.emit_relative(Given { item, of }, &[SmolStr::new_static(of.element.name)], None, into, at)
-    }
-
-    /// An element that the target does not have, but rows give its elements a place in the object around it.
-    fn through(&mut self, item: Item<'_>, of: Of, into: &mut Into_<'_>, at: &Place<'_>) -> bool {
-        let map = self.map;
-        let (Kind::Object(inner), Some(object)) = (of.of_type.kind, item.value.and_then(Json::as_object)) else {
-            return false;
-        };
-        let root = self.root_of(into);
-        let fits = |rule: &Rule| !rule.is_fresh && self.depth_below(rule, into.id) > 0;
-        // Only the first of several has a place there, and only if it is nothing but its elements.
-        let is_bare = !object.contains_key("id")
-            && !object.contains_key("extension")
-            && !object.contains_key("modifierExtension");
-        let is_first = item.index.is_none_or(|index| index == 0) || self.gathers(inner, &root);
-        // Extensions name elements of a data type by the type, which does not say where it stood.
-        let is_named = map.from.shape(inner).path.contains('.')
-            || object.iter().all(|(name, _)| {
-                map.rules(inner).iter().any(|rule| rule.member == name.trim_start_matches('_') && fits(rule))
-            });
-        if !is_bare || !is_named || !is_first || !map.rules(inner).iter().any(fits) {
-            return false;
-        }
-        self.members(object, inner, into, at, Members::OfInner);
-        true
-    }
-
-    /// Whether rows take the elements of all items of an array together: to R4 only, as the way back would not part them.
-    fn gathers(&self, inner: ShapeId, root: &str) -> bool {
-        let map = self.map;
-        let gathers = |rule: &Rule| {
-            rule.target.as_ref().filter(|target| target.root == root).is_some_and(|target| {
-                let holder = map.to.find(root).map(|(_, shape)| shape);
-                let last = target.steps.last();
-                let parents = target.steps.get(..target.steps.len().saturating_sub(1)).unwrap_or_default();
-                let holder = holder.and_then(|shape| put::descend(map.to, shape, parents));
-                holder
-                    .zip(last)
-                    .and_then(|(holder, last)| holder.find(last))
-                    .is_some_and(|(_, element, _)| element.repeats())
-            })
-        };
-        map.to_version == crate::Version::R4 && map.rules(inner).iter().all(|rule| rule.is_fresh || gathers(rule))
-    }
-
-    /// An item of an array that stands for one value of the target, as a row with `[+]` says.
-    fn fresh(&mut self, item: Item<'_>, of: Of, into: &mut Into_<'_>, at: &Place<'_>) -> bool {
-        let map = self.map;
-        let (Kind::Object(inner), Some(object)) = (of.of_type.kind, item.value.and_then(Json::as_object)) else {
-            return false;
-        };
-        let rules = map.rules(inner);
-        if !rules.iter().any(|rule| rule.is_fresh) {
-            return false;
-        }
-        let root = self.root_of(into);
-        let is_it = |rule: &&Rule| {
-            rule.is_fresh
-                && rule.target.as_ref().is_some_and(|target| {
-                    target.root == root && !put::has_step(map.to.shape(into.id), into.object, target)
-                })
-                && object.contains_key(&rule.member)
-                && rule.beside.as_ref().is_none_or(|beside| says(object, beside))
-                && self.holds(rule, object, Item { value: object.get(&rule.member), companion: None, index: None })
-        };
-        let Some(rule) = rules.iter().find(is_it) else { return false };
-        // What says which row it is goes with it; an item that says more is kept whole.
-        let is_known = |name: &str| {
-            rules.iter().any(|other| other.is_fresh && other.member == name)
-                || rule.beside.as_ref().is_some_and(|beside| beside.member == name)
-        };
-        if !object.iter().all(|(name, _)| is_known(name)) {
-            return false;
-        }
-        let mut rest = object.clone();
-        if let Some(beside) = &rule.beside
-            && let Some(value) = rest.remove(&beside.member)
-        {
-            let spot = into
-                .spot
-                .member(rule.target.as_ref().and_then(|target| target.steps.last()).map_or("", |step| step), None);
-            self.all(&value, &at.member(&beside.member, None), &spot);
-        }
-        for other in rules.iter().filter(|other| other.is_fresh && other.beside == rule.beside) {
-            let (Some(target), Some((_, element, of_type))) =
-                (&other.target, map.from.shape(inner).find(&other.member))
-            else {
-                continue;
-            };
-            if target.root != root {
-                continue;
-            }
-            let inner = Of { shape: map.from.shape(inner), element, of_type };
-            for item in items(rest.get(&other.member), rest.get(&format_smolstr!("_{}", other.member))) {
-                let place = at.member(element.name, item.index);
-                self.rule = Some(other.label.clone());
-                if !self.emit(Given { item, of: inner }, &target.steps, Some(other), into, &place) {
-                    self.keep(item, inner, into, &place);
-                }
-                self.rule = None;
-            }
-        }
-        true
     }
 
     /// Values that a row puts into an object above the one that had them.
@@ -387,114 +282,10 @@ impl Run {
         }
     }
 
-    /// A member that the version at hand does not have.
-    fn unknown(
-        &mut self,
-        name: &str,
-        value: Option<&Json>,
-        companion: Option<&Json>,
-        shape: &'static Shape,
-        into: &mut Into_<'_>,
-        place: &Place<'_>,
-    ) {
-        let text = format!("{} has no such element", self.map.from_version);
-        self.issues.push(model::outcome::Issue::warning("structure", text).at(place.member(name, None).to_string()));
-        if let Some((_, element, of_type)) = self.map.to.shape(into.id).find(name)
-            && !put::has(into.object, element)
-            && let Some(value) = value.filter(|value| fits(value, element, of_type))
-        {
-            // Written as the other version has it: a mixture, taken for what it says.
-            into.object.insert(name, value.clone());
-            if let Some(companion) = companion {
-                into.object.insert(format_smolstr!("_{name}"), companion.clone());
-            }
-            for item in items(Some(value), companion) {
-                let spot = into.spot.member(name, item.index);
-                self.item_leaves(item, &place.member(name, item.index), &spot.whole());
-            }
-            return;
-        }
-        for item in items(value, companion) {
-            let at = place.member(name, item.index);
-            let url = format!("{}{}.{name}", self.map.from_version.extension_base(), shape.path);
-            let packed = item.value.and_then(|value| super::keep::guess(value, &url));
-            self.add_extension(packed, item, false, into, &at);
-        }
-    }
-
-    /// Puts an extension on the object at hand, or says that it cannot have one.
-    pub(super) fn add_extension(
-        &mut self,
-        packed: Option<Object>,
-        item: Item<'_>,
-        is_modifier: bool,
-        into: &mut Into_<'_>,
-        at: &Place<'_>,
-    ) {
-        let shape = self.map.to.shape(into.id);
-        let name =
-            if is_modifier && shape.find("modifierExtension").is_some() { "modifierExtension" } else { "extension" };
-        match packed.filter(|_| shape.find(name).is_some()) {
-            Some(packed) => {
-                let spot = into.spot.member(name, Some(put::count(into.object, name)));
-                let _ = put::put(self.map.to, into.object, shape, &[SmolStr::new_static(name)], Out::of(packed.into()));
-                self.with_fate(Fate::Kept, |run| run.item_leaves(item, at, &spot));
-            }
-            None => {
-                let text = format!("{} has no place for it", self.map.to_version);
-                self.issues.push(model::outcome::Issue::warning("not-supported", text.as_str()).at(at.to_string()));
-                self.gone(item, at, &text);
-            }
-        }
-    }
-
-    /// Counts the pieces of an item at one place.
-    pub(super) fn item_leaves(&mut self, item: Item<'_>, at: &Place<'_>, spot: &Spot) {
-        if let Some(value) = item.value {
-            self.all(value, at, spot);
-        }
-        if let Some(companion) = item.companion {
-            for (name, value) in companion.iter() {
-                self.all(value, &at.member(name, None), spot);
-            }
-        }
-    }
-
-    fn gone(&mut self, item: Item<'_>, at: &Place<'_>, why: &str) {
-        if let Some(value) = item.value {
-            self.drop(value, at, why);
-        }
-        if let Some(companion) = item.companion {
-            for (name, value) in companion.iter() {
-                self.drop(value, &at.member(name, None), why);
-            }
-        }
-    }
-
     pub(super) fn postpone(&mut self, rule: &Rule, out: Out) {
         if let Some(target) = rule.target.clone() {
             self.pending.push(Pending { target, out });
         }
-    }
-}
-
-/// Whether an item says what a row wants beside its value.
-fn says(object: &Object, beside: &Beside) -> bool {
-    let is_it = |coding: &Json| {
-        coding.text_at(&["system"]) == Some(&beside.system) && coding.text_at(&["code"]) == Some(&beside.code)
-    };
-    object.get(&beside.member).is_some_and(|concept| matches!(concept.items("coding"), [only] if is_it(only)))
-}
-
-/// Whether a value has the JSON form of an element.
-fn fits(value: &Json, element: &Element, of_type: &Type) -> bool {
-    let one = |value: &Json| match of_type.kind {
-        Kind::Primitive(_) => !matches!(value, Json::Object(_) | Json::Array(_)),
-        _ => value.as_object().is_some(),
-    };
-    match value {
-        Json::Array(items) => element.repeats() && items.iter().all(one),
-        single => !element.repeats() && one(single),
     }
 }
 
