@@ -22,6 +22,7 @@ mod beside;
 mod checks;
 mod message;
 mod reference;
+mod required;
 mod rivals;
 mod row;
 mod tree;

@@ -18,6 +18,8 @@ pub(crate) const SECTION_COLUMNS: &[&str] = &["code", "title", "resource", "memb
 /// Columns of the table that says what is expected of a document.
 const ALIAS_COLUMNS: &[&str] = &["template", "means", "guide"];
 const CHECK_COLUMNS: &[&str] = &["document", "element", "path", "expect", "severity", "text", "guide"];
+/// Columns of the table of what templates ask for on the way back.
+const REQUIRED_COLUMNS: &[&str] = &["element", "path", "unless", "write", "guide"];
 /// Columns of vocabulary maps.
 pub(crate) const CODE_COLUMNS: &[&str] = &["code", "system", "target", "display", "equivalence", "guide"];
 /// Columns of message tables.
@@ -123,6 +125,9 @@ fn columns(path: &str) -> Option<(&'static [&'static str], &[usize])> {
     }
     if path == "checks.csv" {
         return Some((CHECK_COLUMNS, &[0, 1, 2, 3]));
+    }
+    if path == "required.csv" {
+        return Some((REQUIRED_COLUMNS, &[0, 1, 2]));
     }
     match path.split_once('/')?.0 {
         // Several rows of a template read the same element: each by its own way.

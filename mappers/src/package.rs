@@ -241,7 +241,10 @@ impl Sources {
 fn is_rule(path: &str) -> bool {
     let folder = path.split('/').next().unwrap_or_default();
     path == "package.toml"
-        || matches!(path, "versions.csv" | "entries.csv" | "sections.csv" | "checks.csv" | "aliases.csv")
+        || matches!(
+            path,
+            "versions.csv" | "entries.csv" | "sections.csv" | "checks.csv" | "aliases.csv" | "required.csv"
+        )
         || matches!(folder, "messages" | "segments" | "templates" | "datatypes" | "rows" | "codes")
 }
 

@@ -17,7 +17,7 @@ mod places;
 mod rows;
 mod run;
 pub(crate) mod table;
-mod write;
+pub(crate) mod write;
 
 pub(crate) use bundle::map_document;
 pub(crate) use write::write_document;

@@ -64,6 +64,7 @@ impl Compiler<'_> {
         self.entries();
         self.sections();
         self.checks();
+        self.required();
     }
 
     fn sections(&mut self) {

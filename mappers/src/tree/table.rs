@@ -11,6 +11,7 @@ use crate::map::{AliasId, Way, With};
 use crate::path::Target;
 use crate::quick::Quick;
 use crate::tree::check::Check;
+use crate::tree::write::Requirement;
 
 /// Every table of a package.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub(crate) struct Tables {
     pub(crate) entries: HashMap<SmolStr, Vec<Entry>, Quick>,
     /// What is expected of an element, by its name; of any under "*".
     pub(crate) checks: HashMap<SmolStr, Vec<Check>, Quick>,
+    /// What is written of an element besides what rows have, by the name its path begins with; of any under "*".
+    pub(crate) required: HashMap<SmolStr, Vec<Requirement>, Quick>,
     /// The same in the order of the file, by name and number, as the way back reads them.
     pub(crate) order: Vec<(SmolStr, usize)>,
     /// Which resources stand in which section, for a Bundle without a Composition.

@@ -195,7 +195,8 @@ fn one_resource_without_its_patient_becomes_a_document_that_says_so() {
     let written =
         packages.named("ccda-base").expect("embedded").write_cda(&condition, &crate::RenderContext::default());
     let text = String::from_utf8(written.bytes).expect("UTF-8");
-    assert!(text.contains("<patientRole><id nullFlavor=\"NI\"/></patientRole>"), "{text}");
+    assert!(text.contains("<patientRole><id nullFlavor=\"NI\"/>"), "{text}");
+    assert!(text.contains("<patient><name nullFlavor=\"NI\"/>"), "{text}");
     assert!(
         text.contains("code=\"195967001\" codeSystem=\"2.16.840.1.113883.6.96\"")
             || text.contains("codeSystem=\"2.16.840.1.113883.6.96\" code=\"195967001\""),

@@ -27,9 +27,12 @@ mod narrative;
 mod node;
 mod order;
 mod place;
+mod require;
 mod schema;
 mod statement;
 mod values;
+
+pub(crate) use require::{Requirement, Write};
 
 use node::{Child, Node};
 use values::{Found, Taken, each, has_constants, lexeme};
@@ -112,6 +115,8 @@ pub(crate) fn write_document(
         writer.rows(table, object, &mut root);
         writer.kept(object, &mut root);
     }
+    schema::settle(&mut root);
+    require::complete(&mut root, &compiled.tree);
     compose::narratives(&mut root);
     schema::settle(&mut root);
     root.sort();
@@ -353,7 +358,7 @@ impl<'b> Writer<'_, 'b> {
         let (Some(table), Some(object)) = (self.tables.tables.get(number), found.json.as_object()) else {
             return false;
         };
-        if !statement::matches(table, object, &table.root, None) {
+        if !statement::matches(table, object, &table.root, None) || contradicts(table, object) {
             return false;
         }
         let mut scratch = Node::new("scratch");
@@ -459,6 +464,18 @@ fn has_code_of(map: &CodeMap, json: &Json) -> bool {
         code.is_some_and(|code| map.backward(coding.text_at(&["system"]), code).is_some())
     };
     made(json) || json.items("coding").iter().any(made)
+}
+
+/// Whether an element says otherwise than a constant of a table: it is one of another table.
+fn contradicts(table: &Table, object: &Object) -> bool {
+    table.rows.iter().any(|row| {
+        let (Source::Constant, Via::Literal(said)) = (&row.source, &row.via) else { return false };
+        let mut other = false;
+        if row.when.is_empty() {
+            each(object, &row.target.steps, row.target.anchor, &mut |found| other |= !says(found.json, said));
+        }
+        other
+    })
 }
 
 /// Whether a value is what a constant says, whatever else it says.

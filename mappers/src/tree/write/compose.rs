@@ -13,6 +13,9 @@ use crate::types::RenderContext;
 /// A rule of a section that takes what no rule before it took.
 const REST: &str = "rest";
 
+/// Template of a comment (C-CDA R2.1, Comment Activity).
+const COMMENT: &str = "2.16.840.1.113883.10.20.22.4.64";
+
 /// The Bundle with a Composition made of its resources; none where it has one.
 pub(super) fn composed(
     bundle: &Json,
@@ -213,6 +216,7 @@ pub(super) fn narratives(root: &mut Node) {
     let mut anchors = 0u32;
     for section in sections_of(root) {
         if section.elements().any(|child| child.name == "text") {
+            comments(section, &mut anchors);
             continue;
         }
         let mut rows = Vec::new();
@@ -225,7 +229,8 @@ pub(super) fn narratives(root: &mut Node) {
                 row.push(Node::text("td", what).with("ID", id.clone()));
                 row.push(Node::text("td", when));
                 rows.push(row);
-                if !statement.elements().any(|child| child.name == "text") {
+                // The schema has no text in an organizer.
+                if statement.name != "organizer" && !statement.elements().any(|child| child.name == "text") {
                     let mut text = Node::new("text");
                     text.push(Node::new("reference").with("value", format!("#{id}")));
                     statement.push(text);
@@ -247,6 +252,32 @@ pub(super) fn narratives(root: &mut Node) {
             text.push(table);
         }
         section.push(text);
+        comments(section, &mut anchors);
+    }
+}
+
+/// A comment refers to the narrative (C-CDA R2.1, Comment Activity): one that does not stands there as a paragraph too.
+fn comments(section: &mut Node, anchors: &mut u32) {
+    fn below(node: &mut Node, anchors: &mut u32, out: &mut Vec<Node>) {
+        for child in node.elements_mut() {
+            if child.has_template(COMMENT)
+                && let Some(text) = child.elements_mut().find(|child| child.name == "text")
+                && !text.elements().any(|child| child.name == "reference")
+            {
+                *anchors += 1;
+                let id = format!("c{anchors}");
+                out.push(Node::text("paragraph", text.words()).with("ID", id.clone()));
+                text.push(Node::new("reference").with("value", format!("#{id}")));
+            }
+            below(child, anchors, out);
+        }
+    }
+    let mut said = Vec::new();
+    for entry in section.elements_mut().filter(|child| child.name == "entry") {
+        below(entry, anchors, &mut said);
+    }
+    if let Some(text) = section.elements_mut().find(|child| child.name == "text") {
+        said.into_iter().for_each(|paragraph| text.push(paragraph));
     }
 }
 

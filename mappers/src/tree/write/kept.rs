@@ -3,7 +3,7 @@
 use model::json::{Json, Object};
 
 use super::node::{Child, Node};
-use super::{Writer, place};
+use super::{Writer, order, place};
 use crate::tree::keep::KEPT;
 use crate::tree::path::{Path, parse};
 
@@ -23,6 +23,12 @@ impl<'b> Writer<'_, 'b> {
             if path.ancestor().is_some() {
                 self.above.push((path, text.to_owned()));
                 self.taken.take_all(item);
+                continue;
+            }
+            // A namespace that the document does not declare cannot be written, nor what the schema has no place for.
+            let mut names = path.steps.iter().filter_map(|step| step.name.as_deref());
+            let foreign = names.clone().next().is_some_and(|name| order::is_foreign(&node.name, name));
+            if foreign || names.any(|name| name.starts_with("other:")) {
                 continue;
             }
             if path.steps.first().is_some_and(place::is_holder) {

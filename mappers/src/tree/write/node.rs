@@ -66,6 +66,17 @@ impl Node {
         self.children.push(Child::Element(node));
     }
 
+    /// Whether it has a template; `OID:EXTENSION` is a version of it.
+    pub(in crate::tree) fn has_template(&self, oid: &str) -> bool {
+        let (root, extension) =
+            oid.split_once(':').map_or((oid, None), |(root, extension)| (root, Some(extension)));
+        self.elements().any(|id| {
+            id.name == "templateId"
+                && id.attribute("root") == Some(root)
+                && extension.is_none_or(|extension| id.attribute("extension") == Some(extension))
+        })
+    }
+
     /// Whether it says nothing: no text, and no attribute but those of structure.
     pub(in crate::tree) fn is_empty(&self) -> bool {
         self.children.is_empty() && self.attributes.iter().all(|(name, _)| name == "xsi:type")

@@ -96,6 +96,7 @@ const ROLE: &[&str] = &[
     "functionCode",
     "time",
     "signatureCode",
+    "sdtc:signatureText",
     "awarenessCode",
     "id",
     "sdtc:identifiedBy",
@@ -222,6 +223,21 @@ pub(super) fn is_mixed(name: &str) -> bool {
             | "tfoot"
             | "tr"
     )
+}
+
+/// Whether the schema has no such child there, however another element of its kind has one.
+pub(super) fn is_foreign(parent: &str, child: &str) -> bool {
+    match parent {
+        "procedure" => matches!(child, "value" | "time" | "quantity" | "interpretationCode"),
+        "act" => matches!(child, "value" | "methodCode" | "targetSiteCode" | "interpretationCode" | "component"),
+        "observation" => matches!(child, "component" | "time" | "quantity"),
+        "organizer" => matches!(child, "text" | "title" | "value" | "translation" | "entryRelationship"),
+        "encompassingEncounter" => matches!(child, "statusCode" | "text" | "sdtc:dischargeDispositionCode"),
+        "healthCareFacility" | "participantRole" => matches!(child, "serviceProviderOrganization") || (parent == "healthCareFacility" && child == "playingEntity"),
+        "section" => child == "effectiveTime",
+        "ClinicalDocument" => child == "section",
+        _ => false,
+    }
 }
 
 /// Where a child stands among those of its parent.

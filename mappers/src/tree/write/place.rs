@@ -6,8 +6,19 @@ use super::node::{Child, Node};
 use crate::tree::path::{End, Path, Step, Test};
 
 /// Elements that stand for one relation: the next one needs another.
-const HOLDERS: [&str; 8] =
-    ["entryRelationship", "component", "entry", "participant", "performer", "author", "informant", "specimen"];
+const HOLDERS: [&str; 11] = [
+    "entryRelationship",
+    "component",
+    "entry",
+    "participant",
+    "performer",
+    "author",
+    "informant",
+    "specimen",
+    "referenceRange",
+    "precondition",
+    "informationRecipient",
+];
 
 /// What may stand in a relation beside its statement.
 const BESIDE: [&str; 5] = ["sequenceNumber", "seperatableInd", "priorityNumber", "templateId", "time"];
@@ -181,10 +192,7 @@ pub(super) fn fits(node: &Node, step: &Step) -> bool {
             if *negated { !held } else { held || (values.is_empty() && there.is_none()) }
         }
         Test::Template { oids, negated } => {
-            let has = node.elements().any(|id| {
-                id.name == "templateId" && id.attribute("root").is_some_and(|root| oids.iter().any(|oid| oid == root))
-            });
-            has != *negated
+            oids.iter().any(|oid| node.has_template(oid)) != *negated
         }
         Test::Path { paths, values, negated } => {
             let held = paths.iter().any(|path| {

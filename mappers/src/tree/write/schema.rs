@@ -4,11 +4,16 @@ use super::node::{Child, Node};
 
 /// Makes an element and all below it what the schema asks.
 pub(super) fn settle(node: &mut Node) {
+    authors(node);
     match node.name.as_str() {
-        "ClinicalDocument" => authors(node),
         "patient" => {
             renamed(node, "raceCode", "sdtc:raceCode");
             renamed(node, "ethnicGroupCode", "sdtc:ethnicGroupCode");
+        }
+        "representedCustodianOrganization" => {
+            for name in ["name", "telecom", "addr"] {
+                one(node, name);
+            }
         }
         "legalAuthenticator" | "authenticator" => {
             if !has(node, "signatureCode") {
@@ -33,23 +38,42 @@ fn timed(node: &mut Node) {
     }
 }
 
-/// A time for each author: one that stands without its author is the first author's that has none.
-fn authors(document: &mut Node) {
+/// A time for each author: one that stands without its author is the first author's that has none, or of one not named.
+fn authors(node: &mut Node) {
+    let is_loose = |author: &Node| author.name == "author" && !has(author, "assignedAuthor");
     let mut loose = Vec::new();
-    document.children.retain_mut(|child| match child {
-        Child::Element(author) if author.name == "author" && !has(author, "assignedAuthor") => {
+    node.children.retain_mut(|child| match child {
+        Child::Element(author) if is_loose(author) => {
             loose.append(&mut author.children);
             false
         }
         _ => true,
     });
     let mut loose = loose.into_iter();
-    for author in document.elements_mut().filter(|child| child.name == "author") {
+    for author in node.elements_mut().filter(|child| child.name == "author") {
         if !has(author, "time") {
             author.children.extend(loose.next());
         }
         timed(author);
     }
+    for time in loose {
+        let mut author = Node::new("author");
+        let mut assigned = Node::new("assignedAuthor");
+        assigned.push(Node::new("id").with("nullFlavor", "NI"));
+        author.children.push(time);
+        author.push(assigned);
+        timed(&mut author);
+        node.push(author);
+    }
+}
+
+/// Keeps the first of a name: the schema has room for no other.
+fn one(node: &mut Node, name: &str) {
+    let mut found = false;
+    node.children.retain(|child| match child {
+        Child::Element(child) if child.name == name => !std::mem::replace(&mut found, true),
+        _ => true,
+    });
 }
 
 /// Gives all but the first of a name the name that the schema has for further ones.
