@@ -93,6 +93,7 @@ const ROLE: &[&str] = &[
     "realmCode",
     "typeId",
     "templateId",
+    "sdtc:functionCode",
     "functionCode",
     "time",
     "signatureCode",
