@@ -26,11 +26,17 @@ const CONTENT: &[(&str, &str)] = &[
          sdtc:multipleBirthInd? sdtc:multipleBirthOrderNumber? maritalStatusCode? religiousAffiliationCode? raceCode? \
          sdtc:raceCode* ethnicGroupCode? sdtc:ethnicGroupCode* guardian* birthplace? languageCommunication*",
     ),
-    ("assignedAuthor", "templateId* id+ code? addr* telecom* assignedPerson? assignedAuthoringDevice? representedOrganization?"),
+    (
+        "assignedAuthor",
+        "templateId* id+ code? addr* telecom* assignedPerson? assignedAuthoringDevice? representedOrganization?",
+    ),
     ("assignedEntity", "templateId* id+ code? addr* telecom* assignedPerson? representedOrganization?"),
     ("assignedCustodian", "templateId* representedCustodianOrganization"),
     ("representedCustodianOrganization", "templateId* id+ name? telecom? addr?"),
-    ("representedOrganization", "templateId* id* name* telecom* addr* standardIndustryClassCode? asOrganizationPartOf?"),
+    (
+        "representedOrganization",
+        "templateId* id* name* telecom* addr* standardIndustryClassCode? asOrganizationPartOf?",
+    ),
     ("providerOrganization", "templateId* id* name* telecom* addr* standardIndustryClassCode? asOrganizationPartOf?"),
     ("intendedRecipient", "templateId* id* addr* telecom* informationRecipient? receivedOrganization?"),
     ("associatedEntity", "templateId* id* code? addr* telecom* associatedPerson? scopingOrganization?"),
@@ -47,13 +53,22 @@ const CONTENT: &[(&str, &str)] = &[
         "encompassingEncounter",
         "templateId* id* code? effectiveTime dischargeDispositionCode? responsibleParty? encounterParticipant* location?",
     ),
-    ("participantRole", "templateId* id* sdtc:identifiedBy* code? addr* telecom* playingDevice? playingEntity? scopingEntity?"),
+    (
+        "participantRole",
+        "templateId* id* sdtc:identifiedBy* code? addr* telecom* playingDevice? playingEntity? scopingEntity?",
+    ),
     ("playingEntity", "templateId* code? quantity* name* sdtc:birthTime? desc?"),
     ("playingDevice", "templateId* code? manufacturerModelName? softwareName?"),
     ("scopingEntity", "templateId* id* code? desc?"),
-    ("manufacturedProduct", "templateId* id* sdtc:identifiedBy* manufacturedLabeledDrug? manufacturedMaterial? manufacturerOrganization?"),
+    (
+        "manufacturedProduct",
+        "templateId* id* sdtc:identifiedBy* manufacturedLabeledDrug? manufacturedMaterial? manufacturerOrganization?",
+    ),
     ("manufacturedMaterial", "templateId* code? name? lotNumberText?"),
-    ("section", "templateId* id? code? title? text? confidentialityCode? languageCode? subject? author* informant* entry* component*"),
+    (
+        "section",
+        "templateId* id? code? title? text? confidentialityCode? languageCode? subject? author* informant* entry* component*",
+    ),
     (
         "act",
         "templateId* id* code text? statusCode? effectiveTime? priorityCode? languageCode? subject? specimen* performer* \
@@ -149,21 +164,28 @@ fn faults(element: Element<'_>, out: &mut Vec<String>) {
             out.push(format!("{} without @{attribute}: {}", element.name(), path()));
         }
     }
-    if matches!(element.name(), "participant" | "performer") && element.parent().is_some_and(|parent| parent.name() != "serviceEvent")
-        && element.name() == "participant" && element.attribute("typeCode").is_none()
+    if matches!(element.name(), "participant" | "performer")
+        && element.parent().is_some_and(|parent| parent.name() != "serviceEvent")
+        && element.name() == "participant"
+        && element.attribute("typeCode").is_none()
     {
         out.push(format!("participant without @typeCode: {}", path()));
     }
-    if element.name() == "value" && element.parent().is_some_and(|parent| parent.name().starts_with("observation"))
+    if element.name() == "value"
+        && element.parent().is_some_and(|parent| parent.name().starts_with("observation"))
         && element.attribute("xsi:type").is_none()
     {
         out.push(format!("value without @xsi:type: {}", path()));
     }
     // The recipient's person has the name of the participation.
-    let is_person = element.name() == "informationRecipient" && element.parent().is_some_and(|parent| parent.name() == "intendedRecipient");
+    let is_person = element.name() == "informationRecipient"
+        && element.parent().is_some_and(|parent| parent.name() == "intendedRecipient");
     let Some((_, content)) = CONTENT.iter().find(|(name, _)| *name == element.name() && !is_person) else { return };
-    let children: Vec<&str> =
-        element.children().map(|child| child.name()).filter(|name| !matches!(*name, "realmCode" | "typeId") || element.name() == "ClinicalDocument").collect();
+    let children: Vec<&str> = element
+        .children()
+        .map(|child| child.name())
+        .filter(|name| !matches!(*name, "realmCode" | "typeId") || element.name() == "ClinicalDocument")
+        .collect();
     let mut at = 0;
     for word in content.split_whitespace() {
         let name = word.trim_end_matches(['?', '+', '*']);

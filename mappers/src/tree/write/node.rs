@@ -68,8 +68,7 @@ impl Node {
 
     /// Whether it has a template; `OID:EXTENSION` is a version of it.
     pub(in crate::tree) fn has_template(&self, oid: &str) -> bool {
-        let (root, extension) =
-            oid.split_once(':').map_or((oid, None), |(root, extension)| (root, Some(extension)));
+        let (root, extension) = oid.split_once(':').map_or((oid, None), |(root, extension)| (root, Some(extension)));
         self.elements().any(|id| {
             id.name == "templateId"
                 && id.attribute("root") == Some(root)

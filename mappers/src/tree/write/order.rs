@@ -234,7 +234,10 @@ pub(super) fn is_foreign(parent: &str, child: &str) -> bool {
         "observation" => matches!(child, "component" | "time" | "quantity"),
         "organizer" => matches!(child, "text" | "title" | "value" | "translation" | "entryRelationship"),
         "encompassingEncounter" => matches!(child, "statusCode" | "text" | "sdtc:dischargeDispositionCode"),
-        "healthCareFacility" | "participantRole" => matches!(child, "serviceProviderOrganization") || (parent == "healthCareFacility" && child == "playingEntity"),
+        "healthCareFacility" | "participantRole" => {
+            matches!(child, "serviceProviderOrganization")
+                || (parent == "healthCareFacility" && child == "playingEntity")
+        }
         "section" => child == "effectiveTime",
         "ClinicalDocument" => child == "section",
         _ => false,

@@ -191,9 +191,7 @@ pub(super) fn fits(node: &Node, step: &Step) -> bool {
             let held = there.is_some_and(|there| values.is_empty() || values.iter().any(|value| value == there));
             if *negated { !held } else { held || (values.is_empty() && there.is_none()) }
         }
-        Test::Template { oids, negated } => {
-            oids.iter().any(|oid| node.has_template(oid)) != *negated
-        }
+        Test::Template { oids, negated } => oids.iter().any(|oid| node.has_template(oid)) != *negated,
         Test::Path { paths, values, negated } => {
             let held = paths.iter().any(|path| {
                 if values.is_empty() {

@@ -152,7 +152,8 @@ fn is_like(node: &Node, step: &Step) -> bool {
 }
 
 fn holds(node: &Node, test: &Test) -> bool {
-    let one_of = |values: &[smol_str::SmolStr], text: &str| values.is_empty() || values.iter().any(|value| value == text);
+    let one_of =
+        |values: &[smol_str::SmolStr], text: &str| values.is_empty() || values.iter().any(|value| value == text);
     match test {
         Test::Attribute { name, values, negated } => {
             node.attribute(name).is_some_and(|there| one_of(values, there)) != *negated
@@ -168,7 +169,6 @@ fn holds(node: &Node, test: &Test) -> bool {
         Test::Written { .. } | Test::Number(_) | Test::Unread => true,
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -58,7 +58,10 @@ fn a_row_is_for_elements_of_its_template_and_version() {
 
 #[test]
 fn a_fixed_code_stands_before_the_own_one() {
-    check(("act", "code[@code=CONC]/@codeSystem", "", "+2.999"), &format!(r#"<code code="CONC" codeSystem="2.999"/>{CODE}{TIME}"#));
+    check(
+        ("act", "code[@code=CONC]/@codeSystem", "", "+2.999"),
+        &format!(r#"<code code="CONC" codeSystem="2.999"/>{CODE}{TIME}"#),
+    );
 }
 
 #[test]
