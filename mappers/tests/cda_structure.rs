@@ -1,7 +1,7 @@
 //! Every written document has the elements of CDA R2 in its order, as often as it allows: of the examples of `ccda-base`,
 //! and of all documents of the corpus where it is there.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at what it does not expect")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it does not expect")]
 
 use std::collections::BTreeMap;
 use std::fs;
