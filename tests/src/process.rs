@@ -210,6 +210,12 @@ impl Gateway {
         self.token(&["--role", "administrator", "--purpose", "HOPERAT"])
     }
 
+    /// A token of a clinician, known as `actor`, who treats.
+    #[must_use]
+    pub fn clinician(&self, actor: &str) -> String {
+        self.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", actor])
+    }
+
     /// A token of emergency staff, known as `actor`, who may declare break-glass.
     pub fn emergency(&self, actor: &str) -> String {
         self.token(&["--role", "emergency", "--purpose", "BTG", "--actor", actor, "--emergency-authorised"])

@@ -34,7 +34,7 @@ fn site_with(more: &str) -> Site {
     let gateway = Gateway::start(&configuration(more));
     let http = Http::to(gateway.http.unwrap());
     let administrator = http.with(&gateway.administrator());
-    let clinician = gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]);
+    let clinician = gateway.clinician("Practitioner/c");
     let site = Site { gateway, http, administrator, clinician };
     for (id, name) in [("seen", SEEN), ("hidden", HIDDEN)] {
         site.put(&patient(id, name));

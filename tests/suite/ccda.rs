@@ -191,8 +191,7 @@ purpose = ["TREAT"]
     }
 
     fn clinician(&self) -> Http {
-        let token = ["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"];
-        Http::to(self.gateway.http.unwrap()).with(&self.gateway.token(&token))
+        Http::to(self.gateway.http.unwrap()).with(&self.gateway.clinician("Practitioner/c"))
     }
 
     fn source(&self) -> Http {

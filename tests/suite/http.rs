@@ -330,8 +330,7 @@ fn asks_for_a_token_and_keeps_roles_apart() {
         refused(&http.get(path), 401, "login");
         refused(&http.with("no.such.token").get(path), 401, "login");
     }
-    let clinician =
-        http.with(&gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]));
+    let clinician = http.with(&gateway.clinician("Practitioner/c"));
     refused(&clinician.get("/exchanges"), 403, "forbidden");
     refused(&clinician.put("/fhir/Patient/chosen", &patient("chosen")), 403, "forbidden");
     let auditor = http.with(&gateway.token(&["--role", "auditor", "--purpose", "HSYSADMIN"]));
@@ -393,8 +392,7 @@ fn takes_a_message_once_and_answers_a_repeat_with_the_same_exchange() {
 #[test]
 fn translates_without_keeping_anything() {
     let (gateway, http) = gateway();
-    let clinician =
-        http.with(&gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]));
+    let clinician = http.with(&gateway.clinician("Practitioner/c"));
     let headers = [("Content-Type", "application/hl7-v2")];
     let converted = clinician.send("POST", "/convert?from=hl7v2&to=fhir-r4", &headers, ADMISSION.as_bytes());
     assert_eq!(converted.status, 200, "{}", converted.text());

@@ -302,8 +302,7 @@ fn consents() -> (Gateway, Http, Http) {
     let gateway = Gateway::start(&configuration(""));
     let http = Http::to(gateway.http.unwrap());
     let administrator = http.with(&gateway.administrator());
-    let clinician =
-        http.with(&gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]));
+    let clinician = http.with(&gateway.clinician("Practitioner/c"));
     for id in ["p1", "p2"] {
         administrator.store(&patient(id, "Ash"));
     }

@@ -29,8 +29,7 @@ fn a_code_decides_and_one_that_nobody_has_looked_at_is_restricted() {
     let gateway = Gateway::start(&configuration);
     let http = Http::to(gateway.http.unwrap());
     let administrator = http.with(&gateway.administrator());
-    let clinician =
-        http.with(&gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]));
+    let clinician = http.with(&gateway.clinician("Practitioner/c"));
     administrator.store(&json!({"resourceType": "Patient", "id": "p"}));
     let icd = "http://hl7.org/fhir/sid/icd-10-cm";
     let coded = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});

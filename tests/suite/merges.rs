@@ -72,8 +72,7 @@ impl Site {
     }
 
     fn clinician(&self) -> Http {
-        let arguments = ["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/1"];
-        Http::to(self.gateway.http.unwrap()).with(&self.gateway.token(&arguments))
+        Http::to(self.gateway.http.unwrap()).with(&self.gateway.clinician("Practitioner/1"))
     }
 }
 

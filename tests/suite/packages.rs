@@ -89,8 +89,7 @@ fn a_package_of_the_data_directory_serves_a_source_and_is_told() {
     assert_eq!(digest(&administrator, &exchange), in_use(&administrator));
     let http = Http::to(gateway.http.unwrap());
     assert_eq!(http.get("/packages").status, 401);
-    let clinician =
-        http.with(&gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/1"]));
+    let clinician = http.with(&gateway.clinician("Practitioner/1"));
     assert_eq!((clinician.get("/packages").status, clinician.post("/packages/reload", &json!({})).status), (403, 403));
     let auditor = http.with(&gateway.token(&["--role", "auditor", "--purpose", "HOPERAT"]));
     assert_eq!((auditor.get("/packages").status, auditor.post("/packages/reload", &json!({})).status), (200, 403));

@@ -19,8 +19,7 @@ fn site(more: &str) -> Site {
     let gateway = Gateway::start(&configuration(more));
     let http = Http::to(gateway.http.unwrap());
     let administrator = http.with(&gateway.administrator());
-    let clinician =
-        http.with(&gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]));
+    let clinician = http.with(&gateway.clinician("Practitioner/c"));
     let patient = http.with(&own(&gateway, "p1"));
     let site = Site { gateway, http, administrator, clinician, patient };
     for patient in ["p1", "p2"] {

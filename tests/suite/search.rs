@@ -23,8 +23,7 @@ fn site() -> Site {
     let gateway = Gateway::start(&configuration(""));
     let http = Http::to(gateway.http.unwrap());
     let administrator = http.with(&gateway.administrator());
-    let clinician =
-        http.with(&gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]));
+    let clinician = http.with(&gateway.clinician("Practitioner/c"));
     let site = Site { gateway, http, administrator, clinician };
     for (id, family) in [("p", "Open"), ("q", "Shut")] {
         site.put(json!({"resourceType": "Patient", "id": id, "name": [{"family": family}]}));
@@ -125,8 +124,7 @@ fn a_link_is_of_no_use_to_others_nor_for_another_search() {
         site.observation(&format!("o{number}"), "p", false, json!({}));
     }
     let next = link(&site.found("/fhir/Observation?patient=p&_count=1"), "next").unwrap();
-    let other = ["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/d"];
-    assert_eq!(site.http.with(&site.gateway.token(&other)).get(&next).status, 400);
+    assert_eq!(site.http.with(&site.gateway.clinician("Practitioner/d")).get(&next).status, 400);
     let purpose = ["--role", "clinician", "--purpose", "HPAYMT", "--actor", "Practitioner/c"];
     assert_eq!(site.http.with(&site.gateway.token(&purpose)).get(&next).status, 400);
     let page = next.split_once("_page=").unwrap().1;

@@ -315,7 +315,7 @@ fn it_needs_a_caller_and_is_declared() {
     let gateway = Gateway::start(&configuration(""));
     let http = Http::to(gateway.http.unwrap());
     assert_eq!(ask(&http, "/fhir/Patient/$validate", JSON, JSON, GOOD).status, 401);
-    let clinician = gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/p"]);
+    let clinician = gateway.clinician("Practitioner/p");
     assert_eq!(errors(&ask(&http.with(&clinician), "/fhir/Patient/$validate", JSON, JSON, GOOD)), 0);
     let statement = http.get("/fhir/metadata").json();
     let rest = &statement["rest"][0];

@@ -20,8 +20,7 @@ fn site() -> Site {
     let gateway = Gateway::start(&configuration(""));
     let http = Http::to(gateway.http.unwrap());
     let administrator = http.with(&gateway.administrator());
-    let clinician =
-        http.with(&gateway.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]));
+    let clinician = http.with(&gateway.clinician("Practitioner/c"));
     let site = Site { gateway, http, administrator, clinician };
     for patient in ["p1", "p2"] {
         site.put(json!({"resourceType": "Patient", "id": patient,

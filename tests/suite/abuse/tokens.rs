@@ -253,7 +253,7 @@ fn refused(name: &str, answer: &Answer) {
 fn a_hundred_tokens_are_refused_alike() {
     let site = site();
     let other = tests::process::Gateway::start(&tests::process::configuration(""));
-    let other_token = other.token(&["--role", "clinician", "--purpose", "TREAT", "--actor", "Practitioner/c"]);
+    let other_token = other.clinician("Practitioner/c");
     let forge = Forge::of(&site);
     assert_eq!(site.http.with(&forge.good).get("/fhir/Patient/seen").status, 200);
     let again = forge.text(&forge.header.to_string(), &forge.claims.to_string());
