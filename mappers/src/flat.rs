@@ -36,7 +36,7 @@ use crate::trace::{Account, Explained, Loss};
 use crate::types::Context;
 
 use eval::{End, Eval, Event, Line, Made};
-use plan::FlatTable;
+use plan::{FlatTable, Plan};
 
 /// Format of packages for flat extracts.
 pub const FORMAT: &str = "flat";
@@ -157,9 +157,43 @@ impl<'p> Table<'p> {
         key(&self.flat.key, shape, row)
     }
 
+    /// Says that an earlier row of the table has the key of this one.
+    pub fn key_taken(&self, row: u64) -> Issue {
+        let text = "an earlier row has this key: rows of other tables belong to that one";
+        Issue::warning("duplicate", text).at(self.key_place(&self.flat.key, row))
+    }
+
+    /// Says that a row has no key by which rows of other tables could belong to it.
+    pub fn key_missing(&self, row: u64) -> Issue {
+        let text = "expected a key: no row of another table can belong to this one";
+        Issue::warning("required", text).at(self.key_place(&self.flat.key, row))
+    }
+
+    /// Table, row and the first column of a key.
+    fn key_place(&self, key: &[u32], row: u64) -> String {
+        key_place(self.flat, key, row)
+    }
+
     /// What names the row of the parent that a row belongs to.
     pub fn parent_key(&self, shape: &Shape, row: &Row<'_>) -> Option<String> {
         key(&self.flat.on, shape, row)
+    }
+}
+
+fn key_place(flat: &FlatTable, key: &[u32], row: u64) -> String {
+    let column = key.first().and_then(|column| flat.spec(*column)).map_or("", |column| column.name.as_str());
+    format!("{}:{row},{column}", flat.name)
+}
+
+/// Says that a row belongs to none of the table above: it names none, or one that is not there.
+fn alone(plan: &Plan, flat: &FlatTable, parent: &FlatTable, row: u64, named: bool) -> Issue {
+    let at = key_place(flat, &flat.on, row);
+    let at = if plan.tables.len() > 1 { at } else { row.to_string() };
+    if named {
+        Issue::warning("not-found", format!("no row of {} has the key of this row", parent.name)).at(at)
+    } else {
+        let text = format!("expected the key of the row of {} that this row belongs to", parent.name);
+        Issue::warning("required", text).at(at)
     }
 }
 
@@ -278,10 +312,10 @@ impl Mapper<'_> {
                     last = Some((wanted, found));
                 }
                 let missing = last.as_ref().is_none_or(|(_, found)| found.is_empty());
-                if missing && ancestors.first().is_some_and(|parent| joined.shape(*parent).is_some()) {
-                    let name = ancestors.first().and_then(|parent| plan.tables.get(*parent)).map(|table| &table.name);
-                    let text = format!("no row of {} has the key of this row", name.map_or("", |name| name));
-                    self.eval.issues.push(Issue::warning("not-found", text).at(plan.place_of(table, row.number())));
+                let parent = ancestors.first().filter(|parent| missing && joined.shape(**parent).is_some());
+                if let Some(parent) = parent.and_then(|parent| plan.tables.get(*parent)) {
+                    let named = last.as_ref().is_some_and(|(key, _)| key.is_some());
+                    self.eval.issues.push(alone(plan, flat, parent, row.number(), named));
                 }
             }
             let mut under: Vec<(usize, Rows)> = Vec::new();
@@ -315,10 +349,12 @@ impl Mapper<'_> {
 
     /// Rows that no row above takes up are mapped by themselves: kept, with an issue for each.
     pub fn orphan(&mut self, table: usize, shape: &Shape, rows: &Rows, mut take: impl FnMut(Unit<'_>)) {
+        let plan = &self.package.compiled().flat;
+        let Some(flat) = plan.tables.get(table) else { return };
+        let parent = flat.parent.and_then(|parent| plan.tables.get(parent));
         for row in rows.iter() {
-            let text = "no row has the key that this row belongs to";
-            let at = self.package.compiled().flat.place_of(table, row.number());
-            self.eval.issues.push(Issue::warning("not-found", text).at(at));
+            let named = key(&flat.on, shape, &row).is_some();
+            self.eval.issues.extend(parent.map(|parent| alone(plan, flat, parent, row.number(), named)));
             self.eval.unit(&Line { table, shape, cells: row.clone() }, &[], &[]);
             take(Unit {
                 row: row.number(),

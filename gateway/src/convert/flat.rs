@@ -4,17 +4,27 @@
 //! Batches go round the workers in turn and are taken from them in turn: the order is kept without a buffer to sort in, and
 //! every queue holds two batches at most.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use formats::flat::{Reader, Rows};
-use mappers::flat::{Assigned, FORMAT, File, Joined, Memory, Shape, Table, issue};
+use formats::flat::Rows;
+use mappers::flat::{Assigned, FORMAT, File, Joined, Shape, Table, issue};
 use mappers::{CONVERT_NAMESPACE, Context, Explained, Package};
 use model::json::Json;
-use model::outcome::{Issue, Severity};
+use model::outcome::Issue;
 
 use super::{Body, Middle, Output, Reports, Work};
+
+mod input;
+mod joins;
+mod seen;
+
+use input::Input;
+use joins::Joins;
+use seen::{Log, Mark, Remembered, hash};
+
+/// Cells of joined tables that are held in memory; more are put on disk.
+pub const MEMORY_BYTES: usize = 128 << 20;
 
 /// Reads the one file of an extract as a transaction Bundle.
 pub(super) fn read(work: &Work<'_>, bytes: Vec<u8>) -> Result<Middle, Vec<Issue>> {
@@ -58,18 +68,6 @@ pub(super) fn write(work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue
     Ok(Output { body: Body::Bytes(bytes), issues, loss: middle.loss.unwrap_or(Json::Null), explain: middle.explain })
 }
 
-/// Rows that are mapped at once.
-const BATCH_ROWS: usize = 512;
-
-/// So much is read at once.
-const CHUNK_BYTES: usize = 256 << 10;
-
-/// Resources whose last content is remembered, so that a patient is not written again with every result.
-const REMEMBERED: usize = 1 << 18;
-
-/// Findings of one kind that are said one by one; of the others the number is said.
-const SHOWN: usize = 20;
-
 /// What is asked for.
 pub struct Request<'r> {
     /// The package, and the table of each source.
@@ -80,6 +78,8 @@ pub struct Request<'r> {
     pub reports: bool,
     /// Threads that map.
     pub workers: usize,
+    /// Cells of joined tables that are held in memory, usually [`MEMORY_BYTES`].
+    pub memory_bytes: usize,
 }
 
 /// What a file of an extract is read from, more than once where tables are joined.
@@ -141,115 +141,26 @@ pub fn run(
     let mut log = Log::default();
     let mut ended = Ended::default();
     let mut remembered = Remembered::default();
-    let memory = held(request, sources)?;
+    let joins = Joins::read(request, sources, &mut log)?;
     for (table, number) in request.assigned.tables.iter().filter(|(table, _)| !table.adds()) {
         let Some(source) = sources.get_mut(*number) else { continue };
         let input = Input::open(table, source.open()?)?;
         log.extend(input.issues.iter().cloned());
-        table_run(request, table, input, &memory, &mut remembered, &mut log, &mut ended, take)?;
+        table_run(request, table, input, &joins, &mut remembered, &mut log, &mut ended, take)?;
     }
-    for (table, _) in request.assigned.tables.iter().filter(|(table, _)| table.adds()) {
-        let Some(shape) = memory.shape(table.number) else { continue };
-        let orphans = memory.orphans(table);
-        let mut worker = Worker::new(request);
-        let mut done = Done::default();
-        worker.mapper.orphan(table.number, shape, &orphans, |unit| done.add(&unit, request.reports));
-        done.issues = worker.mapper.take_issues();
-        finish(done, &mut remembered, &mut log, &mut ended, take)?;
-    }
-    ended.issues = log.finish();
-    Ok(ended)
-}
-
-/// The rows that others need before they are mapped.
-fn held(request: &Request<'_>, sources: &mut [Box<dyn Source>]) -> Result<Memory, StreamError> {
-    let mut memory = Memory::default();
-    let package = request.assigned.package;
-    if request.assigned.tables.len() < 2 && !request.assigned.tables.iter().any(|(table, _)| table.adds()) {
-        return Ok(memory);
-    }
-    let wanted: Vec<usize> = Memory::wanted(package).iter().map(|table| table.number).collect();
-    for (table, number) in request.assigned.tables.iter().filter(|(table, _)| wanted.contains(&table.number)) {
+    for (table, number) in request.assigned.tables.iter().filter(|(table, _)| table.adds()) {
         let Some(source) = sources.get_mut(*number) else { continue };
         let mut input = Input::open(table, source.open()?)?;
-        memory.open(table, input.shape.clone());
-        let mut rows = Rows::default();
+        log.extend(input.issues.iter().cloned());
+        let (mut rows, mut worker) = (Rows::default(), Worker::new(request));
         while input.rows(&mut rows)? {
-            if !memory.add(table, &rows, Memory::LIMIT_BYTES) {
-                let text = format!(
-                    "expected tables that others are joined with of at most {} MiB in memory, found more in {}",
-                    Memory::LIMIT_BYTES >> 20,
-                    table.name()
-                );
-                return Err(StreamError::Refused(Box::new(Issue::error("too-costly", text))));
-            }
+            let done = worker.orphans(table, &input.shape, &rows, &joins, request.reports);
+            finish(done, &mut remembered, &mut log, &mut ended, take)?;
         }
     }
-    Ok(memory)
-}
-
-/// A file being read as a table.
-struct Input {
-    source: Box<dyn Read + Send>,
-    reader: Reader,
-    shape: Shape,
-    issues: Vec<Issue>,
-    chunk: Vec<u8>,
-    ended: bool,
-    read_bytes: u64,
-}
-
-impl Input {
-    fn open(table: &Table<'_>, source: Box<dyn Read + Send>) -> Result<Self, StreamError> {
-        let mut reader = Reader::new(table.dialect().clone());
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let (mut head, mut ended, mut read_bytes, mut source) = (Rows::default(), false, 0, source);
-        if table.has_header() {
-            while head.is_empty() && !ended {
-                ended = pump(&mut *source, &mut chunk, &mut reader, &mut read_bytes)?;
-                reader.read(&mut head, 1);
-            }
-            if head.is_empty() {
-                let issue = Issue::error("structure", "expected a header, found no row").at("1");
-                return Err(StreamError::Refused(Box::new(issue)));
-            }
-        }
-        let (shape, mut issues) =
-            table.shape(head.row(0).as_ref()).map_err(|issue| StreamError::Refused(Box::new(issue)))?;
-        issues.extend(head.found.iter().map(issue));
-        Ok(Self { source, reader, shape, issues, chunk, ended, read_bytes })
-    }
-
-    /// Fills `rows` with the next ones; false where there are none.
-    fn rows(&mut self, rows: &mut Rows) -> io::Result<bool> {
-        rows.clear();
-        loop {
-            self.reader.read(rows, BATCH_ROWS);
-            if rows.len() >= BATCH_ROWS || self.ended {
-                return Ok(!rows.is_empty() || !rows.found.is_empty());
-            }
-            self.ended = pump(&mut *self.source, &mut self.chunk, &mut self.reader, &mut self.read_bytes)?;
-        }
-    }
-}
-
-/// Reads a chunk; true at the end of the input.
-fn pump(source: &mut dyn Read, chunk: &mut [u8], reader: &mut Reader, count: &mut u64) -> io::Result<bool> {
-    loop {
-        match source.read(chunk) {
-            Ok(0) => {
-                reader.finish();
-                return Ok(true);
-            }
-            Ok(read) => {
-                *count += read as u64;
-                reader.push(chunk.get(..read).unwrap_or_default());
-                return Ok(false);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    joins.check()?;
+    ended.issues = log.finish();
+    Ok(ended)
 }
 
 struct Job {
@@ -262,7 +173,7 @@ fn table_run(
     request: &Request<'_>,
     table: &Table<'_>,
     mut input: Input,
-    memory: &Memory,
+    joins: &Joins,
     remembered: &mut Remembered,
     log: &mut Log,
     ended: &mut Ended,
@@ -279,7 +190,7 @@ fn table_run(
             scope.spawn(move || {
                 let mut worker = Worker::new(request);
                 for job in jobs_of {
-                    let result = worker.map(table, shape, &job, memory, request.reports);
+                    let result = worker.map(table, shape, &job, joins, request.reports);
                     if done.send(result).is_err() {
                         return;
                     }
@@ -330,11 +241,33 @@ impl<'r> Worker<'r> {
         Self { mapper: package.flat_mapper(request.context, request.reports) }
     }
 
-    fn map(&mut self, table: &Table<'_>, shape: &Shape, job: &Job, memory: &Memory, reports: bool) -> Done {
+    fn map(&mut self, table: &Table<'_>, shape: &Shape, job: &Job, joins: &Joins, reports: bool) -> Done {
         let mut done = Done { read_bytes: job.read_bytes, ..Done::default() };
         let before = self.mapper.counts();
-        self.mapper.map(table.number, shape, &job.rows, memory, |unit| done.add(&unit, reports));
-        done.issues.extend(job.rows.found.iter().map(issue));
+        self.mapper.map(table.number, shape, &job.rows, joins, |unit| done.add(&unit, reports));
+        self.settle(done, before, &job.rows)
+    }
+
+    /// Maps the rows that add to a row above which is not there; the others have been mapped with it.
+    fn orphans(&mut self, table: &Table<'_>, shape: &Shape, rows: &Rows, joins: &Joins, reports: bool) -> Done {
+        let (mut alone, mut found) = (Rows::default(), Rows::default());
+        for row in rows.iter() {
+            found.clear();
+            if let (Some(key), Some(parent)) = (table.parent_key(shape, &row), table.parent()) {
+                joins.find(parent, &key, &mut found);
+            }
+            if found.is_empty() {
+                alone.push(row.number(), row.cells());
+            }
+        }
+        let mut done = Done::default();
+        let before = self.mapper.counts();
+        self.mapper.orphan(table.number, shape, &alone, |unit| done.add(&unit, reports));
+        self.settle(done, before, rows)
+    }
+
+    fn settle(&mut self, mut done: Done, before: [usize; 4], rows: &Rows) -> Done {
+        done.issues.extend(rows.found.iter().map(issue));
         done.issues.extend(self.mapper.take_issues());
         for ((slot, now), before) in done.cells.iter_mut().zip(self.mapper.counts()).zip(before) {
             *slot = now - before;
@@ -413,80 +346,6 @@ fn finish(
     }
     let written = Written { resources, loss: done.loss, explain: done.explain, read_bytes: done.read_bytes };
     if take(written) { Ok(()) } else { Err(StreamError::Write) }
-}
-
-/// What a resource and its content are remembered by: the same in every run, so that the output is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Mark {
-    name: u64,
-    /// Of 128 bits: two contents that differ are not taken for one.
-    content: [u64; 2],
-}
-
-fn hash(salt: u8, of: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (salt, of).hash(&mut hasher);
-    hasher.finish()
-}
-
-/// The last content of resources: as many as there is room for, the latest of those that would stand in the same place.
-struct Remembered {
-    slots: Vec<Mark>,
-}
-
-impl Default for Remembered {
-    fn default() -> Self {
-        Self { slots: vec![Mark::default(); REMEMBERED] }
-    }
-}
-
-impl Remembered {
-    /// Notes a resource; false if it was written with this content already and not with another since.
-    fn is_new(&mut self, mark: Mark) -> bool {
-        let at = usize::try_from(mark.name % REMEMBERED as u64).unwrap_or(0);
-        let Some(slot) = self.slots.get_mut(at) else { return true };
-        let new = *slot != mark;
-        *slot = mark;
-        new
-    }
-}
-
-/// Findings so far: of one kind the first ones, and how many there are.
-#[derive(Default)]
-struct Log {
-    kinds: Vec<(Issue, usize)>,
-    shown: Vec<Issue>,
-}
-
-impl Log {
-    fn extend(&mut self, issues: impl IntoIterator<Item = Issue>) {
-        for issue in issues {
-            let same = |known: &Issue| {
-                known.code == issue.code && known.rule == issue.rule && known.diagnostics == issue.diagnostics
-            };
-            match self.kinds.iter_mut().find(|(known, _)| same(known)) {
-                Some((_, count)) => {
-                    *count += 1;
-                    if *count <= SHOWN {
-                        self.shown.push(issue);
-                    }
-                }
-                None => {
-                    self.kinds.push((issue.clone(), 1));
-                    self.shown.push(issue);
-                }
-            }
-        }
-    }
-
-    fn finish(self) -> Vec<Issue> {
-        let mut out = self.shown;
-        for (issue, count) in self.kinds.into_iter().filter(|(_, count)| *count > SHOWN) {
-            let text = format!("{}: {count} times in all, of which the first {SHOWN} are listed", issue.diagnostics);
-            out.push(Issue { severity: Severity::Information, diagnostics: text, at: None, ..issue });
-        }
-        out
-    }
 }
 
 #[cfg(test)]

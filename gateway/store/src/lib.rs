@@ -23,6 +23,7 @@ mod portable;
 mod reindex;
 mod resource;
 mod revisions;
+mod scratch;
 #[cfg(test)]
 mod suite;
 mod traits;
@@ -46,4 +47,5 @@ pub use resource::{
     Author, Bounds, Cursor, Effect, Expect, IndexRow, KeyRow, Match, Method, NewVersion, Order, Page, PatientLink,
     RowKind, Search, Span, Step, Stored, Term, Test, VersionWritten,
 };
+pub use scratch::Scratch;
 pub use traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use formats::flat::Rows;
+use model::outcome::Issue;
 
 use crate::package::Package;
 use crate::quick::Quick;
@@ -14,6 +15,7 @@ use super::{Joined, Shape, Table};
 pub struct Memory {
     tables: HashMap<usize, Held>,
     bytes: usize,
+    issues: Vec<Issue>,
 }
 
 #[derive(Debug, Default)]
@@ -27,9 +29,6 @@ struct Held {
 }
 
 impl Memory {
-    /// What is held at most unless said otherwise.
-    pub const LIMIT_BYTES: usize = 512 << 20;
-
     /// The tables of a package whose rows others need before they are mapped.
     pub fn wanted(package: &Package) -> Vec<Table<'_>> {
         let tables = package.flat_tables();
@@ -56,12 +55,26 @@ impl Memory {
             match key {
                 Some(key) => {
                     self.bytes += key.len();
-                    held.index.entry(key).or_default().push(number);
+                    let known = held.index.entry(key).or_default();
+                    if !table.adds() && !known.is_empty() {
+                        self.issues.push(table.key_taken(row.number()));
+                    }
+                    known.push(number);
                 }
-                None => held.orphans.push(number),
+                None => {
+                    if !table.adds() {
+                        self.issues.push(table.key_missing(row.number()));
+                    }
+                    held.orphans.push(number);
+                }
             }
         }
         self.bytes <= limit_bytes
+    }
+
+    /// What was found of keys so far, and forgets it.
+    pub fn take_issues(&mut self) -> Vec<Issue> {
+        std::mem::take(&mut self.issues)
     }
 
     /// The rows of a table that add to a row above which is not there.

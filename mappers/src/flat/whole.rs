@@ -183,6 +183,7 @@ impl Assigned<'_> {
         for (table, shape, rows) in read.iter().filter(|(table, ..)| wanted.contains(&table.number)) {
             memory.open(table, shape.clone());
             memory.add(table, rows, usize::MAX);
+            issues.extend(memory.take_issues());
         }
         let mut mapper = package.flat_mapper(context, reports);
         let mut collected = Collected::default();

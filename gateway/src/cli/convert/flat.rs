@@ -16,7 +16,7 @@ use super::super::progress::Progress;
 use super::super::reporter::Reporter;
 use super::super::{Failure, input};
 use super::{Refused, Sinks, write_outcome};
-use crate::convert::flat::{Request, Source, StreamError, Written, run as stream};
+use crate::convert::flat::{MEMORY_BYTES, Request, Source, StreamError, Written, run as stream};
 use crate::convert::{Body, Format, Output};
 
 /// Inputs of up to this size are one transaction Bundle unless NDJSON is asked for.
@@ -206,7 +206,7 @@ fn rows(
     };
     let reports = options.loss.is_some() || options.explain.is_some();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let request = Request { assigned: &assigned, context, reports, workers };
+    let request = Request { assigned: &assigned, context, reports, workers, memory_bytes: MEMORY_BYTES };
     let mut sources: Vec<Box<dyn Source>> = parts.into_iter().map(|part| Box::new(part) as Box<dyn Source>).collect();
     let mut failure = None;
     let ended = stream(&request, &mut sources, &mut |written: Written| {

@@ -3,6 +3,7 @@ use std::io::Cursor;
 use mappers::Packages;
 use mappers::flat::assign;
 
+use super::seen::SHOWN;
 use super::*;
 
 struct Bytes(Vec<u8>);
@@ -34,11 +35,15 @@ fn extract(patients: usize) -> Vec<Vec<u8>> {
 }
 
 fn converted(files: &[Vec<u8>], workers: usize) -> (Vec<u8>, Ended) {
+    within(files, workers, MEMORY_BYTES)
+}
+
+fn within(files: &[Vec<u8>], workers: usize, memory_bytes: usize) -> (Vec<u8>, Ended) {
     let packages = Packages::embedded().unwrap();
     let heads: Vec<File<'_>> = NAMES.iter().zip(files).map(|(name, bytes)| File { name, bytes }).collect();
     let assigned: Assigned<'_> = assign(&packages, &[], &heads).unwrap();
     let context = Context { namespace: &CONVERT_NAMESPACE, ..Context::default() };
-    let request = Request { assigned: &assigned, context: &context, reports: false, workers };
+    let request = Request { assigned: &assigned, context: &context, reports: false, workers, memory_bytes };
     let mut sources: Vec<Box<dyn Source>> =
         files.iter().map(|bytes| Box::new(Bytes(bytes.clone())) as Box<dyn Source>).collect();
     let mut out = Vec::new();
@@ -61,6 +66,34 @@ fn rows_come_in_their_order_whatever_the_number_of_threads() {
     for workers in [2, 5] {
         assert!(converted(&files, workers).0 == one, "{workers} threads give other bytes");
     }
+}
+
+#[test]
+fn joined_tables_on_disk_give_the_same_bytes_and_findings() {
+    let mut files = extract(300);
+    let [patients, phones, results] = files.as_mut_slice() else { panic!("three files") };
+    // A key that comes again, one that is missing, and rows that belong to nobody; a row that is not whole.
+    patients.extend_from_slice(b"P7;Twice;Given;;;;;;\n;Nobody;Given;;;;;;\n");
+    phones.extend_from_slice(b"P999;home;+45 1\n;home;+45 2\nP8;home;\"+45 3\n");
+    results.extend_from_slice(b"P998;A;1;GLU;Glucose;5;mmol/L;3;6;N;14.06.2024;F;\n;A;2;GLU;Glucose;5;mmol/L;3;6;N;14.06.2024;F;\n");
+    let (memory, ended) = converted(&files, 2);
+    let (disk, other) = within(&files, 2, 10_000);
+    assert!(memory == disk, "the bytes differ");
+    let lines = |ended: &Ended| ended.issues.iter().map(|issue| format!("{} {issue:?}", issue.code)).collect::<Vec<_>>();
+    assert_eq!(lines(&ended), lines(&other));
+    let mut places: Vec<&str> = ended.issues.iter().filter_map(|issue| issue.at.as_deref()).collect();
+    places.sort_unstable();
+    for expected in [
+        "patients:302,Patient No",
+        "patients:303,Patient No",
+        "phones:302,Patient No",
+        "phones:303,Patient No",
+        "results:3002,Patient No",
+        "results:3003,Patient No",
+    ] {
+        assert!(places.contains(&expected), "{expected} in {places:?}");
+    }
+    assert!(ended.issues.iter().any(|issue| issue.rule.as_deref() == Some("quotation-open")), "{places:?}");
 }
 
 #[test]
