@@ -26,7 +26,7 @@ pub use eval::Resource;
 pub use expect::cases;
 pub(crate) use expect::expectations;
 pub use memory::Memory;
-pub use reverse::{Rendered, RenderedFlat};
+pub use reverse::{FlatName, Held, Piece, Pool, Rendered, RenderedFlat, kept_columns, references};
 pub use shape::Shape;
 pub use whole::{Assigned, Converted, File, HEAD_BYTES, assign, issue};
 

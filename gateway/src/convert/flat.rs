@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use formats::flat::Rows;
-use mappers::flat::{Assigned, FORMAT, File, Joined, Shape, Table, issue};
+use mappers::flat::{Assigned, FORMAT, File, Held, Joined, Shape, Table, issue};
 use mappers::{CONVERT_NAMESPACE, Context, Explained, Package};
 use model::json::Json;
 use model::outcome::Issue;
@@ -17,11 +17,17 @@ use super::{Body, Middle, Output, Reports, Work};
 
 mod input;
 mod joins;
+mod pool;
+mod resources;
 mod seen;
+
+pub use pool::Spooled;
+pub use resources::{ResourcesError, each_resource};
 
 use input::Input;
 use joins::Joins;
-use seen::{Log, Mark, Remembered, hash};
+pub use seen::Log;
+use seen::{Mark, Remembered, hash};
 
 /// Cells of joined tables that are held in memory; more are put on disk.
 pub const MEMORY_BYTES: usize = 128 << 20;
@@ -52,7 +58,8 @@ pub(super) fn write(work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue
         let text = "expected the name of a mapping package for flat files";
         return Err(vec![Issue::error("required", text)]);
     };
-    let rendered = package.render_flat(std::slice::from_ref(&middle.tree));
+    let reports = work.request.reports == Reports::Made;
+    let rendered = package.render_flat_held(&Held::new(std::slice::from_ref(&middle.tree)), reports);
     let mut issues = middle.issues;
     issues.extend(rendered.issues);
     if !rendered.unused.is_empty() {
@@ -65,7 +72,13 @@ pub(super) fn write(work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue
         let text = "the rows are of several tables: on the command line --out DIR takes them";
         return Err(vec![Issue::error("not-supported", text)]);
     }
-    Ok(Output { body: Body::Bytes(bytes), issues, loss: middle.loss.unwrap_or(Json::Null), explain: middle.explain })
+    // What came from elsewhere has an account of its own up to FHIR: that of the way in says more.
+    let (loss, explain) = match middle.loss {
+        Some(loss) => (loss, middle.explain),
+        None if reports => (rendered.loss.to_json(), Json::array(rendered.explain.iter().map(Explained::to_json))),
+        None => (Json::Null, middle.explain),
+    };
+    Ok(Output { body: Body::Bytes(bytes), issues, loss, explain })
 }
 
 /// What is asked for.
@@ -311,7 +324,7 @@ impl Done {
 }
 
 /// A report of one row, with its number.
-fn numbered(row: u64, report: Json, name: Option<&'static str>, out: &mut Vec<u8>) {
+pub fn numbered(row: u64, report: Json, name: Option<&'static str>, out: &mut Vec<u8>) {
     let mut members = vec![("message".to_owned(), Json::from(row))];
     match (report, name) {
         (report, Some(name)) => members.push((name.to_owned(), report)),

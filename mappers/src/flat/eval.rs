@@ -53,7 +53,7 @@ pub struct Resource {
     pub object: Object,
     /// `Type/id`
     pub(crate) name: SmolStr,
-    alias: AliasId,
+    pub(crate) alias: AliasId,
 }
 
 impl Resource {

@@ -27,6 +27,14 @@ impl Shape {
         Self { at: std::iter::once(None).chain((0..width).map(Some)).collect(), others: Vec::new(), width }
     }
 
+    /// As a file is written: the columns of the table in their order, then others.
+    pub(crate) fn written(table: &FlatTable, others: &[String]) -> Self {
+        let plain = Self::plain(table);
+        let at = plain.width;
+        let others: Vec<_> = others.iter().enumerate().map(|(number, name)| (at + number, name.into())).collect();
+        Self { width: at + others.len(), others, ..plain }
+    }
+
     /// By the header of a file; says what is missing and what nobody reads.
     pub(crate) fn of_header(table: &FlatTable, header: &Row<'_>, issues: &mut Vec<Issue>) -> Self {
         let mut at: Vec<Option<usize>> = vec![None; table.columns.len() + 1];

@@ -54,7 +54,7 @@ pub(super) fn one(
     let (path, stem) = place;
     let result = match (run.options.from, run.options.to) {
         (Format::Csv | Format::Auto, Format::FhirR4) => forward(run, place, sinks),
-        (Format::Auto | Format::FhirR4, Format::Csv) => back::run(run, place),
+        (Format::Auto | Format::FhirR4, Format::Csv) => back::run(run, place, sinks),
         _ => {
             let text = "a flat extract is converted to FHIR R4, and back from it";
             Err(Stop::Refused(vec![Issue::error("not-supported", text)]))

@@ -38,7 +38,8 @@ impl Joins {
         let tables: Vec<(Table<'_>, usize)> = if request.assigned.tables.len() < 2 {
             Vec::new()
         } else {
-            let wanted: Vec<usize> = Memory::wanted(request.assigned.package).iter().map(|table| table.number).collect();
+            let wanted: Vec<usize> =
+                Memory::wanted(request.assigned.package).iter().map(|table| table.number).collect();
             request.assigned.tables.iter().filter(|(table, _)| wanted.contains(&table.number)).copied().collect()
         };
         let mut memory = Memory::default();

@@ -48,13 +48,14 @@ impl Remembered {
 
 /// Findings so far: of one kind the first ones, and how many there are.
 #[derive(Default)]
-pub(super) struct Log {
+pub struct Log {
     kinds: Vec<(Issue, usize)>,
     shown: Vec<Issue>,
 }
 
 impl Log {
-    pub(super) fn extend(&mut self, issues: impl IntoIterator<Item = Issue>) {
+    /// Takes findings in.
+    pub fn extend(&mut self, issues: impl IntoIterator<Item = Issue>) {
         for issue in issues {
             let same = |known: &Issue| {
                 known.code == issue.code && known.rule == issue.rule && known.diagnostics == issue.diagnostics
@@ -74,7 +75,8 @@ impl Log {
         }
     }
 
-    pub(super) fn finish(self) -> Vec<Issue> {
+    /// What is to be said.
+    pub fn finish(self) -> Vec<Issue> {
         let mut out = self.shown;
         for (issue, count) in self.kinds.into_iter().filter(|(_, count)| *count > SHOWN) {
             let text = format!("{}: {count} times in all, of which the first {SHOWN} are listed", issue.diagnostics);

@@ -75,11 +75,14 @@ fn joined_tables_on_disk_give_the_same_bytes_and_findings() {
     // A key that comes again, one that is missing, and rows that belong to nobody; a row that is not whole.
     patients.extend_from_slice(b"P7;Twice;Given;;;;;;\n;Nobody;Given;;;;;;\n");
     phones.extend_from_slice(b"P999;home;+45 1\n;home;+45 2\nP8;home;\"+45 3\n");
-    results.extend_from_slice(b"P998;A;1;GLU;Glucose;5;mmol/L;3;6;N;14.06.2024;F;\n;A;2;GLU;Glucose;5;mmol/L;3;6;N;14.06.2024;F;\n");
+    results.extend_from_slice(
+        b"P998;A;1;GLU;Glucose;5;mmol/L;3;6;N;14.06.2024;F;\n;A;2;GLU;Glucose;5;mmol/L;3;6;N;14.06.2024;F;\n",
+    );
     let (memory, ended) = converted(&files, 2);
     let (disk, other) = within(&files, 2, 10_000);
     assert!(memory == disk, "the bytes differ");
-    let lines = |ended: &Ended| ended.issues.iter().map(|issue| format!("{} {issue:?}", issue.code)).collect::<Vec<_>>();
+    let lines =
+        |ended: &Ended| ended.issues.iter().map(|issue| format!("{} {issue:?}", issue.code)).collect::<Vec<_>>();
     assert_eq!(lines(&ended), lines(&other));
     let mut places: Vec<&str> = ended.issues.iter().filter_map(|issue| issue.at.as_deref()).collect();
     places.sort_unstable();
@@ -126,4 +129,83 @@ fn a_resource_is_written_again_only_when_it_has_changed() {
     let mut remembered = Remembered::default();
     let writes = [1, 1, 2, 2, 1].map(|content| remembered.is_new(Mark { name: 7, content: [content, 0] }));
     assert_eq!(writes, [true, false, true, false, true]);
+}
+
+/// Each resource's text, and the `fullUrl` of its entry; in pieces of every size the same.
+#[track_caller]
+fn read(text: &str) -> Vec<String> {
+    let mut last: Option<Vec<String>> = None;
+    for chunk in [1, 3, 64, 1 << 20] {
+        let mut out = Vec::new();
+        let mut input = io::BufReader::with_capacity(chunk, text.as_bytes());
+        let read = each_resource(&mut input, &mut |url, json| {
+            out.push(format!("{} {}", url.unwrap_or("-"), json.to_text()));
+            Ok(())
+        });
+        if let Err(error) = read {
+            out.push(format!("error: {error}"));
+        }
+        assert!(last.as_ref().is_none_or(|last| *last == out), "{last:?} and {out:?}");
+        last = Some(out);
+    }
+    last.unwrap_or_default()
+}
+
+#[test]
+fn a_bundle_is_read_entry_by_entry_and_ndjson_line_by_line() {
+    let patient = r#"{"resourceType":"Patient","id":"a","name":[{"family":"]}\"{["}]}"#;
+    let list = r#"{"resourceType":"List","entry":[{"item":{"reference":"Patient/a"}}]}"#;
+    let bundle = format!(
+        "{{ \"resourceType\": \"Bundle\", \"link\": [], \"entry\" : [\n {{\"fullUrl\":\"urn:x\",\"resource\":{patient}}} ,\n{{\"resource\":{list}}}], \"total\": 2 }}"
+    );
+    let entries = [format!("urn:x {patient}"), format!("- {list}")];
+    assert_eq!(read(&bundle), entries);
+    // What says late that it is a Bundle is read whole.
+    assert_eq!(
+        read(&format!("{{\"entry\":[{{\"resource\":{list}}}],\"resourceType\":\"Bundle\"}}")),
+        [format!("- {list}")]
+    );
+    assert_eq!(
+        read(&format!("{patient}\n\n{list}\n{bundle}")),
+        [vec![format!("- {patient}"), entries[1].clone()], entries.to_vec()].concat()
+    );
+    assert_eq!(read(r#"{"resourceType":"Bundle","entry":[]}"#), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_cut_off_or_no_json_is_refused() {
+    let end = "error: expected the end of a resource, found that of the input";
+    assert_eq!(read(r#"{"resourceType":"Bundle","entry":[{"resource":{"id":"a"}}"#), ["- {\"id\":\"a\"}", end]);
+    assert_eq!(read(r#"{"resourceType":"Bundle","entry":["#), [end]);
+    assert_eq!(read(r#"{"resourceType":"Patient""#), [end]);
+    assert_eq!(read("Patient\n{}"), ["error: expected JSON"]);
+}
+
+#[test]
+fn resources_on_disk_give_the_same_files_and_accounts() {
+    let files = extract(60);
+    let (ndjson, _) = converted(&files, 2);
+    let packages = Packages::embedded().unwrap();
+    let package = packages.named("flat-harbor").unwrap();
+    let (mut held, mut disk) = (Held::default(), Spooled::new().unwrap());
+    let read = each_resource(&mut ndjson.as_slice(), &mut |url, json| {
+        held.add(url, json.clone());
+        disk.add(url, json)
+    });
+    read.unwrap();
+    let written = |pool: &dyn mappers::flat::Pool| {
+        let (mut text, mut counts) = (String::new(), [0, 0]);
+        package.render_flat_pool(pool, true, &mut |piece| {
+            text.push_str(&String::from_utf8_lossy(piece.bytes));
+            counts[0] += piece.loss.mapped.len();
+            counts[1] += piece.loss.dropped.iter().filter(|(_, why)| !why.starts_with("an id")).count();
+            true
+        });
+        (text, counts)
+    };
+    let (text, counts) = written(&held);
+    assert_eq!(counts[1], 0, "all that came from files goes back");
+    assert!(counts[0] > 1000 && text.lines().count() == 723, "{counts:?}, {} lines", text.lines().count());
+    assert!(written(&disk) == (text, counts), "memory and disk differ");
+    disk.check().unwrap();
 }

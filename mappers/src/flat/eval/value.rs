@@ -230,17 +230,24 @@ impl<'a> Eval<'a> {
         let inner = Here { value, ..here };
         let mut built = Object::with_capacity(4);
         let mut shared = Shared::new();
-        // Paths within the element are said as the element's.
-        let (account, events) = (self.account, self.events.len());
+        let (account, events, made) = (self.account, self.events.len(), self.made.len());
         for row in &table.rows {
             if row.way != Way::Backward && row.way != Way::Foreign {
                 self.row(row, &mut built, own, &mut shared, inner);
             }
         }
-        let to = if account == Account::Full { self.path(own, &row.target.steps, &at.indexes) } else { String::new() };
-        for event in self.events.iter_mut().skip(events) {
-            if let End::Mapped(path) = &mut event.end {
-                path.clone_from(&to);
+        // Paths within the element begin at the element.
+        if account == Account::Full {
+            let base = self.path(own, &[], &at.indexes);
+            let to = self.path(own, &row.target.steps, &at.indexes);
+            let within = |path: &str| format!("{to}{}", path.strip_prefix(base.as_str()).unwrap_or_default());
+            for event in self.events.iter_mut().skip(events) {
+                if let End::Mapped(path) = &mut event.end {
+                    *path = within(path);
+                }
+            }
+            for made in self.made.iter_mut().skip(made) {
+                made.to = within(&made.to);
             }
         }
         if built.is_empty() {

@@ -1,7 +1,7 @@
 //! The text that a row would have made a value of.
 
 use model::json::{Json, Object};
-use model::outcome::{Issue, Severity};
+use model::outcome::Issue;
 use smol_str::SmolStr;
 
 use crate::function::{Authorities, Back, Call, Function, compared, is_number};
@@ -12,8 +12,9 @@ use crate::quick::trim;
 use super::super::eval::{LEXEME, reads_dates};
 use super::super::numeral::reads_numbers;
 use super::super::plan::{COMPOSITE, FlatTable};
+use super::cells::Line;
 use super::walk::{Walk, any_at, chosen, says};
-use super::{Line, Reverse, Taken};
+use super::{Reverse, Taken};
 
 impl<'a> Reverse<'a> {
     /// A cell that a condition asks for a text is that text where the row has set its value.
@@ -239,18 +240,17 @@ impl<'a> Reverse<'a> {
         any.then(String::new)
     }
 
-    pub(super) fn issue(&mut self, flat: &FlatTable, column: Option<u32>, text: &str, row: &Row) {
+    pub(super) fn issue(&mut self, flat: &FlatTable, column: Option<u32>, text: &'static str, row: &Row) {
         let column = column.and_then(|column| flat.spec(column)).map_or("", |column| column.name.as_str());
-        let issue = Issue::new(Severity::Warning, "not-supported", text).at(format!("{},{column}", flat.name));
-        let issue = issue.rule(self.compiled.rule(row.rule));
-        if !self.issues.contains(&issue) {
-            self.issues.push(issue);
+        let at = format!("{},{column}", flat.name);
+        if self.said.insert((at.clone(), row.rule, text)) {
+            self.issues.push(Issue::warning("not-supported", text).at(at).rule(self.compiled.rule(row.rule)));
         }
     }
 }
 
 /// The text of a primitive.
-fn lexeme(json: &Json) -> Option<SmolStr> {
+pub(super) fn lexeme(json: &Json) -> Option<SmolStr> {
     match json {
         Json::String(text) => Some(text.clone()),
         Json::Number(number) => Some(number.as_str().into()),
