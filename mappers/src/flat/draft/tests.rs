@@ -98,3 +98,94 @@ fn odd_samples_give_a_draft_that_loads_or_a_reason() {
     assert_eq!(draft("x", b"").unwrap_err(), DraftError::Empty);
     assert_eq!(draft("../x", b"a").unwrap_err(), DraftError::Name);
 }
+
+/// Drafts a package, loads it, and maps the sample with it: the Bundle, the findings and the manifest.
+#[track_caller]
+fn used(sample: &[u8]) -> (String, Vec<String>, Draft) {
+    let draft = draft("quay", sample).unwrap();
+    let packages = load(&draft, "quay").unwrap_or_else(|error| panic!("{error}\n{:#?}", draft.files));
+    let file = super::super::File { name: "x", bytes: sample };
+    let converted = packages.named("quay").unwrap().convert_flat(&[file], &crate::Context::default(), true);
+    let converted = converted.unwrap_or_else(|issues| panic!("{issues:?}\n{}", draft.files["package.toml"]));
+    let serious = |issue: &&model::outcome::Issue| issue.severity != model::outcome::Severity::Information;
+    let issues = converted.issues.iter().filter(serious);
+    let said = issues.map(|issue| format!("{} {}", issue.code, issue.at.clone().unwrap_or_default())).collect();
+    (converted.bundle.to_text(), said, draft)
+}
+
+#[test]
+fn a_laboratory_with_a_trailer_decimal_commas_and_short_years() {
+    let sample = b"HDR;QUAY;20240614\r\nPat-Nr;Nachname;Vorname;Geb.-Datum;Geschlecht;Analyse;Ergebnis;Einheit;Entnahme\r\n\
+        7;M\xfcller;Anna;03.11.58;W;Natrium;1.234,50;mmol/L;14.06.2024 08:15\r\n8;Lund;Bo;13.01.61;M;Kalium;<0,5;mmol/L;14.06.2024 08:20\r\n\
+        9;Ray;Cy;21.10.71;M;Kalium;4,2;mmol/L;14.06.2024 09:20\r\nTRL;3\r\n";
+    let (bundle, issues, draft) = used(sample);
+    assert_eq!(issues, Vec::<String>::new(), "{}", draft.files["package.toml"]);
+    for expected in [
+        r#""birthDate":"1958-11-03""#,
+        r#""value":1234.50"#,
+        r#""comparator":"<""#,
+        r#""value":4.2"#,
+        "Müller",
+        r#""gender":"female""#,
+    ] {
+        assert!(bundle.contains(expected), "{expected} in {bundle}");
+    }
+    let toml = &draft.files["package.toml"];
+    for expected in ["skip = 1", r#"envelope = { foot = "TRL", count = 1 }"#, r#"number = "1.234,5""#, "pivot = 1930"] {
+        assert!(toml.contains(expected), "{expected} in {toml}");
+    }
+    // Every guess is a question.
+    for guess in ["skip =", "envelope =", "number =", "pivot =", "encoding ="] {
+        let lines: Vec<&str> = toml.lines().collect();
+        let at = lines.iter().position(|line| line.starts_with(guess)).unwrap();
+        assert!(
+            lines[at - 1].starts_with('#') && lines[at - 1].contains('?') || lines[at - 1].contains("cut off"),
+            "{guess}: {toml}"
+        );
+    }
+}
+
+#[test]
+fn a_device_with_titles_repeated_names_and_a_delimiter_at_the_end() {
+    let text = "Monitor export 4.2\r\nWard 4\r\n\r\nMRN\tTime\tPulse\tUnit\tSpO2\tUnit\t\r\n\
+        M1\t6/14/2024 9:05 PM\t72\t/min\t98\t%\t\r\nM2\t6/14/2024 9:06 PM\t999\t/min\t97\t%\t\r\nM3\t6/15/2024 9:07 AM\t81\t/min\t96\t%\t\r\n";
+    let wide: Vec<u8> = [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let (bundle, issues, draft) = used(&wide);
+    let toml = &draft.files["package.toml"];
+    assert_eq!(issues, Vec::<String>::new(), "{toml}");
+    for expected in
+        ["skip = 3", "trailing_delimiter = true", r#""Unit#2""#, r#""Time" = ["M/d/yyyy h:mm a"]"#, "header = true"]
+    {
+        assert!(toml.contains(expected), "{expected} in {toml}");
+    }
+    assert!(bundle.contains("rows:Unit%232") || bundle.contains("rows:Unit#2"), "{bundle}");
+}
+
+#[test]
+fn a_vaccination_registry_becomes_immunizations() {
+    let sample = b"patient_id|last_name|dob|sex|cvx_code|vaccine|admin_date|lot_number|dose\r1001|Okafor|1988-02-29|M|141|Influenza|2024-10-01|L42|0.5\r\
+        1002|Lund|1990-05-06|F|208|COVID-19|2024-10-02||0.3\r1003|Ray|1975-07-08|M|141|Influenza|||0.5\r";
+    let (bundle, issues, draft) = used(sample);
+    assert_eq!(issues, Vec::<String>::new());
+    for expected in [
+        r#""occurrenceDateTime":"2024-10-01""#,
+        r#""lotNumber":"L42""#,
+        r#""code":"208""#,
+        r#""occurrenceString":"unknown""#,
+    ] {
+        assert!(bundle.contains(expected), "{expected} in {bundle}");
+    }
+    let rows = &draft.files["rows/rows-Immunization.csv"];
+    assert!(rows.lines().filter(|line| line.starts_with("cvx_code,")).all(|line| line.ends_with("own?")), "{rows}");
+}
+
+#[test]
+fn no_line_around_the_rows_goes_into_the_package() {
+    let sample =
+        "Quillfeather clinic\nid,dob,result\n1,1958-11-03,5\n2,1960-01-05,6\n3,1960-01-05,6\nQuillfeather,Zebedee\n";
+    let draft = draft("x", sample.as_bytes()).unwrap();
+    for (path, text) in draft.files.iter().chain([(&"profile".to_owned(), &draft.profile)]) {
+        assert!(!text.contains("Quill") && !text.contains("Zebedee"), "{path}:\n{text}");
+    }
+    assert!(draft.files["package.toml"].contains("skip = 1"));
+}

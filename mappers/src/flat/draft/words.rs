@@ -38,6 +38,14 @@ pub(super) enum Field {
     Reported,
     Status,
     Note,
+    VaccineCode,
+    VaccineName,
+    Administered,
+    Lot,
+    Expires,
+    Dose,
+    DoseUnit,
+    Maker,
 }
 
 /// Names in their plain form: without case, blanks, `_`, `-` and `.`; and without `patient` before them.
@@ -72,12 +80,40 @@ const WORDS: &[(Field, &[&str])] = &[
     ),
     (Field::Middle, &["middlename", "middle", "middleinitial", "mname", "mi"]),
     (Field::Suffix, &["suffix", "namesuffix"]),
-    (Field::Born, &["dob", "birthdate", "dateofbirth", "born", "birthday", "bdate", "geburtsdatum", "birth"]),
+    (
+        Field::Born,
+        &[
+            "gebdatum",
+            "geboren",
+            "datenaissance",
+            "fechanacimiento",
+            "dob",
+            "birthdate",
+            "dateofbirth",
+            "born",
+            "birthday",
+            "bdate",
+            "geburtsdatum",
+            "birth",
+        ],
+    ),
     (Field::Died, &["dod", "deathdate", "dateofdeath", "deceaseddate"]),
     (Field::Sex, &["sex", "gender", "administrativesex", "geschlecht", "sexe"]),
     (
         Field::Street,
-        &["street", "address", "address1", "addressline1", "streetaddress", "addr", "addr1", "addressline"],
+        &[
+            "strasse",
+            "straße",
+            "rue",
+            "street",
+            "address",
+            "address1",
+            "addressline1",
+            "streetaddress",
+            "addr",
+            "addr1",
+            "addressline",
+        ],
     ),
     (Field::Street2, &["street2", "address2", "addressline2", "addr2"]),
     (Field::City, &["city", "town", "municipality", "ort", "ville"]),
@@ -108,17 +144,57 @@ const WORDS: &[(Field, &[&str])] = &[
     ),
     (
         Field::TestName,
-        &["test", "testname", "analyte", "analytename", "observation", "observationname", "testdescription", "labname"],
+        &[
+            "analyse",
+            "untersuchung",
+            "parameter",
+            "test",
+            "testname",
+            "analyte",
+            "analytename",
+            "observation",
+            "observationname",
+            "testdescription",
+            "labname",
+        ],
     ),
-    (Field::Value, &["value", "result", "resultvalue", "testresult", "observationvalue", "labvalue"]),
+    (
+        Field::Value,
+        &[
+            "ergebnis",
+            "wert",
+            "resultat",
+            "resultado",
+            "valor",
+            "value",
+            "result",
+            "resultvalue",
+            "testresult",
+            "observationvalue",
+            "labvalue",
+        ],
+    ),
     (Field::ValueCode, &["resultcode", "testresultcode", "valuecode", "resultsnomed"]),
-    (Field::Unit, &["unit", "units", "uom", "resultunit", "resultunits", "unitofmeasure"]),
-    (Field::Low, &["low", "referencelow", "refrangelow", "normallow", "rangelow", "lowerlimit"]),
-    (Field::High, &["high", "referencehigh", "refrangehigh", "normalhigh", "rangehigh", "upperlimit"]),
+    (
+        Field::Unit,
+        &["einheit", "unite", "unidad", "unit", "units", "uom", "resultunit", "resultunits", "unitofmeasure"],
+    ),
+    (
+        Field::Low,
+        &["normunten", "untergrenze", "low", "referencelow", "refrangelow", "normallow", "rangelow", "lowerlimit"],
+    ),
+    (
+        Field::High,
+        &["normoben", "obergrenze", "high", "referencehigh", "refrangehigh", "normalhigh", "rangehigh", "upperlimit"],
+    ),
     (Field::Flag, &["flag", "abnormalflag", "abnormal", "interpretation", "resultflag"]),
     (
         Field::Drawn,
         &[
+            "entnahme",
+            "entnahmedatum",
+            "abnahme",
+            "datecollection",
             "drawn",
             "collected",
             "collectiondate",
@@ -135,6 +211,28 @@ const WORDS: &[(Field, &[&str])] = &[
     ),
     (Field::Reported, &["reported", "reportdate", "resultdate", "dateresultreleased", "datereported", "releasedate"]),
     (Field::Status, &["status", "resultstatus", "testresultstatus", "observationstatus"]),
+    (Field::VaccineCode, &["cvx", "cvxcode", "vaccinecode", "vaccinecvx", "immunizationcode"]),
+    (
+        Field::VaccineName,
+        &["vaccine", "vaccinename", "immunization", "immunizationname", "impfstoff", "vaccin", "vacuna"],
+    ),
+    (
+        Field::Administered,
+        &[
+            "admindate",
+            "administrationdate",
+            "dateadministered",
+            "vaccinationdate",
+            "dategiven",
+            "shotdate",
+            "impfdatum",
+        ],
+    ),
+    (Field::Lot, &["lot", "lotnumber", "lotno", "batch", "batchnumber", "charge"]),
+    (Field::Expires, &["expirationdate", "expirydate", "lotexpiration", "expires"]),
+    (Field::Dose, &["dose", "dosequantity", "doseamount", "dosevolume"]),
+    (Field::DoseUnit, &["doseunit", "doseunits"]),
+    (Field::Maker, &["manufacturer", "manufacturername", "mvxname"]),
     (Field::Note, &["note", "notes", "comment", "comments", "remark", "remarks"]),
 ];
 
@@ -152,7 +250,7 @@ impl Field {
     }
 
     pub(super) fn is_date(self) -> bool {
-        matches!(self, Self::Born | Self::Died | Self::Drawn | Self::Reported)
+        matches!(self, Self::Born | Self::Died | Self::Drawn | Self::Reported | Self::Administered | Self::Expires)
     }
 
     /// Whether several columns may be it.
@@ -271,6 +369,17 @@ impl Field {
             (Self::Drawn, "Observation") => "{column},Observation.effectiveDateTime,dateTime,,,",
             (Self::Status, "Observation") => "{column},Observation.status,code:Status,,,",
             (Self::Note, "Observation") => "{column},Observation.note[+].text,trimmed,,,",
+            (Self::VaccineCode, "Immunization") => {
+                "{column},Immunization.vaccineCode.coding[0].code,code,system=$vaccine,,"
+            }
+            (Self::VaccineName, "Immunization") => "{column},Immunization.vaccineCode.text,trimmed,,,",
+            (Self::Administered, "Immunization") => "{column},Immunization.occurrenceDateTime,dateTime,,,",
+            (Self::Lot, "Immunization") => "{column},Immunization.lotNumber,trimmed,,,",
+            (Self::Expires, "Immunization") => "{column},Immunization.expirationDate,date,,,",
+            (Self::Dose, "Immunization") => "{column},Immunization.doseQuantity.value,decimal,,number({column}),",
+            (Self::DoseUnit, "Immunization") => "{column},Immunization.doseQuantity.unit,trimmed,,,",
+            (Self::Maker, "Immunization") => "{column},Immunization.manufacturer.display,trimmed,,,",
+            (Self::Note, "Immunization") => "{column},Immunization.note[+].text,trimmed,,,",
             _ => return None,
         };
         Some(row)
