@@ -74,7 +74,7 @@ fn joined_tables_on_disk_give_the_same_bytes_and_findings() {
     let [patients, phones, results] = files.as_mut_slice() else { panic!("three files") };
     // A key that comes again, one that is missing, and rows that belong to nobody; a row that is not whole.
     patients.extend_from_slice(b"P7;Twice;Given;;;;;;\n;Nobody;Given;;;;;;\n");
-    phones.extend_from_slice(b"P999;home;+45 1\n;home;+45 2\nP8;home;\"+45 3\n");
+    phones.extend_from_slice(b"P999;home;+45 1\n;home;+45 2\nP8;home;\"+45 3\nP9;\"home;+45 4\n");
     results.extend_from_slice(
         b"P998;A;1;GLU;Glucose;5;mmol/L;3;6;N;14.06.2024;F;\n;A;2;GLU;Glucose;5;mmol/L;3;6;N;14.06.2024;F;\n",
     );
