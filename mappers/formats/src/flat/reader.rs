@@ -24,6 +24,8 @@ pub struct Reader {
     /// Whether the first bytes have been looked at.
     started: bool,
     ended: bool,
+    /// Whether what comes is the rest of a line longer than the limit.
+    passing: bool,
     raw: Vec<u8>,
     at: usize,
     /// Rows so far, empty ones too.
@@ -79,6 +81,7 @@ impl Reader {
             decoder: None,
             started: false,
             ended: false,
+            passing: false,
             raw: Vec::new(),
             at: 0,
             row: 0,
@@ -181,6 +184,7 @@ impl Reader {
         match self.rest() {
             [] if self.ended => return self.end(rows),
             [] => return Step::Wait,
+            _ if self.passing => return self.pass_rest(),
             // The other half of a line end may be yet to come.
             [b'\r'] if !self.ended => return Step::Wait,
             [b'\r', b'\n', ..] => return self.blank(2),
@@ -189,9 +193,9 @@ impl Reader {
         }
         let Some(comment) = self.begins(self.dialect.comment.as_deref()) else { return Step::Wait };
         if self.skipped < self.dialect.skip || comment {
-            let Some((_, whole)) = self.line() else { return Step::Wait };
+            let Some(line) = self.line() else { return Step::Wait };
             self.skipped = self.skipped.saturating_add(u64::from(!comment));
-            return self.pass(whole);
+            return self.pass_line(line);
         }
         if let Some(step) = self.envelope(rows) {
             return step;
@@ -276,8 +280,11 @@ impl Reader {
 
     /// The first line of a row whose quotation marks do not close where they should.
     fn unquoted(&mut self, rows: &mut Rows) -> Step {
-        let Some((length, whole)) = self.line() else { return Step::Wait };
-        let line = self.rest().get(..length).unwrap_or_default();
+        let Some(found) = self.line() else { return Step::Wait };
+        if found.length > self.dialect.row_limit_bytes {
+            return self.too_long(found, rows);
+        }
+        let line = self.rest().get(..found.length).unwrap_or_default();
         let detail = "a quotation mark is not closed: the row is read up to the end of its line, marks as they stand";
         let code = "quotation-open";
         rows.found.push(Found { row: self.row.saturating_add(1), code, lost: false, detail: detail.to_owned() });
@@ -289,7 +296,7 @@ impl Reader {
         let cells = self.split(&line, &finder);
         let written = self.ends.get(cells.saturating_sub(1)).copied().unwrap_or(0);
         self.emit(rows, written, cells);
-        self.at = self.at.saturating_add(whole);
+        self.at = self.at.saturating_add(found.whole);
         Step::Read
     }
 

@@ -101,6 +101,17 @@ fn skips_a_preamble_and_comments() {
 }
 
 #[test]
+fn a_row_that_is_too_long_ends_where_its_line_does() {
+    let long = "x".repeat(40);
+    let input = format!("a,b\n1,{long},[,\r\n2,y\n\"{long}\n3,z\r");
+    for dialect in [Dialect::default(), Dialect { charset: Charset::named("shift_jis"), ..Dialect::default() }] {
+        let dialect = Dialect { row_limit_bytes: 16, ..dialect };
+        let found = check(&dialect, input.as_bytes(), &["1:a/b", "3:2/y", "5:3/z"]);
+        assert_eq!(found, ["row-too-long", "row-too-long"]);
+    }
+}
+
+#[test]
 fn drops_a_row_that_is_too_long_and_goes_on() {
     let dialect = Dialect { row_limit_bytes: 16, ..pipe() };
     let mut input = b"a|b\n".to_vec();

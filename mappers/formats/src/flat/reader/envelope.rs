@@ -16,10 +16,10 @@ impl Reader {
         if !head && !foot {
             return None;
         }
-        let Some((length, whole)) = self.line() else { return Some(Step::Wait) };
+        let Some(line) = self.line() else { return Some(Step::Wait) };
         if foot && !head {
             let mark = envelope.foot.as_deref().map_or(0, str::len);
-            let said = self.rest().get(mark..length).map(|rest| number(rest, envelope.count));
+            let said = self.rest().get(mark..line.length).map(|rest| number(rest, envelope.count));
             let uncounted = if self.closings == 0 { envelope.header_rows } else { 0 };
             let there = self.counted.saturating_sub(uncounted).saturating_add(envelope.besides);
             let detail = match said.flatten() {
@@ -35,7 +35,7 @@ impl Reader {
             self.counted = 0;
             self.closed = true;
         }
-        Some(self.pass(whole))
+        Some(self.pass_line(line))
     }
 
     /// The end of the file, which a trailer should have said before.

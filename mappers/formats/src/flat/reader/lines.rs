@@ -1,26 +1,78 @@
 //! Rows that are lines: by a delimiter without quotation marks, or of fixed width.
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2, memmem};
 
 use super::super::{Charset, Found, Layout, Rows};
 use super::{Reader, Step, note_recoded};
 
+/// A line that has been found.
+#[derive(Clone, Copy)]
+pub(super) struct Line {
+    /// Without its end.
+    pub(super) length: usize,
+    /// With its end.
+    pub(super) whole: usize,
+    /// Whether it goes on: it is longer than the limit.
+    cut: bool,
+}
+
 impl Reader {
-    /// Length of the first line, and of it with its end; `None` where it may go on.
-    pub(super) fn line(&self) -> Option<(usize, usize)> {
+    /// The first line; `None` where it may go on.
+    ///
+    /// Of a line longer than the limit so much is given as says that it is: the same whatever has come of it so far.
+    pub(super) fn line(&self) -> Option<Line> {
         let rest = self.rest();
-        let end = match memchr(b'\n', rest) {
+        let most = self.dialect.row_limit_bytes.saturating_add(2);
+        let window = rest.get(..most).unwrap_or(rest);
+        let end = match memchr(b'\n', window) {
             Some(end) => end,
-            None if self.ended || rest.len() > self.dialect.row_limit_bytes => rest.len(),
+            None if window.len() == most || self.ended => window.len(),
             None => return None,
         };
-        let line = rest.get(..end).unwrap_or_default();
+        let line = window.get(..end).unwrap_or_default();
+        let to = |length: usize, whole: usize| Some(Line { length, whole, cut: false });
         // CR alone ends a line too, as old systems write it.
         match memchr(b'\r', line) {
-            Some(at) if at.saturating_add(1) == line.len() && end < rest.len() => Some((at, end.saturating_add(1))),
-            Some(at) => Some((at, at.saturating_add(1))),
-            None => Some((end, end.saturating_add(1).min(rest.len()))),
+            Some(at) if at.saturating_add(1) == line.len() && end < window.len() => to(at, end.saturating_add(1)),
+            Some(at) => to(at, at.saturating_add(1)),
+            None if end == window.len() && end < rest.len() => Some(Line { length: end, whole: end, cut: true }),
+            None if end == most => Some(Line { length: end, whole: end, cut: true }),
+            None => to(end, end.saturating_add(1).min(rest.len())),
         }
+    }
+
+    /// Passes over a line that is no row.
+    pub(super) fn pass_line(&mut self, line: Line) -> Step {
+        self.passing = line.cut;
+        self.pass(line.whole)
+    }
+
+    /// Passes over what is left of a line longer than the limit.
+    pub(super) fn pass_rest(&mut self) -> Step {
+        let rest = self.rest();
+        let bytes = match memchr2(b'\n', b'\r', rest) {
+            Some(at) if rest.get(at) == Some(&b'\r') => match rest.get(at.saturating_add(1)) {
+                // The other half of a line end may be yet to come.
+                None if !self.ended => return Step::Wait,
+                Some(b'\n') => at.saturating_add(2),
+                _ => at.saturating_add(1),
+            },
+            Some(at) => at.saturating_add(1),
+            None => {
+                self.at = self.at.saturating_add(rest.len());
+                return Step::Wait;
+            }
+        };
+        self.at = self.at.saturating_add(bytes);
+        self.passing = false;
+        Step::Read
+    }
+
+    /// Passes over a line longer than the limit, and says so.
+    pub(super) fn too_long(&mut self, line: Line, rows: &mut Rows) -> Step {
+        let detail = format!("expected a row of at most {} KiB", self.dialect.row_limit_bytes >> 10);
+        rows.found.push(Found { row: self.row.saturating_add(1), code: "row-too-long", lost: true, detail });
+        self.pass_line(line)
     }
 
     /// Puts a line's cells into `out`; gives back how many.
@@ -52,13 +104,11 @@ impl Reader {
 
     /// A row that is a line.
     pub(super) fn plain(&mut self, rows: &mut Rows) -> Step {
-        let Some((length, whole)) = self.line() else { return Step::Wait };
-        if length > self.dialect.row_limit_bytes {
-            let detail = format!("expected a row of at most {} KiB", self.dialect.row_limit_bytes >> 10);
-            rows.found.push(Found { row: self.row.saturating_add(1), code: "row-too-long", lost: true, detail });
-            return self.pass(whole);
+        let Some(found) = self.line() else { return Step::Wait };
+        if found.length > self.dialect.row_limit_bytes {
+            return self.too_long(found, rows);
         }
-        let line = self.rest().get(..length).unwrap_or_default().to_vec();
+        let line = self.rest().get(..found.length).unwrap_or_default().to_vec();
         let (written, cells) = match (&self.finder, &self.dialect.layout) {
             (Some(finder), _) => {
                 let finder = finder.clone();
@@ -69,7 +119,7 @@ impl Reader {
             (None, Layout::Delimited { .. }) => (0, 0),
         };
         self.emit(rows, written, cells);
-        self.at = self.at.saturating_add(whole);
+        self.at = self.at.saturating_add(found.whole);
         Step::Read
     }
 
