@@ -144,3 +144,88 @@ fn requests_from_elsewhere_are_what_they_carry() {
         assert!(written.contains(&format!("2.16.840.1.113883.10.20.22.4.{template}\"")), "{template}: {written}");
     }
 }
+
+#[test]
+fn procedures_come_back_as_what_they_were() {
+    for (element, class, template) in [
+        ("procedure", "PROC", "2.16.840.1.113883.10.20.22.4.14"),
+        ("observation", "OBS", "2.16.840.1.113883.10.20.22.4.13"),
+        ("act", "ACT", "2.16.840.1.113883.10.20.22.4.12"),
+    ] {
+        let entry = format!(
+            r#"<entry><{element} classCode="{class}" moodCode="EVN"><templateId root="{template}"/><id root="2.999.6"/>
+<code code="71388002" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/><effectiveTime value="20240101"/></{element}></entry>"#
+        );
+        let written = write(&read(&document("47519-4", &entry)));
+        assert!(written.contains(&format!("<{element} ")) && written.contains(&format!("\"{template}\"")), "{written}");
+    }
+}
+
+#[test]
+fn what_a_performer_does_stands_with_the_performer() {
+    let entry = r#"<entry><procedure classCode="PROC" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.14"/><id root="2.999.7"/>
+<code code="71388002" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/><performer>
+<sdtc:functionCode code="ANEST" codeSystem="2.16.840.1.113883.5.88"/><assignedEntity><id root="2.999.8"/>
+<code code="207L00000X" codeSystem="2.16.840.1.113883.6.101"/><assignedPerson><name><given>Ole</given><family>Berg</family></name></assignedPerson>
+</assignedEntity></performer></procedure></entry>"#;
+    let written = write(&read(&document("47519-4", entry)));
+    assert!(
+        written.contains(
+            r#"<performer><sdtc:functionCode codeSystem="2.16.840.1.113883.5.88" code="ANEST"/><assignedEntity>"#
+        ),
+        "{written}"
+    );
+    assert!(!written.contains("<translation"), "{written}");
+}
+
+/// What comes back of a medication with this relation.
+fn medication(class: &str, relation: &str) -> String {
+    let entry = format!(
+        r#"<entry><substanceAdministration classCode="{class}" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.16"/><id root="2.999.9"/>
+<statusCode code="completed"/><consumable><manufacturedProduct><manufacturedMaterial><code code="197361" codeSystem="2.16.840.1.113883.6.88"/>
+</manufacturedMaterial></manufacturedProduct></consumable>{relation}</substanceAdministration></entry>"#
+    );
+    write(&read(&document("10160-0", &entry)))
+}
+
+#[test]
+fn statements_that_no_table_reads_come_back_whole() {
+    let relation = r#"<entryRelationship typeCode="SUBJ" inversionInd="true"><act classCode="ACT" moodCode="INT"><templateId root="2.999.10"/><code code="171044003" codeSystem="2.16.840.1.113883.6.96"/></act></entryRelationship>"#;
+    let written = medication("ACT", relation);
+    assert!(written.contains(relation), "{written}");
+}
+
+#[test]
+fn what_a_table_left_of_a_relation_goes_back_into_it() {
+    let relation = |code: &str| {
+        format!(
+            r#"<entryRelationship typeCode="RSON"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.19"/>
+<id root="2.999.11"/><code code="{code}" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/><effectiveTime><low value="2019"/></effectiveTime>
+<value xsi:type="CD" codeSystem="2.16.840.1.113883.6.96" code="195967001"/></observation></entryRelationship>"#
+        )
+    };
+    let written = medication("SBADM", &relation("404684003"));
+    let back = r#"<id root="2.999.11"/><code code="404684003" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/><effectiveTime><low value="2019"/>"#;
+    assert!(written.contains(back) && written.matches("<entryRelationship").count() == 1, "{written}");
+    assert!(
+        written.contains(r#"<templateId root="2.16.840.1.113883.10.20.22.4.16" extension="2014-06-09"/>"#),
+        "{written}"
+    );
+    // Of another code it is not the relation that is written: its id is said of none.
+    let other = medication("SBADM", &relation("55607006"));
+    assert!(!other.contains("2.999.11"), "{other}");
+}
+
+#[test]
+fn headers_keep_service_events_and_what_the_document_follows() {
+    let text = document("18776-5", "").replace(
+        "<component><structuredBody>",
+        r#"<documentationOf><serviceEvent classCode="PCPR"><id root="2.999.11"/><effectiveTime><low value="20230101"/></effectiveTime></serviceEvent></documentationOf>
+<relatedDocument typeCode="RPLC"><parentDocument><id root="2.999.12"/><setId root="2.999.13"/><versionNumber value="3"/></parentDocument></relatedDocument>
+<component><structuredBody>"#,
+    );
+    let written = write(&read(&text));
+    for part in ["2.999.11", "2.999.12", "<setId root=\"2.999.13\"", "<versionNumber value=\"3\""] {
+        assert!(written.contains(part), "{part}: {written}");
+    }
+}

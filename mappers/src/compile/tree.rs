@@ -10,7 +10,9 @@ use crate::map::{AliasId, SELF, Way};
 use crate::package::LoadError;
 use crate::path::{self, At, Holds, Step, Target};
 use crate::tree::path::{Path, find, parse, split};
-use crate::tree::table::{Entry, Form, Identity, Match, Part, Place, Row, SectionRule, Source, Table, Term, Test, Via};
+use crate::tree::table::{
+    Entry, Form, Identity, Match, Part, Place, Row, SectionRule, Source, Table, Term, Test, Via, Wanted,
+};
 
 /// The code of the section around.
 const SECTION: &str = "~section/code/@code";
@@ -190,20 +192,17 @@ impl Compiler<'_> {
             }
             _ => return Err("a match asks of the place parent(Type), or without an element the section".to_owned()),
         };
-        let (negated, text) = match raw.cell(1).strip_prefix('!') {
-            Some(text) => (true, text),
-            None => (false, raw.cell(1)),
-        };
         let list = |text: &str| text.split_whitespace().map(SmolStr::new).collect::<Vec<_>>();
         let mut any = Vec::new();
-        for one in text.split('|').filter(|one| !one.is_empty()) {
+        for one in raw.cell(1).split('|').filter(|one| !one.is_empty()) {
+            let (negated, one) = one.strip_prefix('!').map_or((false, one), |one| (true, one));
             let (element, values) = one.split_once('=').unwrap_or((one, raw.cell(2)));
-            any.push((self.tree_target(element, owner)?.1, list(values)));
+            any.push(Wanted { target: self.tree_target(element, owner)?.1, values: list(values), negated });
         }
         if any.is_empty() && !matches!(place, Some(Place::Section(_))) {
             return Err("expected an element".to_owned());
         }
-        Ok(Match { any, negated, place })
+        Ok(Match { any, place })
     }
 
     fn tree_target(&mut self, text: &str, owner: &Owner) -> Result<(AliasId, Target), String> {

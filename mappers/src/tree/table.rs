@@ -63,10 +63,17 @@ pub(crate) struct Table {
 /// What a resource must say, or must not.
 #[derive(Debug)]
 pub(crate) struct Match {
-    /// Elements, one of which must be there, with one of its values if any are named.
-    pub(crate) any: Vec<(Target, Vec<SmolStr>)>,
-    pub(crate) negated: bool,
+    /// One of these must hold.
+    pub(crate) any: Vec<Wanted>,
     pub(crate) place: Option<Place>,
+}
+
+/// An element that must be there, with one of its values if any are named; where negated, must not.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) target: Target,
+    pub(crate) values: Vec<SmolStr>,
+    pub(crate) negated: bool,
 }
 
 /// Where a resource is written.

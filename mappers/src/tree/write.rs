@@ -56,6 +56,8 @@ struct Writer<'a, 'b> {
     issues: Vec<Issue>,
     /// What is to be written into the element around, by the step that names it.
     above: Vec<(Path, String)>,
+    /// Elements that stand in the participation around, each in a holder.
+    beside: Vec<(Path, Node)>,
     /// The code of the section being written.
     section: Option<String>,
 }
@@ -83,6 +85,7 @@ pub(crate) fn write_document(
         open: Vec::new(),
         issues,
         above: Vec::new(),
+        beside: Vec::new(),
         section: None,
     };
     let home = library.resources.iter().position(|json| model::resource::resource_type(json) == Some("Composition"));
@@ -362,7 +365,7 @@ impl<'b> Writer<'_, 'b> {
             return false;
         }
         let mut scratch = Node::new("scratch");
-        let Some(there) = place::open(&mut scratch, path, false) else { return false };
+        let Some(there) = place::open(&mut scratch, &path.below(), false) else { return false };
         let bare = there.clone();
         let asked = row.when.iter().any(|term| !term.negated && matches!(term.test, Test::Coded(..)));
         if let Some(map) = map.and_then(|map| self.compiled.maps.get(map)) {
@@ -375,6 +378,10 @@ impl<'b> Writer<'_, 'b> {
         self.rows(table, object, there);
         if *there == bare || there.is_empty() {
             return false;
+        }
+        if path.ancestor().is_some() {
+            self.beside.push((path.clone(), scratch));
+            return true;
         }
         join(node, path, row.each, there.clone())
     }
@@ -416,10 +423,21 @@ impl<'b> Writer<'_, 'b> {
         };
         let mut scratch = Node::new("scratch");
         let Some(there) = place::open(&mut scratch, path, false) else { return false };
-        if !self.enter(table, target, there) {
+        let outer = std::mem::take(&mut self.beside);
+        let entered = self.enter(table, target, there);
+        let beside = std::mem::replace(&mut self.beside, outer);
+        if !entered || !join(node, path, row.each, there.clone()) {
             return false;
         }
-        join(node, path, row.each, there.clone())
+        for (from, made) in beside {
+            let around = from.ancestor().and_then(|step| step.name.as_ref());
+            let at = path.steps.iter().position(|step| step.name.as_ref() == around);
+            match at.and_then(|at| place::last(node, path.steps.get(..=at).unwrap_or_default())) {
+                Some(holder) => merge(holder, made),
+                None => self.beside.push((from, made)),
+            }
+        }
+        true
     }
 
     /// Runs a table over a resource into an element; `false` where it is being written already.

@@ -95,6 +95,7 @@ const ROLE: &[&str] = &[
     "templateId",
     "sdtc:functionCode",
     "functionCode",
+    "sdtc:functionCode",
     "time",
     "signatureCode",
     "sdtc:signatureText",

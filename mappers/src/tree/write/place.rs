@@ -42,6 +42,15 @@ pub(super) fn is_holder(step: &Step) -> bool {
     step.name.as_ref().is_some_and(|name| HOLDERS.contains(&name.as_str()))
 }
 
+/// The element that was written last at these steps.
+pub(super) fn last<'n>(node: &'n mut Node, steps: &[Step]) -> Option<&'n mut Node> {
+    let mut here = node;
+    for step in steps {
+        here = here.elements_mut().filter(|child| step.name.as_ref().is_some_and(|name| *name == child.name)).last()?;
+    }
+    Some(here)
+}
+
 /// Writes a text where a path ends; `false` where another text stands already.
 pub(super) fn put(node: &mut Node, path: &Path, new: bool, text: &str) -> bool {
     let end = path.end.clone();

@@ -23,6 +23,15 @@ pub(super) fn settle(node: &mut Node) {
         }
         // Translations and what has several codes by the schema stay as they are.
         "CD" | "value" | "code" => {}
+        // What an entry's participants do stands in the namespace of the extensions.
+        "act" | "observation" | "procedure" | "substanceAdministration" | "supply" | "encounter" | "organizer" => {
+            one_code(node);
+            for part in node.elements_mut().filter(|part| matches!(part.name.as_str(), "performer" | "participant")) {
+                part.elements_mut()
+                    .filter(|child| child.name == "functionCode")
+                    .for_each(|child| child.name = "sdtc:functionCode".into());
+            }
+        }
         _ => one_code(node),
     }
     node.elements_mut().for_each(settle);

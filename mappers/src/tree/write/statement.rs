@@ -116,13 +116,13 @@ pub(super) fn matches(table: &Table, object: &Object, around: &str, section: Opt
         if let Some(Place::Section(codes)) = &wanted.place {
             return section.is_some_and(|code| codes.iter().any(|known| known == code));
         }
-        let mut held = false;
-        for (target, values) in &wanted.any {
-            each(object, &target.steps, target.anchor, &mut |found| {
-                held |= values.is_empty()
-                    || lexeme(found.json).is_some_and(|text| values.iter().any(|value| *value == text));
+        wanted.any.iter().any(|wanted| {
+            let mut held = false;
+            each(object, &wanted.target.steps, wanted.target.anchor, &mut |found| {
+                held |= wanted.values.is_empty()
+                    || lexeme(found.json).is_some_and(|text| wanted.values.iter().any(|value| *value == text));
             });
-        }
-        held != wanted.negated
+            held != wanted.negated
+        })
     })
 }
