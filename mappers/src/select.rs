@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use formats::cda::Document;
 use formats::hl7v2::Message;
 use model::json::Json;
 
@@ -12,6 +13,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
+use sender::Sent;
 pub(crate) use sender::Sender;
 
 /// What is known about a message before it is mapped.
@@ -89,6 +91,25 @@ impl Packages {
         base.ok_or_else(|| SelectError::UnknownFormat { format: format.to_owned() })
     }
 
+    /// The package that serves a document, chosen as for a message ([`Packages::select`]): of those named the first whose
+    /// `[[match]]` fits or that has none, else the first; where nothing is named, the one whose `[[match]]` fits and asks for
+    /// most, else the base of the format.
+    ///
+    /// # Errors
+    /// As [`Packages::of_format`].
+    pub fn select_document(&self, names: &[String], document: &Document) -> Result<&Package, SelectError> {
+        const FORMAT: &str = "ccda";
+        let mut named = Vec::with_capacity(names.len());
+        for name in names {
+            named.push(self.named(name).ok_or_else(|| SelectError::UnknownPackage { name: name.clone() })?);
+        }
+        named.retain(|package| package.format() == FORMAT);
+        let fits = |package: &&&Package| package.senders.is_empty() || package.fits(document).is_some();
+        let found = named.iter().find(fits).or_else(|| named.first()).copied();
+        let matching = || self.matching(FORMAT, document).into_iter().next();
+        found.or_else(matching).map_or_else(|| self.of_format(FORMAT, &[]), Ok)
+    }
+
     /// The package that writes resources as HL7 v2: the first named, else the one that made them, else the base.
     ///
     /// Which package made them stands in their Provenance, by name; another version of it still knows its own
@@ -125,7 +146,7 @@ impl Packages {
         }
         out.retain(|package| package.format() == selector.format);
         if selector.names.is_empty() {
-            out.extend(self.matching(selector));
+            out.extend(self.matching(selector.format, selector.message));
             out.extend(self.named(BASE).filter(|base| base.format() == selector.format));
         } else {
             // What the operator names is used; where several are named, whose messages they are for decides.
@@ -134,11 +155,10 @@ impl Packages {
         if out.is_empty() { Err(SelectError::UnknownFormat { format: selector.format.to_owned() }) } else { Ok(out) }
     }
 
-    /// Packages that say this message is for them, the most special first.
-    fn matching(&self, selector: &Selector<'_>) -> Vec<&Package> {
-        let of_format = self.iter().filter(|package| package.format() == selector.format);
-        let mut fitting: Vec<_> =
-            of_format.filter_map(|package| Some((package.fits(selector.message)?, package))).collect();
+    /// Packages that say this message or document is for them, the most special first.
+    fn matching(&self, format: &str, sent: &dyn Sent) -> Vec<&Package> {
+        let of_format = self.iter().filter(|package| package.format() == format);
+        let mut fitting: Vec<_> = of_format.filter_map(|package| Some((package.fits(sent)?, package))).collect();
         fitting.sort_by_key(|(asked, package)| (Reverse(*asked), Reverse(package.depth), package.name().to_owned()));
         fitting.into_iter().map(|(_, package)| package).collect()
     }
@@ -146,8 +166,8 @@ impl Packages {
 
 impl Package {
     /// How much the entry of `[[match]]` that fits asks for; `None` if none fits.
-    fn fits(&self, message: &Message) -> Option<usize> {
-        self.senders.iter().filter(|sender| sender.fits(message)).map(Sender::asks).max()
+    fn fits(&self, sent: &dyn Sent) -> Option<usize> {
+        self.senders.iter().filter(|sender| sender.fits(sent)).map(Sender::asks).max()
     }
 
     /// Whether a message table of this package serves the type.

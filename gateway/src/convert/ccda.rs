@@ -15,7 +15,7 @@ const ROOT: &str = "ClinicalDocument";
 pub(super) fn read(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
     let document = parse(input).map_err(|issue| vec![issue])?;
     let package =
-        work.packages.of_format("ccda", &work.request.packages).map_err(|error| vec![select_issue(&error)])?;
+        work.packages.select_document(&work.request.packages, &document).map_err(|error| vec![select_issue(&error)])?;
     let context = Context {
         namespace: &CONVERT_NAMESPACE,
         source: "",

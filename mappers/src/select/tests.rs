@@ -1,3 +1,4 @@
+use formats::cda::{Document, Limits};
 use formats::hl7v2::Message;
 
 use super::{SelectError, Selector};
@@ -78,4 +79,57 @@ fn what_a_package_made_it_also_writes() {
         let writer = packages.select_writer(&names, &bundle).unwrap();
         assert_eq!(writer.name(), expected);
     }
+}
+
+const LETTERS: &str = "version = \"1\"\nformat = \"ccda\"\ndescription = \"d\"\nextends = \"ccda-base\"\n";
+
+/// Which package a document with this inside gets.
+#[track_caller]
+fn check_document(names: &[&str], inside: &str, expected: Result<&str, SelectError>) {
+    let given = [
+        ("discharge", "[[match]]\ntemplate = [\"2.999.1:2020\"]\n"),
+        ("harbor", "[[match]]\ncustodian = [\"Harbor *\", \"2.999.2^7\"]\n"),
+        ("quill", "[[match]]\nsoftware = [\"quill*\"]\ncode = [\"18842-5\"]\n"),
+        ("plain", ""),
+    ];
+    let files = given.iter().map(|(name, matches)| {
+        (format!("{name}/package.toml"), format!("name = \"{name}\"\n{LETTERS}{matches}").into_bytes())
+    });
+    let packages = Packages::load(files).unwrap();
+    let text = format!("<ClinicalDocument xmlns=\"urn:hl7-org:v3\">{inside}</ClinicalDocument>");
+    let document = Document::parse(text.as_bytes(), &Limits::default()).unwrap();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let found = packages.select_document(&names, &document).map(|package| package.name().to_owned());
+    assert_eq!(found, expected.map(str::to_owned));
+}
+
+#[test]
+fn a_package_takes_the_documents_it_says_are_its() {
+    let custodian = |inside: &str| {
+        format!("<custodian><assignedCustodian><representedCustodianOrganization>{inside}</representedCustodianOrganization></assignedCustodian></custodian>")
+    };
+    let device = "<author><assignedAuthor/></author><author><assignedAuthor><assignedAuthoringDevice>\
+        <manufacturerModelName>Quill Desk</manufacturerModelName><softwareName>QD 7</softwareName>\
+        </assignedAuthoringDevice></assignedAuthor></author>";
+    check_document(&[], "<templateId root=\"2.999.0\"/><templateId root=\"2.999.1\" extension=\"2020\"/>", Ok("discharge"));
+    check_document(&[], "<templateId root=\"2.999.1\" extension=\"2015\"/>", Ok("ccda-base"));
+    check_document(&[], &custodian("<name>Harbor\n Clinic</name>"), Ok("harbor"));
+    check_document(&[], &custodian("<id root=\"2.999.2\" extension=\"7\"/>"), Ok("harbor"));
+    check_document(&[], &custodian("<id root=\"2.999.2\"/><name>Hill</name>"), Ok("ccda-base"));
+    check_document(&[], &format!("<code code=\"18842-5\"/>{device}"), Ok("quill"));
+    check_document(&[], device, Ok("ccda-base"));
+    // What asks for most wins.
+    let both = format!("<code code=\"18842-5\"/>{device}{}", custodian("<name>Harbor East</name>"));
+    check_document(&[], &both, Ok("quill"));
+    check_document(&[], "", Ok("ccda-base"));
+}
+
+#[test]
+fn of_the_packages_named_for_documents_the_first_that_fits_is_taken() {
+    let letter = "<templateId root=\"2.999.1\" extension=\"2020\"/>";
+    check_document(&["harbor", "discharge"], letter, Ok("discharge"));
+    check_document(&["plain", "discharge"], letter, Ok("plain"));
+    check_document(&["harbor"], letter, Ok("harbor"));
+    check_document(&["hl7v2-base"], letter, Ok("discharge"));
+    check_document(&["nobody"], letter, Err(SelectError::UnknownPackage { name: "nobody".to_owned() }));
 }
