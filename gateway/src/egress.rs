@@ -22,6 +22,7 @@ use crate::config::{Acknowledgement, Application, Destination};
 use crate::mllp::Awaited;
 
 mod decide;
+mod document;
 mod fhir;
 mod mllp;
 mod parts;

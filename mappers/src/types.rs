@@ -99,7 +99,7 @@ pub struct RenderContext {
     pub message_code: String,
     /// MSH-9.2, such as `A01`; empty: chosen from the resources.
     pub trigger: String,
-    /// MSH-3; empty: as in the Bundle's MessageHeader.
+    /// MSH-3; empty: as in the Bundle's MessageHeader. The author of a document that is put together of resources.
     pub sending_application: String,
     /// MSH-4; empty: as in the Bundle's MessageHeader.
     pub sending_facility: String,

@@ -13,7 +13,7 @@ use tests::process::{Gateway, configuration, wait_until};
 
 /// What a partner does with what it gets.
 #[derive(Clone, Copy, PartialEq)]
-enum Mood {
+pub(crate) enum Mood {
     Takes,
     /// HTTP 503, or AE.
     NotNow,
@@ -49,7 +49,7 @@ impl Partner {
         partner
     }
 
-    fn is(&self, mood: Mood) {
+    pub(crate) fn is(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
 

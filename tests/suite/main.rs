@@ -17,6 +17,7 @@ mod consent;
 mod consent_corpus;
 mod crash;
 mod demo;
+mod documents;
 mod emergency;
 mod emergency_rules;
 mod faults;

@@ -21,6 +21,8 @@ pub enum DestinationTransport {
     Fhir,
     /// HL7 v2 over MLLP.
     Mllp,
+    /// C-CDA documents by POST to an address.
+    Http,
 }
 
 /// Where a partner listens.
@@ -106,6 +108,8 @@ pub struct Destination {
     pub mllp: DestinationMllp,
     /// How a FHIR endpoint is written to.
     pub fhir: DestinationFhir,
+    /// LOINC code of the documents to write; empty: that of the Composition, else a continuity of care document.
+    pub document_type: String,
 }
 
 pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> Vec<Destination> {
@@ -119,6 +123,7 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
             let transports = [
                 ("fhir", Some(DestinationTransport::Fhir)),
                 ("mllp", Some(DestinationTransport::Mllp)),
+                ("http", Some(DestinationTransport::Http)),
                 ("file", None),
             ];
             let given = section.word("transport", &transports);
@@ -129,23 +134,27 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
                     section.findings.error(
                         key,
                         "destinations that are folders are not in this release",
-                        "write \"fhir\" or \"mllp\"",
+                        "write \"fhir\", \"mllp\" or \"http\"",
                     );
                 }
-                None => required(&mut section, "transport", "write \"fhir\" or \"mllp\""),
+                None => required(&mut section, "transport", "write \"fhir\", \"mllp\" or \"http\""),
             }
             let transport = given.flatten().unwrap_or(DestinationTransport::Fhir);
             let example = match transport {
                 DestinationTransport::Fhir => "\"https://clinic.example/fhir\"",
                 DestinationTransport::Mllp => "\"127.0.0.1:6661\" or \"mllps://clinic.example:2575\"",
+                DestinationTransport::Http => "\"https://clinic.example/documents\"",
             };
             let address =
                 section.take("address", example, |value| address(value.as_str().unwrap_or_default(), transport));
             if address.is_none() && given.is_some() {
                 required(&mut section, "address", &format!("for example {example}"));
             }
-            let formats: &[(&str, DestinationTransport)] =
-                &[("fhir-r4", DestinationTransport::Fhir), ("hl7v2", DestinationTransport::Mllp)];
+            let formats: &[(&str, DestinationTransport)] = &[
+                ("fhir-r4", DestinationTransport::Fhir),
+                ("hl7v2", DestinationTransport::Mllp),
+                ("ccda", DestinationTransport::Http),
+            ];
             if let Some(format) = section.word("format", formats)
                 && format != transport
             {
@@ -153,7 +162,7 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
                 section.findings.error(
                     key,
                     "this transport carries another format",
-                    "fhir carries fhir-r4, mllp carries hl7v2",
+                    "fhir carries fhir-r4, mllp carries hl7v2, http carries ccda",
                 );
             }
             let files = ["ca_file", "cert_file", "key_file"];
@@ -188,6 +197,13 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
                 let key = section.key("hl7_version");
                 section.findings.error(key, "only HL7 v2 has versions and delimiters", "take it out, or use mllp");
             }
+            let document_type = section.take("document_type", "\"ccd\"", |value| {
+                crate::convert::target::document_type(value.as_str().unwrap_or_default())
+            });
+            if transport != DestinationTransport::Http && document_type.is_some() {
+                let key = section.key("document_type");
+                section.findings.error(key, "is for transport http", "remove it, or set transport = \"http\"");
+            }
             let destination = Destination {
                 name,
                 transport,
@@ -200,6 +216,7 @@ pub(super) fn read(tables: Vec<Table>, base: &Path, findings: &mut Findings) -> 
                 tls,
                 mllp: conversation,
                 fhir,
+                document_type: document_type.unwrap_or_default(),
                 recipient,
                 roles: section.texts("roles", "[\"clinician\"]").unwrap_or_default(),
                 purpose,
@@ -222,7 +239,7 @@ pub(super) fn address(text: &str, transport: DestinationTransport) -> Result<Pee
         None => ("", text),
     };
     let schemes: &[(&str, bool)] = match transport {
-        DestinationTransport::Fhir => &[("https", true), ("http", false)],
+        DestinationTransport::Fhir | DestinationTransport::Http => &[("https", true), ("http", false)],
         DestinationTransport::Mllp => &[("", false), ("mllp", false), ("mllps", true)],
     };
     let Some((_, tls)) = schemes.iter().find(|(name, _)| *name == scheme) else {
@@ -243,8 +260,8 @@ pub(super) fn address(text: &str, transport: DestinationTransport) -> Result<Pee
                 (host.to_owned(), port.parse().map_err(|_| "expected a port number".to_owned())?)
             }
             _ => match (transport, tls) {
-                (DestinationTransport::Fhir, true) => (authority.to_owned(), 443),
-                (DestinationTransport::Fhir, false) => (authority.to_owned(), 80),
+                (DestinationTransport::Fhir | DestinationTransport::Http, true) => (authority.to_owned(), 443),
+                (DestinationTransport::Fhir | DestinationTransport::Http, false) => (authority.to_owned(), 80),
                 (DestinationTransport::Mllp, _) => return Err("expected an address with its port".to_owned()),
             },
         },

@@ -1,4 +1,5 @@
-//! A partner's FHIR endpoint: a transaction Bundle by POST to its base. FHIR R4 http.html, "batch/transaction".
+//! A partner's endpoint by HTTP: a transaction Bundle by POST to a FHIR base (FHIR R4 http.html, "batch/transaction"), or a
+//! document by POST to an address.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,18 +29,36 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// Longest text of a failure, roughly.
 const MOST_SAID: usize = 240;
 
+/// What C-CDA documents are sent as.
+const CDA_XML: &str = "application/cda+xml";
+
+/// What an endpoint takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Bundles of FHIR, each answered by one.
+    Bundles,
+    /// C-CDA documents; the answer is the status.
+    Documents,
+}
+
 /// A client of one endpoint. A connection for each message: deliveries are rare beside arrivals, and a connection kept
 /// open is one more way for a message to be lost between "sent" and "taken".
 #[derive(Clone)]
 pub(super) struct Client {
     address: PeerAddress,
+    takes: Takes,
     tls: Option<Arc<ClientConfig>>,
     clock: Arc<dyn Clock>,
 }
 
 impl Client {
-    pub(super) fn new(address: &PeerAddress, tls: Option<Arc<ClientConfig>>, clock: Arc<dyn Clock>) -> Self {
-        Self { address: address.clone(), tls, clock }
+    pub(super) fn new(
+        address: &PeerAddress,
+        takes: Takes,
+        tls: Option<Arc<ClientConfig>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { address: address.clone(), takes, tls, clock }
     }
 
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<(), Failure> {
@@ -59,10 +78,14 @@ impl Client {
         let driver = tokio::spawn(connection);
         let path = if self.address.path.is_empty() { "/" } else { self.address.path.as_str() };
         let (size, limit) = (outgoing.bytes.len(), answer_limit(outgoing.bytes.len()));
+        let (sent, asked) = match self.takes {
+            Takes::Bundles => (FHIR_JSON, FHIR_JSON),
+            Takes::Documents => (CDA_XML, "*/*"),
+        };
         let request = Request::post(path)
             .header(http::header::HOST, format!("{}:{}", self.address.host, self.address.port))
-            .header(CONTENT_TYPE, FHIR_JSON)
-            .header(ACCEPT, FHIR_JSON)
+            .header(CONTENT_TYPE, sent)
+            .header(ACCEPT, asked)
             // What was written is known here; patient data need not travel back.
             .header(PREFER, "return=minimal")
             // What the partner has seen under this id is the same message again (RFC 9110 has no such field; it is ours).
@@ -76,7 +99,7 @@ impl Client {
             let after = after.and_then(|text| retry_after(text, self.clock.now()));
             let body = Limited::new(body, limit).collect().await;
             let body = body.map_err(|_| Failure::Garbage("a body that is too long or breaks off"))?.to_bytes();
-            judge(head.status, after, &body, size)
+            judge(self.takes, head.status, after, &body, size)
         };
         let answer = answer.await;
         drop(sender);
@@ -115,10 +138,11 @@ fn http_date(text: &str) -> Option<Instant> {
 }
 
 /// What an answer means. A transaction is answered 200 with a Bundle; a partner that only queues answers 202.
-fn judge(status: StatusCode, after: Option<Duration>, body: &[u8], sent: usize) -> Result<(), Failure> {
+fn judge(takes: Takes, status: StatusCode, after: Option<Duration>, body: &[u8], sent: usize) -> Result<(), Failure> {
     let said = || said(&format!("HTTP {}", status.as_u16()), parse(body, &limits(body)).ok().as_ref());
     match status {
         StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(()),
+        StatusCode::OK if takes == Takes::Documents => not_refused(body),
         StatusCode::OK => taken(body),
         StatusCode::PAYLOAD_TOO_LARGE => Err(Failure::TooLarge(sent)),
         status if passes(status.as_u16()) => Err(match after {
@@ -126,7 +150,7 @@ fn judge(status: StatusCode, after: Option<Duration>, body: &[u8], sent: usize) 
             None => Failure::NotNow(said()),
         }),
         status if status.is_client_error() => Err(Failure::Refused(said())),
-        _ => Err(Failure::Garbage("a status that is no answer to a transaction")),
+        _ => Err(Failure::Garbage("a status that is no answer to what was sent")),
     }
 }
 
@@ -134,6 +158,14 @@ fn judge(status: StatusCode, after: Option<Duration>, body: &[u8], sent: usize) 
 /// and conflicts with writers that are faster.
 fn passes(status: u16) -> bool {
     matches!(status, 401 | 403 | 408 | 409 | 425 | 429 | 500..=599)
+}
+
+/// Whoever takes documents answers 200 with whatever it likes; an outcome that names an error is none the less one.
+fn not_refused(body: &[u8]) -> Result<(), Failure> {
+    match parse(body, &limits(body)) {
+        Ok(outcome) if outcome.get("resourceType").and_then(Json::as_str) == Some("OperationOutcome") => taken(body),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a body says that all of it was done: a Bundle without a failed entry, or nothing in particular. A page for people,

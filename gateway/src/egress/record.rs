@@ -131,8 +131,8 @@ fn event(app: &App, destination: &Destination, exchange: &Exchange, decision: &D
 fn address(destination: &Destination) -> String {
     let address = &destination.address;
     let scheme = match (destination.transport, address.tls) {
-        (DestinationTransport::Fhir, true) => "https",
-        (DestinationTransport::Fhir, false) => "http",
+        (DestinationTransport::Fhir | DestinationTransport::Http, true) => "https",
+        (DestinationTransport::Fhir | DestinationTransport::Http, false) => "http",
         (DestinationTransport::Mllp, true) => "mllps",
         (DestinationTransport::Mllp, false) => "mllp",
     };

@@ -8,7 +8,7 @@ use store::{Exchange, Exchanges};
 
 use super::decide::Release;
 use super::mllp::asking;
-use super::parts;
+use super::{document, parts};
 use crate::app::App;
 use crate::config::{Acknowledgement, Destination, DestinationTransport};
 
@@ -35,9 +35,12 @@ pub(super) fn render(
 ) -> Result<Rendered, &'static str> {
     let name = uuid_v5(&app.namespace, &["delivery", &destination.name, &exchange.id.to_string()]);
     let control_id: String = name.simple().to_string().chars().take(20).collect();
-    let resources: Vec<Json> = release.contents.into_inner().into_iter().map(|content| content.json).collect();
+    let contents = release.contents.into_inner();
+    let is_whole = release.decision.text.starts_with("permit") && !contents.iter().any(|content| content.redacted);
+    let resources: Vec<Json> = contents.into_iter().map(|content| content.json).collect();
     let parts = match destination.transport {
         DestinationTransport::Fhir => parts::parts(&app.namespace, resources, &destination.fhir, most_bytes)?,
+        DestinationTransport::Http => document::documents(app, destination, exchange, resources, is_whole)?,
         DestinationTransport::Mllp => {
             let requests: Option<Vec<Request>> = resources.into_iter().map(Request::put).collect();
             let bundle = transaction(requests.ok_or("a resource without type or id")?);
@@ -67,7 +70,7 @@ pub(super) fn render(
 }
 
 /// The receiver's own names, then those by which the source was read.
-fn authorities(app: &App, destination: &Destination, exchange: &Exchange) -> Vec<(String, String)> {
+pub(super) fn authorities(app: &App, destination: &Destination, exchange: &Exchange) -> Vec<(String, String)> {
     let source = app.config.source(&exchange.source);
     destination.authorities.iter().chain(source.iter().flat_map(|source| &source.authorities)).cloned().collect()
 }

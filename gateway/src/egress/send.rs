@@ -91,6 +91,7 @@ pub struct Sender {
     service: BoxCloneSyncService<Outgoing, Result<Sent, Failure>, BoxError>,
     /// What the partner was seen to take at most; forgotten with the process, as partners change their minds.
     most_bytes: Arc<AtomicUsize>,
+    is_fhir: bool,
     may_split: bool,
 }
 
@@ -114,8 +115,12 @@ impl Sender {
             // Around everything a partner can be slow with: the handshake, reading, answering.
             .timeout(destination.retry.timeout);
         let service = match destination.transport {
-            DestinationTransport::Fhir => {
-                let client = fhir::Client::new(&destination.address, tls, clock);
+            DestinationTransport::Fhir | DestinationTransport::Http => {
+                let takes = match destination.transport {
+                    DestinationTransport::Http => fhir::Takes::Documents,
+                    _ => fhir::Takes::Bundles,
+                };
+                let client = fhir::Client::new(&destination.address, takes, tls, clock);
                 BoxCloneSyncService::new(stack.service_fn(move |outgoing| {
                     let client = client.clone();
                     async move { Ok::<_, BoxError>(client.send(outgoing).await.map(|()| Sent::Processed)) }
@@ -129,8 +134,9 @@ impl Sender {
                 }))
             }
         };
-        let may_split = destination.fhir.oversize == Oversize::Split;
-        Ok(Self { service, most_bytes: Arc::new(AtomicUsize::new(usize::MAX)), may_split })
+        let is_fhir = destination.transport == DestinationTransport::Fhir;
+        let may_split = is_fhir && destination.fhir.oversize == Oversize::Split;
+        Ok(Self { service, most_bytes: Arc::new(AtomicUsize::new(usize::MAX)), is_fhir, may_split })
     }
 
     /// The most bytes that may be sent at a time.
@@ -159,7 +165,10 @@ impl Sender {
                             self.most_bytes.fetch_min(size / 2, Ordering::Relaxed);
                             failure
                         }
-                        Failure::TooLarge(_) => Failure::Refused(format!("HTTP 413: {}", parts::TOO_LARGE)),
+                        Failure::TooLarge(_) if self.is_fhir => {
+                            Failure::Refused(format!("HTTP 413: {}", parts::TOO_LARGE))
+                        }
+                        Failure::TooLarge(_) => Failure::Refused("HTTP 413: larger than the partner takes".to_owned()),
                         other => other,
                     }
                 })?;

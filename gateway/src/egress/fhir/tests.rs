@@ -3,7 +3,7 @@ use super::*;
 #[track_caller]
 fn check(status: u16, body: &str, expected: &str) {
     let status = StatusCode::from_u16(status).unwrap();
-    let got = match judge(status, None, body.as_bytes(), 1000) {
+    let got = match judge(Takes::Bundles, status, None, body.as_bytes(), 1000) {
         Ok(()) => "taken".to_owned(),
         Err(failure) => format!("{}{failure}", if failure.is_retryable() { "" } else { "never: " }),
     };
@@ -68,7 +68,7 @@ fn of_an_outcome_codes_and_places_are_kept_and_never_words() {
 fn an_outcome_without_end_is_cut_short() {
     let issue = r#"{"severity":"error","code":"invalid","expression":["Bundle.entry[3].resource.name[0].family"]}"#;
     let outcome = format!(r#"{{"resourceType":"OperationOutcome","issue":[{}]}}"#, vec![issue; 5_000].join(","));
-    let failure = judge(StatusCode::BAD_REQUEST, None, outcome.as_bytes(), 0).unwrap_err();
+    let failure = judge(Takes::Bundles, StatusCode::BAD_REQUEST, None, outcome.as_bytes(), 0).unwrap_err();
     assert!(failure.to_string().len() < 500);
 }
 
@@ -85,6 +85,19 @@ fn a_partner_says_how_long_to_stay_away() {
     for rubbish in ["", "-1", "soon", "1e9", "Sun, 01 Foo 2026 10:00:30 GMT", "Sun, 99 Mar 2026 10:00:30 GMT"] {
         assert_eq!(wait(rubbish), None, "{rubbish}");
     }
-    let failure = judge(StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(7)), b"", 0).unwrap_err();
+    let failure = judge(Takes::Bundles, StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(7)), b"", 0).unwrap_err();
     assert_eq!((failure.asks_to_wait(), failure.is_retryable()), (Duration::from_secs(7), true));
+}
+
+#[test]
+fn a_partner_of_documents_answers_by_its_status() {
+    let judged = |status: StatusCode, body: &str| judge(Takes::Documents, status, None, body.as_bytes(), 9);
+    for (status, body) in [(200, "<html>thank you</html>"), (200, ""), (201, "x"), (202, ""), (204, "")] {
+        assert!(judged(StatusCode::from_u16(status).unwrap(), body).is_ok(), "{status} {body}");
+    }
+    let refused = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"invalid"}]}"#;
+    assert!(judged(StatusCode::OK, refused).is_err());
+    assert!(matches!(judged(StatusCode::BAD_REQUEST, "no"), Err(Failure::Refused(_))));
+    assert!(matches!(judged(StatusCode::SERVICE_UNAVAILABLE, ""), Err(Failure::NotNow(_))));
+    assert!(matches!(judged(StatusCode::FOUND, ""), Err(Failure::Garbage(_))));
 }

@@ -16,6 +16,9 @@ const REST: &str = "rest";
 /// Template of a comment (C-CDA R2.1, Comment Activity).
 const COMMENT: &str = "2.16.840.1.113883.10.20.22.4.64";
 
+/// What a document without an author is by: the software that puts it together.
+const SOFTWARE: &str = "urn:anchorline:software";
+
 /// The Bundle with a Composition made of its resources; none where it has one.
 pub(super) fn composed(
     bundle: &Json,
@@ -86,6 +89,10 @@ pub(super) fn composed(
         composition.insert("date", Json::from(time));
     }
     composition.insert("title", Json::from(title(code)));
+    let software = Some(context.sending_application.as_str()).filter(|name| !name.is_empty());
+    if software.is_some() {
+        composition.insert("author", Json::array([Json::object([("reference", Json::from(SOFTWARE))])]));
+    }
     let made = sections.into_iter().map(|(code, title, entries)| {
         Json::object([("title", Json::from(title)), ("code", loinc(&code)), ("entry", Json::Array(entries))])
     });
@@ -99,6 +106,11 @@ pub(super) fn composed(
         }
     }
     let mut entries = vec![Json::object([("resource", Json::Object(composition))])];
+    if let Some(name) = software {
+        let own = Json::object([("name", Json::from(name)), ("type", Json::from("other"))]);
+        let device = [("resourceType", Json::from("Device")), ("deviceName", Json::array([own]))];
+        entries.push(Json::object([("fullUrl", Json::from(SOFTWARE)), ("resource", Json::object(device))]));
+    }
     entries.extend(named);
     let mut out = Object::of([("resourceType", Json::from("Bundle"))]);
     for name in ["identifier", "timestamp"] {
