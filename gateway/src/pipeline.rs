@@ -30,6 +30,7 @@ mod provenance;
 mod refusal;
 mod replay;
 pub(crate) mod rollback;
+mod supersede;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -154,11 +155,9 @@ pub async fn receive_message(app: &App, inbound: Inbound) -> Result<Answer, Refu
 
 async fn receive_one(app: &App, inbound: Inbound) -> Result<Answer, Refusal> {
     let arrival = Arrival::read(app, inbound)?;
-    // Held from the look-up of repeats to the commit: two equal messages on two connections are one and its repeat.
-    let lane = match arrival.repeat_key() {
-        Some(key) => app.lanes.hold(key).await,
-        None => None,
-    };
+    // Held from the look-up of repeats to the commit: two equal messages on two connections are one and its repeat, two versions
+    // of a document come one after the other.
+    let lane = app.lanes.hold_all(arrival.lanes()).await;
     let answer = match arrive::arrive(app, arrival).await? {
         Accepted::Repeat(outcome) => Answer::Repeat(outcome),
         Accepted::New(arrived) => Answer::New(process(app, *arrived).await?),
@@ -174,10 +173,7 @@ async fn receive_one(app: &App, inbound: Inbound) -> Result<Answer, Refusal> {
 pub async fn accept(app: &App, inbound: Inbound) -> Result<Accepted, Refusal> {
     let transport = inbound.transport;
     let arrival = Arrival::read(app, inbound)?;
-    let lane = match arrival.repeat_key() {
-        Some(key) => app.lanes.hold(key).await,
-        None => None,
-    };
+    let lane = app.lanes.hold_all(arrival.lanes()).await;
     let accepted = match arrive::arrive(app, arrival).await? {
         Accepted::Repeat(outcome) => Accepted::Repeat(outcome),
         Accepted::New(mut arrived) => {

@@ -13,8 +13,8 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-use sender::Sent;
 pub(crate) use sender::Sender;
+use sender::Sent;
 
 /// What is known about a message before it is mapped.
 #[derive(Clone, Copy, Debug)]

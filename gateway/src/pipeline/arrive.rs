@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 use store::{Exchange, ExchangeId, Exchanges, Repeat, RepeatKey};
 use versions::Version;
 
+use super::gaps::Gaps;
+use super::map::Rules;
 use super::{Accepted, Cause, Inbound, Outcome, Refusal, Transport, commit, exchange_id, issues, map};
 use crate::app::App;
 use crate::config::{Source, SourceFormat};
@@ -29,6 +31,18 @@ pub(super) enum Content {
     Hl7v2(Box<Message>),
     Cda(Box<Document>),
     Fhir(Json),
+    /// FHIR of another version, made R4.
+    Converted(Box<Converted>),
+}
+
+/// FHIR that was of another version, and what became of its pieces.
+#[derive(Debug)]
+pub(super) struct Converted {
+    pub(super) resource: Json,
+    pub(super) rules: Rules,
+    /// All pieces, mapped, kept elsewhere, dropped.
+    pub(super) loss: [usize; 4],
+    pub(super) gaps: Gaps,
 }
 
 /// A message that can be read and is to be processed.
@@ -59,7 +73,7 @@ impl Arrived {
     pub fn message(&self) -> Option<&Message> {
         match &self.content {
             Content::Hl7v2(message) => Some(message),
-            Content::Cda(_) | Content::Fhir(_) => None,
+            Content::Cda(_) | Content::Fhir(_) | Content::Converted(_) => None,
         }
     }
 
@@ -85,6 +99,8 @@ pub(super) struct Arrival {
     pub(super) received_at: Instant,
     pub(super) header: Header,
     key: Option<RepeatKey>,
+    /// What its versions have in common, of a document.
+    set: Option<String>,
     content: Result<Content, Refusal>,
     issues: Vec<Issue>,
     started: Timer,
@@ -110,6 +126,7 @@ impl Arrival {
             received_at: inbound.received_at,
             header: Header::default(),
             key: None,
+            set: None,
             content: Err(unknown_source()),
             issues: Vec::new(),
             started,
@@ -119,9 +136,15 @@ impl Arrival {
         Ok(arrival)
     }
 
-    /// Under what a repeat of it is found, if it says.
-    pub(super) fn repeat_key(&self) -> Option<&RepeatKey> {
-        self.key.as_ref()
+    /// What is processed one after the other with it: its repeats, and the other versions of a document.
+    pub(super) fn lanes(&self) -> Vec<RepeatKey> {
+        let versions = self.set.iter().zip(&self.source).map(|(set, source)| RepeatKey {
+            source: source.name.clone(),
+            sending_application: String::new(),
+            sending_facility: String::new(),
+            message_control_id: set.clone(),
+        });
+        self.key.iter().cloned().chain(versions).collect()
     }
 
     fn parse(&mut self, inbound: &Inbound) -> Result<Content, Refusal> {
@@ -147,8 +170,6 @@ impl Arrival {
         if self.source.is_none() { content.and(Err(unknown_source())) } else { content }
     }
 
-    /// A document is known by its id, the set it belongs to and its version there (CDA R2, "Document identification,
-    /// revisions, and addenda").
     /// FHIR of another version becomes R4 here, so that all that follows knows one version.
     fn parse_fhir(&mut self, version: Version) -> Result<Content, Refusal> {
         let limits = Limits { bytes: self.raw.len().max(1), ..Limits::default() };
@@ -166,12 +187,20 @@ impl Arrival {
         } else {
             parse(&self.raw, &limits).map_err(|error| unreadable(error.to_string()))?
         };
-        let converted = versions::convert(&tree, version, Version::R4, &versions::Options::default())
+        let converted = versions::convert(&tree, version, Version::R4, &versions::Options { account: true })
             .map_err(|refused| unreadable(refused.to_string()))?;
         self.issues.extend(converted.issues);
-        Ok(Content::Fhir(converted.resource))
+        let loss = converted.loss;
+        Ok(Content::Converted(Box::new(Converted {
+            resource: converted.resource,
+            rules: Rules::of_version(version),
+            loss: [loss.total(), loss.mapped.len(), loss.kept.len(), loss.dropped.len()],
+            gaps: Gaps::of_fhir(&tree, &loss),
+        })))
     }
 
+    /// A document is known by its id, the set it belongs to and its version there (CDA R2, "Document identification,
+    /// revisions, and addenda").
     fn parse_cda(&mut self) -> Result<Content, Refusal> {
         let document = ccda::parse(self.raw.to_vec()).map_err(|issue| Refusal::new(Cause::Unreadable, issue))?;
         self.issues.extend(ccda::notes(&document));
@@ -185,6 +214,7 @@ impl Arrival {
             sending_application: name(&["author", "assignedAuthor", "assignedAuthoringDevice", "softwareName"]),
             sending_facility: name(&["custodian", "assignedCustodian", "representedCustodianOrganization", "name"]),
         };
+        self.set = at(root, &["setId"]).and_then(instance);
         match (&self.source, &self.header.message_control_id) {
             // A new version of a document has an id of its own (CDA R2, "ClinicalDocument.id").
             (Some(source), Some(id)) => {

@@ -19,7 +19,7 @@ use super::gaps::Gaps;
 use super::map::Mapped;
 use super::merge::{self, Unsettled};
 use super::validate::{Invalid, Validated};
-use super::{Cause, Outcome, Refusal, issues, provenance, rollback};
+use super::{Cause, Outcome, Refusal, issues, provenance, rollback, supersede};
 use crate::app::App;
 use crate::audit;
 
@@ -81,6 +81,7 @@ impl From<Refusal> for Unassembled {
 pub(super) fn assemble(app: &App, mut arrived: Arrived, validated: Validated) -> Result<Assembled, Unassembled> {
     let started = Timer::now();
     let mut mapped = validated.into_mapped();
+    let is_late = supersede::settle(&app.store, &arrived.source.name, &mut mapped).map_err(Refusal::from)?;
     let plan = match merge::settle(&app.store, &mut mapped) {
         Ok(plan) => plan,
         Err(Unsettled::Held(found)) => {
@@ -144,7 +145,8 @@ pub(super) fn assemble(app: &App, mut arrived: Arrived, validated: Validated) ->
         .destinations
         .iter()
         .map(|destination| DeliveryChange::new(arrived.exchange, destination.as_str(), DeliveryState::Pending));
-    let deliveries: Vec<_> = deliveries.collect();
+    // Whoever is to have the document has the newer one.
+    let deliveries: Vec<_> = deliveries.filter(|_| !is_late).collect();
     let has_deliveries = !deliveries.is_empty();
 
     let mut findings = std::mem::take(&mut arrived.issues);

@@ -2,10 +2,13 @@
 //!
 //! Written in the hot path, so that nothing is counted there; [`crate::unmapped`] counts from the store.
 
+use std::collections::HashMap;
+
 use formats::cda::Document;
 use formats::hl7v2::Message;
 use model::json::Json;
 use model::outcome::Issue;
+use model::resource::resource_type;
 
 /// Places kept for one message: a message that has more is not of the kind its package is for.
 const PLACES_MOST: usize = 500;
@@ -15,7 +18,7 @@ const CODES_MOST: usize = 50;
 const NO_SUCH_CODE: &str = "the code is not in ";
 
 /// What found no home in a message.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Gaps {
     /// `ADT^A01`, or the LOINC code of a document; empty where something else than codes stands there.
     pub(super) kind: String,
@@ -51,6 +54,29 @@ impl Gaps {
         Self { kind, places, codes }
     }
 
+    /// Of FHIR of another version: by element, the type of an entry in front. Names that are none of an element are not kept.
+    pub(super) fn of_fhir(tree: &Json, loss: &versions::Loss) -> Self {
+        let mut places: Vec<mappers::Unmapped> = Vec::new();
+        let mut at: HashMap<String, usize> = HashMap::new();
+        let kept = loss.kept.iter().map(|entry| (entry, true));
+        for (entry, is_kept) in kept.chain(loss.dropped.iter().map(|entry| (entry, false))) {
+            let place = element(tree, &entry.at);
+            if place.len() > 120 || !place.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_')) {
+                continue;
+            }
+            let index = *at.entry(place.clone()).or_insert_with(|| {
+                places.push(mappers::Unmapped { place, kept: 0, dropped: 0 });
+                places.len().saturating_sub(1)
+            });
+            if let Some(found) = places.get_mut(index) {
+                let count = if is_kept { &mut found.kept } else { &mut found.dropped };
+                *count = count.saturating_add(1);
+            }
+        }
+        let kind = resource_type(tree).filter(|kind| kind.len() <= 40 && kind.bytes().all(|b| b.is_ascii_alphabetic()));
+        Self { kind: kind.unwrap_or_default().to_owned(), places, codes: Vec::new() }
+    }
+
     /// `[["PID-10",2,0],…]` and `[["PatientClass","PV1-2","Q"],…]`: place, pieces kept and dropped; map, place, code.
     pub(super) fn members(&self) -> [(&'static str, Json); 3] {
         let place = |it: &mappers::Unmapped| {
@@ -67,6 +93,16 @@ impl Gaps {
             ("codes", Json::array(self.codes.iter().map(code))),
         ]
     }
+}
+
+/// `Bundle.entry[3].resource.reason[0].text` as `Encounter.reason.text`.
+fn element(tree: &Json, at: &str) -> String {
+    let inner = at.strip_prefix("Bundle.entry[").and_then(|rest| rest.split_once("].resource."));
+    let named = inner.and_then(|(number, rest)| {
+        let entry = tree.items("entry").get(number.parse::<usize>().ok()?)?;
+        Some(format!("{}.{}", resource_type(entry.get("resource")?)?, plain(rest)))
+    });
+    named.unwrap_or_else(|| plain(at))
 }
 
 /// A place without the numbers of segments and repetitions: `PID[2]-3[1].4` is `PID-3.4`.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hash, RandomState};
 
-use store::RepeatKey;
 use tokio::sync::{Mutex, MutexGuard};
 
 const LANES: usize = 256;
@@ -22,15 +21,7 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// Holds the lane of a key until the guard is dropped.
-    pub(super) async fn hold(&self, key: &RepeatKey) -> Option<MutexGuard<'_, ()>> {
-        match self.locks.get(self.lane(key)) {
-            Some(lock) => Some(lock.lock().await),
-            None => None,
-        }
-    }
-
-    /// Holds the lanes of all these keys. They are taken in one order, so that two who want the same do not wait for each
+    /// Holds the lanes of all these keys until the guards are dropped. They are taken in one order, so that two who want the same do not wait for each
     /// other for ever.
     pub(crate) async fn hold_all<K: Hash>(&self, keys: impl IntoIterator<Item = K>) -> Vec<MutexGuard<'_, ()>> {
         let lanes: BTreeSet<usize> = keys.into_iter().map(|key| self.lane(&key)).collect();

@@ -1,5 +1,6 @@
 //! Second stage: the message becomes FHIR R4, by a mapping package or by taking FHIR as it stands.
 
+use std::sync::OnceLock;
 use std::time::Instant as Timer;
 
 use formats::cda::Document;
@@ -10,6 +11,7 @@ use model::outcome::Issue;
 use model::resource::resource_type;
 use model::time::Instant;
 use store::{Expect, PatientLink};
+use versions::Version;
 
 use super::arrive::{Arrived, Content};
 use super::gaps::Gaps;
@@ -22,6 +24,20 @@ pub(super) struct Rules {
     pub(super) name: String,
     pub(super) version: String,
     pub(super) digest: String,
+}
+
+impl Rules {
+    /// Those by which FHIR of another version becomes R4.
+    pub(super) fn of_version(version: Version) -> Self {
+        static DIGESTS: [OnceLock<String>; Version::ALL.len()] = [const { OnceLock::new() }; Version::ALL.len()];
+        let place = Version::ALL.iter().position(|known| *known == version).and_then(|at| DIGESTS.get(at));
+        let digest = place.map(|place| place.get_or_init(|| versions::digest(version)).clone());
+        Self {
+            name: version.format().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            digest: digest.unwrap_or_default(),
+        }
+    }
 }
 
 /// One resource to write.
@@ -56,8 +72,8 @@ pub(super) struct Mapped {
 pub(super) fn select(arrived: &Arrived) -> Result<(), Refusal> {
     match &arrived.content {
         Content::Hl7v2(_) => package(arrived).map(|_| ()),
-        Content::Cda(_) => package_of_documents(arrived).map(|_| ()),
-        Content::Fhir(_) => Ok(()),
+        Content::Cda(document) => package_of(arrived, document).map(|_| ()),
+        Content::Fhir(_) | Content::Converted(_) => Ok(()),
     }
 }
 
@@ -71,6 +87,11 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
         Content::Hl7v2(message) => message,
         Content::Cda(document) => return map_document(app, arrived, document, started),
         Content::Fhir(json) => return fhir::take(app, arrived, json, started),
+        Content::Converted(converted) => {
+            let taken = fhir::take(app, arrived, &converted.resource, started)?;
+            let (rules, gaps) = (Some(converted.rules.clone()), Some(converted.gaps.clone()));
+            return Ok(Mapped { rules, loss: Some(converted.loss), gaps, ..taken });
+        }
     };
     let package = package(arrived)?;
     let mapped = package.map_counted(message, &context(app, arrived));
@@ -101,7 +122,7 @@ pub(super) fn map(app: &App, arrived: &Arrived) -> Result<Mapped, Refusal> {
 /// A document becomes its resources, the Composition among them: `$document` puts them together again, each decided by
 /// itself. The bytes that came are kept with the exchange, where no consent could take anything out of them.
 fn map_document(app: &App, arrived: &Arrived, document: &Document, started: Timer) -> Result<Mapped, Refusal> {
-    let package = package_of_documents(arrived)?;
+    let package = package_of(arrived, document)?;
     let mapped = package.map_cda_counted(document, &context(app, arrived));
     let loss = Some(mapped.loss_counts());
     let gaps = Some(Gaps::of_document(document, mapped.unmapped(), &mapped.issues));
@@ -140,8 +161,8 @@ fn rules(package: &Package) -> Rules {
     }
 }
 
-fn package_of_documents(arrived: &Arrived) -> Result<&Package, Refusal> {
-    let found = arrived.packages.packages().of_format("ccda", &arrived.source.packages);
+fn package_of<'a>(arrived: &'a Arrived, document: &Document) -> Result<&'a Package, Refusal> {
+    let found = arrived.packages.packages().select_document(&arrived.source.packages, document);
     found.map_err(|error| Refusal::new(Cause::UnknownType, Issue::error("not-supported", error.to_string())))
 }
 

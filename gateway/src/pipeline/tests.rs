@@ -50,6 +50,17 @@ name = "letters"
 transport = "http"
 format = "device"
 
+[[source]]
+name = "practice"
+transport = "http"
+format = "ccda"
+destinations = ["clinic"]
+
+[[source]]
+name = "neighbour"
+transport = "http"
+format = "ccda"
+
 [[destination]]
 name = "clinic"
 transport = "mllp"
@@ -256,6 +267,110 @@ async fn fhir_of_another_version_is_stored_as_r4() {
     let stored = site.app.store.read("ServiceRequest", "old").unwrap().unwrap();
     let text = String::from_utf8(stored.body.to_vec()).unwrap();
     assert!(text.contains(r#""requester":{"reference":"Practitioner/d"}"#), "{text}");
+}
+
+#[tokio::test]
+async fn the_exchange_of_another_version_says_what_was_kept_and_dropped() {
+    let site = site();
+    let bundle = r#"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient","id":"pet",
+        "animal":{"species":{"text":"dog"}}}}]}"#;
+    let answer = site.receive("older", bundle).await.unwrap();
+    let exchange = site.app.store.exchange(&answer.outcome().exchange).unwrap().unwrap();
+    let detail = model::json::parse(exchange.detail.unwrap().as_bytes(), &model::json::Limits::default()).unwrap();
+    let count =
+        |name: &str| detail.at(&["loss", name]).map(model::json::Json::to_text).unwrap().parse::<u64>().unwrap();
+    assert_eq!(count("mapped") + count("kept") + count("dropped"), count("total"), "{detail}");
+    assert!(count("total") >= 5 && count("kept") + count("dropped") > 0, "{detail}");
+    assert_eq!(detail.text_at(&["package", "name"]), Some("fhir-stu3"));
+    assert_eq!(detail.text_at(&["package", "digest"]).map(str::len), Some(64));
+    let places = detail.items("unmapped").iter().filter_map(|place| place.text_at(&["0"])).collect::<Vec<_>>();
+    assert!(places.iter().any(|place| place.starts_with("Patient.animal")), "{detail}");
+    let as_it_stands = site.receive("kept", PATIENT).await.unwrap();
+    assert_eq!(site.app.store.exchange(&as_it_stands.outcome().exchange).unwrap().unwrap().detail, None);
+}
+
+/// A version of a letter without structure.
+fn version(id: &str, set: &str, city: &str) -> String {
+    let file = model::json::Json::from(city).to_text().len();
+    format!(
+        "<ClinicalDocument xmlns=\"urn:hl7-org:v3\"><id root=\"2.999.1\" extension=\"{id}\"/><code code=\"34133-9\" \
+         codeSystem=\"2.16.840.1.113883.6.1\"/><title>Letter</title><effectiveTime value=\"20250101\"/>{set}\
+         <recordTarget><patientRole><id root=\"2.999.2\" extension=\"P\"/><addr><city>{city}</city></addr></patientRole></recordTarget>\
+         <component><nonXMLBody><text mediaType=\"text/plain\">{city} {file}</text></nonXMLBody></component></ClinicalDocument>"
+    )
+}
+
+fn numbered(number: u32) -> String {
+    format!("<setId root=\"2.999.1\" extension=\"S\"/><versionNumber value=\"{number}\"/>")
+}
+
+impl Site {
+    /// The stored resources of a type, as text.
+    fn texts(&self, kind: &str) -> Vec<String> {
+        let search = Search { types: vec![kind.to_owned()], ..Search::default() };
+        let found = self.app.store.search(&search, 1000).unwrap().entries;
+        found.iter().map(|stored| String::from_utf8(stored.body.to_vec()).unwrap()).collect()
+    }
+
+    async fn letter(&self, source: &str, text: &str) -> Outcome {
+        self.receive(source, text).await.unwrap().outcome().clone()
+    }
+}
+
+#[tokio::test]
+async fn a_newer_version_of_a_document_replaces_the_earlier_one() {
+    let site = site();
+    site.letter("practice", &version("L1", &numbered(1), "Elm")).await;
+    let next = site.letter("practice", &version("L2", &numbered(2), "Oak")).await;
+    assert!(!next.issues.iter().any(|issue| issue.rule.as_deref() == Some(supersede::RULE)));
+    assert!(site.texts("Patient").concat().contains("Oak"));
+    let compositions = site.texts("Composition");
+    assert_eq!(compositions.len(), 2, "both versions are there to be read");
+    let replacing: Vec<_> = compositions.iter().filter(|text| text.contains("\"replaces\"")).collect();
+    assert!(
+        replacing.len() == 1 && replacing[0].contains("\"L2\"") && replacing[0].contains("Composition/"),
+        "{replacing:?}"
+    );
+    let files = site.texts("DocumentReference");
+    let of = |status: &str| files.iter().filter(|text| text.contains(&format!("\"status\":\"{status}\""))).count();
+    assert_eq!((of("current"), of("superseded")), (1, 1), "{files:?}");
+    assert!(files.iter().any(|text| text.contains("\"replaces\"") && text.contains("\"current\"")), "{files:?}");
+}
+
+#[tokio::test]
+async fn an_earlier_version_that_arrives_late_replaces_nothing() {
+    let site = site();
+    site.letter("practice", &version("L2", &numbered(2), "Oak")).await;
+    let before = site.count("Composition") + site.count("DocumentReference") + site.count("Provenance");
+    let late = site.letter("practice", &version("L1", &numbered(1), "Elm")).await;
+    assert!(late.issues.iter().any(|issue| issue.rule.as_deref() == Some(supersede::RULE)), "{:?}", late.issues);
+    assert_eq!(late.state, ExchangeState::Stored, "there is nothing to deliver");
+    let exchange = site.app.store.exchange(&late.exchange).unwrap().unwrap();
+    assert!(exchange.deliveries.is_empty() && site.app.store.raw(&late.exchange).unwrap().is_some());
+    assert!(site.texts("Patient").concat().contains("Oak"));
+    assert_eq!(site.count("Composition") + site.count("DocumentReference") + site.count("Provenance"), before);
+
+    // The same id with a lower number, too; and a document that another names as the one it replaces.
+    site.letter("practice", &version("L2", &numbered(1), "Ash")).await;
+    assert!(site.texts("Patient").concat().contains("Oak"));
+    let replaces = "<relatedDocument typeCode=\"RPLC\"><parentDocument><id root=\"2.999.1\" extension=\"N1\"/></parentDocument></relatedDocument>";
+    let newer = version("N2", "", "Fir").replace("<component>", &format!("{replaces}<component>"));
+    site.letter("practice", &newer).await;
+    let late = site.letter("practice", &version("N1", "", "Yew")).await;
+    assert!(late.issues.iter().any(|issue| issue.rule.as_deref() == Some(supersede::RULE)));
+    assert!(site.texts("Patient").concat().contains("Fir"));
+}
+
+#[tokio::test]
+async fn documents_of_other_sources_and_other_sets_replace_nothing() {
+    let site = site();
+    site.letter("practice", &version("L2", &numbered(2), "Oak")).await;
+    let other = site.letter("neighbour", &version("L1", &numbered(1), "Elm")).await;
+    assert!(!other.issues.iter().any(|issue| issue.rule.as_deref() == Some(supersede::RULE)));
+    let set = numbered(1).replace("\"S\"", "\"T\"");
+    let own = site.letter("practice", &version("M1", &set, "Ash")).await;
+    assert!(!own.issues.iter().any(|issue| issue.rule.as_deref() == Some(supersede::RULE)));
+    assert_eq!(site.texts("Composition").iter().filter(|text| text.contains("\"replaces\"")).count(), 0);
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ pub(super) fn validate(app: &App, arrived: &Arrived, mut mapped: Mapped) -> Resu
     let number = match arrived.content {
         Content::Hl7v2(_) => Some("PID-3"),
         Content::Cda(_) => Some("/ClinicalDocument/recordTarget/patientRole/id"),
-        Content::Fhir(_) => None,
+        Content::Fhir(_) | Content::Converted(_) => None,
     };
     if let Some(place) = number.filter(|_| !names_patient(&mapped)) {
         found.push(Issue::error("required", "expected an identifier of the patient, found none").at(place));

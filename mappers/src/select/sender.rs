@@ -104,9 +104,7 @@ impl Sent for Message {
             Asked::Facility => components(4),
             Asked::Kind => vec![format!("{}^{}", self.message_code(), self.trigger())],
             Asked::Version => vec![header.field(12).repetition(1).component(1).text().into_owned()],
-            Asked::Profile => {
-                header.field(21).repetitions().map(|one| one.component(1).text().into_owned()).collect()
-            }
+            Asked::Profile => header.field(21).repetitions().map(|one| one.component(1).text().into_owned()).collect(),
             Asked::Software => {
                 let made = self.segments().filter(|segment| segment.name() == "SFT");
                 let names = made.flat_map(|segment| {

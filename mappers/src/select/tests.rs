@@ -106,12 +106,18 @@ fn check_document(names: &[&str], inside: &str, expected: Result<&str, SelectErr
 #[test]
 fn a_package_takes_the_documents_it_says_are_its() {
     let custodian = |inside: &str| {
-        format!("<custodian><assignedCustodian><representedCustodianOrganization>{inside}</representedCustodianOrganization></assignedCustodian></custodian>")
+        format!(
+            "<custodian><assignedCustodian><representedCustodianOrganization>{inside}</representedCustodianOrganization></assignedCustodian></custodian>"
+        )
     };
     let device = "<author><assignedAuthor/></author><author><assignedAuthor><assignedAuthoringDevice>\
         <manufacturerModelName>Quill Desk</manufacturerModelName><softwareName>QD 7</softwareName>\
         </assignedAuthoringDevice></assignedAuthor></author>";
-    check_document(&[], "<templateId root=\"2.999.0\"/><templateId root=\"2.999.1\" extension=\"2020\"/>", Ok("discharge"));
+    check_document(
+        &[],
+        "<templateId root=\"2.999.0\"/><templateId root=\"2.999.1\" extension=\"2020\"/>",
+        Ok("discharge"),
+    );
     check_document(&[], "<templateId root=\"2.999.1\" extension=\"2015\"/>", Ok("ccda-base"));
     check_document(&[], &custodian("<name>Harbor\n Clinic</name>"), Ok("harbor"));
     check_document(&[], &custodian("<id root=\"2.999.2\" extension=\"7\"/>"), Ok("harbor"));

@@ -17,7 +17,7 @@ mod version;
 pub use account::{Entry, Loss};
 pub use convert::{Converted, Options, Refused, convert};
 pub use detect::{Detected, detect};
-pub use rows::{Census, LoadError, census};
+pub use rows::{Census, LoadError, census, digest};
 pub use version::Version;
 
 #[cfg(test)]

@@ -4,10 +4,12 @@ mod read;
 mod target;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 use model::types::{ShapeId, Table};
+use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
 use crate::code::CodeMap;
@@ -43,6 +45,25 @@ pub struct Census {
     pub resources: usize,
     /// Those of them that are a type of R4 too, by name or by a row.
     pub with_home: usize,
+}
+
+/// The SHA-256 of a version's package, in hex digits: names and contents of its files, in the order of their names.
+pub fn digest(version: Version) -> String {
+    fn add<'d>(folder: &'d Dir<'d>, files: &mut Vec<(&'d Path, &'d [u8])>) {
+        files.extend(folder.files().map(|file| (file.path(), file.contents())));
+        folder.dirs().for_each(|folder| add(folder, files));
+    }
+    let mut files = Vec::new();
+    PACKAGES.get_dir(version.format()).into_iter().for_each(|folder| add(folder, &mut files));
+    files.sort();
+    let mut digest = Sha256::new();
+    for (path, content) in files {
+        for part in [path.to_string_lossy().as_bytes(), content] {
+            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(part);
+        }
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What the packages of the program say.

@@ -85,7 +85,8 @@ fn a_partner_says_how_long_to_stay_away() {
     for rubbish in ["", "-1", "soon", "1e9", "Sun, 01 Foo 2026 10:00:30 GMT", "Sun, 99 Mar 2026 10:00:30 GMT"] {
         assert_eq!(wait(rubbish), None, "{rubbish}");
     }
-    let failure = judge(Takes::Bundles, StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(7)), b"", 0).unwrap_err();
+    let failure =
+        judge(Takes::Bundles, StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(7)), b"", 0).unwrap_err();
     assert_eq!((failure.asks_to_wait(), failure.is_retryable()), (Duration::from_secs(7), true));
 }
 
