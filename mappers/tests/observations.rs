@@ -150,7 +150,7 @@ fn statements_are_written_with_their_templates_and_organizers() {
                 "22.4.27\" extension=\"2014-06-09\"",
                 "unit=\"kg\"",
                 "xsi:type=\"PQ\"",
-                "<effectiveTime value=\"20240501\"/><component",
+                "<low value=\"20240501\"/>",
             ][..],
         ),
         (
