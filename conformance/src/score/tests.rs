@@ -4,6 +4,7 @@ use model::json::{Json, Limits, parse};
 
 use super::facts::{Found, Outputs, read};
 use super::*;
+use crate::validate::{Level, Options as Validation, Validator};
 
 mod corpus_run;
 
@@ -100,11 +101,9 @@ fn refuses_facts_of_an_unknown_form() {
 }
 
 /// Judges the form of an output.
-fn judge() -> Judge {
-    use crate::validate::{Level, Options as Validation, Validator};
-    Judge(Arc::new(|output: &Json| {
-        let structure = Validation { level: Level::Structure, ..Validation::default() };
-        Validator::r4().validate(output, &structure)
+fn judge(level: Level) -> Judge {
+    Judge(Arc::new(move |output: &Json| {
+        Validator::r4().validate(output, &Validation { level, ..Validation::default() })
     }))
 }
 
