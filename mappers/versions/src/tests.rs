@@ -27,6 +27,42 @@ fn packages_say_how_much_they_say() {
     }
 }
 
+#[test]
+fn related_observations_of_stu3_keep_their_kind_there_and_back() {
+    let related = |parts: &[(&str, &str)]| {
+        let item = |(kind, to): &(&str, &str)| {
+            let kind = if kind.is_empty() { String::new() } else { format!(r#""type":"{kind}","#) };
+            format!(r#"{{{kind}"target":{{"reference":"Observation/{to}"}}}}"#)
+        };
+        let items: Vec<String> = parts.iter().map(item).collect();
+        let text = format!(
+            r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},"related":[{}]}}"#,
+            items.join(",")
+        );
+        parse(text.as_bytes(), &Limits::default()).unwrap()
+    };
+    let given =
+        related(&[("has-member", "a"), ("derived-from", "b"), ("has-member", "c"), ("sequel-to", "d"), ("", "e")]);
+    let r4 = convert(&given, Version::Stu3, Version::R4, &Options::default()).unwrap().resource;
+    let text = r4.to_text();
+    let wanted = [
+        r#""hasMember":[{"reference":"Observation/a"},{"reference":"Observation/c"}]"#,
+        r#""derivedFrom":[{"reference":"Observation/b"}]"#,
+        // What R4 has no element for stays whole: the kind with what it leads to.
+        r#"[{"url":"type","valueCode":"sequel-to"},{"url":"target","valueReference":{"reference":"Observation/d"}}]"#,
+    ];
+    for wanted in wanted {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
+    let back = convert(&r4, Version::R4, Version::Stu3, &Options::default()).unwrap().resource;
+    let sorted = |json: &model::json::Json| {
+        let mut items: Vec<String> = json.items("related").iter().map(model::json::Json::to_text).collect();
+        items.sort_unstable();
+        items
+    };
+    assert_eq!(sorted(&back), sorted(&given), "{}", back.to_text());
+}
+
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

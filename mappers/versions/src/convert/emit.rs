@@ -66,7 +66,11 @@ impl Run {
                 let mut inner = Object::new();
                 if put::put(self.map.to, &mut inner, holder, &[name], out).is_ok() {
                     if let Some(beside) = &rule.beside {
-                        inner.insert(beside.member.clone(), concept(&beside.system, &beside.code));
+                        let said = match beside.system.as_str() {
+                            "" => Json::from(beside.code.as_str()),
+                            _ => concept(&beside.system, &beside.code),
+                        };
+                        inner.insert(beside.member.clone(), said);
                     }
                     let inner = Out::of(put::tidy(inner, holder).into());
                     return put::put(self.map.to, into.object, shape, &full, inner).is_ok();

@@ -6,7 +6,7 @@ use smol_str::format_smolstr;
 
 use super::object::{Given, Into_, Item, Members, Of, items};
 use super::{Place, Run, put};
-use crate::rows::{Beside, Rule};
+use crate::rows::{Beside, Rule, Via};
 
 impl Run {
     /// An element that the target does not have, but rows give its elements a place in the object around it.
@@ -27,7 +27,12 @@ impl Run {
             || object.iter().all(|(name, _)| {
                 map.rules(inner).iter().any(|rule| rule.member == name.trim_start_matches('_') && fits(rule))
             });
-        if !is_bare || !is_named || !is_first || !map.rules(inner).iter().any(fits) {
+        // An item of which no row speaks is kept whole: its elements belong together.
+        let is_meant = |rule: &Rule| {
+            let value = Item { value: object.get(&rule.member), companion: None, index: None };
+            fits(rule) && self.holds(rule, object, value)
+        };
+        if !is_bare || !is_named || !is_first || !map.rules(inner).iter().any(is_meant) {
             return false;
         }
         self.members(object, inner, into, at, Members::OfInner);
@@ -49,7 +54,8 @@ impl Run {
                     .is_some_and(|(_, element, _)| element.repeats())
             })
         };
-        map.to_version == crate::Version::R4 && map.rules(inner).iter().all(|rule| rule.is_fresh || gathers(rule))
+        map.to_version == crate::Version::R4
+            && map.rules(inner).iter().all(|rule| rule.is_fresh || matches!(rule.via, Via::Drop(_)) || gathers(rule))
     }
 
     /// An item of an array that stands for one value of the target, as a row with `[+]` says.

@@ -139,7 +139,10 @@ fn row(line: &Line, to_r4: bool, map: &mut Map) -> Result<(), String> {
             let (system, code) = value.split_once('|').ok_or("expected NAME=SYSTEM|CODE")?;
             (None, Some(Beside { member: member.into(), system: system.into(), code: code.into() }))
         }
-        _ => return Err("expected system=URI, or NAME=SYSTEM|CODE for items of their own".to_owned()),
+        _ => {
+            return Err("expected system=URI, or NAME=SYSTEM|CODE (NAME=|CODE for a bare code) for items of their own"
+                .to_owned());
+        }
     };
     // A condition is about the source of the row; the way back has it only where the row has no other way.
     let when = if to_r4 || line.cell(5) == "<" { when(line.cell(4)) } else { Vec::new() };
