@@ -283,7 +283,7 @@ def made(options, run):
         sys.exit(2)
     sets = {}
     if "returned" in options.sets:
-        bundles = convert(program, options.package, documents, run / "fhir", ["--to", "fhir-r4"])
+        bundles = convert(program, options.package, documents, run / "fhir", ["--from", "ccda", "--to", "fhir-r4"])
         sets["returned"] = convert(program, options.package, bundles, run / "returned", ["--to", "ccda"])
     if "written" in options.sets:
         records = corpus_records(corpus, options.short)
