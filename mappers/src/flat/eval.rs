@@ -12,6 +12,7 @@ use crate::compile::Compiled;
 use crate::eval::identity::names;
 use crate::eval::put::{put, reference};
 use crate::eval::zone;
+use crate::identity::seed;
 use crate::map::{AliasId, Identity, Part, Row, SELF, Source, Table};
 use crate::needs::bit;
 use crate::quick::trim;
@@ -234,46 +235,38 @@ impl<'a> Eval<'a> {
 
     /// The id of an identity, if the row says what it is made of.
     fn seed(&mut self, kind: &str, identity: &Identity, here: Here<'_, '_>) -> Option<uuid::Uuid> {
-        self.name.truncate(0);
-        self.name.push(self.context.source);
-        self.name.push(kind);
-        let mark = self.name.mark();
-        for alternative in &identity.alternatives {
-            self.name.truncate(mark);
-            let mut decided = None;
-            for part in alternative {
-                match part {
-                    Part::Alias(alias) => {
-                        let name = self.named(*alias).unwrap_or_default();
-                        self.name.push(name.split_once('/').map_or("", |(_, id)| id));
-                    }
-                    Part::Position => {
-                        decided = decided.or(Some(true));
-                        self.position(here.line);
-                    }
-                    Part::Word(word) => self.name.push(word),
-                    Part::Place(place) => {
-                        let text = self.text(place, here);
-                        let text = trim(&text);
-                        decided = decided.or(Some(!text.is_empty()));
-                        self.name.push(text);
-                    }
-                }
+        let mut name = std::mem::take(&mut self.name);
+        let id = seed(&mut name, self.context, kind, &identity.alternatives, |name, _, part| match part {
+            Part::Alias(alias) => {
+                let role = self.named(*alias).unwrap_or_default();
+                name.push(role.split_once('/').map_or("", |(_, id)| id));
+                None
             }
-            if decided != Some(false) {
-                return Some(self.name.uuid(self.context.namespace));
+            Part::Position => {
+                self.position(here.line, name);
+                Some(true)
             }
-        }
-        None
+            Part::Word(word) => {
+                name.push(word);
+                None
+            }
+            Part::Place(place) => {
+                let text = self.text(place, here);
+                let text = trim(&text);
+                name.push(text);
+                Some(!text.is_empty())
+            }
+        });
+        self.name = name;
+        id.map(|(id, _)| id)
     }
 
     /// What tells a row from every other: its place and all it says, as another file has the same places.
-    fn position(&mut self, line: &Line<'_>) {
-        let table = self.table(line).map(|table| table.name.clone()).unwrap_or_default();
-        self.name.push(&table);
-        self.name.push(&format_smolstr!("{}", line.cells.number()));
+    fn position(&self, line: &Line<'_>, name: &mut UuidName) {
+        name.push(self.table(line).map_or("", |table| &table.name));
+        name.push(&format_smolstr!("{}", line.cells.number()));
         for cell in line.cells.cells() {
-            self.name.push(cell);
+            name.push(cell);
         }
     }
 

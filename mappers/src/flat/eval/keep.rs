@@ -73,11 +73,13 @@ impl<'a> Eval<'a> {
     /// A resource for a row that nothing is made of.
     pub(super) fn basic(&mut self, flat: &FlatTable, line: &Line<'_>) -> usize {
         let kind = SmolStr::new_static("Basic");
-        self.name.truncate(0);
-        self.name.push(self.context.source);
-        self.name.push(&kind);
-        self.position(line);
-        let (id, name) = names(&kind, self.name.uuid(self.context.namespace));
+        let mut seed = std::mem::take(&mut self.name);
+        seed.truncate(0);
+        seed.push(self.context.source);
+        seed.push(&kind);
+        self.position(line, &mut seed);
+        let (id, name) = names(&kind, seed.uuid(self.context.namespace));
+        self.name = seed;
         let code = coding(&SmolStr::new_static(TABLE_SYSTEM), &flat.name, &SmolStr::default());
         let mut object = Object::with_capacity(4);
         object.insert(SmolStr::new_static("resourceType"), Json::String(kind.clone()));
