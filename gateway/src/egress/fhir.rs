@@ -150,7 +150,7 @@ fn judge(takes: Takes, status: StatusCode, after: Option<Duration>, body: &[u8],
             None => Failure::NotNow(said()),
         }),
         status if status.is_client_error() => Err(Failure::Refused(said())),
-        _ => Err(Failure::Garbage("a status that is no answer to what was sent")),
+        _ => Err(Failure::Garbage("a status that is no answer to a transaction")),
     }
 }
 
