@@ -57,7 +57,7 @@ pub const MESSAGE_LIMIT_BYTES: usize = 256 << 20;
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Enough to tell formats apart.
-const HEAD_BYTES: usize = 4096;
+const HEAD_BYTES: usize = format::PROLOG_BYTES;
 
 /// One message of the input.
 #[derive(Debug)]

@@ -231,14 +231,33 @@ impl Format {
     }
 }
 
-/// FHIR declares its namespace on the root element, which comments and a style sheet may keep a little away.
+/// By the root element: a document may cite FHIR anywhere else.
 fn of_xml(input: &[u8]) -> Format {
-    let head = input.get(..4096).unwrap_or(input);
+    let head = input.get(..PROLOG_BYTES).unwrap_or(input);
     let letters: Vec<u8> = head.iter().copied().filter(|byte| *byte != 0).collect();
-    match letters.windows(FHIR_NAMESPACE.len()).any(|window| window == FHIR_NAMESPACE) {
-        true => Format::FhirR4,
-        false => Format::Ccda,
+    match root(&String::from_utf8_lossy(&letters)) {
+        tag if tag.contains(FHIR_NAMESPACE) && !tag.contains("ClinicalDocument") => Format::FhirR4,
+        _ => Format::Ccda,
     }
 }
 
-const FHIR_NAMESPACE: &[u8] = b"http://hl7.org/fhir";
+/// The start tag of the root, behind comments, processing instructions and a document type.
+fn root(text: &str) -> &str {
+    let mut rest = text.get(text.find('<').unwrap_or(0)..).unwrap_or_default();
+    loop {
+        let end = match rest {
+            _ if rest.starts_with("<?") => "?>",
+            _ if rest.starts_with("<!--") => "-->",
+            _ if rest.starts_with("<!") => ">",
+            _ => break,
+        };
+        let Some((_, after)) = rest.split_once(end) else { break };
+        rest = after.trim_start();
+    }
+    rest.split_once('>').map_or(rest, |(tag, _)| tag)
+}
+
+const FHIR_NAMESPACE: &str = "http://hl7.org/fhir";
+
+/// Bytes that are looked at for the root element.
+pub(super) const PROLOG_BYTES: usize = 64 * 1024;

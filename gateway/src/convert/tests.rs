@@ -56,6 +56,24 @@ fn check(input: &str, expect: &[(usize, bool, &[&str])]) {
     assert_eq!(found, expect);
 }
 
+#[track_caller]
+fn check_format(input: &str, expect: Format) {
+    assert_eq!(Format::detect(input.as_bytes()), Some(expect));
+}
+
+#[test]
+fn xml_is_told_by_its_root_and_not_by_what_it_cites() {
+    let document = "<ClinicalDocument xmlns=\"urn:hl7-org:v3\"><!-- http://hl7.org/fhir --></ClinicalDocument>";
+    check_format(document, Format::Ccda);
+    check_format(&format!("<?xml version=\"1.0\"?>\n<!-- http://hl7.org/fhir > -->\n{document}"), Format::Ccda);
+    check_format("<ClinicalDocument xmlns=\"urn:hl7-org:v3\" xmlns:f=\"http://hl7.org/fhir\"/>", Format::Ccda);
+    check_format("\u{feff}<?xml version=\"1.0\"?><Patient xmlns=\"http://hl7.org/fhir\"/>", Format::FhirR4);
+    check_format("<!-- <ClinicalDocument> --><Patient\n  xmlns=\"http://hl7.org/fhir\"/>", Format::FhirR4);
+    check_format("<f:Patient xmlns:f='http://hl7.org/fhir'/>", Format::FhirR4);
+    check_format("<!DOCTYPE a [<!ENTITY b 'c'>]><Patient xmlns=\"http://hl7.org/fhir\"/>", Format::Ccda);
+    check_format("<", Format::Ccda);
+}
+
 #[test]
 fn translates_a_stream_as_it_translates_the_whole() {
     check(A, &[(1, false, &[])]);
