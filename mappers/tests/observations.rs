@@ -67,6 +67,24 @@ fn each_form_of_value_has_its_own_element() {
 }
 
 #[test]
+fn a_range_of_reference_has_bounds_or_words() {
+    let women = r#"<precondition><criterion><value xsi:type="CD" code="248152002" codeSystem="2.16.840.1.113883.6.96"/></criterion></precondition>"#;
+    let bounds = r#"<low value="3" unit="g"/><high value="4" unit="g"/>"#;
+    for (range, expect) in [
+        (format!(r#"<value xsi:type="IVL_PQ">{bounds}</value>{women}"#), &["low", "high", "appliesTo"][..]),
+        (format!("<value>{bounds}</value>"), &["low", "high"]),
+        // A group that it holds for is no range (R4 Observation, obs-3): kept, not said.
+        (women.to_owned(), &[]),
+    ] {
+        let observation =
+            result(&format!("<referenceRange><observationRange>{range}</observationRange></referenceRange>"));
+        let ranges = observation.items("referenceRange").iter().filter_map(Json::as_object);
+        let found: Vec<&str> = ranges.flat_map(|range| range.iter().map(|(name, _)| name)).collect();
+        assert_eq!(found, expect, "{}", observation.pretty());
+    }
+}
+
+#[test]
 fn an_open_interval_is_a_comparator() {
     for (value, comparator) in [
         (r#"<high value="5" unit="mg" inclusive="false"/>"#, "<"),

@@ -63,6 +63,17 @@ fn related_observations_of_stu3_keep_their_kind_there_and_back() {
     assert_eq!(sorted(&back), sorted(&given), "{}", back.to_text());
 }
 
+#[test]
+fn categories_of_dstu2_conditions_keep_their_system() {
+    // R4's system of the same name has none of DSTU2's codes (complaint, symptom, finding, diagnosis).
+    let given = r#"{"resourceType":"Condition","patient":{"reference":"Patient/a"},"code":{"text":"x"},"verificationStatus":"confirmed",
+        "category":{"coding":[{"system":"http://hl7.org/fhir/condition-category","code":"diagnosis"}]}}"#;
+    let given = parse(given.as_bytes(), &Limits::default()).unwrap();
+    let r4 = convert(&given, Version::Dstu2, Version::R4, &Options::default()).unwrap().resource.to_text();
+    let wanted = r#""category":[{"coding":[{"system":"http://hl7.org/fhir/condition-category","code":"diagnosis"}]}]"#;
+    assert!(r4.contains(wanted), "{wanted} is not in {r4}");
+}
+
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
