@@ -229,3 +229,25 @@ fn headers_keep_service_events_and_what_the_document_follows() {
         assert!(written.contains(part), "{part}: {written}");
     }
 }
+
+#[test]
+fn people_and_organizations_without_a_role_stand_where_a_role_would() {
+    let made = write(&bundle(
+        r#"{"resource":{"resourceType":"Composition","id":"c","status":"final","type":{"coding":[{"system":"http://loinc.org","code":"34133-9"}]},
+"date":"2024-01-02","title":"Summary","subject":{"reference":"Patient/p"},"author":[{"reference":"Practitioner/a"},{"reference":"Organization/o"}],
+"attester":[{"mode":"legal","time":"2024-01-02","party":{"reference":"Practitioner/a"}}],
+"section":[{"code":{"coding":[{"system":"http://loinc.org","code":"30954-2"}]},"entry":[{"reference":"Observation/r"}]}]}},
+{"resource":{"resourceType":"Practitioner","id":"a","identifier":[{"system":"urn:oid:2.999.9","value":"77"}],"name":[{"family":"Ritva"}]}},
+{"resource":{"resourceType":"Organization","id":"o","identifier":[{"system":"urn:oid:2.999.8","value":"88"}],"name":"Lakeside"}},
+{"resource":{"resourceType":"Observation","id":"r","status":"final","code":{"text":"Haemoglobin"},"subject":{"reference":"Patient/p"},
+"performer":[{"reference":"Practitioner/a"},{"reference":"Organization/o"}],"valueString":"7.1"}}"#,
+    ));
+    assert_eq!(made.matches("<family>Ritva</family>").count(), 3, "{made}");
+    assert_eq!(made.matches("<name>Lakeside</name>").count(), 2, "{made}");
+    let back = read(&made);
+    let composition = all(&back, "Composition");
+    assert_eq!(composition[0].items("author").len(), 2, "{}", back.pretty());
+    assert_eq!(all(&back, "Practitioner").len(), 1, "{}", back.pretty());
+    let names = all(&back, "Organization");
+    assert!(names.iter().any(|one| one.text_at(&["name"]) == Some("Lakeside")), "{}", back.pretty());
+}

@@ -417,10 +417,10 @@ impl<'b> Writer<'_, 'b> {
     /// A resource by the table that a row names, at the row's path.
     fn resource(&mut self, row: &Row, path: &Path, number: usize, found: Found<'b>, node: &mut Node) -> bool {
         let Some(table) = self.tables.tables.get(number) else { return false };
-        let Some(target) = self.library.find(found.json).filter(|target| self.library.kind(*target) == table.root)
-        else {
-            return false;
-        };
+        let Some(target) = self.library.find(found.json) else { return false };
+        if self.library.kind(target) != table.root {
+            return self.alone(row, path, table, found, node);
+        }
         let mut scratch = Node::new("scratch");
         let Some(there) = place::open(&mut scratch, path, false) else { return false };
         let outer = std::mem::take(&mut self.beside);
@@ -438,6 +438,26 @@ impl<'b> Writer<'_, 'b> {
             }
         }
         true
+    }
+
+    /// A practitioner or an organization that stands where a document has both in one: as that part of a role.
+    fn alone(&mut self, row: &Row, path: &Path, table: &Table, found: Found<'b>, node: &mut Node) -> bool {
+        if table.root != "PractitionerRole" {
+            return false;
+        }
+        for part in table.rows.iter().filter(|part| part.way != Way::Forward) {
+            let (Source::Path(inner), Via::Resource(number)) = (&part.source, &part.via) else { continue };
+            if self.tables.tables.get(*number).is_none_or(|table| table.root == "PractitionerRole") {
+                continue;
+            }
+            let mut scratch = Node::new("scratch");
+            let Some(there) = place::open(&mut scratch, path, false) else { return false };
+            if self.resource(part, inner, *number, found, there) {
+                let made = there.clone();
+                return join(node, path, row.each, made);
+            }
+        }
+        false
     }
 
     /// Runs a table over a resource into an element; `false` where it is being written already.
