@@ -282,6 +282,7 @@ const READ_UNDECIDED: &[(&str, &str)] = &[
     ("patient/rows.rs", "a patient's own AuditEvents"),
     ("pipeline/merge.rs", "writes what a merge changes"),
     ("pipeline/rollback.rs", "looks whether an older Consent comes back"),
+    ("pipeline/supersede.rs", "looks which version of a document of the same source is stored"),
     ("policies.rs", "reads the consents themselves"),
     ("sealing/audit.rs", "digests of audit events"),
 ];

@@ -138,9 +138,14 @@ fn what_a_consent_withholds_stands_nowhere_in_the_document() {
     site.delivered(&site.send("letters", CDA, &letter), &deny("AllergyIntolerance"), "done");
     let sent = site.clinic.taken().concat();
     assert!(sent.contains("\"90560007\"") && sent.contains("Gout"), "{sent}");
-    for told in ["odeine", "rash", "48765-2", "2670"] {
+    for told in ["odeine", "rash", "2670"] {
         assert!(!sent.contains(told), "{told} is told: {sent}");
     }
+    // A document of this type must have the section: it says what one without allergies on file says.
+    let (before, section) = sent.split_once("\"48765-2\"").unwrap();
+    let section = section.split_once("</section>").unwrap().0;
+    assert!(before.rsplit_once("<section").unwrap().1.starts_with(" nullFlavor=\"NI\""), "{sent}");
+    assert!(!section.contains("<entry"), "{section}");
 }
 
 #[test]
