@@ -329,10 +329,13 @@ fn full_disk(disk: &Path) {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(partner.heard(), heard, "something left that could not be put on record");
-    assert!(partner.came.try_recv().is_err());
     std::fs::remove_file(&ballast).unwrap();
     drop(filling);
-    partner.request();
-    partner.answer("200 OK");
-    wait_until("delivered by itself", || delivery(&administrator, &exchange)["state"] == "delivered");
+    // The partner may still hold an attempt from before it was quiet.
+    wait_until("delivered by itself", || {
+        if partner.came.try_recv().is_ok() {
+            partner.answer("200 OK");
+        }
+        delivery(&administrator, &exchange)["state"] == "delivered"
+    });
 }
