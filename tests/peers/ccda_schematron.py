@@ -46,6 +46,7 @@ ALLOWED = [
      "the document did not say when it was signed"),
     ("a-1098-773[67]-branch-7718", "returned ccd referral-note discharge-summary", r"/procedure(\[\d+\])?/performer",
      "an organization with several telephones or addresses keeps them: the schema has room, the template for one"),
+    ("a-1098-8259|a-1098-8260", "returned", r"/observation(\[\d+\])?$", "the same, of a procedure that is an observation"),
     ("a-81-14450", "returned", r"PHQ-9", "an answer is a code and a number, as the document had it"),
     ("a-1198-7276-c|a-1198-9183-c|a-1098-19206-c", "returned", r"Kareo_CCD_export", "the document has no templates in its entries"),
     ("a-1098-31883", "returned", r"Planned_Immunization_Activity", "the precondition of the document has no criterion"),
