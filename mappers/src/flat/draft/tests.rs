@@ -91,12 +91,29 @@ fn odd_samples_give_a_draft_that_loads_or_a_reason() {
         ",,\n,,\n",
         "id,const,a+b,c.d,#,@x\n1,2,3,4,5,6\n",
         "\u{feff}id;dob\n1;2\n",
+        // Names over several lines.
+        "id,\"date\nof birth\",\"a\rb\",\"c\u{2028}d\"\n1,2,3,4\n",
+        "id,\"x\r\nSex\"\n1,\"F\rM\"\n",
     ] {
         let draft = draft("x", text.as_bytes()).unwrap();
         load(&draft, "x").unwrap_or_else(|error| panic!("{text:?}: {error}\n{:#?}", draft.files));
     }
     assert_eq!(draft("x", b"").unwrap_err(), DraftError::Empty);
     assert_eq!(draft("../x", b"a").unwrap_err(), DraftError::Name);
+}
+
+proptest::proptest! {
+    /// Whatever the names and the cells of a file are, its draft is a package.
+    #[test]
+    fn any_table_gives_a_draft_that_loads(
+        rows in proptest::collection::vec(proptest::collection::vec("(?s).{0,8}|sex|dob|mrn|test code|result|units|cvx|F|7", 3), 1..6)
+    ) {
+        let quoted = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
+        let line = |row: &Vec<String>| row.iter().map(quoted).collect::<Vec<_>>().join(",");
+        let sample = rows.iter().map(line).collect::<Vec<_>>().join("\n");
+        let draft = draft("x", sample.as_bytes()).unwrap();
+        load(&draft, "x").unwrap_or_else(|error| panic!("{sample:?}: {error}\n{:#?}", draft.files));
+    }
 }
 
 /// Drafts a package, loads it, and maps the sample with it: the Bundle, the findings and the manifest.

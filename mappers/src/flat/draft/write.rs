@@ -308,7 +308,7 @@ pub(super) fn profile(dialect: &Dialect, rows: usize, sample: &Sample<'_>) -> St
             out,
             "#{:<3} {:<28} {:>3} % filled, {:>5} different, up to {:>3} characters, {kind}: {guess}",
             at + 1,
-            column.name,
+            column.name.escape_debug().to_string(),
             (column.filled * 100).checked_div(column.rows).unwrap_or(0),
             column.distinct,
             column.longest,
