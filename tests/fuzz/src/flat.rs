@@ -67,9 +67,10 @@ fn rows(dialect: &Dialect, raw: &[u8], chunk: usize) -> Vec<(u64, Vec<String>)> 
     rows.iter().map(|row| (row.number(), row.cells().map(str::to_owned).collect())).collect()
 }
 
-/// What is read from a file of quoted cells is written so that it is read again.
+/// What is read from a file of quoted cells is written so that it is read again, by who knows that it is UTF-8: text with NUL
+/// may look like UTF-16.
 fn again(dialect: &Dialect, rows_of: &[(u64, Vec<String>)]) {
-    let plain = Dialect { row_limit_bytes: 1 << 20, ..Dialect::default() };
+    let plain = Dialect { charset: Some(Charset::UTF_8), row_limit_bytes: 1 << 20, ..Dialect::default() };
     if dialect.layout != plain.layout {
         return;
     }

@@ -139,7 +139,8 @@ impl Document {
     /// Where a leaf stands: an absolute XPath such as `/ClinicalDocument/component[2]/title/text()`.
     ///
     /// `[n]` stands only where there are several of that name. It selects exactly this leaf, if prefixes stand for what
-    /// [`Element::name`] says they do. Empty for a number beyond the last.
+    /// [`Element::name`] says they do; attributes of other namespaces may have one name, and are counted from the second on.
+    /// Empty for a number beyond the last.
     pub fn leaf_path(&self, leaf: u32) -> String {
         self.places().leaf_path(self, leaf)
     }

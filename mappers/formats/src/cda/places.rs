@@ -100,6 +100,14 @@ impl Places {
                 let name = document.attributes.get(owner.index as usize).map_or("", |a| document.names.text(a.name));
                 path.push_str("/@");
                 path.push_str(name);
+                // Attributes of namespaces that are not known here may have one name.
+                let all = document.attributes_of(owner.element).iter();
+                let first = document.node(owner.element).attributes;
+                let before = all.take(owner.index.saturating_sub(first) as usize);
+                let before = before.filter(|attribute| document.names.text(attribute.name) == name).count();
+                if before > 0 {
+                    let _ = write!(path, "[{}]", before.saturating_add(1));
+                }
             }
             0 => path.push_str("/text()"),
             number => {

@@ -40,6 +40,17 @@ fn numbers_leaves_in_document_order_and_says_where_they_stand() {
 }
 
 #[test]
+fn attributes_of_one_name_have_places_of_their_own() {
+    let wire = r#"<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:v3="urn:hl7-org:v3" xmlns:a="urn:a" xmlns:b="urn:b">
+        <value a:type="1" type="2" b:type="3" v3:type="4"/></ClinicalDocument>"#;
+    let at = "/ClinicalDocument/value/";
+    assert_eq!(
+        leaves(&parse(wire)),
+        ["@other:type = 1", "@type = 2", "@other:type[2] = 3", "@type[2] = 4"].map(|leaf| format!("{at}{leaf}"))
+    );
+}
+
+#[test]
 fn walks_up_and_down() {
     let document = parse(DOCUMENT);
     let root = document.root();
