@@ -52,6 +52,13 @@ pub(crate) struct Step {
     pub(crate) choice: Option<&'static str>,
 }
 
+impl Step {
+    /// Whether each value gets an item of its own: `[+]`, `[+name]`.
+    pub(crate) fn appends(&self) -> bool {
+        matches!(self.at, At::Append | At::AppendExtension(_))
+    }
+}
+
 /// What the element at the end of a path holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holds {
@@ -83,6 +90,13 @@ pub(crate) struct Target {
     pub(crate) anchor: usize,
     /// Type at the anchor.
     pub(crate) anchor_kind: SmolStr,
+}
+
+impl Target {
+    /// Whether an element on the way gets an item for each value.
+    pub(crate) fn appends(&self) -> bool {
+        self.steps.iter().any(Step::appends)
+    }
 }
 
 /// Reads `SEG-F[r].C.S`.

@@ -27,7 +27,7 @@ pub(crate) use pieces::{Base, Key, Pieces};
 
 use conditions::{allowed, demand};
 use items::foreign_item;
-use paths::{appends, companion, consts_hold, extension, has_const, merges, own_words, system_name, told_elsewhere};
+use paths::{companion, consts_hold, extension, has_const, merges, own_words, system_name, told_elsewhere};
 
 /// One way back.
 pub(crate) struct Reverse<'a, 'b> {
@@ -120,7 +120,7 @@ impl<'b> Reverse<'_, 'b> {
             let share = shares.entry(row.alias).or_insert_with(|| self.share(table, row.alias, object));
             let items = share.of.get(&number).cloned().unwrap_or_default();
             if done.iter().any(|(alias, steps)| *alias == row.alias && *steps == row.target.steps.as_slice())
-                && !appends(row)
+                && !row.target.appends()
                 && !merges(row)
                 && !row.when.iter().any(|term| matches!(term.test, Test::Same(..)))
             {
@@ -155,8 +155,8 @@ impl<'b> Reverse<'_, 'b> {
                 return;
             }
             (_, Via::New(kind)) => {
-                let first = if appends(row) { items.first().copied() } else { None };
-                if appends(row) && first.is_none() {
+                let first = if row.target.appends() { items.first().copied() } else { None };
+                if row.target.appends() && first.is_none() {
                     return;
                 }
                 let Some(value) = resolve(object, &row.target.steps, first, shared) else { return };
@@ -172,7 +172,7 @@ impl<'b> Reverse<'_, 'b> {
             (Source::Place(_), Via::Drop(_)) | (Source::Constant | Source::Alias(_) | Source::Each(_), _) => return,
             (Source::Place(_), _) => {}
         }
-        if appends(row) {
+        if row.target.appends() {
             for (n, item) in (1u32..).zip(items) {
                 self.place(row, object, Some(*item), shared, base, n, out);
             }
@@ -356,7 +356,7 @@ impl<'b> Reverse<'_, 'b> {
         let share = self.share(table, SELF, object);
         let mut done: Vec<&[Step]> = Vec::new();
         for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.way.is_back(made)) {
-            if done.contains(&row.target.steps.as_slice()) && !appends(row) && !merges(row) {
+            if done.contains(&row.target.steps.as_slice()) && !row.target.appends() && !merges(row) {
                 continue;
             }
             let items = share.of.get(&number).cloned().unwrap_or_default();
@@ -408,7 +408,7 @@ impl<'b> Reverse<'_, 'b> {
         let share = self.share(table, SELF, object);
         let mut done: Vec<&[Step]> = Vec::new();
         for (number, row) in table.rows.iter().enumerate().filter(|(_, row)| row.way.is_back(made)) {
-            if done.contains(&row.target.steps.as_slice()) && !appends(row) {
+            if done.contains(&row.target.steps.as_slice()) && !row.target.appends() {
                 continue;
             }
             let items = share.of.get(&number).cloned().unwrap_or_default();

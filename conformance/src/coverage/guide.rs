@@ -151,20 +151,29 @@ impl Guide {
             None => stem.to_owned(),
         };
         self.tables.insert(name.clone(), level);
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-        let mut records = reader.records().filter_map(Result::ok);
+        let mut records = records(text).into_iter();
         let (Some(_), Some(header)) = (records.next(), records.next()) else { return };
         let columns = Columns::of(level, &header);
-        for record in records.filter(|record| record.iter().any(|cell| !cell.is_empty())) {
+        for record in records.filter(filled) {
             let row = columns.row(level, &name, &record);
             self.known.insert(row.citation());
             self.rows.push(row);
         }
     }
+}
+
+/// The records of a table, its head among them; what cannot be read as one is passed over.
+fn records(text: &str) -> Vec<csv::StringRecord> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    reader.records().filter_map(Result::ok).collect()
+}
+
+fn filled(record: &csv::StringRecord) -> bool {
+    record.iter().any(|cell| !cell.is_empty())
 }
 
 /// A file of a guide.

@@ -70,18 +70,15 @@ pub(super) fn settle(store: &Store, source: &str, mapped: &mut Mapped) -> Result
 
 impl Document {
     fn of(composition: &Json) -> Self {
-        let extension = |url: &str| {
-            let all = composition.items("extension").iter();
-            all.into_iter().find(|item| item.text_at(&["url"]) == Some(url)).cloned()
-        };
-        let version = extension(VERSION);
-        let number = version.as_ref().and_then(|version| version.text_at(&["valueString"])?.trim().parse().ok());
+        let extension =
+            |url: &str| composition.items("extension").iter().find(|item| item.text_at(&["url"]) == Some(url));
+        let version = extension(VERSION).and_then(|version| version.text_at(&["valueString"])?.trim().parse().ok());
         let relations = composition.items("relatesTo").iter();
         let replaces = relations.filter(|relation| relation.text_at(&["code"]) == Some("replaces"));
         Self {
             own: composition.get("identifier").and_then(name),
             set: extension(SET).and_then(|set| name(set.get("valueIdentifier")?)),
-            version: number,
+            version,
             replaces: replaces.filter_map(|relation| name(relation.get("targetIdentifier")?)).collect(),
         }
     }

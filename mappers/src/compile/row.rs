@@ -7,7 +7,7 @@ use super::{Compiler, Level, beside};
 use crate::function;
 use crate::load::RawRow;
 use crate::map::{AliasId, Form, NO_ANSWER, Place, Row, SELF, Source, Term, Test, Via, Way, With, WithValue};
-use crate::path::{self, At, Holds, Step, Target};
+use crate::path::{self, Holds, Target};
 
 impl Compiler<'_> {
     pub(super) fn row(
@@ -50,8 +50,7 @@ impl Compiler<'_> {
             "foreign" => Way::Foreign,
             other => return Err(format!("unknown way {other}: expected nothing, >, <, held or foreign")),
         };
-        let append = |step: &Step| matches!(step.at, At::Append | At::AppendExtension(_));
-        let each = target.steps.is_empty() || target.steps.iter().any(append);
+        let each = target.steps.is_empty() || target.appends();
         Ok(Row {
             source,
             alias,

@@ -8,7 +8,7 @@ use crate::function;
 use crate::load::RawRow;
 use crate::map::{AliasId, SELF, Way};
 use crate::package::LoadError;
-use crate::path::{self, At, Holds, Step, Target};
+use crate::path::{self, Holds, Target};
 use crate::tree::path::{Path, find, parse, split};
 use crate::tree::table::{
     Entry, Form, Identity, Match, Part, Place, Row, SectionRule, Source, Table, Term, Test, Via, Wanted,
@@ -173,8 +173,7 @@ impl Compiler<'_> {
             "<" => Way::Backward,
             other => return Err(format!("unknown way {other}: expected nothing, > or <")),
         };
-        let append = |step: &Step| matches!(step.at, At::Append | At::AppendExtension(_));
-        let each = target.steps.is_empty() || target.steps.iter().any(append);
+        let each = target.steps.is_empty() || target.appends();
         Ok(Row { source, role, target, via, with, when, way, rule, each })
     }
 

@@ -53,7 +53,7 @@ impl Eval<'_, '_> {
 
 /// The steps to the element that can say where it came from: the item itself, or the value of an extension.
 fn item_steps(steps: &[Step]) -> Option<&[Step]> {
-    let at = steps.iter().rposition(|step| matches!(step.at, At::Append | At::AppendExtension(_)))?;
+    let at = steps.iter().rposition(Step::appends)?;
     match steps.get(at).map(|step| &step.at) {
         Some(At::Append) => steps.get(..=at),
         _ => Some(steps),

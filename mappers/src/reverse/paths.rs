@@ -38,10 +38,6 @@ pub(super) fn merges(row: &Row) -> bool {
     matches!(row.via, Via::Table { .. }) && matches!(row.source, Source::Place(Place::Own { .. }))
 }
 
-pub(super) fn appends(row: &Row) -> bool {
-    row.target.steps.iter().any(|step| matches!(step.at, At::Append | At::AppendExtension(_)))
-}
-
 /// The value at the end of a row's path; `item` stands for `[+]`, `shared` for `[$]`.
 pub(crate) fn resolve<'j>(
     object: &'j Object,

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use crate::map::{AliasId, Place, Row, SELF, Source, Table, Via, With};
 use crate::path::{At, Step};
 
-use super::{PLACE, Reverse, Share, appends, has_const, resolve, says};
+use super::{PLACE, Reverse, Share, has_const, resolve, says};
 
 impl Reverse<'_, '_> {
     /// Gives the items of each appended array to the rows: by their constants first, the rest to the first row without.
@@ -19,7 +19,7 @@ impl Reverse<'_, '_> {
             .filter(|(_, row)| {
                 (row.alias == alias || alias == SELF)
                     && row.way.is_back(self.library.made)
-                    && appends(row)
+                    && row.target.appends()
                     && (matches!(row.source, Source::Place(_)) || matches!(row.via, Via::New(_)))
             })
             .collect();
@@ -192,7 +192,7 @@ fn value_of(item: &Json) -> Option<&Json> {
 
 /// The Reference below an item, by the steps after the one that appends.
 fn reference_in<'j>(item: &'j Json, steps: &[Step]) -> Option<&'j Json> {
-    let from = steps.iter().position(|step| matches!(step.at, At::Append | At::AppendExtension(_)))?;
+    let from = steps.iter().position(Step::appends)?;
     let mut here = item;
     for step in steps.get(from + 1..)? {
         here = here.get(&step.name)?;
@@ -201,7 +201,7 @@ fn reference_in<'j>(item: &'j Json, steps: &[Step]) -> Option<&'j Json> {
 }
 
 fn append_step(steps: &[Step]) -> Option<&At> {
-    steps.iter().map(|step| &step.at).find(|at| matches!(at, At::Append | At::AppendExtension(_)))
+    steps.iter().find(|step| step.appends()).map(|step| &step.at)
 }
 
 /// Names of the members down to the first appended array.
@@ -213,7 +213,7 @@ fn array_path(steps: &[Step]) -> Vec<SmolStr> {
             At::Extension(url) => format!("{}@{url}", step.name).into(),
             _ => step.name.clone(),
         });
-        if matches!(step.at, At::Append | At::AppendExtension(_)) {
+        if step.appends() {
             break;
         }
     }

@@ -149,11 +149,12 @@ impl Sent for Document {
 }
 
 /// Every element at the end of a path of names.
-fn at<'d>(from: Element<'d>, path: &[&'static str]) -> Box<dyn Iterator<Item = Element<'d>> + 'd> {
-    let Some((first, rest)) = path.split_first() else { return Box::new(std::iter::once(from)) };
-    let (first, rest) = (*first, rest.to_vec());
-    let children: Vec<Element<'d>> = from.children().filter(|child| child.name() == first).collect();
-    Box::new(children.into_iter().flat_map(move |child| at(child, &rest).collect::<Vec<_>>()))
+fn at<'d>(from: Element<'d>, path: &[&str]) -> impl Iterator<Item = Element<'d>> + use<'d> {
+    let start = vec![from];
+    let step = |found: Vec<Element<'d>>, name: &&str| {
+        found.into_iter().flat_map(|element| element.children().filter(|child| child.name() == *name)).collect()
+    };
+    path.iter().fold(start, step).into_iter()
 }
 
 fn words(element: Element<'_>) -> String {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use model::json::{Json, Limits};
 
-use super::{Book, File, Guide, GuideRow, Level, Way, files};
+use super::{Book, File, Guide, GuideRow, Level, Way, files, filled, records};
 use crate::coverage::CoverageError;
 
 /// The guide's tables by the files' names, and by the names that packages cite.
@@ -207,15 +207,9 @@ struct Sheet {
 
 impl Sheet {
     fn of(text: &str) -> Self {
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-        let mut records = reader.records().filter_map(Result::ok);
+        let mut records = records(text).into_iter();
         let header = records.next().unwrap_or_default();
-        let rows = records.filter(|record| record.iter().any(|cell| !cell.is_empty())).collect();
-        Self { header, rows }
+        Self { header, rows: records.filter(filled).collect() }
     }
 
     /// The nth column of a name, in small letters.

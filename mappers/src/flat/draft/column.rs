@@ -174,7 +174,10 @@ impl Column {
     pub(super) fn is_odd(&self) -> bool {
         let odd = |c: char| matches!(c, '+' | ',' | '"' | '=' | '!' | '(' | ')' | '@' | '#' | '|' | '.');
         let word = matches!(self.name.as_str(), "const" | "default" | "new" | "include");
-        self.name.contains(|c: char| odd(c) || c.is_control()) || word || self.name.contains(" and ") || self.name.contains(" in ")
+        self.name.contains(|c: char| odd(c) || c.is_control())
+            || word
+            || self.name.contains(" and ")
+            || self.name.contains(" in ")
     }
 
     /// The vocabulary map of the column and its text.
@@ -195,5 +198,9 @@ impl Column {
 }
 
 fn quoted(text: &str) -> String {
-    if text.contains(|c: char| matches!(c, '"' | ',' | '#') || c.is_control()) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains(|c: char| matches!(c, '"' | ',' | '#') || c.is_control()) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }
