@@ -17,6 +17,7 @@ mod mllp;
 mod read;
 mod rules;
 mod sections;
+mod served;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use fhir::{DestinationFhir, Oversize, Posted, Writes};
 pub use mappings::Mappings;
 pub use mllp::{Acknowledgement, Application, DestinationMllp, Order, PartnerTls, Reply, SourceMllp};
 pub use read::Problem;
+pub use served::Served;
 pub use source::{Ids, Match, Source, SourceFormat, SourceTransport, Validation};
 pub use units::Rate;
 pub use validation::{Definitions, Validation as ValidationSettings};
@@ -54,6 +56,8 @@ pub struct Config {
     pub auth: Auth,
     /// How content is validated.
     pub validation: ValidationSettings,
+    /// What `/fhir` asks of its callers.
+    pub fhir: Served,
     /// Files, folders and packages with search parameters of the site (`[search] parameters`).
     pub search_parameters: Vec<PathBuf>,
     /// Where mapping packages of the site are kept.

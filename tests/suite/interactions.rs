@@ -111,6 +111,51 @@ fn holds_a_write_to_the_version_it_names() {
 }
 
 #[test]
+fn changes_only_with_the_version_where_it_must_be_named() {
+    let gateway = Gateway::start(
+        "[listen]\nhttp = \"127.0.0.1:0\"\nhttps = \"127.0.0.1:0\"\nmllp = \"127.0.0.1:0\"\n\n[auth]\nmode = \"open\"\n\n\
+         [fhir]\nversioned_update = [\"Patient\"]\n",
+    );
+    let http = Http::to(gateway.http.unwrap());
+    http.store(&patient("m", "Ash"));
+    let new = body(&patient("m", "Cedar"));
+    let patch = br#"[{"op":"add","path":"/active","value":true}]"#;
+    let with =
+        |method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]| http.send(method, path, headers, body).status;
+    let meta = br#"{"resourceType":"Parameters","parameter":[{"name":"meta","valueMeta":{"tag":[{"code":"x"}]}}]}"#;
+    for path in ["/fhir/Patient/m", "/fhir/Patient?_id=m"] {
+        assert_eq!(with("PUT", path, &[JSON], &new), 428, "{path}");
+        assert_eq!(with("PATCH", path, &[JSON_PATCH], patch), 428, "{path}");
+        assert_eq!(with("DELETE", path, &[], b""), 428, "{path}");
+    }
+    assert_eq!(with("POST", "/fhir/Patient/m/$meta-add", &[JSON], meta), 428);
+    for (method, resource) in [("PUT", patient("m", "Cedar")), ("DELETE", Value::Null)] {
+        let mut entry = json!({"request": {"method": method, "url": "Patient/m"}});
+        if !resource.is_null() {
+            entry["resource"] = resource;
+        }
+        let of = |kind: &str| body(&json!({"resourceType": "Bundle", "type": kind, "entry": [entry]}));
+        assert_eq!(with("POST", "/fhir", &[JSON], &of("transaction")), 428, "{method}");
+        let batch = http.send("POST", "/fhir", &[JSON], &of("batch")).json();
+        assert!(batch["entry"][0]["response"]["status"].as_str().unwrap().starts_with("428"), "{batch}");
+        entry["request"]["ifMatch"] = json!("W/\"9\"");
+        let of = body(&json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}));
+        assert_eq!(with("POST", "/fhir", &[JSON], &of), 412, "{method}");
+    }
+    is(&http.get("/fhir/Patient/m"), 200);
+    // What is not there has no version to be named, and other types ask for none.
+    assert_eq!(with("PUT", "/fhir/Patient/new", &[JSON], &body(&patient("new", "Ash"))), 201);
+    assert_eq!(with("PUT", "/fhir/Patient/m", &[JSON, ("If-Match", "W/\"1\"")], &new), 200);
+    let basic = body(&json!({"resourceType": "Basic", "id": "b", "code": {"text": "x"}}));
+    assert_eq!(with("PUT", "/fhir/Basic/b", &[JSON], &basic), 201);
+    assert_eq!(with("PUT", "/fhir/Basic/b", &[JSON], &basic), 200);
+    let statement = http.get("/fhir/metadata").json();
+    let types = statement["rest"][0]["resource"].as_array().unwrap();
+    let versioning = |name: &str| types.iter().find(|found| found["type"] == name).unwrap()["versioning"].clone();
+    assert_eq!((versioning("Patient"), versioning("Basic")), (json!("versioned-update"), json!("versioned")));
+}
+
+#[test]
 fn reads_only_what_has_changed() {
     let (_gateway, http) = open();
     http.store(&patient("r", "Ash"));

@@ -8,7 +8,9 @@ use toml::{Table, Value};
 
 use super::read::{Findings, Section};
 use super::units::{size, wait};
-use super::{Auth, AuthMode, Backend, Config, Ledger, Listen, Store, destination, mappings, rules, source, validation};
+use super::{
+    Auth, AuthMode, Backend, Config, Ledger, Listen, Store, destination, mappings, rules, served, source, validation,
+};
 
 const HTTPS: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 8443));
 const MLLP: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 2575));
@@ -33,6 +35,7 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config
     let (listen, store, ledger) = (root.table("listen"), root.table("store"), root.table("ledger"));
     let (consent, auth) = (root.table("consent"), root.table("auth"));
     let (validation, mappings, search) = (root.table("validation"), root.table("mappings"), root.table("search"));
+    let fhir = root.table("fhir");
     let (sources, destinations) = (root.tables("source"), root.tables("destination"));
     root.finish();
 
@@ -44,6 +47,7 @@ pub(super) fn read(table: Table, base: &Path, findings: &mut Findings) -> Config
         auth: read_auth(auth, &listen, findings),
         validation: validation::read(validation, base, findings),
         mappings: mappings::read(mappings, base, findings),
+        fhir: served::read(fhir, findings),
         search_parameters: read_search(search, base, findings),
         destinations: destination::read(destinations.unwrap_or_default(), base, findings),
         // Without any source nothing could be received: the built-in ones stand in.

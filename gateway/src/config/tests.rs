@@ -50,6 +50,17 @@ fn unknown_keys_come_with_the_closest_known_one() {
 }
 
 #[test]
+fn types_whose_versions_are_named_are_known_ones() {
+    let fhir = |types: &str| parse(&format!("[fhir]\nversioned_update = {types}")).unwrap().fhir;
+    let needs = |fhir: &Served, name: &str| fhir.needs_version(model::id::ResourceType::parse(name).unwrap());
+    let one = fhir("['Patient']");
+    assert!(needs(&one, "Patient") && !needs(&one, "Observation"));
+    assert!(needs(&fhir("'*'"), "Observation"));
+    assert!(!needs(&parse("").unwrap().fhir, "Patient"));
+    check("[fhir]\nversioned_update = ['patient']", "fhir.versioned_update", "did you mean \"Patient\"?");
+}
+
+#[test]
 fn every_problem_is_told_at_once() {
     let found =
         problems("[listen]\nhtps = 'x'\n[store]\ncache = 5\n[consent]\nbtg = 'overide'\n[[destination]]\nname = 'd'");

@@ -62,6 +62,8 @@ pub struct ServedType<'a> {
     pub includes: &'a [String],
     /// What `_revinclude` may be.
     pub reverse_includes: &'a [String],
+    /// Whether an update must name the version that it replaces.
+    pub versioned_update: bool,
     /// Whether PUT may create.
     pub update_create: bool,
     /// Whether `If-None-Exist` is understood.
@@ -176,7 +178,10 @@ fn resource(served: &ServedType<'_>) -> Result<r4b::CapabilityStatementRestResou
         .r#type(served.name.parse().map_err(|_| Error::UnknownCode)?)
         .supported_profile(texts(served.profiles))
         .interaction(interactions.collect::<Result<_, _>>()?)
-        .versioning(ResourceVersionPolicy::VersionedUpdate)
+        .versioning(match served.versioned_update {
+            true => ResourceVersionPolicy::VersionedUpdate,
+            false => ResourceVersionPolicy::Versioned,
+        })
         .read_history(served.interactions.contains(&"vread"))
         .update_create(served.update_create)
         .conditional_create(served.conditional_create)

@@ -187,6 +187,7 @@ fn capabilities_are_those_of_r4() {
             operations: &[Operation { name: "summary", definition: "http://example.org/OperationDefinition/summary" }],
             includes: &[],
             reverse_includes: &[],
+            versioned_update: false,
             update_create: true,
             conditional_create: false,
             conditional_read: true,

@@ -70,6 +70,7 @@ pub(in crate::api) fn metadata(call: &Call) -> Result<Response, Failure> {
             operations: at(&offered, index),
             includes: at(&includes, index),
             reverse_includes: at(&reverse_includes, index),
+            versioned_update: ResourceType::parse(name).is_ok_and(|name| call.app.config.fhir.needs_version(name)),
             update_create: true,
             conditional_create: true,
             conditional_read: interactions.contains(&"read"),

@@ -7,7 +7,7 @@ use model::id::{Reference, ResourceId};
 use model::json::Json;
 use store::Expect;
 
-use super::precondition::Wanted;
+use super::precondition::{Wanted, unnamed};
 use crate::api::outcome::Failure;
 use crate::api::release::{Asking, Held, Seen};
 use crate::api::{Call, Who};
@@ -66,6 +66,8 @@ pub(super) fn may_update(
         return Ok(match wanted {
             Wanted::Version(version) => Expect::Version(version),
             Wanted::Absent => Expect::Absent,
+            Wanted::Unnamed if current.is_some() => return Err(unnamed()),
+            Wanted::Unnamed => Expect::Absent,
             // A source must not overwrite what another source has written under the same id.
             Wanted::Anything if who.source().is_some() && !who.is_open() => Expect::SameSource,
             Wanted::Anything => Expect::Any,
@@ -78,6 +80,7 @@ pub(super) fn may_update(
         Ok(match wanted {
             Wanted::Version(version) => Expect::Version(version),
             Wanted::Absent => Expect::Absent,
+            Wanted::Unnamed => return Err(unnamed()),
             Wanted::Anything => Expect::Version(current.version()),
         })
     } else {

@@ -31,7 +31,7 @@ pub(in crate::api) async fn delete(call: &Call, who: &Who) -> Result<Response, F
     format_only(call)?;
     let (resource_type, id) = target(call)?;
     who.must(Reach::Write(resource_type.as_str()))?;
-    let wanted = precondition::if_match(call)?;
+    let wanted = precondition::if_match(call, resource_type)?;
     one(call, who, &Reference::new(resource_type, id), wanted, Vec::new()).await
 }
 
@@ -41,7 +41,7 @@ pub(in crate::api) async fn conditional_delete(call: &Call, who: &Who) -> Result
     format::acceptable(call)?;
     let resource_type = resource_type(call)?;
     who.must(Reach::Write(resource_type.as_str()))?;
-    let wanted = precondition::if_match(call)?;
+    let wanted = precondition::if_match(call, resource_type)?;
     let Single { known, conditions, lane: _lane } =
         condition::single(call, who, (resource_type, &call.query), "the condition").await?;
     let Some(known) = known else {

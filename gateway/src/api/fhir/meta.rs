@@ -34,7 +34,7 @@ pub(in crate::api) async fn delete(call: &mut Call, who: &Who) -> Result<Respons
 async fn change(call: &mut Call, who: &Who, endpoint: Endpoint) -> Result<Response, Failure> {
     let (resource_type, id) = target(call)?;
     who.must(Reach::Write(resource_type.as_str()))?;
-    let wanted = precondition::if_match(call)?;
+    let wanted = precondition::if_match(call, resource_type)?;
     let operation = table::of(endpoint).ok_or_else(|| Failure::unknown("this address"))?;
     let format = format::of_body(call)?;
     let raw = call.body().await?;

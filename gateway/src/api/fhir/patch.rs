@@ -55,7 +55,7 @@ pub(in crate::api) async fn patch(call: &mut Call, who: &Who) -> Result<Response
     format_only(call)?;
     let (resource_type, id) = target(call)?;
     who.must(Reach::Write(resource_type.as_str()))?;
-    let wanted = precondition::if_match(call)?;
+    let wanted = precondition::if_match(call, resource_type)?;
     let (sent, patch) = body(call).await?;
     one(call, who, &Reference::new(resource_type, id), wanted, sent, &patch, Vec::new()).await
 }
@@ -65,7 +65,7 @@ pub(in crate::api) async fn conditional_patch(call: &mut Call, who: &Who) -> Res
     format::acceptable(call)?;
     let resource_type = resource_type(call)?;
     who.must(Reach::Write(resource_type.as_str()))?;
-    let wanted = precondition::if_match(call)?;
+    let wanted = precondition::if_match(call, resource_type)?;
     let (sent, patch) = body(call).await?;
     let call = &*call;
     let Single { known, conditions, lane: _lane } =

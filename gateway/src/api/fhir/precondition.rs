@@ -3,6 +3,7 @@
 
 use http::StatusCode;
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use model::id::ResourceType;
 use model::time::Instant;
 
 use crate::api::outcome::Failure;
@@ -15,6 +16,8 @@ mod tests;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     Anything,
+    /// None was named, of a type of which one must be (`[fhir] versioned_update`).
+    Unnamed,
     /// `If-Match: W/"7"`
     Version(u64),
     /// `If-None-Match: *`
@@ -22,19 +25,19 @@ pub(super) enum Wanted {
 }
 
 /// Of an update.
-pub(super) fn of_update(call: &Call) -> Result<Wanted, Failure> {
+pub(super) fn of_update(call: &Call, resource_type: ResourceType) -> Result<Wanted, Failure> {
     let none = call.header(IF_NONE_MATCH).map(str::trim);
-    match (if_match(call)?, none) {
-        (Wanted::Anything, Some("*")) => Ok(Wanted::Absent),
+    match (if_match(call, resource_type)?, none) {
+        (Wanted::Anything | Wanted::Unnamed, Some("*")) => Ok(Wanted::Absent),
         (Wanted::Version(_), Some("*")) => Err(Failure::bad("If-Match and If-None-Match: * cannot both hold")),
         (wanted, _) => Ok(wanted),
     }
 }
 
 /// `If-Match` of a patch or a delete.
-pub(super) fn if_match(call: &Call) -> Result<Wanted, Failure> {
+pub(super) fn if_match(call: &Call, resource_type: ResourceType) -> Result<Wanted, Failure> {
     match call.header(IF_MATCH) {
-        None => Ok(Wanted::Anything),
+        None => Ok(Wanted::unsaid(call, resource_type)),
         Some(value) => version_of(value).map(Wanted::Version),
     }
 }
@@ -51,10 +54,21 @@ fn number_of(etag: &str) -> Option<u64> {
 }
 
 impl Wanted {
-    /// 412 unless the version that is there is the one that was asked for.
+    /// What a write that says nothing wants.
+    pub(super) fn unsaid(call: &Call, resource_type: ResourceType) -> Self {
+        if call.app.config.fhir.needs_version(resource_type) { Self::Unnamed } else { Self::Anything }
+    }
+
+    /// Whether nothing was said about the version before.
+    pub(super) fn is_unsaid(self) -> bool {
+        matches!(self, Self::Anything | Self::Unnamed)
+    }
+
+    /// 412 unless the version that is there is the one that was asked for; 428 where one had to be.
     pub(super) fn holds_for(self, version: u64) -> Result<(), Failure> {
         match self {
             Self::Anything => Ok(()),
+            Self::Unnamed => Err(unnamed()),
             Self::Version(wanted) if wanted == version => Ok(()),
             Self::Version(_) | Self::Absent => Err(other_version()),
         }
@@ -65,6 +79,12 @@ impl Wanted {
 pub(super) fn other_version() -> Failure {
     let text = "the resource is at another version than the request asks for";
     Failure::new(StatusCode::PRECONDITION_FAILED, "conflict", text)
+}
+
+/// 428 (RFC 6585, section 3).
+pub(super) fn unnamed() -> Failure {
+    let text = "expected If-Match with the version that is to be replaced: this type is changed with it only";
+    Failure::new(StatusCode::PRECONDITION_REQUIRED, "required", text)
 }
 
 /// Whether a read may be answered with 304: the caller has this version. `If-Modified-Since` counts only without

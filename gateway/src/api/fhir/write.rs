@@ -75,7 +75,7 @@ pub(in crate::api) async fn update(call: &mut Call, who: &Who) -> Result<Respons
             Failure::bad("the id of the resource must be that of the address").at(format!("{resource_type}.id"))
         );
     }
-    let wanted = precondition::of_update(call)?;
+    let wanted = precondition::of_update(call, resource_type)?;
     let asking = Asking::new(&call.app, who, Interaction::Write)?;
     let reference = Reference::new(resource_type, id);
     let expect = match may_update(call, who, &asking, &sent.tree, &reference, wanted) {
@@ -101,7 +101,7 @@ pub(in crate::api) async fn conditional_update(call: &mut Call, who: &Who) -> Re
         Some(id) => Some(ResourceId::parse(id).map_err(|_| Failure::bad("expected an id as FHIR has it"))?),
         None => None,
     };
-    let asked = precondition::of_update(call)?;
+    let asked = precondition::of_update(call, resource_type)?;
     let Single { known, conditions, lane } =
         condition::single(call, who, (resource_type, &call.query), "the condition").await?;
     let (id, wanted) = match known {
@@ -115,7 +115,7 @@ pub(in crate::api) async fn conditional_update(call: &mut Call, who: &Who) -> Re
             (Some(known.reference.id), wanted)
         }
         // An id of the client's own that is taken is not the resource that the client takes it for.
-        None if asked == Wanted::Anything => (own, Wanted::Absent),
+        None if asked.is_unsaid() => (own, Wanted::Absent),
         None => (own, asked),
     };
     let mut resource = sent.tree.clone();
@@ -154,7 +154,7 @@ pub(in crate::api) async fn conditional_update(call: &mut Call, who: &Who) -> Re
 
 /// The caller asked for a version: FHIR has 412 for that, and 409 for what happened behind its back.
 pub(super) fn lost_to_another(failure: Failure, wanted: Wanted) -> Failure {
-    let lost = wanted != Wanted::Anything && failure.status() == StatusCode::CONFLICT;
+    let lost = !wanted.is_unsaid() && failure.status() == StatusCode::CONFLICT;
     if lost { other_version() } else { failure }
 }
 

@@ -33,8 +33,10 @@ pub(super) async fn process(call: &Call, who: &Who, sent: Sent, entries: Vec<Jso
     let read = entries.into_iter().enumerate().map(|(index, json)| Entry::read(call, index, json));
     let mut entries: Vec<Entry> = read.filter_map(|entry| problems.kept(entry)).collect();
     problems.none()?;
-    let mut planned: Vec<Planned> =
-        entries.iter_mut().filter_map(|entry| problems.at(&entry.place.clone(), Planned::of(who, entry))).collect();
+    let mut planned: Vec<Planned> = entries
+        .iter_mut()
+        .filter_map(|entry| problems.at(&entry.place.clone(), Planned::of(call, who, entry)))
+        .collect();
     problems.none()?;
     // Held until the commit: of two that find nothing one would find what the other is about to write.
     let _lanes = call.app.conditions.hold_all(planned.iter().filter_map(|one| one.key.as_ref())).await;

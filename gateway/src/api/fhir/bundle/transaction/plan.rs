@@ -62,7 +62,7 @@ impl Planned {
     ///
     /// # Errors
     /// What is wrong with its address, its resource or its conditions; 403 for a type that the caller does not reach.
-    pub(super) fn of(who: &Who, entry: &mut Entry) -> Result<Self, Failure> {
+    pub(super) fn of(call: &Call, who: &Who, entry: &mut Entry) -> Result<Self, Failure> {
         let turn = entry.turn();
         let mut one = Self {
             place: entry.place.clone(),
@@ -92,7 +92,7 @@ impl Planned {
         one.wanted = match (&entry.if_match, entry.if_none_match.as_deref().map(str::trim)) {
             (Some(etag), _) => Wanted::Version(version_of(etag)?),
             (None, Some("*")) if entry.method == Method::PUT => Wanted::Absent,
-            _ => Wanted::Anything,
+            _ => Wanted::unsaid(call, resource_type),
         };
         one.asked = one.wanted;
         let bad_url = |text: &str| Failure::bad(text).at(format!("{}.request.url", entry.place));
@@ -198,7 +198,7 @@ impl Planned {
     }
 
     pub(super) fn asks_for_a_version(&self) -> bool {
-        self.asked != Wanted::Anything
+        !self.asked.is_unsaid()
     }
 
     /// The number of the version that it will write; what it then expects makes that true.
