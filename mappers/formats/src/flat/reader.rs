@@ -254,7 +254,7 @@ impl Reader {
                     let body = body.strip_suffix(b"\r").unwrap_or(body);
                     let lines = memchr::memchr2(b'\n', b'\r', body).is_some();
                     cells = self.without_trailing(cells);
-                    let width = *self.width.get_or_insert(cells);
+                    let width = self.width.unwrap_or(cells);
                     if read > self.dialect.row_limit_bytes || (lines && cells != width) {
                         break self.unquoted(rows);
                     }

@@ -101,6 +101,13 @@ fn skips_a_preamble_and_comments() {
 }
 
 #[test]
+fn a_first_row_that_is_too_long_gives_no_width() {
+    let dialect = Dialect { row_limit_bytes: 16, ..Dialect::default() };
+    let input = "a,b,c,0123456789abcdef\n\"1,2\n3,4\n";
+    check(&dialect, input.as_bytes(), &["2:1,2\n3,4\n"]);
+}
+
+#[test]
 fn a_row_that_is_too_long_ends_where_its_line_does() {
     let long = "x".repeat(40);
     let input = format!("a,b\n1,{long},[,\r\n2,y\n\"{long}\n3,z\r");
