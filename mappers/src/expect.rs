@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use formats::cda::{self, Document};
 use formats::hl7v2::{Message, Place};
-use model::json::{Json, Object};
+use model::json::{Json, Limits, Object, parse};
 use model::outcome::Issue;
 
 use crate::flat;
@@ -18,7 +18,8 @@ use crate::types::{Context, RenderContext};
 ///
 /// `files` are the package's own, by `NAME/path`. `X.json` is the Bundle of the example `X.hl7` (`X.xml`), `X.hl7`
 /// (`X.xml`) what it comes back as, `issues.json` what is found, `lost.json` what does not come back, `codes.json` what
-/// each code becomes and which code comes back. An example that cannot be read gives nothing. The package's digest is
+/// each code becomes and which code comes back. Of the example `X.fhir.json`, `X.xml` is the document written of it and
+/// `X.json` what is read of that; `lost.json` lists what the document does not say. An example that cannot be read gives nothing. The package's digest is
 /// left out of Bundles, since it changes with every edit.
 pub fn expectations(package: &Package, files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
     let name = package.name();
@@ -34,6 +35,9 @@ pub fn expectations(package: &Package, files: &BTreeMap<String, Vec<u8>>) -> BTr
         let (stem, kind, example) = match file {
             Some((stem, "hl7")) => (stem, "hl7", Example::of_message(package, bytes)),
             Some((stem, "xml")) => (stem, "xml", Example::of_document(package, bytes)),
+            Some((stem, "json")) if package.format() == "ccda" => {
+                (stem.strip_suffix(".fhir").unwrap_or(stem), "xml", Example::of_bundle(package, bytes))
+            }
             _ => continue,
         };
         let Some(example) = example else { continue };
@@ -83,6 +87,16 @@ impl Example {
         let back = package.write_cda(&bundle, &RenderContext::default()).bytes;
         let lost = lost_leaves(&document, &dropped, &back).into_iter().map(Json::from).collect();
         Some(Self { bundle, back, issues, lost })
+    }
+
+    /// FHIR that never was a document, and the document that is written of it.
+    fn of_bundle(package: &Package, bytes: &[u8]) -> Option<Self> {
+        let record = parse(bytes, &Limits::default()).ok()?;
+        let (written, loss) = package.write_cda_with_loss(&record, &RenderContext::default());
+        let again = Document::parse(&written.bytes, &cda::Limits::default()).ok()?;
+        let bundle = undated(package.map_cda(&again, &Context::default()).bundle);
+        let lost = loss.dropped.into_iter().map(|(at, _)| Json::from(at)).collect();
+        Some(Self { bundle, back: written.bytes, issues: findings(&written.issues), lost })
     }
 }
 

@@ -31,9 +31,14 @@ pub(super) fn findings(package: &Package, name: &str, files: &Files, validate: V
     }
     if package.format() == "ccda" {
         for (path, bytes) in files.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
-            let Some(stem) = path.strip_prefix(&prefix).and_then(|file| file.strip_suffix(".xml")) else { continue };
-            examples += 1;
-            Example { package, name, stem, path, files, validate, out }.run_document(bytes, &mut used);
+            let Some(file) = path.strip_prefix(&prefix) else { continue };
+            if let Some(stem) = file.strip_suffix(".xml") {
+                examples += 1;
+                Example { package, name, stem, path, files, validate, out }.run_document(bytes, &mut used);
+            } else if let Some(stem) = file.strip_suffix(".fhir.json") {
+                examples += 1;
+                Example { package, name, stem, path, files, validate, out }.run_record(bytes, &mut used);
+            }
         }
     }
     codes(package, name, files, out);
@@ -94,11 +99,34 @@ impl Example<'_> {
             self.find(Severity::Error, "example-loss", text);
         }
         self.shown(&mapped.bundle, &mapped.issues);
+        let written = self.package.write_cda(&mapped.bundle, &RenderContext::default());
+        self.written(&written.bytes);
+    }
+
+    /// An example that is FHIR which never was a document, the document written of it, and what that says.
+    fn run_record(&mut self, bytes: &[u8], used: &mut BTreeSet<String>) {
+        let record = match parse(bytes, &Limits::default()) {
+            Ok(record) => record,
+            Err(error) => return self.find(Severity::Error, "example-unreadable", error.to_string()),
+        };
+        let written = self.package.write_cda(&record, &RenderContext::default());
+        self.issues(&written.issues);
+        self.written(&written.bytes);
+        let Ok(document) = Document::parse(&written.bytes, &cda::Limits::default()) else {
+            return self.find(Severity::Error, "example-unreadable", "expected a document to be written".to_owned());
+        };
+        let mapped = self.package.map_cda(&document, &Context::default());
+        used.extend(mapped.explain().into_iter().map(|explained| explained.rule));
+        self.valid(&mapped.bundle);
+        self.expected(&mapped.bundle);
+    }
+
+    /// The document that comes back is the expected one.
+    fn written(&mut self, bytes: &[u8]) {
         let file = format!("{}/expected/{}.xml", self.name, self.stem);
         let Some(then) = self.files.get(&file) else { return };
-        let written = self.package.write_cda(&mapped.bundle, &RenderContext::default());
-        if written.bytes != *then {
-            let same = written.bytes.iter().zip(then).take_while(|(now, then)| now == then).count();
+        if bytes != then.as_slice() {
+            let same = bytes.iter().zip(then).take_while(|(now, then)| now == then).count();
             let text = format!("{} no longer comes back like this, first at byte {same}", self.path);
             let finding = Finding::new(Severity::Error, "example-back-differs", &file, 0, text);
             self.out.push(finding.suggest("mend the row, or accept it: conformance lint --accept"));
@@ -128,12 +156,16 @@ impl Example<'_> {
 
     /// What came out: valid, with the findings and the resources that are expected.
     fn shown(&mut self, bundle: &Json, issues: &[Issue]) {
+        self.valid(bundle);
+        self.issues(issues);
+        self.expected(bundle);
+    }
+
+    fn valid(&mut self, bundle: &Json) {
         for issue in (self.validate)(bundle).iter().filter(|issue| issue.is_error()) {
             let at = issue.at.clone().unwrap_or_default();
             self.find(Severity::Error, "example-invalid", format!("{at}: {}", issue.diagnostics));
         }
-        self.issues(issues);
-        self.expected(bundle);
     }
 
     /// What is found about the example, as `severity code place`.

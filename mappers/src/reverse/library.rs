@@ -25,6 +25,15 @@ pub(crate) struct Library<'b> {
 impl<'b> Library<'b> {
     /// Takes a Bundle of any type, or one resource alone.
     pub(crate) fn new(bundle: &'b Json) -> Self {
+        let mut library = Self::of(bundle.items("entry"));
+        if model::resource::resource_type(bundle).is_some_and(|kind| kind != "Bundle") {
+            library.add(bundle, None);
+        }
+        library
+    }
+
+    /// Takes the entries of a Bundle.
+    pub(crate) fn of(entries: &'b [Json]) -> Self {
         let mut library = Self {
             resources: Vec::new(),
             by_name: HashMap::new(),
@@ -33,10 +42,7 @@ impl<'b> Library<'b> {
             created: Vec::new(),
             made: false,
         };
-        if model::resource::resource_type(bundle).is_some_and(|kind| kind != "Bundle") {
-            library.add(bundle, None);
-        }
-        for entry in bundle.items("entry") {
+        for entry in entries {
             // Some write the resource itself where its entry should be.
             let own = || Some(entry).filter(|entry| entry.get("resourceType").is_some());
             let Some(resource) = entry.get("resource").or_else(own) else { continue };

@@ -23,6 +23,8 @@ use crate::types::{RenderContext, Rendered};
 mod compose;
 mod kept;
 mod loss;
+mod members;
+mod named;
 mod narrative;
 mod node;
 mod order;
@@ -34,6 +36,7 @@ mod values;
 
 pub(crate) use require::{Requirement, Write};
 
+use members::Members;
 use node::{Child, Node};
 use values::{Found, Taken, each, has_constants, lexeme};
 
@@ -60,6 +63,9 @@ struct Writer<'a, 'b> {
     beside: Vec<(Path, Node)>,
     /// The code of the section being written.
     section: Option<String>,
+    /// What stands with others, and what of it a section has passed over.
+    members: Members,
+    passed: BTreeSet<usize>,
 }
 
 /// Writes a document of a Bundle.
@@ -75,49 +81,25 @@ pub(crate) fn write_document(
     let bundle = composed.as_ref().unwrap_or(bundle);
     let library = Library::new(bundle);
     let authorities = Authorities { source: &context.authorities, package: compiled.authorities() };
-    let mut writer = Writer {
-        compiled,
-        tables: &compiled.tree,
-        library: &library,
-        authorities,
-        taken: Taken::default(),
-        written: BTreeSet::new(),
-        open: Vec::new(),
-        issues,
-        above: Vec::new(),
-        beside: Vec::new(),
-        section: None,
-    };
     let home = library.resources.iter().position(|json| model::resource::resource_type(json) == Some("Composition"));
     let entry = compiled.tree.entries.get("ClinicalDocument").and_then(|entries| entries.first());
     let (Some(home), Some(entry)) = (home, entry) else {
         let text = "expected a Bundle with a patient, and a package that writes documents";
-        writer.issues.push(Issue::error("not-supported", text));
-        return Rendered { bytes: Vec::new(), issues: writer.issues };
+        issues.push(Issue::error("not-supported", text));
+        return Rendered { bytes: Vec::new(), issues };
     };
-    let mut root = Node::new("ClinicalDocument");
-    for (name, value) in [
-        ("xmlns", "urn:hl7-org:v3"),
-        ("xmlns:sdtc", "urn:hl7-org:sdtc"),
-        ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"),
-    ] {
-        root.set(name, value);
-    }
-    for number in &entry.tables {
-        let Some(table) = compiled.tree.tables.get(*number) else { continue };
-        let object = match table.root.as_str() {
-            "Bundle" => bundle.as_object(),
-            "Composition" => library.resources.get(home).and_then(|json| json.as_object()),
-            _ => None,
-        };
-        let Some(object) = object else { continue };
-        if table.root == "Composition" {
-            writer.written.insert(home);
-            writer.open.push(home);
+    let mut members = Members::of(&library);
+    let (mut writer, mut root) = loop {
+        let mut writer = Writer::new(compiled, &library, authorities);
+        writer.members = members;
+        let root = writer.document(bundle, home, &entry.tables);
+        members = std::mem::take(&mut writer.members);
+        // What a section left to a resource whose table has no place for it stands in the section after all.
+        if !members.release(&writer.passed, &writer.written) {
+            break (writer, root);
         }
-        writer.rows(table, object, &mut root);
-        writer.kept(object, &mut root);
-    }
+    };
+    writer.issues.splice(0..0, issues);
     schema::settle(&mut root);
     require::complete(&mut root, &compiled.tree);
     compose::narratives(&mut root);
@@ -130,7 +112,53 @@ pub(crate) fn write_document(
     Rendered { bytes: text.into_bytes(), issues: writer.issues }
 }
 
-impl<'b> Writer<'_, 'b> {
+impl<'a, 'b> Writer<'a, 'b> {
+    fn new(compiled: &'a Compiled, library: &'b Library<'b>, authorities: Authorities<'a>) -> Self {
+        Self {
+            compiled,
+            tables: &compiled.tree,
+            library,
+            authorities,
+            taken: Taken::default(),
+            written: BTreeSet::new(),
+            open: Vec::new(),
+            issues: Vec::new(),
+            above: Vec::new(),
+            beside: Vec::new(),
+            section: None,
+            members: Members::default(),
+            passed: BTreeSet::new(),
+        }
+    }
+
+    /// The document of a Bundle and its Composition, as rows have it.
+    fn document(&mut self, bundle: &'b Json, home: usize, tables: &[usize]) -> Node {
+        let mut root = Node::new("ClinicalDocument");
+        for (name, value) in [
+            ("xmlns", "urn:hl7-org:v3"),
+            ("xmlns:sdtc", "urn:hl7-org:sdtc"),
+            ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"),
+        ] {
+            root.set(name, value);
+        }
+        for number in tables {
+            let Some(table) = self.tables.tables.get(*number) else { continue };
+            let object = match table.root.as_str() {
+                "Bundle" => bundle.as_object(),
+                "Composition" => self.library.resources.get(home).and_then(|json| json.as_object()),
+                _ => None,
+            };
+            let Some(object) = object else { continue };
+            if table.root == "Composition" {
+                self.written.insert(home);
+                self.open.push(home);
+            }
+            self.rows(table, object, &mut root);
+            self.kept(object, &mut root);
+        }
+        root
+    }
+
     /// Writes what a table's rows find in an object.
     fn rows(&mut self, table: &Table, object: &'b Object, node: &mut Node) {
         for row in &table.rows {
@@ -185,7 +213,7 @@ impl<'b> Writer<'_, 'b> {
                     {
                         continue;
                     }
-                    self.taken.take(found.json);
+                    self.taken.take_all(found.json);
                     if matches!(row.source, Source::Constant) && has_constants(found.base, &row.with) {
                         self.taken.take_all(found.json);
                         self.conditions(&row.when, node);
@@ -210,7 +238,7 @@ impl<'b> Writer<'_, 'b> {
                 continue;
             }
             if self.value(row, path, found, node) {
-                self.taken.take(found.json);
+                self.take(row, found.json);
                 for with in &row.with {
                     if let Some(there) = crate::reverse::resolve(found.base, &with.target.steps, None, None) {
                         self.taken.take_all(there);
@@ -221,6 +249,21 @@ impl<'b> Writer<'_, 'b> {
                     break;
                 }
             }
+        }
+    }
+
+    /// Takes what a row has written: of an element that rows of its own write, what they take, and of a reference that
+    /// leads nowhere, what it says.
+    fn take(&mut self, row: &Row, json: &Json) {
+        let is_partial = match row.via {
+            Via::Table { .. } => true,
+            Via::Resource(_) => self.library.find(json).is_none(),
+            _ => false,
+        };
+        if is_partial {
+            self.taken.take(json);
+        } else {
+            self.taken.take_all(json);
         }
     }
 
@@ -321,6 +364,8 @@ impl<'b> Writer<'_, 'b> {
             Via::Function(function) => match (found.lexeme, lexeme(found.json), function.backward) {
                 (Some(text), _, _) => Some(text.to_owned()),
                 (None, Some(value), _) if function.name == "contact" => {
+                    // The scheme of the address says the system.
+                    found.base.get("system").into_iter().for_each(|system| self.taken.take(system));
                     let system = found.base.get("system").and_then(Json::as_str).unwrap_or_default();
                     Some(crate::function::contact_url(&value, system))
                 }
@@ -417,7 +462,7 @@ impl<'b> Writer<'_, 'b> {
     /// A resource by the table that a row names, at the row's path.
     fn resource(&mut self, row: &Row, path: &Path, number: usize, found: Found<'b>, node: &mut Node) -> bool {
         let Some(table) = self.tables.tables.get(number) else { return false };
-        let Some(target) = self.library.find(found.json) else { return false };
+        let Some(target) = self.library.find(found.json) else { return self.named(row, path, number, found, node) };
         if self.library.kind(target) != table.root {
             return self.alone(row, path, table, found, node);
         }

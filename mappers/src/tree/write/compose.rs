@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use model::json::{Json, Object};
 use model::outcome::Issue;
 
+use super::members::Members;
 use super::node::{Child, Node};
 use crate::compile::Compiled;
+use crate::reverse::Library;
 use crate::tree::table::SectionRule;
 use crate::types::RenderContext;
 
@@ -46,7 +48,10 @@ pub(super) fn composed(
         let text = "expected a Patient, found none: the document says that its patient is not known";
         issues.push(Issue::warning("required", text));
     }
-    let inner = inner(&resources);
+    let library = Library::of(&named);
+    let members = Members::of(&library);
+    let inner: BTreeSet<String> =
+        members.iter().filter_map(|number| library.resources.get(number)).map(|json| name(json)).collect();
     let mut sections: Vec<(String, String, Vec<Json>)> = Vec::new();
     let mut placed = BTreeSet::new();
     for rule in &compiled.tree.sections {
@@ -184,24 +189,6 @@ fn name(json: &Json) -> String {
     format!("{kind}/{}", json.text_at(&["id"]).unwrap_or_default())
 }
 
-/// What others hold as their parts: it stands with them, not in a section of its own.
-fn inner(resources: &[&Json]) -> Vec<String> {
-    let mut out = Vec::new();
-    for json in resources {
-        for member in ["hasMember", "result"] {
-            for reference in json.items(member) {
-                if let Some(text) = reference.text_at(&["reference"]) {
-                    let mut tail = text.rsplitn(3, '/');
-                    if let (Some(id), Some(kind)) = (tail.next(), tail.next()) {
-                        out.push(format!("{kind}/{id}"));
-                    }
-                }
-            }
-        }
-    }
-    out
-}
-
 fn takes(rule: &SectionRule, json: &Json) -> bool {
     if model::resource::resource_type(json) != Some(rule.resource.as_str()) {
         return false;
@@ -326,8 +313,8 @@ fn label(node: &Node) -> String {
         })
     });
     let code = child("code").and_then(words);
-    let inner: Vec<String> =
-        node.elements().filter(|child| child.name == "component").flat_map(Node::elements).map(label).collect();
+    let parts = node.elements().filter(|child| child.name == "component").flat_map(Node::elements);
+    let inner: Vec<String> = parts.filter(|part| !part.has_template(COMMENT)).map(label).collect();
     let own = match (code, value) {
         (Some(code), Some(value)) => format!("{code}: {value}"),
         (Some(one), None) | (None, Some(one)) => one,

@@ -19,6 +19,14 @@ impl<'b> Writer<'_, 'b> {
             let code = node.elements().find(|child| child.name == "code").and_then(|code| code.attribute("code"));
             self.section = code.map(str::to_owned);
         }
+        if in_section && self.members.contains(target) {
+            self.passed.insert(target);
+            return true;
+        }
+        let around = self.open.last().copied();
+        if !in_section && around.is_some_and(|around| self.members.is_below(self.library, target, around)) {
+            return true;
+        }
         let mut above = path.clone();
         let Some(last) = above.steps.pop() else { return false };
         let name = last.name.as_deref().filter(|_| !in_section);

@@ -32,6 +32,22 @@ impl Taken {
         self.0.insert(address(json));
     }
 
+    /// Takes of a value what was taken of its copy.
+    pub(super) fn take_like(&mut self, json: &Json, copy: &Json, of: &Self) {
+        if of.has(copy) {
+            self.take(json);
+        }
+        match (json, copy) {
+            (Json::Object(json), Json::Object(copy)) => {
+                json.iter().zip(copy.iter()).for_each(|((_, json), (_, copy))| self.take_like(json, copy, of));
+            }
+            (Json::Array(json), Json::Array(copy)) => {
+                json.iter().zip(copy).for_each(|(json, copy)| self.take_like(json, copy, of));
+            }
+            _ => {}
+        }
+    }
+
     /// Takes what another has.
     pub(super) fn join(&mut self, other: Self) {
         self.0.extend(other.0);
