@@ -19,8 +19,8 @@ use crate::types::{Context, RenderContext};
 /// `files` are the package's own, by `NAME/path`. `X.json` is the Bundle of the example `X.hl7` (`X.xml`), `X.hl7`
 /// (`X.xml`) what it comes back as, `issues.json` what is found, `lost.json` what does not come back, `codes.json` what
 /// each code becomes and which code comes back. Of the example `X.fhir.json`, `X.xml` is the document written of it and
-/// `X.json` what is read of that; `lost.json` lists what the document does not say. An example that cannot be read gives nothing. The package's digest is
-/// left out of Bundles, since it changes with every edit.
+/// `X.json` what is read of that; `lost.json` lists what the document does not say. An example that cannot be read gives
+/// nothing. The package's digest is left out of Bundles, since it changes with every edit.
 pub fn expectations(package: &Package, files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
     let name = package.name();
     if package.format() == flat::FORMAT {
