@@ -14,6 +14,7 @@ use crate::config::{self, Config};
 use crate::emergency::Emergency;
 use crate::ingress::Ingest;
 use crate::keys::{DataDirectory, KeyError};
+use crate::known::Versions;
 use crate::metrics::Metrics;
 use crate::mllp;
 use crate::operations::terminology::Compiled;
@@ -24,6 +25,9 @@ use crate::policies::Policies;
 use crate::sealing::{Ledger, Sealer};
 use crate::unmapped::Unmapped;
 use crate::validation::{LoadError, Validation};
+
+/// The part of the store's cache, taken beside it, that is for what decisions know of versions.
+const VERSIONS_SHARE: u64 = 4;
 
 /// The gateway. Clones share everything.
 #[derive(Clone)]
@@ -53,6 +57,8 @@ pub struct Parts {
     pub consent: consent::Settings,
     /// Compiled consents.
     pub policies: Policies,
+    /// What decisions know of the versions that were read last.
+    pub versions: Versions,
     /// Which codes make a resource sensitive.
     pub sensitivity: consent::SensitivityMap,
     /// Break-glass: what stands in the emergency journal alone, and limits.
@@ -166,6 +172,7 @@ impl App {
             ledger,
             tokens: auth::Verifier::of_data_directory(&keys.token),
             secrets: secrets(&config)?,
+            versions: Versions::of_bytes(config.store.cache_bytes / VERSIONS_SHARE),
             config,
             policies: Policies::default(),
             parameters,

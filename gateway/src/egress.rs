@@ -323,4 +323,6 @@ pub(crate) struct Decided {
     pub(crate) json: Json,
     /// What the decision is about, patient by patient.
     pub(crate) patients: BTreeMap<String, OfPatient>,
+    /// Whether no resource stays. Elements may still have been taken out of one: that its content says.
+    pub(crate) is_whole: bool,
 }

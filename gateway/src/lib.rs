@@ -15,6 +15,7 @@ pub mod health;
 pub mod index;
 pub mod ingress;
 pub mod keys;
+pub mod known;
 pub mod layers;
 pub mod merges;
 pub mod metrics;

@@ -265,6 +265,7 @@ fn packages_hold_no_code() {
 const READ_UNDECIDED: &[(&str, &str)] = &[
     ("api/ips.rs", "walks the index rows of a summary and names its author; content comes from Asking"),
     ("api/release.rs", "makes Released"),
+    ("api/release/followed.rs", "looks what a Binary belongs to, and asks Asking about that"),
     ("api/release/held.rs", "hands out Held, which says where something is and not what"),
     ("api/release/placed.rs", "hands out Held by the rows of a summary"),
     ("app.rs", "looks at start for the latest audit event, by whose time the clock is judged"),

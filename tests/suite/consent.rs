@@ -43,7 +43,15 @@ impl Site {
     }
 
     fn permit_to_the_clinician(&self, patient: &str) {
-        self.consent("permit", patient, permit());
+        self.permit_under("permit", patient);
+    }
+
+    fn delete(&self, path: &str) -> u16 {
+        self.administrator.send("DELETE", path, &[], b"").status
+    }
+
+    fn permit_under(&self, id: &str, patient: &str) {
+        self.consent(id, patient, permit());
     }
 }
 
@@ -97,6 +105,68 @@ fn a_consent_holds_from_the_next_request_on_and_so_does_its_end() {
     assert_eq!(site.clinician.get("/fhir/Patient/p2").status, 404);
     site.consent("deny", "p1", json!({"type": "deny"}));
     assert_eq!(site.clinician.get("/fhir/Patient/p1").status, 404);
+}
+
+#[test]
+fn what_was_read_a_moment_ago_is_decided_by_what_holds_now() {
+    let site = site();
+    site.permit_to_the_clinician("p1");
+    site.permit_under("permit-2", "p2");
+    let observation = |display: &str, subject: &str| {
+        json!({"resourceType": "Observation", "id": "seen", "status": "final", "code": {"text": "x"},
+            "subject": {"reference": format!("Patient/{subject}"), "display": display}})
+    };
+    let read = |path: &str| {
+        // The second answer is of what the first one has read.
+        let (first, second) = (site.clinician.get(path), site.clinician.get(path));
+        assert_eq!((first.status, first.text()), (second.status, second.text()), "{path}");
+        (second.status, second.text())
+    };
+    let current = "/fhir/Observation/seen";
+    site.put(&observation("one", "p1"));
+    let (status, text) = read(current);
+    assert!(status == 200 && text.contains("\"one\"") && text.contains("\"versionId\":\"1\""), "{text}");
+
+    // An update: the new text, and the old one under its number.
+    site.put(&observation("two", "p2"));
+    let (status, text) = read(current);
+    assert!(status == 200 && text.contains("\"two\"") && text.contains("\"versionId\":\"2\""), "{text}");
+    assert!(read("/fhir/Observation/seen/_history/1").1.contains("\"one\""));
+
+    // A consent of the patient whom the new version is about: it goes, the old version is another's.
+    site.consent("deny-2", "p2", json!({"type": "deny"}));
+    assert_eq!(read(current).0, 404);
+    assert_eq!(read("/fhir/Patient/p2").0, 404);
+    assert_eq!(read("/fhir/Observation/seen/_history/1").0, 200);
+    assert_eq!(site.delete("/fhir/Consent/deny-2"), 204);
+    assert_eq!(read(current).0, 200);
+
+    // A consent about what it refers to alone: it stays, without the name of what is withheld.
+    site.put(&json!({"resourceType": "Observation", "id": "other", "status": "final", "code": {"text": "x"},
+        "subject": {"reference": "Patient/p2"}, "hasMember": [{"reference": "Observation/p1-o1", "display": "told"}]}));
+    assert!(read("/fhir/Observation/other").1.contains("told"));
+    site.consent("deny-1", "p1", json!({"type": "deny"}));
+    let (status, text) = read("/fhir/Observation/other");
+    assert!(status == 200 && !text.contains("told"), "{text}");
+    assert_eq!(site.delete("/fhir/Consent/deny-1"), 204);
+    assert!(read("/fhir/Observation/other").1.contains("told"));
+
+    // A label that an update brings.
+    let deny = json!({"type": "deny", "securityLabel":
+        [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}]});
+    site.consent("no-psychiatry", "p2", json!({"type": "permit", "provision": [deny]}));
+    assert_eq!(read(current).0, 200);
+    let mut labelled = observation("three", "p2");
+    labelled["meta"] =
+        json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}]});
+    site.put(&labelled);
+    assert_eq!(read(current).0, 404);
+    site.put(&observation("four", "p2"));
+    assert!(read(current).1.contains("\"four\""));
+
+    assert_eq!(site.clinician.send("DELETE", current, &[], b"").status, 204);
+    assert_eq!(read(current).0, 410);
+    assert_eq!(read("/fhir/Observation/seen/_history/4").0, 200);
 }
 
 #[test]

@@ -155,6 +155,32 @@ impl ResourceFacts {
         map.run(json, &mut self.labels);
     }
 
+    /// The same, as if nobody had looked what other resources say; of facts that were linked to nothing.
+    pub(crate) fn unlinked(&self) -> Self {
+        Self { linked: false, ..self.clone() }
+    }
+
+    /// Gives back memory that is not used: for facts that are kept.
+    pub(crate) fn shrink(&mut self) {
+        for texts in [&mut self.patients, &mut self.authors, &mut self.classes, &mut self.references] {
+            texts.shrink_to_fit();
+        }
+        self.codes.shrink_to_fit();
+    }
+
+    /// The memory behind it, roughly.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        // A short text lies in its place; a longer one has an allocation with two counts.
+        let behind = |text: &SmolStr| if text.is_heap_allocated() { text.len() + 24 } else { 0 };
+        let own = [Some(&self.resource_type), Some(&self.id), self.version.as_ref(), Some(&self.reference)];
+        let lists = [&self.patients, &self.authors, &self.classes, &self.references, &self.referrers];
+        let texts = own.into_iter().flatten().map(behind).sum::<usize>()
+            + lists.into_iter().flatten().map(|text| behind(text) + size_of::<SmolStr>()).sum::<usize>();
+        let code =
+            |found: &FoundCode| found.key.as_ref().map_or(0, behind) + behind(&found.code) + size_of::<FoundCode>();
+        texts + self.codes.iter().map(code).sum::<usize>() + self.labels.heap_bytes()
+    }
+
     /// The same resource with the labels of one of its elements.
     pub(crate) fn with_labels(&self, labels: Labels) -> Self {
         Self { labels, ..self.clone() }
@@ -189,6 +215,11 @@ impl Links {
             links.add(resource);
         }
         links
+    }
+
+    /// Whether any of them says something about this one (`Type/id`).
+    pub(crate) fn speak_of(&self, reference: &str) -> bool {
+        self.referrers.contains_key(reference) || self.agents.contains_key(reference)
     }
 
     /// Reads the references of one more resource.

@@ -17,8 +17,10 @@ use crate::request::AccessRequest;
 use crate::settings::{Labelling, Settings};
 
 mod container;
+mod known;
 
 pub use container::{attachments, patients_in, release_bundle, release_following, told_of};
+pub use known::{Known, Whole, release_known};
 
 /// Something the consents let out. Only this module makes it; whoever renders or sends takes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -248,6 +248,12 @@ impl Labels {
         }
     }
 
+    /// The memory behind it, roughly.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let texts = |label: &Label| label.code.len() + label.system.as_ref().map_or(0, SmolStr::len);
+        self.others.iter().chain(&self.handling).map(|label| texts(label) + size_of::<Label>()).sum()
+    }
+
     pub(crate) fn raise(&mut self, confidentiality: Confidentiality) {
         self.confidentiality = self.confidentiality.max(Some(confidentiality));
     }

@@ -1,20 +1,24 @@
 //! What holds for every consent, request and resource, whatever the site has set.
 
+use std::sync::LazyLock;
+
 use model::json::Json;
 use proptest::prelude::*;
 
 use crate::decide::{Decision, Prepared, decide};
-use crate::facts::ResourceFacts;
-use crate::filter::{Candidate, Context, Released, release_all};
+use crate::facts::{Links, ResourceFacts};
+use crate::filter::{Candidate, Context, Known, Released, release, release_all, release_known};
+use crate::label::SensitivityMap;
 use crate::policy::Policies;
 use crate::request::{AccessRequest, Action, Purpose};
 use crate::samples::{consent, decision, emergency, json, labelled, now, provision, request};
-use crate::settings::{BasePolicy, BtgMode, ImplicitPolicy, Inheritance, LabelCover, Purposes, Settings};
+use crate::settings::{BasePolicy, BtgMode, ImplicitPolicy, Inheritance, LabelCover, Labelling, Purposes, Settings};
 
 fn as_settings(settings: &Settings, consents: &[Json], request: &AccessRequest, resource: &Json) -> Decision {
     decide(&Policies::compile(consents, &[]), request, &ResourceFacts::from(resource), settings, now())
 }
 
+static MAP: LazyLock<SensitivityMap> = LazyLock::new(SensitivityMap::embedded);
 const PURPOSES: [&str; 6] = ["TREAT", "ETREAT", "BTG", "HPAYMT", "HRESCH", "HMARKT"];
 const LABELS: [&str; 8] = ["U", "N", "R", "V", "PSY", "HIV", "ETH", "OPIOIDUD"];
 
@@ -182,6 +186,34 @@ proptest! {
         let backward = as_settings(&settings, &reversed, &request, &resource);
         prop_assert_eq!(forward.is_permit(), backward.is_permit());
         prop_assert_eq!(forward.btg, backward.btg);
+    }
+
+    #[test]
+    fn what_is_known_of_a_resource_decides_as_the_resource_does(
+        consents in consents(), request in requests(), resource in resources(), settings in all_settings(),
+        labelling in prop::sample::select(&[Labelling::Complete, Labelling::Map, Labelling::Unavailable][..]),
+        with_map in prop::bool::ANY, looked_up in prop::bool::ANY, referred in prop::bool::ANY
+    ) {
+        let settings = Settings { labelling, ..settings };
+        let map = with_map.then_some(&*MAP);
+        let policies = Policies::compile(&consents, &[]);
+        let own = ResourceFacts::from(&resource);
+        let document = json(&format!(
+            r#"{{"resourceType":"List","id":"l","entry":[{{"item":{{"reference":"{}"}}}}]}}"#, own.reference()
+        ));
+        let links = Links::of(referred.then_some(&document));
+        let links = looked_up.then_some(&links);
+        let context = Context { policies: &policies, request: &request, settings: &settings, now: now(), links, map };
+        let known = Known::of(&resource, &settings, map);
+        prop_assert_eq!(context.decide_known(&known), context.decide(&context.facts(&resource)));
+        match (release_known(&context, &known), release(&context, resource, None)) {
+            (Ok(Some(whole)), Ok(content)) => {
+                prop_assert!(!content.get().redacted);
+                prop_assert_eq!(&whole.get().decision, &content.get().decision);
+            }
+            (Err(own), Err(other)) => prop_assert_eq!(own, other),
+            (own, other) => prop_assert!(false, "{:?} is not {:?}", own, other),
+        }
     }
 
     #[test]

@@ -27,8 +27,8 @@ mod vocabulary;
 pub use decide::{Decision, Effect, Matched, Reason, decide};
 pub use facts::{Links, ResourceFacts};
 pub use filter::{
-    Candidate, Content, Context, Permitted, Released, Withheld, attachments, patients_in, release, release_all,
-    release_bundle, release_following, told_of,
+    Candidate, Content, Context, Known, Permitted, Released, Whole, Withheld, attachments, patients_in, release,
+    release_all, release_bundle, release_following, release_known, told_of,
 };
 pub use from_fhir::Misunderstood;
 pub use label::{Confidentiality, Labels, MapError, SensitivityMap, Why};

@@ -1,7 +1,6 @@
 //! From a stored version to what a handler may answer with: the consents are asked here and nowhere else.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,18 +10,20 @@ use consent::{AccessRequest, Action, Content, Interaction, Permitted};
 use model::id::Reference;
 use model::json::{Json, Limits, parse};
 use model::time::Instant;
-use store::{ExchangeId, Grant, Resources, Search, Stored};
+use store::{ExchangeId, Grant, Resources, Stored};
 
 use super::Who;
 use super::noted::Noted;
 use super::outcome::Failure;
 use crate::app::App;
 use crate::emergency::AuditWritten;
+use crate::known::{Version, Which};
 
+mod followed;
 mod held;
 mod placed;
 
-pub(crate) use held::{Held, Seen, just_written};
+pub(crate) use held::{Current, Held, Seen, just_written};
 
 /// What is refused is answered in steps of this, and a random part of a step later: what is left of the difference between
 /// withheld and unknown (microseconds, in caches and in what is still written behind the answer) is lost in it.
@@ -31,8 +32,6 @@ pub(crate) use held::{Held, Seen, just_written};
 const STEP: Duration = Duration::from_millis(25);
 /// More than a timer of the runtime is late by.
 const TICK: Duration = Duration::from_millis(2);
-/// DocumentReferences that are asked about one Binary.
-const NAMING_MOST: usize = 100;
 
 /// A version that may leave. Private members and one maker: a handler that answers with content has asked.
 #[derive(Debug, Clone)]
@@ -151,21 +150,45 @@ impl<'a> Asking<'a> {
         self.released_of(&held.0)
     }
 
+    /// The same of what was looked up.
+    ///
+    /// # Errors
+    /// What the store says; nothing is released then.
+    pub(crate) fn release_current(&self, current: &Current) -> Result<Option<Released>, Failure> {
+        match current {
+            Current::Read(held) => self.release(held),
+            Current::Known(version) => {
+                let whole = || version.text.clone();
+                self.reached(version.which(), whole, || self.decided(version, None, Action::Access))
+            }
+        }
+    }
+
     fn released_of(&self, stored: &Stored) -> Result<Option<Released>, Failure> {
-        let released = match self.reaches(&stored.resource_type) {
+        let whole = || Bytes::from(stored.json());
+        self.reached(stored.into(), whole, || match stored.resource_type.as_str() {
+            "Binary" => self.binary(stored),
+            "Bundle" => self.bundle(stored),
+            _ => self.decided(&*self.known(stored)?, Some(stored), Action::Access),
+        })
+    }
+
+    fn reached(
+        &self,
+        which: Which<'_>,
+        whole: impl FnOnce() -> Bytes,
+        decide: impl FnOnce() -> Result<Option<Released>, Failure>,
+    ) -> Result<Option<Released>, Failure> {
+        let released = match self.reaches(which.resource_type) {
             Access::Refused => None,
-            Access::Direct => Some(self.whole(stored)),
+            Access::Direct => Some(self.released(which, whole(), which.patients.to_vec(), Vec::new())),
             // Whatever consents or the implicit policy let out: this reaches the own record and the directory, no further.
-            Access::Own if !self.is_own(&stored.patients) => None,
-            Access::Own | Access::Decided => match stored.resource_type.as_str() {
-                "Binary" => self.binary(stored)?,
-                "Bundle" => self.bundle(stored)?,
-                _ => self.decided(stored, Action::Access)?,
-            },
+            Access::Own if !self.is_own(which.patients) => None,
+            Access::Own | Access::Decided => decide()?,
         };
         // After the decision, so that what a scope leaves out takes as long as what consents withhold.
-        let patients = released.as_ref().map_or(&stored.patients, |released| &released.patients);
-        let covered = self.is_covered(&stored.resource_type, patients);
+        let patients = released.as_ref().map_or(which.patients, |released| &released.patients);
+        let covered = self.is_covered(which.resource_type, patients);
         Ok(released.filter(|_| covered))
     }
 
@@ -223,110 +246,54 @@ impl<'a> Asking<'a> {
         Ok(context.decide(&context.facts(resource)).is_permit())
     }
 
-    fn whole(&self, stored: &Stored) -> Released {
-        let bytes = Bytes::from(stored.json());
-        self.released(stored, bytes, stored.patients.clone(), Vec::new())
-    }
-
-    fn decided(&self, stored: &Stored, action: Action) -> Result<Option<Released>, Failure> {
-        let (text, json) = content(stored)?;
+    /// A version by itself. `stored` is the version too, where it was read.
+    fn decided(&self, version: &Version, stored: Option<&Stored>, action: Action) -> Result<Option<Released>, Failure> {
+        let which = version.which();
         let decided =
-            self.in_context(&stored.patients, action, |context| consent::release(context, json, Some(text)))?;
+            self.in_context(which.patients, action, |context| consent::release_known(context, &version.known))?;
         match decided {
             Err(decision) => {
-                self.noted.withheld(&stored.patients, &decision);
-                Ok(None)
+                self.noted.withheld(which.patients, &decision);
+                // An id that is not there is read to be decided, and what is withheld must not be answered sooner.
+                self.opened(which, stored, |_, _| Ok(None))
             }
-            Ok(permitted) => self.leaving(stored, permitted, stored.patients.clone()).map(Some),
-        }
-    }
-
-    /// A Bundle by its entries: it belongs to the patients that they name.
-    fn bundle(&self, stored: &Stored) -> Result<Option<Released>, Failure> {
-        let (_, json) = content(stored)?;
-        let patients: Vec<String> = consent::patients_in(&json)
-            .iter()
-            .filter_map(|it| it.strip_prefix("Patient/"))
-            .map(str::to_owned)
-            .collect();
-        // Own data alone: not even an entry about somebody else.
-        let is_own = |patient: &String| self.is_own(std::slice::from_ref(patient));
-        if self.reaches("Bundle") == Access::Own && !patients.iter().all(is_own) {
-            return Ok(None);
-        }
-        let decided = self.in_context(&patients, Action::Access, |context| consent::release_bundle(context, json))?;
-        match decided {
-            Err(decision) => {
-                self.noted.withheld(&patients, &decision);
-                Ok(None)
+            Ok(Some(whole)) if !self.tells_of_withheld(version.known.told_of())? => {
+                let trace = whole.into_inner().decision.trace().collect();
+                Ok(Some(self.released(which, version.text.clone(), which.patients.to_vec(), trace)))
             }
-            Ok(permitted) => self.leaving(stored, permitted, patients).map(Some),
-        }
-    }
-
-    /// A Binary by the resource of its security context (FHIR R4 binary.html, "Security"); without one, by a
-    /// DocumentReference that names it and may be read.
-    fn binary(&self, stored: &Stored) -> Result<Option<Released>, Failure> {
-        let (text, json) = content(stored)?;
-        if json.get("securityContext").is_some() {
-            let named = json.text_at(&["securityContext", "reference"]).and_then(|text| Reference::parse(text).ok());
-            let Some(named) = named.filter(|named| named.resource_type.as_str() != "Binary") else { return Ok(None) };
-            let followed = match self.live(&named)? {
-                Some(held) => held.0,
-                // A patient is one by their consents; nobody has to have stored the Patient.
-                None if named.resource_type.as_str() == "Patient" => {
-                    let id = named.id.as_str();
-                    let body = format!(r#"{{"resourceType":"Patient","id":"{id}"}}"#);
-                    made_up(("Patient", id), id, body, self.now)
+            // It may leave, but something of it may have to stay.
+            Ok(_) => self.opened(which, stored, |stored, (text, json)| {
+                let release = |context: &consent::Context<'_>| consent::release(context, json, Some(text));
+                match self.in_context(which.patients, action, release)? {
+                    Err(decision) => {
+                        self.noted.withheld(which.patients, &decision);
+                        Ok(None)
+                    }
+                    Ok(permitted) => self.leaving(stored, permitted, which.patients.to_vec()).map(Some),
                 }
-                None => return Ok(None),
-            };
-            return match self.released_of(&followed)? {
-                Some(_) => self.following(stored, (text, json), &followed),
-                None => Ok(None),
-            };
+            }),
         }
-        let Ok(own) = Reference::parse(&format!("Binary/{}", stored.id)) else { return Ok(None) };
-        let search = Search {
-            types: vec!["DocumentReference".to_owned()],
-            terms: vec![crate::index::condition(&search::attached(&own))],
-            ..Search::default()
-        };
-        let mut naming = Vec::new();
-        self.app.store.visit(&search, &mut |found| {
-            naming.push(found);
-            if naming.len() < NAMING_MOST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        for document in naming {
-            let Some(released) = self.released_of(&document)? else { continue };
-            // An attachment that was taken out for its labels takes its content along.
-            let left = crate::index::rows(&released.json()?);
-            if search.terms.iter().all(|term| term.passes(&left))
-                && let Some(released) = self.following(stored, (text.clone(), json.clone()), &document)?
-            {
-                return Ok(Some(released));
-            }
-        }
-        Ok(None)
     }
 
-    fn following(
+    /// Opens a version, read again where it was known without.
+    fn opened<T>(
         &self,
-        stored: &Stored,
-        (text, json): (Arc<[u8]>, Json),
-        followed: &Stored,
-    ) -> Result<Option<Released>, Failure> {
-        let (_, followed_json) = content(followed)?;
-        let decided = self.in_context(&followed.patients, Action::Access, |context| {
-            consent::release_following(context, json, Some(text), &followed_json)
-        })?;
-        match decided {
-            Err(decision) => {
-                self.noted.withheld(&followed.patients, &decision);
-                Ok(None)
-            }
-            Ok(permitted) => self.leaving(stored, permitted, followed.patients.clone()).map(Some),
+        which: Which<'_>,
+        stored: Option<&Stored>,
+        open: impl FnOnce(&Stored, (Arc<[u8]>, Json)) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if let Some(stored) = stored {
+            return open(stored, content(stored)?);
         }
+        let stored = self.app.store.vread(which.resource_type, which.id, which.version)?.ok_or_else(damaged)?;
+        open(&stored, content(&stored)?)
+    }
+
+    /// What a version says of itself, kept from when it was last asked for.
+    fn known(&self, stored: &Stored) -> Result<Arc<Version>, Failure> {
+        let (settings, map) = (&self.app.consent, &self.app.sensitivity);
+        let version = self.app.versions.of(stored, |json| consent::Known::of(json, settings, Some(map)));
+        version.ok_or_else(damaged)
     }
 
     /// Asks with the consents of these patients, under a grant for one of them where there is one.
@@ -349,6 +316,16 @@ impl<'a> Asking<'a> {
         Ok(ask(&self.context(&rules, &request)))
     }
 
+    /// Whether one of these is there and withheld.
+    fn tells_of_withheld(&self, told: &[Reference]) -> Result<bool, Failure> {
+        for reference in told {
+            if self.is_withheld(reference, &reference.to_string())? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Takes out what a resource tells of others that are withheld: the display texts of references to them, and in a
     /// Composition their entries with the narrative beside them.
     fn without_withheld(&self, permitted: Permitted<Content>) -> Result<Permitted<Content>, Failure> {
@@ -367,18 +344,22 @@ impl<'a> Asking<'a> {
         if let Some(known) = self.withheld.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Ok(*known);
         }
-        let withheld = match self.live(reference)? {
+        let found = self.look_up(reference.resource_type.as_str(), reference.id.as_str())?;
+        let withheld = match found.filter(|found| !found.is_deleted()) {
             None => false,
-            Some(held) => match self.reaches(reference.resource_type.as_str()) {
+            Some(found) => match self.reaches(reference.resource_type.as_str()) {
                 Access::Refused => true,
-                _ if !self.is_covered(&held.0.resource_type, &held.0.patients) => true,
+                _ if !self.is_covered(reference.resource_type.as_str(), found.patients()) => true,
                 Access::Direct => false,
-                Access::Own if !self.is_own(&held.0.patients) => true,
+                Access::Own if !self.is_own(found.patients()) => true,
                 Access::Own | Access::Decided => {
-                    let (_, json) = content(&held.0)?;
+                    let version = match &found {
+                        Current::Known(version) => Arc::clone(version),
+                        Current::Read(held) => self.known(&held.0)?,
+                    };
                     // Decided without a look at what it refers to in its turn: two may refer to each other.
-                    !self.in_context(&held.0.patients, Action::Access, |context| {
-                        context.decide(&context.facts(&json)).is_permit()
+                    !self.in_context(found.patients(), Action::Access, |context| {
+                        context.decide_known(&version.known).is_permit()
                     })?
                 }
             },
@@ -402,7 +383,7 @@ impl<'a> Asking<'a> {
         let whole = content.text.is_some();
         let bytes = Bytes::from(bytes);
         let trace = content.decision.trace().collect();
-        let mut released = self.released(stored, bytes, patients, trace);
+        let mut released = self.released(stored.into(), bytes, patients, trace);
         released.whole &= whole;
         Ok(released)
     }
@@ -433,14 +414,14 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn released(&self, stored: &Stored, bytes: Bytes, patients: Vec<String>, trace: Vec<String>) -> Released {
-        let for_a_patient = stored.resource_type == "AuditEvent" && self.reaches("AuditEvent") == Access::Own;
+    fn released(&self, which: Which<'_>, bytes: Bytes, patients: Vec<String>, trace: Vec<String>) -> Released {
+        let for_a_patient = which.resource_type == "AuditEvent" && self.reaches("AuditEvent") == Access::Own;
         Released {
             bytes: if for_a_patient { for_patient(&bytes) } else { bytes },
             whole: !for_a_patient,
-            reference: format!("{}/{}", stored.resource_type, stored.id),
-            version: stored.version,
-            last_updated: stored.last_updated,
+            reference: format!("{}/{}", which.resource_type, which.id),
+            version: which.version,
+            last_updated: which.last_updated,
             patients,
             trace,
         }

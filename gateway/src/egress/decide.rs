@@ -230,9 +230,10 @@ fn decided(decisions: &[&Decision], permitted: usize, total: usize, patients: BT
             reasons.insert(reason.as_str());
         }
     }
+    let is_whole = permitted > 0 && permitted == total;
     let word = match permitted {
         0 => "deny".to_owned(),
-        all if all == total => format!("permit: {total} of {total} resources"),
+        _ if is_whole => format!("permit: {total} of {total} resources"),
         some => format!("redact: {some} of {total} resources"),
     };
     let mut text = word;
@@ -247,5 +248,8 @@ fn decided(decisions: &[&Decision], permitted: usize, total: usize, patients: BT
     } else if permitted > 0 {
         text.push_str(" (no consent decides: implicit policy)");
     }
-    Decided { text, json: Json::array(decisions.iter().map(|decision| decision.to_json())), patients }
+    Decided { text, json: Json::array(decisions.iter().map(|decision| decision.to_json())), patients, is_whole }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,8 @@ pub(super) struct Rendered {
     pub(super) control_id: String,
 }
 
-/// Renders, for a partner that takes at most so many bytes at a time; the same permitted content gives the same bytes, so that a retry can be told from a change.
+/// Renders, for a partner that takes at most so many bytes at a time; the same permitted content gives the same bytes, so that
+/// a retry can be told from a change.
 ///
 /// # Errors
 /// One sentence for the delivery: what cannot be written in the partner's format.
@@ -36,7 +37,7 @@ pub(super) fn render(
     let name = uuid_v5(&app.namespace, &["delivery", &destination.name, &exchange.id.to_string()]);
     let control_id: String = name.simple().to_string().chars().take(20).collect();
     let contents = release.contents.into_inner();
-    let is_whole = release.decision.text.starts_with("permit") && !contents.iter().any(|content| content.redacted);
+    let is_whole = release.decision.is_whole && !contents.iter().any(|content| content.redacted);
     let resources: Vec<Json> = contents.into_iter().map(|content| content.json).collect();
     let parts = match destination.transport {
         DestinationTransport::Fhir => parts::parts(&app.namespace, resources, &destination.fhir, most_bytes)?,

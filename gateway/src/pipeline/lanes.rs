@@ -21,8 +21,8 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// Holds the lanes of all these keys until the guards are dropped. They are taken in one order, so that two who want the same do not wait for each
-    /// other for ever.
+    /// Holds the lanes of all these keys until the guards are dropped. They are taken in one order, so that two who want the
+    /// same do not wait for each other for ever.
     pub(crate) async fn hold_all<K: Hash>(&self, keys: impl IntoIterator<Item = K>) -> Vec<MutexGuard<'_, ()>> {
         let lanes: BTreeSet<usize> = keys.into_iter().map(|key| self.lane(&key)).collect();
         let mut held = Vec::with_capacity(lanes.len());

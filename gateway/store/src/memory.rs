@@ -307,6 +307,10 @@ impl Resources for MemoryStore {
         Ok(state.newest(resource_type, id).map(|stored| state.shown(stored, &self.shared.rules, false)))
     }
 
+    fn place(&self, resource_type: &str, id: &str) -> Result<Option<Cursor>, Error> {
+        Ok(self.read(resource_type, id)?.map(|stored| stored.cursor))
+    }
+
     fn vread(&self, resource_type: &str, id: &str, version: u64) -> Result<Option<Stored>, Error> {
         Ok(self.state().all(resource_type, id).iter().find(|stored| stored.version == version).cloned())
     }

@@ -20,7 +20,7 @@ use crate::ledger_queue::LedgerRecord;
 use crate::memory::MemoryStore;
 use crate::outbox::{Claim, Delivery};
 use crate::reindex::Reindex;
-use crate::resource::{KeyRow, PatientLink, Search, Span, Step, Stored};
+use crate::resource::{Cursor, KeyRow, PatientLink, Search, Span, Step, Stored};
 use crate::traits::{Commits, Exchanges, Grants, LedgerQueue, Outbox, Resources};
 
 /// An open store of either backend. Clones share it; the last one dropped closes it.
@@ -90,6 +90,10 @@ impl Commits for Store {
 impl Resources for Store {
     fn read(&self, resource_type: &str, id: &str) -> Result<Option<Stored>, Error> {
         engine!(self, engine => engine.read(resource_type, id))
+    }
+
+    fn place(&self, resource_type: &str, id: &str) -> Result<Option<Cursor>, Error> {
+        engine!(self, engine => engine.place(resource_type, id))
     }
 
     fn vread(&self, resource_type: &str, id: &str, version: u64) -> Result<Option<Stored>, Error> {

@@ -18,7 +18,7 @@ use crate::exchange::{
 use crate::grant::Grant;
 use crate::ledger_queue::LedgerRecord;
 use crate::outbox::{Claim, Delivery};
-use crate::resource::{KeyRow, Page, PatientLink, Search, Span, Step, Stored};
+use crate::resource::{Cursor, KeyRow, Page, PatientLink, Search, Span, Step, Stored};
 
 /// The one transaction.
 pub trait Commits {
@@ -41,6 +41,9 @@ pub trait Commits {
 pub trait Resources {
     /// The current version, also when it is a deletion; `None` if the id was never written.
     fn read(&self, resource_type: &str, id: &str) -> Result<Option<Stored>, Error>;
+
+    /// Where the current version stands, also when it is a deletion: what is kept of a version is found by it, unread.
+    fn place(&self, resource_type: &str, id: &str) -> Result<Option<Cursor>, Error>;
 
     /// One version.
     fn vread(&self, resource_type: &str, id: &str, version: u64) -> Result<Option<Stored>, Error>;

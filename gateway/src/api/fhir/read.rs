@@ -9,7 +9,7 @@ use store::ExchangeId;
 use super::precondition::is_known;
 use super::{binary, format_only, only_format, target};
 use crate::api::outcome::Failure;
-use crate::api::release::{Asking, Held, Released};
+use crate::api::release::{Asking, Current, Held, Released};
 use crate::api::{Call, Who, answer, format};
 use crate::audit::{Event, Kind, Outcome};
 use crate::emergency::summary::name_exchange;
@@ -72,23 +72,24 @@ pub(super) async fn released(
     };
     let (resource_type, id, reference) = (target.resource_type.as_str(), target.id.as_str(), target.to_string());
     let asking = Asking::new(&call.app, who, interaction)?;
-    let held = match version {
-        Version::Current => asking.current(resource_type, id)?,
-        Version::Number(Some(version)) => asking.version(resource_type, id, version)?,
+    let found = match version {
+        Version::Current => asking.look_up(resource_type, id)?,
+        Version::Number(Some(version)) => asking.version(resource_type, id, version)?.map(Current::Read),
         Version::Number(None) => None,
     };
-    let (released, gone) = match &held {
-        Some(held) if held.is_deleted() => (None, asking.could_have_read(held)?),
-        Some(held) => (asking.release(held)?, false),
+    let (released, gone) = match &found {
+        Some(Current::Read(held)) if held.is_deleted() => (None, asking.could_have_read(held)?),
+        Some(found) => (asking.release_current(found)?, false),
         None => {
             asking.release_nothing(resource_type, id)?;
             (None, false)
         }
     };
-    let event = about(who.event(kind, call.app.clock.now()), held.as_slice());
+    let patients = found.iter().flat_map(Current::patients);
+    let event = patients.fold(who.event(kind, call.app.clock.now()), |event, patient| event.patient(patient.as_str()));
     let event = match &released {
         Some(released) => event.entity(format!("{reference}/_history/{}", released.version())),
-        None => refused(event, held.as_slice(), &reference),
+        None => refused(event, found.as_slice(), &reference),
     };
     let exchange = asking.record(event, released.as_slice()).await?;
     let Some(released) = released else {
@@ -110,7 +111,7 @@ pub(super) fn about(mut event: Event, held: &[Held]) -> Event {
 }
 
 /// The event of a refusal: as many members for an id that is not there as for one that is withheld.
-pub(super) fn refused(event: Event, held: &[Held], reference: &str) -> Event {
-    let event = if held.is_empty() { event.detail("known", "no") } else { event };
+pub(super) fn refused<T>(event: Event, found: &[T], reference: &str) -> Event {
+    let event = if found.is_empty() { event.detail("known", "no") } else { event };
     event.entity(reference).outcome(Outcome::Refused, "not released")
 }

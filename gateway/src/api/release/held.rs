@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use auth::Action as Reach;
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use store::{IndexRow, Resources, Search, Stored};
 use super::{Asking, Released, damaged};
 use crate::api::outcome::Failure;
 use crate::app::App;
+use crate::known::Version;
 use crate::merges;
 use crate::pipeline::Written;
 
@@ -84,6 +86,30 @@ impl Held {
     }
 }
 
+/// The current version of something, as it was looked up.
+#[derive(Debug)]
+pub(crate) enum Current {
+    /// Known from before, no deletion, and decided by itself: nothing had to be read.
+    Known(Arc<Version>),
+    /// Read from the store.
+    Read(Held),
+}
+
+impl Current {
+    /// Whether it is a deletion.
+    pub(crate) fn is_deleted(&self) -> bool {
+        matches!(self, Self::Read(held) if held.is_deleted())
+    }
+
+    /// The patients it belongs to.
+    pub(crate) fn patients(&self) -> &[String] {
+        match self {
+            Self::Known(version) => version.which().patients,
+            Self::Read(held) => held.patients(),
+        }
+    }
+}
+
 /// How much of a version a caller sees.
 pub(crate) enum Seen {
     /// All of it, with its version and time.
@@ -102,6 +128,21 @@ impl Asking<'_> {
     /// What the store says.
     pub(crate) fn current(&self, resource_type: &str, id: &str) -> Result<Option<Held>, Failure> {
         Ok(self.app.store.read(resource_type, id)?.map(Held))
+    }
+
+    /// The current version, to be decided and no more: not read if it is known.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn look_up(&self, resource_type: &str, id: &str) -> Result<Option<Current>, Failure> {
+        // These are decided by what else they hold or belong to.
+        if !matches!(resource_type, "Binary" | "Bundle")
+            && let Some(place) = self.app.store.place(resource_type, id)?
+            && let Some(version) = self.app.versions.find(place, resource_type, id)
+        {
+            return Ok(Some(Current::Known(version)));
+        }
+        Ok(self.current(resource_type, id)?.map(Current::Read))
     }
 
     /// The current version, if it is no deletion.

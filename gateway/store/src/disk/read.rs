@@ -188,6 +188,11 @@ impl Resources for DiskStore {
         newest.map(|(item, pointer)| self.shared().shown(item, pointer, false)).transpose()
     }
 
+    fn place(&self, resource_type: &str, id: &str) -> Result<Option<Cursor>, Error> {
+        let current = self.shared().current_row(&keys::current(resource_type, id))?;
+        Ok(current.map(|current| Cursor(current.pointer.position)))
+    }
+
     fn vread(&self, resource_type: &str, id: &str, version: u64) -> Result<Option<Stored>, Error> {
         let Some((mut item, mut pointer)) = self.shared().newest(resource_type, id)? else { return Ok(None) };
         while item.version > version {
