@@ -3,6 +3,7 @@
 //! Pure: the namespace of ids is the published one, no clock and no randomness take part, so the same input and
 //! configuration give the same bytes anywhere.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
@@ -10,6 +11,7 @@ use mappers::{Packages, SelectError};
 use model::json::Json;
 use model::outcome::Issue;
 
+mod aside;
 pub(crate) mod ccda;
 mod fhir;
 pub mod flat;
@@ -18,10 +20,11 @@ mod hl7v2;
 pub mod target;
 mod versions;
 
+pub use aside::Parted;
 pub use format::Format;
 pub use hl7v2::format_issue;
 
-use format::Read as Reader;
+use format::{Read as Reader, Whole};
 use target::Target;
 
 /// What is asked for.
@@ -90,15 +93,24 @@ pub enum Body {
     Bytes(Vec<u8>),
     /// FHIR, written as JSON where it goes: a file inside may be as large as the input.
     Resource(Json),
+    /// The same without the files in it, which lie on disk.
+    Parted(Parted),
 }
 
 impl Body {
     /// All of it.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// Where files that lie on disk cannot be read.
+    pub fn into_bytes(self) -> io::Result<Vec<u8>> {
         match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Resource(resource) => resource.to_bytes(),
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Resource(resource) => Ok(resource.to_bytes()),
+            Self::Parted(parted) => {
+                let mut bytes = Vec::new();
+                parted.write(&mut bytes)?;
+                Ok(bytes)
+            }
         }
     }
 
@@ -110,6 +122,7 @@ impl Body {
         match self {
             Self::Bytes(bytes) => out.write_all(bytes),
             Self::Resource(resource) => resource.pieces(&mut |piece| out.write_all(piece)),
+            Self::Parted(parted) => parted.write(out),
         }
     }
 }
@@ -162,7 +175,7 @@ pub fn convert(packages: &Packages, request: &Conversion, input: &[u8], mut take
     let work = Work { packages, request };
     match work.begin(input) {
         Begun::Refused(issues) => take(single(Err(issues))),
-        Begun::Whole(read) => take(single(work.finish(read(&work, input.to_vec())))),
+        Begun::Whole(_, read) => take(single(work.finish(read(&work, Cow::Borrowed(input))))),
         Begun::Many(mut stream) => {
             let mut take = |item: Item| {
                 take(work.part(item));
@@ -177,7 +190,8 @@ pub fn convert(packages: &Packages, request: &Conversion, input: &[u8], mut take
 }
 
 /// As [`convert`], from a reader, in memory that grows with the largest message and not with the input, for formats that
-/// hold many; others are read whole, into room for `expected_bytes` if that is known (0: it is not). `take` may end it early.
+/// hold many; others are read whole, into room for `expected_bytes` if that is known (0: it is not), large files in a
+/// document aside. `take` may end it early.
 ///
 /// # Errors
 /// What the reader says, and [`io::ErrorKind::FileTooLarge`] for inputs that are read whole above `limit_bytes`.
@@ -196,7 +210,11 @@ pub fn convert_stream(
             let _ = take(single(Err(issues)));
             return Ok(());
         }
-        Begun::Whole(read) => {
+        Begun::Whole(from, read) => {
+            if aside::can_do_without(from, request.to) {
+                let mut input = head.as_slice().chain(input);
+                return aside::convert(&work, read, &mut input, (expected_bytes, limit_bytes), &mut take);
+            }
             // Room for all of it at once: growing step by step would take half as much again.
             let room = usize::try_from(expected_bytes.min(limit_bytes)).unwrap_or_default();
             head.reserve_exact(room.saturating_add(1).saturating_sub(head.len()));
@@ -204,7 +222,7 @@ pub fn convert_stream(
             if head.len() as u64 > limit_bytes {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
-            let _ = take(single(work.finish(read(&work, head))));
+            let _ = take(single(work.finish(read(&work, head.into()))));
             return Ok(());
         }
         Begun::Many(stream) => stream,
@@ -230,7 +248,7 @@ pub fn convert_stream(
 /// How an input is going to be read.
 enum Begun<'w> {
     Refused(Vec<Issue>),
-    Whole(fn(&Work<'_>, Vec<u8>) -> Result<Middle, Vec<Issue>>),
+    Whole(Format, Whole),
     Many(Box<dyn Stream + 'w>),
 }
 
@@ -252,7 +270,7 @@ impl<'w> Work<'w> {
         }
         match from.reader() {
             Reader::Later => later(from),
-            Reader::Whole(read) => Begun::Whole(read),
+            Reader::Whole(read) => Begun::Whole(from, read),
             Reader::Many(stream) => Begun::Many(stream(self)),
         }
     }

@@ -47,9 +47,7 @@ async fn translate(call: &mut Call, who: &Who, in_fhir: bool) -> Result<Response
         let is_batch = convert::convert(set.packages(), &request, &input, |part| parts.push(part));
         (is_batch, parts)
     });
-    let (is_batch, parts) = parts
-        .await
-        .map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway"))?;
+    let (is_batch, parts) = parts.await.map_err(|_| unread())?;
     if reported {
         return Ok(report(is_batch, &parts));
     }
@@ -57,22 +55,27 @@ async fn translate(call: &mut Call, who: &Who, in_fhir: bool) -> Result<Response
     if parts.is_empty() || !refused.is_empty() && (!is_batch || refused.len() >= parts.len()) {
         return Err(Failure::of(StatusCode::UNPROCESSABLE_ENTITY, refused));
     }
-    let outputs = parts.into_iter().filter_map(|part| part.result.ok());
+    let mut outputs = parts.into_iter().filter_map(|part| part.result.ok());
     if !is_batch {
-        let body = outputs.map(|output| Bytes::from(output.body.into_bytes())).next().unwrap_or_default();
+        let body = outputs.next().map(|output| output.body.into_bytes()).transpose().map_err(|_| unread())?;
+        let body = Bytes::from(body.unwrap_or_default());
         let mut response = answer::fhir(StatusCode::OK, body);
         answer::header(&mut response, CONTENT_TYPE, to.content_type());
         return Ok(response);
     }
     let mut lines = Vec::new();
     for output in outputs {
-        lines.extend_from_slice(&output.body.into_bytes());
+        output.body.write(&mut lines).map_err(|_| unread())?;
         lines.push(b'\n');
     }
     let mut response = answer::fhir(StatusCode::OK, lines);
     let kind = if to == Format::FhirR4 { "application/fhir+ndjson" } else { to.content_type() };
     answer::header(&mut response, CONTENT_TYPE, kind);
     Ok(response)
+}
+
+fn unread() -> Failure {
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "an error of the gateway")
 }
 
 fn request(call: &Call, in_fhir: bool) -> Result<Conversion, Failure> {

@@ -1,6 +1,9 @@
 //! C-CDA as `convert` reads and writes it: one document, one Bundle.
 
-use formats::cda::{self, Document, Refused};
+use std::borrow::Cow;
+
+use formats::aside::File;
+use formats::cda::{self, Document, NotAside, Refusal, Refused};
 use mappers::{CONVERT_NAMESPACE, Context};
 use model::json::Json;
 use model::outcome::{Issue, Severity};
@@ -12,10 +15,43 @@ use super::{Body, Middle, Output, Reports, Work, select_issue};
 const ROOT: &str = "ClinicalDocument";
 
 /// Reads a document and maps it.
-pub(super) fn read(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
-    let document = parse(input).map_err(|issue| vec![issue])?;
+pub(super) fn read(work: &Work<'_>, input: Cow<'_, [u8]>) -> Result<Middle, Vec<Issue>> {
+    let document = match input {
+        Cow::Borrowed(bytes) => Document::parse(bytes, &cda::Limits::default()),
+        Cow::Owned(bytes) => Document::from_bytes(bytes, &cda::Limits::default()),
+    };
+    let document = document.map_err(|refused| refusal(&refused)).and_then(rooted).map_err(|issue| vec![issue])?;
+    map(work, &document)
+}
+
+/// The same without the files in it; `None` where only the whole document tells what it says.
+pub(super) fn read_without(work: &Work<'_>, kept: Vec<u8>, files: &[File]) -> Option<Result<Middle, Vec<Issue>>> {
+    let read = match Document::without_files(kept, files, &cda::Limits::default()) {
+        Ok(document) => rooted(document),
+        Err(NotAside::Refused(refused)) => Err(refusal(&refused)),
+        Err(NotAside::Unsure) => return None,
+    };
+    let document = match read {
+        Ok(document) => document,
+        Err(issue) => return Some(Err(vec![issue])),
+    };
+    let mapped = map(work, &document);
+    (!document.is_asked()).then_some(mapped)
+}
+
+/// A longer document is refused before anything else.
+pub(super) fn limit_bytes() -> usize {
+    cda::Limits::default().bytes
+}
+
+/// What there is to say of such a one.
+pub(super) fn too_long() -> Issue {
+    refusal(&Refused { kind: Refusal::TooLong { limit: limit_bytes() }, line: 1, column: 1 })
+}
+
+fn map(work: &Work<'_>, document: &Document) -> Result<Middle, Vec<Issue>> {
     let package =
-        work.packages.select_document(&work.request.packages, &document).map_err(|error| vec![select_issue(&error)])?;
+        work.packages.select_document(&work.request.packages, document).map_err(|error| vec![select_issue(&error)])?;
     let context = Context {
         namespace: &CONVERT_NAMESPACE,
         source: "",
@@ -24,8 +60,8 @@ pub(super) fn read(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>
         received: None,
     };
     let mapped = match work.request.reports {
-        Reports::Left => package.map_cda_counted(&document, &context),
-        Reports::Made => package.map_cda(&document, &context),
+        Reports::Left => package.map_cda_counted(document, &context),
+        Reports::Made => package.map_cda(document, &context),
     };
     let (loss, explain) = match work.request.reports {
         Reports::Left => (Json::Null, Json::Null),
@@ -33,7 +69,7 @@ pub(super) fn read(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>
             (mapped.loss().to_json(), Json::array(mapped.explain().iter().map(mappers::Explained::to_json)))
         }
     };
-    let mut issues = notes(&document);
+    let mut issues = notes(document);
     issues.extend(mapped.issues);
     let package = Some(package.name().to_owned());
     Ok(Middle { tree: mapped.bundle, bytes: None, issues, loss: Some(loss), explain, package })
@@ -65,7 +101,11 @@ pub(super) fn write(work: &Work<'_>, middle: Middle) -> Result<Output, Vec<Issue
 /// # Errors
 /// What is wrong with them, without content.
 pub(crate) fn parse(bytes: Vec<u8>) -> Result<Document, Issue> {
-    let document = Document::from_bytes(bytes, &cda::Limits::default()).map_err(|refused| refusal(&refused))?;
+    Document::from_bytes(bytes, &cda::Limits::default()).map_err(|refused| refusal(&refused)).and_then(rooted)
+}
+
+/// The document if it is one of CDA by its root.
+fn rooted(document: Document) -> Result<Document, Issue> {
     if document.root().name() == ROOT {
         return Ok(document);
     }

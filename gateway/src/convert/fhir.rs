@@ -1,5 +1,7 @@
 //! FHIR R4 as `convert` reads and writes it.
 
+use std::borrow::Cow;
+
 use model::json::{Json, Limits};
 use model::outcome::{Issue, Severity};
 use model::xml;
@@ -7,7 +9,7 @@ use model::xml;
 use super::{Body, Format, Middle, Output, Work, versions};
 
 /// Reads JSON or XML and checks its form.
-pub(super) fn read(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+pub(super) fn read(work: &Work<'_>, input: Cow<'_, [u8]>) -> Result<Middle, Vec<Issue>> {
     let is_xml = xml::looks_like(&input);
     let (tree, mut issues) = conformance::file::read(&input, &Limits::default()).map_err(|issue| vec![issue])?;
     if work.request.from == Format::Auto
@@ -24,7 +26,8 @@ pub(super) fn read(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>
     if model::outcome::any_error(&issues) {
         return Err(issues);
     }
-    let bytes = (!is_xml).then_some(input);
+    // Only what stays FHIR R4 is written as it came.
+    let bytes = (!is_xml && work.request.to == Format::FhirR4).then(|| input.into_owned());
     Ok(Middle { tree, bytes, issues, loss: None, explain: Json::array([]), package: None })
 }
 

@@ -4,6 +4,7 @@
 //! Batches go round the workers in turn and are taken from them in turn: the order is kept without a buffer to sort in, and
 //! every queue holds two batches at most.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -33,7 +34,7 @@ use seen::{Mark, Remembered, hash};
 pub const MEMORY_BYTES: usize = 128 << 20;
 
 /// Reads the one file of an extract as a transaction Bundle.
-pub(super) fn read(work: &Work<'_>, bytes: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+pub(super) fn read(work: &Work<'_>, bytes: Cow<'_, [u8]>) -> Result<Middle, Vec<Issue>> {
     let timezone = work.request.timezone.as_deref();
     let context = Context { namespace: &CONVERT_NAMESPACE, timezone, ..Context::default() };
     let reports = work.request.reports == Reports::Made;

@@ -3,6 +3,8 @@
 //! Everything is translated by way of FHIR R4: a reader makes R4 of its format, a writer makes its format of R4. A format that
 //! gets a reader or a writer here is thereby known to the command line, to `/convert` and to the operations.
 
+use std::borrow::Cow;
+
 use model::outcome::Issue;
 
 use super::{Middle, Output, Stream, Work, ccda, fhir, flat, hl7v2, versions};
@@ -37,11 +39,14 @@ pub enum Format {
 pub(super) enum Read {
     /// Not in this release (docs/limits.md).
     Later,
-    /// An input is one thing; its bytes are given away.
-    Whole(fn(&Work<'_>, Vec<u8>) -> Result<Middle, Vec<Issue>>),
+    /// An input is one thing.
+    Whole(Whole),
     /// An input may hold many, found as its bytes come in.
     Many(for<'w> fn(&Work<'w>) -> Box<dyn Stream + 'w>),
 }
+
+/// Reads an input that is one thing; bytes that nobody else needs are given away.
+pub(super) type Whole = fn(&Work<'_>, Cow<'_, [u8]>) -> Result<Middle, Vec<Issue>>;
 
 /// How FHIR R4 becomes a format.
 pub(super) type Write = fn(&Work<'_>, Middle) -> Result<Output, Vec<Issue>>;

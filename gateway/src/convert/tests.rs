@@ -29,7 +29,7 @@ type Shown = (usize, bool, Result<Vec<u8>, ()>, Vec<String>);
 fn shown(part: Part) -> Shown {
     let rules = |issues: &[Issue]| issues.iter().filter_map(|issue| issue.rule.clone()).collect::<Vec<_>>();
     let (result, rules) = match part.result {
-        Ok(output) => (Ok(output.body.into_bytes()), rules(&output.issues)),
+        Ok(output) => (Ok(output.body.into_bytes().expect("it can be read")), rules(&output.issues)),
         Err(issues) => (Err(()), rules(&issues)),
     };
     let envelope = |rule: &String| !rule.contains('/');
@@ -128,7 +128,8 @@ fn converted(input: &str, from: Format, to: Format) -> (model::json::Json, Vec<I
         found = Some(part.result.expect("it is translated"));
     });
     let output = found.expect("one part");
-    let tree = model::json::parse(&output.body.into_bytes(), &model::json::Limits::default()).expect("JSON");
+    let tree = model::json::parse(&output.body.into_bytes().expect("it can be read"), &model::json::Limits::default())
+        .expect("JSON");
     (tree, output.issues)
 }
 

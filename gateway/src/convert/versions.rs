@@ -1,5 +1,7 @@
 //! FHIR of other versions as `convert` reads and writes it.
 
+use std::borrow::Cow;
+
 use conformance::file;
 use model::json::{Json, Limits};
 use model::outcome::{Issue, Severity};
@@ -10,22 +12,22 @@ use super::fhir::bearable;
 use super::{Body, Format, Middle, Output, Reports, Work};
 
 /// Reads DSTU2.
-pub(super) fn read_dstu2(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+pub(super) fn read_dstu2(work: &Work<'_>, input: Cow<'_, [u8]>) -> Result<Middle, Vec<Issue>> {
     read(work, &input, Version::Dstu2)
 }
 
 /// Reads STU3.
-pub(super) fn read_stu3(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+pub(super) fn read_stu3(work: &Work<'_>, input: Cow<'_, [u8]>) -> Result<Middle, Vec<Issue>> {
     read(work, &input, Version::Stu3)
 }
 
 /// Reads R4B.
-pub(super) fn read_r4b(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+pub(super) fn read_r4b(work: &Work<'_>, input: Cow<'_, [u8]>) -> Result<Middle, Vec<Issue>> {
     read(work, &input, Version::R4b)
 }
 
 /// Reads R5.
-pub(super) fn read_r5(work: &Work<'_>, input: Vec<u8>) -> Result<Middle, Vec<Issue>> {
+pub(super) fn read_r5(work: &Work<'_>, input: Cow<'_, [u8]>) -> Result<Middle, Vec<Issue>> {
     read(work, &input, Version::R5)
 }
 

@@ -20,11 +20,13 @@ mod limits;
 mod names;
 mod pack;
 mod places;
+mod without;
 
 pub use document::{Document, Leaf};
 pub use element::{Attribute, Content, Element};
 pub use issue::{Note, Refusal, Refused};
 pub use limits::Limits;
+pub use without::NotAside;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 
 #![warn(clippy::arithmetic_side_effects)]
 
+pub mod aside;
 pub mod cda;
 pub mod flat;
 pub mod hl7v2;

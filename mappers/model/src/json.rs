@@ -42,6 +42,15 @@ pub enum Json {
     Object(Object),
 }
 
+/// A part of a value as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'p> {
+    /// JSON text.
+    Written(&'p [u8]),
+    /// What stands between the quotation marks of a string that begins with U+0001, unescaped.
+    Aside(&'p str),
+}
+
 /// A JSON number as it was written (RFC 8259, section 6 "Numbers").
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Number(SmolStr);
@@ -384,9 +393,26 @@ impl Json {
     /// # Errors
     /// What `take` says; nothing is handed over after it.
     pub fn pieces<E>(&self, take: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        self.pieces_around(&mut |piece| match piece {
+            Piece::Written(bytes) => take(bytes),
+            Piece::Aside(text) => {
+                let mut escaped = Vec::with_capacity(text.len());
+                write::string(text, &mut escaped);
+                // Its quotation marks are written.
+                take(escaped.get(1..escaped.len().saturating_sub(1)).unwrap_or_default())
+            }
+        })
+    }
+
+    /// The same, but strings that begin with U+0001 are handed over as they are: no resource has one (FHIR R4 datatypes.html,
+    /// "string"), so the caller may let them stand for what is not in memory.
+    ///
+    /// # Errors
+    /// As [`Json::pieces`].
+    pub fn pieces_around<E>(&self, take: &mut impl FnMut(Piece<'_>) -> Result<(), E>) -> Result<(), E> {
         let mut piece = Vec::with_capacity(write::PIECE);
         write::pieces(self, &mut piece, take)?;
-        take(&piece)
+        take(Piece::Written(&piece))
     }
 
     /// The value as compact JSON text.

@@ -8,7 +8,12 @@ use sha1::{Digest, Sha1};
 use crate::function::attachment::encoded;
 
 /// The data of an element as base64: what it says is base64, else its text encoded. `None` if it says so wrongly.
+///
+/// A file that is set aside is given as what stands for it.
 pub(super) fn attachment(element: Element<'_>) -> Option<Cow<'_, str>> {
+    if let Some(file) = element.file() {
+        return Some(Cow::Owned(file.data_token()));
+    }
     let text = element.text();
     if element.attribute("representation").is_some_and(|form| form.trim().eq_ignore_ascii_case("B64")) {
         return match text {
@@ -21,6 +26,9 @@ pub(super) fn attachment(element: Element<'_>) -> Option<Cow<'_, str>> {
 
 /// How many bytes the file has (FHIR R4 datatypes.html, "Attachment": `size`).
 pub(super) fn size(element: Element<'_>) -> Option<usize> {
+    if let Some(file) = element.file() {
+        return usize::try_from(file.size()).ok();
+    }
     let data = attachment(element)?;
     let padding = data.bytes().rev().take_while(|byte| *byte == b'=').count();
     (data.len() / 4).checked_mul(3)?.checked_sub(padding)
@@ -28,6 +36,9 @@ pub(super) fn size(element: Element<'_>) -> Option<usize> {
 
 /// The SHA-1 of its bytes in base64 (FHIR R4 datatypes.html, "Attachment": `hash`).
 pub(super) fn hash(element: Element<'_>) -> Option<String> {
+    if let Some(file) = element.file() {
+        return Some(encoded(&file.sha1()));
+    }
     let data = attachment(element)?;
     let mut digest = Sha1::new();
     let mut block = Vec::with_capacity(BLOCK);

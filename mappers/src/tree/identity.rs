@@ -195,7 +195,10 @@ fn content(element: Element<'_>) -> String {
             out.push('=');
             say(attribute.value, out);
         }
-        element.texts().for_each(|(text, _)| say(text.trim(), out));
+        match element.file() {
+            Some(file) => say_digest(&file.text_digest(), out),
+            None => element.texts().for_each(|(text, _)| say(text.trim(), out)),
+        }
         out.push('(');
         element.children().for_each(|child| add(child, out));
         out.push(')');
@@ -206,7 +209,10 @@ fn content(element: Element<'_>) -> String {
         if text.len() <= LONG {
             return out.push_str(text);
         }
-        for byte in Sha256::digest(text) {
+        say_digest(&Sha256::digest(text), out);
+    }
+    fn say_digest(digest: &[u8], out: &mut String) {
+        for byte in digest {
             // Writing to a String does not fail.
             let _ = write!(out, "{byte:02x}");
         }

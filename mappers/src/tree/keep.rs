@@ -102,10 +102,16 @@ impl<'d> Run<'_, 'd> {
             let url = format!("{KEPT}{path}@{}", attribute.name);
             self.keep(leaf, &url, attribute.value, object, node);
         }
-        let texts: Vec<(&str, u32)> = element.texts().filter(|(_, leaf)| self.is_unused(*leaf)).collect();
-        for (text, leaf) in texts {
+        if element.text_leaves().any(|leaf| self.is_unused(leaf)) {
             let url = format!("{KEPT}{path}text()");
-            self.keep(leaf, &url, text.trim(), object, node);
+            if let Some((file, leaf)) = element.file().zip(element.text_leaves().next()) {
+                self.keep(leaf, &url, &file.text_token(), object, node);
+            } else {
+                let texts: Vec<(&str, u32)> = element.texts().filter(|(_, leaf)| self.is_unused(*leaf)).collect();
+                for (text, leaf) in texts {
+                    self.keep(leaf, &url, text.trim(), object, node);
+                }
+            }
         }
         if depth.elements > 200 {
             return;

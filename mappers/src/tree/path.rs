@@ -92,7 +92,7 @@ impl<'d> Value<'d> {
     pub(crate) fn leaves(&self, mut take: impl FnMut(u32)) {
         match self.part {
             Part::Attribute(_, leaf) => leaf.into_iter().for_each(take),
-            Part::Text => self.element.texts().for_each(|(_, leaf)| take(leaf)),
+            Part::Text => self.element.text_leaves().for_each(take),
             Part::Whole => match self.element.attribute_leaf("value") {
                 Some(leaf) => take(leaf),
                 None => texts_below(self.element, &mut take),
@@ -113,7 +113,7 @@ fn own_text(element: Element<'_>) -> Cow<'_, str> {
 fn texts_below(element: Element<'_>, take: &mut impl FnMut(u32)) {
     let mut open = vec![element];
     while let Some(element) = open.pop() {
-        element.texts().for_each(|(_, leaf)| take(leaf));
+        element.text_leaves().for_each(&mut *take);
         open.extend(element.children());
     }
 }
@@ -235,7 +235,7 @@ impl Path {
                     Some(text) if !text.trim().is_empty() => Part::Attribute(text, at.attribute_leaf(name)),
                     _ => return true,
                 },
-                End::Text if at.texts().next().is_some() => Part::Text,
+                End::Text if at.has_text() => Part::Text,
                 End::Text => return true,
             };
             return take(Value { element: at, part });
@@ -277,7 +277,7 @@ impl Path {
 pub(crate) fn is_null(element: Element<'_>) -> bool {
     element.attribute("nullFlavor").is_some()
         && element.children().next().is_none()
-        && element.texts().next().is_none()
+        && !element.has_text()
         && element.attributes().all(|attribute| matches!(attribute.name, "nullFlavor" | "xsi:type"))
 }
 

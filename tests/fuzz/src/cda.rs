@@ -1,10 +1,11 @@
 //! Any bytes as a CDA document: no panic, every leaf has a place of its own, and the same content reads the same from
-//! bytes that are given away.
+//! bytes that are given away, and without its files, as far as they can be set aside.
 #![no_main]
 
 use std::collections::BTreeSet;
 
-use formats::cda::{Content, Document, Element, Limits};
+use formats::aside::{MARK_LETTER, Sieve};
+use formats::cda::{Content, Document, Element, Limits, NotAside, Refused};
 use libfuzzer_sys::fuzz_target;
 
 /// The leaves of an element stand without a gap: its attributes, then its content in order.
@@ -35,9 +36,33 @@ fn order(element: Element<'_>, next: &mut u32) {
     assert!(element.line() > 0);
 }
 
+/// What is said of a document whose files are set aside is true of the whole.
+fn without_files(raw: &[u8], whole: &Result<Document, Refused>, limits: &Limits) {
+    let mut sieve = Sieve::new(1, Vec::new());
+    raw.chunks(5).for_each(|chunk| sieve.push(chunk).expect("memory"));
+    let sieved = sieve.finish().expect("memory");
+    assert_eq!(sieved.whole().expect("memory"), raw);
+    match (Document::without_files(sieved.kept.clone(), &sieved.files, limits), whole) {
+        (Err(NotAside::Unsure), _) => {}
+        (Err(NotAside::Refused(refused)), Err(whole)) => assert_eq!(&refused, whole),
+        (Ok(without), Ok(whole)) => {
+            assert_eq!(without.leaves(), whole.leaves());
+            for leaf in 0..whole.leaves() {
+                let (without, whole) = (without.leaf(leaf).expect("a leaf"), whole.leaf(leaf).expect("a leaf"));
+                assert_eq!(without.element.line(), whole.element.line());
+                assert!(without.value == whole.value || without.value.starts_with(MARK_LETTER));
+            }
+            assert_eq!(without.notes(), whole.notes());
+        }
+        (without, whole) => panic!("expected the same, found {:?} and {:?}", without.err(), whole.as_ref().err()),
+    }
+}
+
 fuzz_target!(|raw: &[u8]| {
     let limits = Limits { elements: 2000, ..Limits::default() };
-    let document = match Document::parse(raw, &limits) {
+    let read = Document::parse(raw, &limits);
+    without_files(raw, &read, &limits);
+    let document = match read {
         Ok(document) => document,
         Err(refused) => {
             assert!(refused.line > 0 && refused.column > 0);

@@ -10,23 +10,64 @@ use super::issue::{Note, Refusal, Refused};
 use super::limits::Limits;
 use super::names::{Interner, Names, Space};
 use super::pack;
+use super::without::{self, Gaps, NotAside};
+use crate::aside::{File, MARK};
 use crate::hl7v2::Severity;
 
 /// What is wrong, and the offset in the text.
 type Fault = (Refusal, usize);
 
 pub(super) fn document(bytes: Cow<'_, [u8]>, limits: &Limits) -> Result<Document, Refused> {
+    let mut notes = Vec::new();
+    let text = text(bytes, limits, &mut notes)?;
+    let mut document = empty(notes);
+    match read(&text, &mut document, limits) {
+        Ok(_) => Ok(finish(document, text)),
+        Err(fault) => Err(refused(&text, fault, &Gaps::default())),
+    }
+}
+
+/// The same where marks stand for files.
+pub(super) fn without_files(kept: Vec<u8>, files: &[File], limits: &Limits) -> Result<Document, NotAside> {
+    // The sender has written a mark: no document of XML.
+    if !memchr::memchr_iter(MARK, &kept).eq(files.iter().map(|file| file.at)) {
+        return Err(NotAside::Unsure);
+    }
+    let before = files.first().and_then(|file| kept.get(..file.at)).unwrap_or_default();
+    let is_repaired_behind = std::str::from_utf8(before).is_ok() && std::str::from_utf8(&kept).is_err();
+    let mut notes = Vec::new();
+    let text = text(Cow::Owned(kept), limits, &mut notes)?;
+    // A place that was counted without the files.
+    if notes.iter().any(|note| note.line > 1 || is_repaired_behind && note.code == "encoding-mismatch") {
+        return Err(NotAside::Unsure);
+    }
+    let (text, gaps) = Gaps::of(text, files)?;
+    let mut document = empty(notes);
+    document.gaps = gaps;
+    match read(&text, &mut document, limits) {
+        Ok(_) => {
+            let mut document = finish(document, text);
+            without::claim(&mut document, files)?;
+            Ok(document)
+        }
+        // What was read up to there is the same with the files, and so is the fault.
+        Err(fault) if document.gaps.all_met() => Err(refused(&text, fault, &document.gaps).into()),
+        Err(_) => Err(NotAside::Unsure),
+    }
+}
+
+fn text(bytes: Cow<'_, [u8]>, limits: &Limits, notes: &mut Vec<Note>) -> Result<String, Refused> {
     let limit = limits.bytes.min(Limits::MAX_BYTES);
     let too_long = Refused { kind: Refusal::TooLong { limit }, line: 1, column: 1 };
     if bytes.len() > limit {
         return Err(too_long);
     }
-    let mut notes = Vec::new();
-    let text = decode(bytes, &mut notes).map_err(|kind| Refused { kind, line: 1, column: 1 })?;
-    if text.len() > limit {
-        return Err(too_long);
-    }
-    let mut document = Document {
+    let text = decode(bytes, notes).map_err(|kind| Refused { kind, line: 1, column: 1 })?;
+    if text.len() > limit { Err(too_long) } else { Ok(text) }
+}
+
+fn empty(notes: Vec<Note>) -> Document {
+    Document {
         text: String::new(),
         resolved: String::new(),
         names: Names::default(),
@@ -36,28 +77,39 @@ pub(super) fn document(bytes: Cow<'_, [u8]>, limits: &Limits) -> Result<Document
         leaves: 0,
         ids: Vec::new(),
         notes,
+        gaps: Gaps::default(),
+        aside: Vec::new(),
+        is_asked: Default::default(),
         places: Default::default(),
         wide: Default::default(),
         lines: Default::default(),
-    };
-    if let Err((kind, offset)) = read(&text, &mut document, limits) {
-        let (line, column) = position(&text, offset);
-        return Err(Refused { kind, line, column });
     }
+}
+
+fn finish(mut document: Document, text: String) -> Document {
     document.text = text;
     sort_ids(&mut document);
     pack::files(&mut document);
-    Ok(document)
+    document
+}
+
+fn refused(text: &str, (kind, offset): Fault, gaps: &Gaps) -> Refused {
+    let (line, column) = position(text, offset, gaps);
+    Refused { kind, line, column }
 }
 
 /// Line and column from 1.
-fn position(text: &str, offset: usize) -> (u32, u32) {
+fn position(text: &str, offset: usize, gaps: &Gaps) -> (u32, u32) {
     let before = text.get(..offset).unwrap_or(text);
     let line = memchr::memchr_iter(b'\n', before.as_bytes()).count();
     let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
-    let column = before.get(start..).unwrap_or_default().trim_start_matches('\u{FEFF}').chars().count();
+    let letters = |from: usize, to: usize| {
+        let text = before.get(from..to).unwrap_or_default();
+        (if from == start { text.trim_start_matches('\u{FEFF}') } else { text }).chars().count()
+    };
+    let column = gaps.column(start, before.len(), letters);
     let from_one = |count: usize| u32::try_from(count.saturating_add(1)).unwrap_or(u32::MAX);
-    (from_one(line), from_one(column))
+    (from_one(line).saturating_add(gaps.lines_before(offset)), from_one(column))
 }
 
 fn read(text: &str, document: &mut Document, limits: &Limits) -> Result<(), Fault> {
@@ -70,7 +122,7 @@ fn read(text: &str, document: &mut Document, limits: &Limits) -> Result<(), Faul
         document.notes.push(Note {
             code: "declaration-misplaced",
             severity: Severity::Warning,
-            line: position(text, start).0,
+            line: position(text, start, &document.gaps).0,
             detail: "white space before the XML declaration".into(),
         });
     }
@@ -94,7 +146,7 @@ fn read(text: &str, document: &mut Document, limits: &Limits) -> Result<(), Faul
         document.notes.push(Note {
             code: "namespace-missing",
             severity: Severity::Warning,
-            line: position(text, document.nodes.first().map_or(0, |root| root.at as usize)).0,
+            line: position(text, document.nodes.first().map_or(0, |root| root.at as usize), &document.gaps).0,
             detail: "the root element has no namespace: read as of urn:hl7-org:v3".into(),
         });
     }
@@ -102,7 +154,7 @@ fn read(text: &str, document: &mut Document, limits: &Limits) -> Result<(), Faul
         document.notes.push(Note {
             code: "prefix-undeclared",
             severity: Severity::Warning,
-            line: position(text, at).0,
+            line: position(text, at, &document.gaps).0,
             detail: "a namespace prefix that is not declared: read as what it usually stands for".into(),
         });
     }
@@ -245,6 +297,7 @@ impl<'t> Builder<'t, '_> {
     }
 
     fn text(&mut self, text: &Text<'t>) {
+        self.document.gaps.meet(text.start, text.raw.len());
         let resolved_so_far = &mut self.document.resolved;
         self.pending = Some(match self.pending.take() {
             None if text.is_plain => Span { start: number(text.start), length: number(text.raw.len()) },

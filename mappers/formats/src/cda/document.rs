@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::build;
 use super::element::Element;
@@ -12,6 +13,8 @@ use super::issue::{Note, Refused};
 use super::limits::Limits;
 use super::names::Names;
 use super::places::{Lines, Places};
+use super::without::{Aside, Gaps, NotAside};
+use crate::aside::{File, MARK_LETTER};
 
 /// A CDA document: its decoded text, and the elements, attributes and texts as places in it.
 pub struct Document {
@@ -28,6 +31,12 @@ pub struct Document {
     /// Attributes called `ID`, sorted by value, the first in the document first.
     pub(super) ids: Vec<u32>,
     pub(super) notes: Vec<Note>,
+    /// Files that are not in `text`.
+    pub(super) gaps: Gaps,
+    /// The texts of those files, in document order.
+    pub(super) aside: Vec<Aside>,
+    /// Such a text was asked for as a text.
+    pub(super) is_asked: AtomicBool,
     pub(super) places: OnceLock<Places>,
     pub(super) lines: OnceLock<Lines>,
     pub(super) wide: OnceLock<Wide>,
@@ -108,6 +117,26 @@ impl Document {
         build::document(Cow::Owned(bytes), limits)
     }
 
+    /// A document whose files are set aside, and is otherwise read as if they were there. Their texts are
+    /// [`File::text_token`]; where one is asked for but by [`Element::file`], [`Document::is_asked`] says so.
+    ///
+    /// # Errors
+    /// [`NotAside`]: refused as the whole document would be, or only that tells.
+    pub fn without_files(kept: Vec<u8>, files: &[File], limits: &Limits) -> Result<Self, NotAside> {
+        build::without_files(kept, files, limits)
+    }
+
+    /// Whether somebody has read as a text what only stands for one: what was made of it does not count.
+    pub fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed)
+    }
+
+    /// The file that a text in the list of texts stands for.
+    pub(super) fn file(&self, text: u32) -> Option<&File> {
+        let at = self.aside.binary_search_by_key(&text, |aside| aside.text).ok()?;
+        self.aside.get(at).map(|aside| &aside.file)
+    }
+
     /// The outermost element.
     pub fn root(&self) -> Element<'_> {
         Element::new(self, 0)
@@ -170,7 +199,11 @@ impl Document {
             0 => (&self.text, span.start as usize),
             _ => (&self.resolved, (span.start & !IN_RESOLVED) as usize),
         };
-        text.get(start..start.saturating_add(span.length as usize)).unwrap_or_default()
+        let text = text.get(start..start.saturating_add(span.length as usize)).unwrap_or_default();
+        if span.start & IN_RESOLVED != 0 && !self.aside.is_empty() && text.starts_with(MARK_LETTER) {
+            self.is_asked.store(true, Ordering::Relaxed);
+        }
+        text
     }
 
     /// The children of this name of an element that has many children.
@@ -219,7 +252,7 @@ impl Document {
     }
 
     pub(super) fn line(&self, at: u32) -> u32 {
-        self.lines.get_or_init(|| Lines::of(&self.text)).line(at)
+        self.lines.get_or_init(|| Lines::of(&self.text)).line(at).saturating_add(self.gaps.lines_before(at as usize))
     }
 }
 

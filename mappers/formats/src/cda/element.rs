@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::document::{AttributeNode, Document, NO_LEAF, Node};
+use crate::aside::File;
 
 /// An element of a document; cheap to copy.
 #[derive(Clone, Copy)]
@@ -121,6 +122,23 @@ impl<'d> Element<'d> {
             Content::Text(text, leaf) => Some((text, leaf?)),
             Content::Element(_) => None,
         })
+    }
+
+    /// Whether it has a text of its own that is more than white space.
+    pub fn has_text(self) -> bool {
+        self.text_leaves().next().is_some()
+    }
+
+    /// The leaves of its own texts that are more than white space.
+    pub fn text_leaves(self) -> impl Iterator<Item = u32> {
+        self.text_indexes().filter_map(move |index| some_leaf(self.document.texts.get(index as usize)?.leaf))
+    }
+
+    /// The file set aside that is all its text, if one is ([`Document::without_files`]).
+    pub fn file(self) -> Option<&'d File> {
+        let text = self.node().texts.start;
+        (!self.document.aside.is_empty() && self.text_indexes().next() == Some(text))
+            .then(|| self.document.file(text))?
     }
 
     /// Elements and texts in it, in order, white space included.

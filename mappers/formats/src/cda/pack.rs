@@ -35,8 +35,12 @@ fn file(document: &Document, id: usize) -> Option<usize> {
     if !alone || text.value.length < LONG || text.value.start & IN_RESOLVED != 0 {
         return None;
     }
-    let form = Element::new(document, u32::try_from(id).ok()?).attribute("representation")?;
-    form.trim().eq_ignore_ascii_case("B64").then_some(node.texts.start as usize)
+    says_base64(Element::new(document, u32::try_from(id).ok()?)).then_some(node.texts.start as usize)
+}
+
+/// Whether an element says that it holds a file.
+pub(super) fn says_base64(element: Element<'_>) -> bool {
+    element.attribute("representation").is_some_and(|form| form.trim().eq_ignore_ascii_case("B64"))
 }
 
 /// Moves what is no white space to the front; how much that is. None, and nothing done, where something else stands between.

@@ -1,6 +1,6 @@
 //! The writer: compact or indented, with the escapes of RFC 8785 and numbers as they came.
 
-use super::{Json, Object};
+use super::{Json, Object, Piece};
 
 pub(super) fn compact(value: &Json, out: &mut Vec<u8>) {
     match value {
@@ -25,7 +25,7 @@ pub(super) const PIECE: usize = 64 << 10;
 pub(super) fn pieces<E>(
     value: &Json,
     piece: &mut Vec<u8>,
-    take: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    take: &mut impl FnMut(Piece<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     match value {
         Json::Object(object) => {
@@ -47,15 +47,22 @@ pub(super) fn pieces<E>(
         // A file: as large as everything else together.
         Json::String(text) if text.len() >= PIECE && is_plain(text.as_bytes()) => {
             piece.push(b'"');
-            take(piece)?;
-            take(text.as_bytes())?;
+            take(Piece::Written(piece))?;
+            take(Piece::Written(text.as_bytes()))?;
+            piece.clear();
+            piece.push(b'"');
+        }
+        Json::String(text) if text.starts_with('\u{1}') => {
+            piece.push(b'"');
+            take(Piece::Written(piece))?;
+            take(Piece::Aside(text))?;
             piece.clear();
             piece.push(b'"');
         }
         scalar => self::scalar(scalar, piece),
     }
     if piece.len() >= PIECE {
-        take(piece)?;
+        take(Piece::Written(piece))?;
         piece.clear();
     }
     Ok(())

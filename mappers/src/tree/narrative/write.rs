@@ -144,7 +144,7 @@ impl Writer {
             self.leaves.extend(list.attribute_leaf("listType"));
         }
         let captions: Vec<Element<'_>> = list.children().filter(|child| child.name() == "caption").collect();
-        let has_items = list.children().any(|child| child.name() != "caption") || list.texts().next().is_some();
+        let has_items = list.children().any(|child| child.name() != "caption") || list.has_text();
         if !has_items {
             return self.wrap(list, "div", "", around);
         }
@@ -293,7 +293,7 @@ impl Writer {
             self.value("href", &target);
         }
         self.out.push('>');
-        if element.texts().next().is_none() {
+        if !element.has_text() {
             escape(id, &mut self.out);
         }
         self.content(element, Around { link: true, inline: true, ..around }.deeper());
