@@ -251,3 +251,44 @@ fn people_and_organizations_without_a_role_stand_where_a_role_would() {
     let names = all(&back, "Organization");
     assert!(names.iter().any(|one| one.text_at(&["name"]) == Some("Lakeside")), "{}", back.pretty());
 }
+
+/// A function in the narrative is the one that the code says, and of one performer.
+#[test]
+fn a_member_of_a_care_team_has_one_function() {
+    let entry = r##"<entry><organizer classCode="CLUSTER" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.500" extension="2019-07-01"/>
+<id root="2.999.3"/><code code="86744-0" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="active"/><effectiveTime><low value="20240102"/></effectiveTime>
+<component><act classCode="PCPR" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.500.1" extension="2019-07-01"/>
+<id root="2.999.4"/><code code="85847-2" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="active"/><effectiveTime><low value="20240102"/></effectiveTime>
+<performer typeCode="PRF"><sdtc:functionCode code="PCP" codeSystem="2.16.840.1.113883.5.88"><originalText><reference value="#m1"/></originalText></sdtc:functionCode>
+<assignedEntity><id root="2.999.5" extension="n"/><assignedPerson><name><given>Elin</given><family>Moe</family></name></assignedPerson></assignedEntity></performer>
+</act></component></organizer></entry>"##;
+    let written = write(&read(&document("85847-2", entry)));
+    let count = |text: &str| written.matches(text).count();
+    assert_eq!((count("<performer"), count("<sdtc:functionCode"), count("#m1")), (1, 1, 1), "{written}");
+    // Functions that differ stay apart.
+    let other = entry.replace(
+        "</sdtc:functionCode>",
+        r#"</sdtc:functionCode><sdtc:functionCode code="ATTPHYS" codeSystem="2.16.840.1.113883.5.88"/>"#,
+    );
+    let written = write(&read(&document("85847-2", &other)));
+    assert!(written.contains("\"PCP\"") && written.contains("\"ATTPHYS\""), "{written}");
+}
+
+/// A second patient is no part of the record: it is said and kept.
+#[test]
+fn a_second_patient_is_said_and_kept() {
+    let one = document("11450-4", "");
+    let second = r#"<recordTarget><patientRole><id root="2.999.2" extension="q"/></patientRole></recordTarget><component><structuredBody>"#;
+    let text = one.replacen("<component><structuredBody>", second, 1);
+    let packages = Packages::embedded().unwrap();
+    let issues = |text: &str| {
+        let document = Document::parse(text.as_bytes(), &Limits::default()).unwrap();
+        let issues = packages.named("ccda-base").unwrap().map_cda(&document, &Context::default()).issues;
+        issues.into_iter().filter_map(|issue| issue.at).filter(|at| at.contains("recordTarget")).collect::<Vec<_>>()
+    };
+    assert_eq!(issues(&one), Vec::<String>::new());
+    assert_eq!(issues(&text), ["/ClinicalDocument/recordTarget[2]"]);
+    let made = read(&text);
+    assert_eq!(all(&made, "Patient").len(), 1);
+    assert!(made.pretty().contains("urn:anchorline:cda:recordTarget[2]/patientRole/id/@extension"));
+}

@@ -105,7 +105,8 @@ fn is_of(there: &Node, left: &Node, alone: bool) -> bool {
     same && agrees(there, left)
 }
 
-fn agrees(there: &Node, left: &Node) -> bool {
+/// Whether nothing of an element contradicts another.
+pub(super) fn agrees(there: &Node, left: &Node) -> bool {
     let attributes =
         left.attributes.iter().all(|(name, value)| there.attribute(name).is_none_or(|known| known == value));
     attributes
@@ -116,7 +117,7 @@ fn agrees(there: &Node, left: &Node) -> bool {
 }
 
 /// Adds what is left of an element to what stands of it.
-fn add(there: &mut Node, left: Node) {
+pub(super) fn add(there: &mut Node, left: Node) {
     for (name, value) in left.attributes {
         if there.attribute(&name).is_none() {
             there.set(name, value);

@@ -21,7 +21,8 @@ const HOLDERS: [&str; 11] = [
 ];
 
 /// What may stand in a relation beside its statement.
-const BESIDE: [&str; 5] = ["sequenceNumber", "seperatableInd", "priorityNumber", "templateId", "time"];
+const BESIDE: [&str; 7] =
+    ["sequenceNumber", "seperatableInd", "priorityNumber", "templateId", "time", "functionCode", "sdtc:functionCode"];
 
 /// The element at a path below another, made where it is not there; `new` makes the last one anew, with its relation.
 pub(super) fn open<'n>(node: &'n mut Node, path: &Path, new: bool) -> Option<&'n mut Node> {

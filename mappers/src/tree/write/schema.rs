@@ -1,5 +1,6 @@
 //! What the CDA R2 schema asks of elements whatever rows have written: one code, a time for each author, a signature.
 
+use super::kept::{add, agrees};
 use super::node::{Child, Node};
 
 /// Makes an element and all below it what the schema asks.
@@ -30,11 +31,39 @@ pub(super) fn settle(node: &mut Node) {
                 part.elements_mut()
                     .filter(|child| child.name == "functionCode")
                     .for_each(|child| child.name = "sdtc:functionCode".into());
+                one_function(part);
             }
         }
         _ => one_code(node),
     }
     node.elements_mut().for_each(settle);
+}
+
+/// What several tables said of one function stands in one element; functions that differ stay apart.
+fn one_function(node: &mut Node) {
+    let mut made: Vec<Child> = Vec::with_capacity(node.children.len());
+    for child in std::mem::take(&mut node.children) {
+        let Child::Element(left) = child else {
+            made.push(child);
+            continue;
+        };
+        let of_it = |known: &&mut Child| matches!(known, Child::Element(known) if is_one_function(known, &left));
+        match made.iter_mut().find(of_it) {
+            Some(Child::Element(known)) => add(known, left),
+            _ => made.push(Child::Element(left)),
+        }
+    }
+    node.children = made;
+}
+
+/// Whether two elements say one function: the same code, or the second no more than where it stands in the narrative.
+fn is_one_function(known: &Node, left: &Node) -> bool {
+    let (code, own) = (known.attribute("code"), left.attribute("code"));
+    known.name == "sdtc:functionCode"
+        && left.name == known.name
+        && left.attribute("nullFlavor").is_none()
+        && (own.is_some() && own == code || own.is_none() && left.words().is_empty())
+        && agrees(known, left)
 }
 
 fn has(node: &Node, name: &str) -> bool {
