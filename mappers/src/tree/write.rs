@@ -9,11 +9,10 @@ use std::collections::BTreeSet;
 use model::json::{Json, Object};
 use model::outcome::{Issue, Severity};
 
-use super::path::{End, Path};
+use super::path::Path;
 use super::table::{Row, Source, Table, Tables, Term, Test, Via};
 use crate::compile::Compiled;
-use crate::concept::CodeMap;
-use crate::function::{Authorities, Back};
+use crate::function::Authorities;
 use crate::map::{SELF, Way};
 use crate::package::Package;
 use crate::reverse::Library;
@@ -30,21 +29,17 @@ mod node;
 mod order;
 mod place;
 mod require;
+mod resource;
 mod schema;
 mod statement;
+mod value;
 mod values;
 
 pub(crate) use require::{Requirement, Write};
 
 use members::Members;
-use node::{Child, Node};
-use values::{Found, Taken, each, has_constants, lexeme};
-
-/// How deep resources are written into each other.
-const DEEPEST: usize = 24;
-
-/// The vocabulary map of OIDs and the URIs of what they name.
-const CODE_SYSTEMS: &str = "CodeSystem";
+use node::Node;
+use values::{Found, Taken, each, has_constants, lexeme, says};
 
 struct Writer<'a, 'b> {
     compiled: &'a Compiled,
@@ -324,205 +319,6 @@ impl<'a, 'b> Writer<'a, 'b> {
         }
     }
 
-    /// Writes one value at a path; whether it could be said.
-    fn value(&mut self, row: &Row, path: &Path, found: Found<'b>, node: &mut Node) -> bool {
-        let text = match &row.via {
-            Via::Table { table, map } => return self.datatype(row, path, (*table, *map), found, node),
-            Via::Resource(number) => return self.resource(row, path, *number, found, node),
-            Via::Dispatch(_) => return self.dispatch(path, found, node),
-            Via::Narrative => {
-                let Some(div) = lexeme(found.json) else { return false };
-                let Some(made) = narrative::narrative(&div) else { return false };
-                let Some(there) = place::open(node, path, row.each) else { return false };
-                there.children = made;
-                return true;
-            }
-            Via::Attachment => {
-                let Some(text) = lexeme(found.json) else { return false };
-                let Some(there) = place::open(node, path, row.each) else { return false };
-                there.set("representation", "B64");
-                return place::write(there, &End::Text, &text);
-            }
-            // What is reckoned from the data is said with them; without them there is a place for the checksum alone.
-            Via::Size | Via::Hash => {
-                let Some(there) = place::open(node, path, false) else { return false };
-                if there.children.iter().any(|child| matches!(child, Child::Text(_))) {
-                    return true;
-                }
-                return match (&row.via, lexeme(found.json)) {
-                    (Via::Hash, Some(text)) => place::write(there, &End::Attribute("integrityCheck".into()), &text),
-                    _ => false,
-                };
-            }
-            Via::Referred => lexeme(found.json),
-            Via::Code(map) => {
-                let code = lexeme(found.json);
-                let map = self.compiled.maps.get(*map);
-                found.lexeme.map(str::to_owned).or_else(|| map?.backward(None, &code?).map(|code| code.to_string()))
-            }
-            Via::System(map) => self.system(found, self.compiled.maps.get(*map)),
-            Via::Function(function) => match (found.lexeme, lexeme(found.json), function.backward) {
-                (Some(text), _, _) => Some(text.to_owned()),
-                (None, Some(value), _) if function.name == "contact" => {
-                    // The scheme of the address says the system.
-                    found.base.get("system").into_iter().for_each(|system| self.taken.take(system));
-                    let system = found.base.get("system").and_then(Json::as_str).unwrap_or_default();
-                    Some(crate::function::contact_url(&value, system))
-                }
-                (None, Some(value), Some(backward)) => {
-                    let back = Back { value: &value, authorities: self.authorities };
-                    backward(&back).and_then(|texts| texts.into_iter().next())
-                }
-                _ => None,
-            },
-            _ => None,
-        };
-        let Some(text) = text.filter(|text| !text.is_empty()) else { return false };
-        if path.ancestor().is_some() {
-            self.above.push((path.clone(), text));
-            return true;
-        }
-        place::put(node, path, row.each, &text)
-    }
-
-    /// The OID or UUID of a system's URI; a URI without one has none in CDA.
-    fn system(&self, found: Found<'_>, map: Option<&CodeMap>) -> Option<String> {
-        if let Some(text) = found.lexeme {
-            return Some(text.to_owned());
-        }
-        let uri = lexeme(found.json)?;
-        oid_of(&uri, map)
-    }
-
-    /// An element by a datatype's table.
-    fn datatype(
-        &mut self,
-        row: &Row,
-        path: &Path,
-        (number, map): (usize, Option<usize>),
-        found: Found<'b>,
-        node: &mut Node,
-    ) -> bool {
-        let (Some(table), Some(object)) = (self.tables.tables.get(number), found.json.as_object()) else {
-            return false;
-        };
-        if !statement::matches(table, object, &table.root, None) || contradicts(table, object) {
-            return false;
-        }
-        let mut scratch = Node::new("scratch");
-        let Some(there) = place::open(&mut scratch, &path.below(), false) else { return false };
-        let bare = there.clone();
-        let asked = row.when.iter().any(|term| !term.negated && matches!(term.test, Test::Coded(..)));
-        if let Some(map) = map.and_then(|map| self.compiled.maps.get(map)) {
-            // A row for codes of a map only says nothing of others.
-            if asked && !has_code_of(map, found.json) {
-                return false;
-            }
-            self.mapped_code(map, found.json, there);
-        }
-        self.rows(table, object, there);
-        if *there == bare || there.is_empty() {
-            return false;
-        }
-        if path.ancestor().is_some() {
-            self.beside.push((path.clone(), scratch));
-            return true;
-        }
-        join(node, path, row.each, there.clone())
-    }
-
-    /// The code that a vocabulary map made of the document's.
-    fn mapped_code(&mut self, map: &CodeMap, json: &'b Json, node: &mut Node) {
-        let codings: Vec<&'b Json> =
-            if json.get("code").is_some() { vec![json] } else { json.items("coding").iter().collect() };
-        for coding in &codings {
-            let (system, code) = (coding.text_at(&["system"]), coding.text_at(&["code"]).unwrap_or_default());
-            let Some(back) = map.backward(system, code) else { continue };
-            // The document's own code stands beside: it is the code again.
-            let own = codings.iter().find(|other| other.text_at(&["code"]) == Some(back.as_str()));
-            let systems = self.compiled.maps.iter().find(|map| map.name == CODE_SYSTEMS);
-            let from = own.and_then(|own| own.text_at(&["system"])).or(map.table.as_deref());
-            self.taken.take_all(coding);
-            node.set("code", back.as_str());
-            if let Some(oid) = from.and_then(|uri| oid_of(uri, systems)) {
-                node.set("codeSystem", oid);
-            }
-            if let Some(own) = own {
-                if let Some(display) = own.text_at(&["display"]) {
-                    node.set("displayName", display);
-                }
-                if own.get("version").is_none() {
-                    self.taken.take_all(own);
-                }
-            }
-            return;
-        }
-    }
-
-    /// A resource by the table that a row names, at the row's path.
-    fn resource(&mut self, row: &Row, path: &Path, number: usize, found: Found<'b>, node: &mut Node) -> bool {
-        let Some(table) = self.tables.tables.get(number) else { return false };
-        let Some(target) = self.library.find(found.json) else { return self.named(row, path, number, found, node) };
-        if self.library.kind(target) != table.root {
-            return self.alone(row, path, table, found, node);
-        }
-        let mut scratch = Node::new("scratch");
-        let Some(there) = place::open(&mut scratch, path, false) else { return false };
-        let outer = std::mem::take(&mut self.beside);
-        let entered = self.enter(table, target, there);
-        let beside = std::mem::replace(&mut self.beside, outer);
-        if !entered || !join(node, path, row.each, there.clone()) {
-            return false;
-        }
-        for (from, made) in beside {
-            let around = from.ancestor().and_then(|step| step.name.as_ref());
-            let at = path.steps.iter().position(|step| step.name.as_ref() == around);
-            match at.and_then(|at| place::last(node, path.steps.get(..=at).unwrap_or_default())) {
-                Some(holder) => merge(holder, made),
-                None => self.beside.push((from, made)),
-            }
-        }
-        true
-    }
-
-    /// A practitioner or an organization that stands where a document has both in one: as that part of a role.
-    fn alone(&mut self, row: &Row, path: &Path, table: &Table, found: Found<'b>, node: &mut Node) -> bool {
-        if table.root != "PractitionerRole" {
-            return false;
-        }
-        for part in table.rows.iter().filter(|part| part.way != Way::Forward) {
-            let (Source::Path(inner), Via::Resource(number)) = (&part.source, &part.via) else { continue };
-            if self.tables.tables.get(*number).is_none_or(|table| table.root == "PractitionerRole") {
-                continue;
-            }
-            let mut scratch = Node::new("scratch");
-            let Some(there) = place::open(&mut scratch, path, false) else { return false };
-            if self.resource(part, inner, *number, found, there) {
-                let made = there.clone();
-                return join(node, path, row.each, made);
-            }
-        }
-        false
-    }
-
-    /// Runs a table over a resource into an element; `false` where it is being written already.
-    fn enter(&mut self, table: &Table, target: usize, node: &mut Node) -> bool {
-        if self.open.contains(&target) || self.open.len() > DEEPEST {
-            return false;
-        }
-        let Some(object) = self.library.resources.get(target).and_then(|json| json.as_object()) else { return false };
-        self.written.insert(target);
-        self.open.push(target);
-        // What is said of a resource in one place is said again in another that refers to it.
-        let taken = std::mem::take(&mut self.taken);
-        self.rows(table, object, node);
-        self.kept(object, node);
-        let own = std::mem::replace(&mut self.taken, taken);
-        self.taken.join(own);
-        self.open.pop();
-        true
-    }
-
     /// Says which resources no row has written, and lists what of the others was left.
     fn unwritten(&mut self, account: Option<&mut Loss>) {
         for (number, json) in self.library.resources.iter().enumerate() {
@@ -540,80 +336,11 @@ impl<'a, 'b> Writer<'a, 'b> {
     }
 }
 
-/// Whether one of a concept's codes, or a code itself, is what a vocabulary map makes.
-fn has_code_of(map: &CodeMap, json: &Json) -> bool {
-    let made = |coding: &Json| {
-        let code = coding.text_at(&["code"]);
-        code.is_some_and(|code| map.backward(coding.text_at(&["system"]), code).is_some())
-    };
-    made(json) || json.items("coding").iter().any(made)
-}
-
-/// Whether an element says otherwise than a constant of a table: it is one of another table.
-fn contradicts(table: &Table, object: &Object) -> bool {
-    table.rows.iter().any(|row| {
-        let (Source::Constant, Via::Literal(said)) = (&row.source, &row.via) else { return false };
-        let mut other = false;
-        if row.when.is_empty() {
-            each(object, &row.target.steps, row.target.anchor, &mut |found| other |= !says(found.json, said));
-        }
-        other
-    })
-}
-
-/// Whether a value is what a constant says, whatever else it says.
-fn says(value: &Json, constant: &Json) -> bool {
-    match (value, constant) {
-        (Json::Object(value), Json::Object(constant)) => {
-            constant.iter().all(|(name, inner)| value.get(name).is_some_and(|there| says(there, inner)))
-        }
-        (Json::Array(value), Json::Array(constant)) => {
-            constant.iter().all(|wanted| value.iter().any(|item| says(item, wanted)))
-        }
-        (value, constant) => value == constant,
-    }
-}
-
-/// The OID that a system's URI stands for.
-fn oid_of(uri: &str, map: Option<&CodeMap>) -> Option<String> {
-    if let Some(oid) = map.and_then(|map| map.backward(None, uri)) {
-        return Some(oid.to_string());
-    }
-    if let Some(bare) = uri.strip_prefix("urn:oid:").or_else(|| uri.strip_prefix("urn:uuid:")) {
-        return Some(bare.to_owned());
-    }
-    let number = crate::function::hl7_table_number(uri)?;
-    Some(format!("2.16.840.1.113883.12.{}", number.trim_start_matches('0')))
-}
-
 /// Writes what only a document has: a text, or an element that has to stand.
 fn written(node: &mut Node, path: &Path, text: &str) {
     if text.is_empty() {
         place::open(node, path, false);
     } else {
         place::put(node, path, false, text);
-    }
-}
-
-/// Puts an element at a path; several rows may fill one, and what stands already stays. Whether there was a place.
-fn join(node: &mut Node, path: &Path, new: bool, made: Node) -> bool {
-    let slot = place::open(node, path, new);
-    slot.map(|slot| merge(slot, made)).is_some()
-}
-
-/// Adds to an element what another says beside.
-fn merge(slot: &mut Node, made: Node) {
-    for (name, value) in made.attributes {
-        if slot.attribute(&name).is_none() {
-            slot.set(name, value);
-        }
-    }
-    for child in made.children {
-        if !slot.children.contains(&child) {
-            match (&child, slot.children.iter().any(|child| matches!(child, Child::Text(_)))) {
-                (Child::Text(_), true) => {}
-                _ => slot.children.push(child),
-            }
-        }
     }
 }

@@ -256,3 +256,26 @@ pub(super) fn template(node: &mut Node, oid: &SmolStr) {
     }
     node.push(id);
 }
+
+/// Puts an element at a path; several rows may fill one, and what stands already stays. Whether there was a place.
+pub(super) fn join(node: &mut Node, path: &Path, new: bool, made: Node) -> bool {
+    let slot = open(node, path, new);
+    slot.map(|slot| merge(slot, made)).is_some()
+}
+
+/// Adds to an element what another says beside.
+pub(super) fn merge(slot: &mut Node, made: Node) {
+    for (name, value) in made.attributes {
+        if slot.attribute(&name).is_none() {
+            slot.set(name, value);
+        }
+    }
+    for child in made.children {
+        if !slot.children.contains(&child) {
+            match (&child, slot.children.iter().any(|child| matches!(child, Child::Text(_)))) {
+                (Child::Text(_), true) => {}
+                _ => slot.children.push(child),
+            }
+        }
+    }
+}

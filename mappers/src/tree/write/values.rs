@@ -127,3 +127,16 @@ pub(super) fn lexeme(json: &Json) -> Option<String> {
         _ => None,
     }
 }
+
+/// Whether a value is what a constant says, whatever else it says.
+pub(super) fn says(value: &Json, constant: &Json) -> bool {
+    match (value, constant) {
+        (Json::Object(value), Json::Object(constant)) => {
+            constant.iter().all(|(name, inner)| value.get(name).is_some_and(|there| says(there, inner)))
+        }
+        (Json::Array(value), Json::Array(constant)) => {
+            constant.iter().all(|wanted| value.iter().any(|item| says(item, wanted)))
+        }
+        (value, constant) => value == constant,
+    }
+}
