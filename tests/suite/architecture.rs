@@ -268,6 +268,7 @@ const READ_UNDECIDED: &[(&str, &str)] = &[
     ("api/release/followed.rs", "looks what a Binary belongs to, and asks Asking about that"),
     ("api/release/held.rs", "hands out Held, which says where something is and not what"),
     ("api/release/placed.rs", "hands out Held by the rows of a summary"),
+    ("api/release/recorded.rs", "looks whether there is a patient whose log could be looked at"),
     ("app.rs", "looks at start for the latest audit event, by whose time the clock is judged"),
     ("cli/args.rs", "the word in a help text"),
     ("egress/decide.rs", "makes Permitted for a destination"),

@@ -7,21 +7,21 @@ use std::time::Duration;
 use auth::{Access, Permission};
 use bytes::Bytes;
 use consent::{AccessRequest, Action, Content, Interaction, Permitted};
-use model::id::Reference;
 use model::json::{Json, Limits, parse};
 use model::time::Instant;
-use store::{ExchangeId, Grant, Resources, Stored};
+use store::{Grant, Resources, Stored};
 
 use super::Who;
 use super::noted::Noted;
 use super::outcome::Failure;
 use crate::app::App;
-use crate::emergency::AuditWritten;
 use crate::known::{Version, Which};
 
 mod followed;
 mod held;
 mod placed;
+mod recorded;
+mod told;
 
 pub(crate) use held::{Current, Held, Seen, just_written};
 
@@ -316,58 +316,6 @@ impl<'a> Asking<'a> {
         Ok(ask(&self.context(&rules, &request)))
     }
 
-    /// Whether one of these is there and withheld.
-    fn tells_of_withheld(&self, told: &[Reference]) -> Result<bool, Failure> {
-        for reference in told {
-            if self.is_withheld(reference, &reference.to_string())? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Takes out what a resource tells of others that are withheld: the display texts of references to them, and in a
-    /// Composition their entries with the narrative beside them.
-    fn without_withheld(&self, permitted: Permitted<Content>) -> Result<Permitted<Content>, Failure> {
-        let mut withheld = Vec::new();
-        for reference in consent::told_of(&permitted.get().json) {
-            let name = reference.to_string();
-            if self.is_withheld(&reference, &name)? {
-                withheld.push(name);
-            }
-        }
-        Ok(if withheld.is_empty() { permitted } else { permitted.without_traces(&withheld) })
-    }
-
-    /// Whether a resource that another refers to is there and withheld.
-    fn is_withheld(&self, reference: &Reference, name: &str) -> Result<bool, Failure> {
-        if let Some(known) = self.withheld.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return Ok(*known);
-        }
-        let found = self.look_up(reference.resource_type.as_str(), reference.id.as_str())?;
-        let withheld = match found.filter(|found| !found.is_deleted()) {
-            None => false,
-            Some(found) => match self.reaches(reference.resource_type.as_str()) {
-                Access::Refused => true,
-                _ if !self.is_covered(reference.resource_type.as_str(), found.patients()) => true,
-                Access::Direct => false,
-                Access::Own if !self.is_own(found.patients()) => true,
-                Access::Own | Access::Decided => {
-                    let version = match &found {
-                        Current::Known(version) => Arc::clone(version),
-                        Current::Read(held) => self.known(&held.0)?,
-                    };
-                    // Decided without a look at what it refers to in its turn: two may refer to each other.
-                    !self.in_context(found.patients(), Action::Access, |context| {
-                        context.decide_known(&version.known).is_permit()
-                    })?
-                }
-            },
-        };
-        self.withheld.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), withheld);
-        Ok(withheld)
-    }
-
     /// The last step: out of the proof, into bytes, without what it tells of others.
     fn leaving(
         &self,
@@ -425,73 +373,6 @@ impl<'a> Asking<'a> {
             patients,
             trace,
         }
-    }
-
-    /// What goes on record about an answer, for who puts it into a commit of its own; `None` if that is a use of a grant,
-    /// which [`Asking::record`] alone records.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub(crate) fn to_record(
-        &self,
-        event: &crate::audit::Event,
-        released: &[Released],
-    ) -> Result<Option<crate::audit::Event>, Failure> {
-        if released.iter().any(|one| self.grant_for(&one.patients).is_some()) {
-            return Ok(None);
-        }
-        self.completed(event.clone(), released).map(Some)
-    }
-
-    fn completed(&self, mut event: crate::audit::Event, released: &[Released]) -> Result<crate::audit::Event, Failure> {
-        for patient in event.asked_for() {
-            // Who was never here has no log that could be looked at.
-            if self.noted.has(&patient) || self.app.store.read("Patient", &patient)?.is_some() {
-                event = event.patient(patient);
-            }
-        }
-        Ok(crate::audit::with_map(self.noted.complete(event, released), self.app))
-    }
-
-    /// Puts an answer on record before its first byte leaves: an ordinary audit event, and a use of each grant that
-    /// let something out. Gives the exchange of the last use.
-    ///
-    /// # Errors
-    /// What the store says; nothing is answered then. A use of a grant does not fail for the store's sake.
-    pub(crate) async fn record(
-        &self,
-        event: crate::audit::Event,
-        released: &[Released],
-    ) -> Result<Option<ExchangeId>, Failure> {
-        let event = self.completed(event, released)?;
-        let mut used: Vec<&Grant> = Vec::new();
-        // Whether or not it was needed for this one: what is seen while a grant is open is a use of it.
-        for one in released {
-            if let Some((grant, _)) = self.grant_for(&one.patients)
-                && !used.iter().any(|known| known.id == grant.id)
-            {
-                used.push(grant);
-            }
-        }
-        if used.is_empty() {
-            super::audited(self.app, event).await?;
-            return Ok(None);
-        }
-        let (mut exchange, mut event) = (None, Some(event));
-        for grant in &used {
-            let (_, id): (AuditWritten, ExchangeId) =
-                crate::emergency::summary::record_use(self.app, self.who, grant, self.now, event.take()).await?;
-            exchange = Some(id);
-        }
-        // One that was ended meanwhile lets nothing out any more.
-        for grant in &used {
-            let now = self.app.clock.now();
-            let grant = self.app.emergency.grant(&self.app.store, &grant.id)?;
-            if !grant.is_some_and(|grant| grant.is_open(now)) {
-                return Err(crate::emergency::declare::ended());
-            }
-        }
-        Ok(exchange)
     }
 }
 
